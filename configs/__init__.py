@@ -1,0 +1,41 @@
+"""Presets by name. Each module says what it is for, what it costs and what it reaches."""
+
+import importlib
+from typing import Any
+
+from dreamer_jax.config import Config
+
+# Preset -> families of environments that it fits; an empty tuple fits all.
+PRESETS = {
+    "atari": ("atari",),
+    "atari100k": ("atari",),
+    "cartpole": ("cartpole",),
+    "cartpole_pixels": ("cartpole",),
+    "debug": (),
+    "gym": (),
+}
+DEFAULTS = {"cartpole": "cartpole", "cartpole_pixels": "cartpole_pixels", "counting": "debug"}
+
+
+def default(env: str, family: str) -> str:
+    """The preset of an environment's own suite."""
+    return DEFAULTS.get(env, family)
+
+
+def load(name: str, family: str, options: Any) -> Config:
+    """The config of a preset, with `options` as the environment's; ValueError lists what exists."""
+    if name not in PRESETS:
+        raise ValueError(f"--config={name}: unknown preset; valid are {', '.join(PRESETS)}")
+    if PRESETS[name] and family not in PRESETS[name]:
+        raise ValueError(f"--config={name}: is for {', '.join(PRESETS[name])}, not for {family}")
+    return importlib.import_module(f"configs.{name}").get_config(options)
+
+
+def describe() -> str:
+    """One line for each preset: its name and the first line of its docstring."""
+    modules = {name: importlib.import_module(f"configs.{name}") for name in PRESETS}
+    width = max(map(len, modules))
+    return "\n".join(
+        f"{name:{width}}  {(module.__doc__ or '').splitlines()[0]}"
+        for name, module in modules.items()
+    )

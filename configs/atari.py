@@ -1,0 +1,15 @@
+"""Atari 2600 as in the 200M-frame benchmark: 16 environments, sticky actions, all 18 of them."""
+
+from typing import Any
+
+from dreamer_jax.config import Config, Model, Replay, Train
+
+
+def get_config(env: Any) -> Config:
+    """200 million frames at train ratio 32."""
+    return Config(
+        env=env,
+        model=Model(depth=64),
+        replay=Replay(capacity=1_000_000),
+        train=Train(envs=16, steps=50_000_000, ratio=32, prefill=5_000),
+    )

@@ -1,0 +1,24 @@
+"""Atari 2600 with 100,000 actions: 1 environment, no sticky actions, only those that matter."""
+
+import dataclasses
+from typing import Any
+
+from dreamer_jax.config import Config, Model, Replay, Train
+
+
+def get_config(env: Any) -> Config:
+    """400 thousand frames at train ratio 128: 12,500 updates."""
+    return Config(
+        env=dataclasses.replace(env, sticky=0.0, full_actions=False),
+        model=Model(depth=64),
+        replay=Replay(capacity=100_000),
+        train=Train(
+            envs=1,
+            steps=100_000,
+            ratio=128,
+            prefill=1_088,
+            log_every=1_000,
+            report_every=10_000,
+            save_every=10_000,
+        ),
+    )

@@ -1,0 +1,26 @@
+"""CartPole from 64x64 pixels."""
+
+from typing import Any
+
+from dreamer_jax.config import Config, Model, Optimizer, Replay, Train
+
+
+def get_config(env: Any) -> Config:
+    """The smallest image model, trained often."""
+    return Config(
+        env=env,
+        model=Model(depth=2, classes=8),
+        optimizer=Optimizer(learning_rate=4e-4, warmup=100),
+        replay=Replay(capacity=50_000, batch=8, length=32),
+        train=Train(
+            envs=8,
+            steps=20_000,
+            ratio=32,
+            prefill=1_000,
+            log_every=1_000,
+            report_every=5_000,
+            eval_every=5_000,
+            eval_episodes=16,
+            save_every=10_000,
+        ),
+    )

@@ -1,0 +1,26 @@
+"""Seconds instead of hours: everything runs, nothing is learnt."""
+
+from typing import Any
+
+from dreamer_jax.config import Behavior, Config, Model, Replay, Train
+
+
+def get_config(env: Any) -> Config:
+    """The smallest of everything."""
+    return Config(
+        env=env,
+        model=Model(depth=2, stoch=4, classes=4),
+        behavior=Behavior(imagination=5),
+        replay=Replay(capacity=2_000, batch=4, length=8),
+        train=Train(
+            envs=2,
+            steps=200,
+            ratio=8,
+            prefill=40,
+            log_every=40,
+            report_every=100,
+            eval_every=100,
+            eval_episodes=2,
+            save_every=100,
+        ),
+    )

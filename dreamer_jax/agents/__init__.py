@@ -1,0 +1,1 @@
+"""Agents: each a NamedTuple of pure functions."""

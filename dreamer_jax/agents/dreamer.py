@@ -1,0 +1,371 @@
+"""DreamerV3 (Hafner et al., Nature 2025): a world model, and a policy that learns in its dreams."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import optax
+
+from dreamer_jax import actor_critic, moments, optim, rssm, spaces
+from dreamer_jax.agents.networks import LEARNS, Dreamer, Params, init, networks
+from dreamer_jax.config import Config
+from dreamer_jax.decoders import predictions, reconstruction_losses
+from dreamer_jax.dists import TwoHot
+from dreamer_jax.heads import Policy, action_width, at_random, mode, sample
+from dreamer_jax.types import (
+    Agent,
+    AgentState,
+    Carry,
+    CompactLatent,
+    Latent,
+    ReturnRange,
+    Rollout,
+    Step,
+    Window,
+)
+
+sg = jax.lax.stop_gradient
+Metrics = dict[str, jax.Array]
+Choose = Callable[[Policy, jax.Array], dict[str, jax.Array]]
+
+
+class Batch(NamedTuple):
+    """Sequences to train on, and what came just before them."""
+
+    step: Step  # [T, B, ...]
+    previous_action: jax.Array  # [T, B, A] encoded, entry t led to observation t
+    start: Latent  # [B, ...] before the first step
+
+
+def make(
+    config: Config,
+    obs_space: Mapping[str, gymnasium.Space],
+    act_space: Mapping[str, gymnasium.Space],
+) -> Agent:
+    """Builds the agent for an environment; ValueError for spaces that no network fits."""
+    obs, act = spaces.read(obs_space), spaces.read(act_space)
+    nets = networks(config, obs, act)
+    dreamer = Dreamer(config, obs, act, nets, optim.make(config.optimizer))
+    explore = at_random if config.train.learn == "world_model" else sample
+    return Agent(
+        init=partial(init, dreamer),
+        carry=partial(initial_carry, dreamer),
+        policy=partial(act_step, dreamer, explore),
+        greedy=partial(act_step, dreamer, mode),
+        update=partial(update, dreamer),
+        report=partial(report, dreamer),
+    )
+
+
+# Acting -----------------------------------------------------------------------------------------
+
+
+def initial_carry(dreamer: Dreamer, envs: int) -> Carry:
+    """What is remembered before the first step: nothing."""
+    return Carry(latent=dreamer.nets["rssm"].initial(envs), action=spaces.zeros(dreamer.act, envs))
+
+
+def act_step(
+    dreamer: Dreamer,
+    choose: Choose,
+    state: AgentState,
+    carry: Carry,
+    obs: dict[str, jax.Array],
+    is_first: jax.Array,
+    key: jax.Array,
+) -> tuple[Carry, dict[str, jax.Array], CompactLatent | None]:
+    """Updates the latent with what is seen, then chooses. Arrays are [E, ...]; key is consumed."""
+    latent_key, action_key = jax.random.split(key)
+    params, model = state.params, dreamer.nets["rssm"]
+    latent, _ = rssm.observe_step(
+        model,
+        {"params": params["rssm"]},
+        carry.latent,
+        spaces.flatten(carry.action, dreamer.act),
+        dreamer.apply(params, "encoder", moments.standardize(state.moments, obs)),
+        is_first,
+        jax.random.uniform(latent_key, (*is_first.shape, model.stoch)),
+    )
+    noise = jax.random.uniform(action_key, (*is_first.shape, action_width(dreamer.act)))
+    action = choose(dreamer.apply(params, "policy", latent.features), noise)
+    kept = rssm.compact(latent) if dreamer.config.replay.latents else None
+    return Carry(latent, action), action, kept
+
+
+# Learning ---------------------------------------------------------------------------------------
+
+
+def update(
+    dreamer: Dreamer, state: AgentState, window: Window, key: jax.Array
+) -> tuple[AgentState, CompactLatent, Metrics]:
+    """One step of gradient descent on all losses, the slow critic and the running statistics.
+
+    Returns the new state, the latents of the window as the new parameters' predecessors saw them
+    [T, B, ...], and scalars to log. The key is consumed.
+    """
+    batch = prepare(dreamer, window)
+    learn, config = dreamer.config.train.learn, dreamer.config
+    if learn != "behavior":  # a frozen world model keeps the scale that it was trained with
+        scale = moments.update(state.moments, batch.step.obs, config.model.moments_horizon)
+        state = state.replace(moments=scale)
+    trained = {k: state.params[k] for k in LEARNS[learn]}
+    (_, (latents, return_range, metrics)), gradients = jax.value_and_grad(
+        partial(loss, dreamer), has_aux=True
+    )(trained, state, batch, key)
+    changes, optimizer = dreamer.optimizer.update(gradients, state.optimizer, trained)
+    params = {**state.params, **optax.apply_updates(trained, changes)}
+    metrics |= {"optimizer/gradient_norm": optax.global_norm(gradients)}
+    metrics |= {"optimizer/update_norm": optax.global_norm(changes)}
+    state = state.replace(
+        params=params,
+        slow_value=optax.incremental_update(
+            params["value"], state.slow_value, config.behavior.slow_rate
+        ),
+        optimizer=optimizer,
+        return_range=return_range,
+        updates=state.updates + 1,
+    )
+    return state, rssm.compact(latents), metrics
+
+
+def loss(
+    dreamer: Dreamer, trained: Params, state: AgentState, batch: Batch, key: jax.Array
+) -> tuple[jax.Array, tuple[Latent, ReturnRange, Metrics]]:
+    """The weighted sum of all losses, each averaged over the batch. (§ Methods)"""
+    learn = dreamer.config.train.learn
+    params = {**state.params, **trained}
+    observe_key, dream_key = jax.random.split(key)
+    batch = batch._replace(step=batch.step.replace(obs=moments.standardize(state.moments, batch.step.obs)))
+    latents, losses, metrics = world_model_losses(dreamer, params, batch, observe_key)
+    return_range = state.return_range
+    if learn == "behavior":
+        losses = {}
+    if learn != "world_model":
+        rollout = dream(dreamer, sg(params), sg(latents), dream_key)
+        more, return_range, notes = behavior_losses(dreamer, params, state, batch.step, latents, rollout)
+        losses, metrics = losses | more, metrics | notes
+    total = weighted_sum(dreamer, losses, batch.step.reward.shape)
+    metrics |= {f"loss/{name}": value.mean() for name, value in losses.items()}
+    metrics |= {"loss/total": total}
+    return total, (latents, return_range, metrics)
+
+
+def world_model_losses(
+    dreamer: Dreamer, params: Params, batch: Batch, key: jax.Array
+) -> tuple[Latent, dict[str, jax.Array], Metrics]:
+    """Filters the batch, then asks what the latents know of it. (§ World model learning)
+
+    Returns latents [T, B, ...], losses [T, B] and metrics.
+    """
+    step, scale = batch.step, dreamer.config.losses
+    tokens = dreamer.apply(params, "encoder", step.obs)
+    latents, posterior, prior = rssm.observe(
+        dreamer.nets["rssm"],
+        {"params": params["rssm"]},
+        batch.start,
+        batch.previous_action,
+        tokens,
+        step.is_first,
+        key,
+    )
+    outputs = dreamer.apply(params, "decoder", latents)
+    reconstruction = reconstruction_losses(outputs, step.obs, dreamer.obs)
+    discount = 1 - 1 / dreamer.config.behavior.horizon
+    # Floors apply to each step, after the sum over latents and before any mean: a step that is
+    # predicted well enough gives no gradient, whatever the others do.
+    dynamics = sg(posterior).kl(prior).sum(-1)
+    representation = posterior.kl(sg(prior)).sum(-1)
+    losses = {
+        **{f"reconstruction/{key}": value for key, value in reconstruction.items()},
+        "reward": dreamer.apply(params, "reward", latents.features).loss(step.reward),
+        "continue": dreamer.apply(params, "continue", latents.features).loss(
+            (1 - step.is_terminal.astype(jnp.float32)) * discount
+        ),
+        "dynamics": jnp.maximum(scale.free_nats, dynamics),
+        "representation": jnp.maximum(scale.free_nats, representation),
+    }
+    metrics = {
+        "world_model/kl": dynamics.mean(),
+        "world_model/prior_entropy": prior.entropy().sum(-1).mean(),
+        "world_model/posterior_entropy": posterior.entropy().sum(-1).mean(),
+    }
+    return latents, losses, metrics
+
+
+def dream(dreamer: Dreamer, params: Params, start: Latent, key: jax.Array) -> Rollout:
+    """Imagines on from every state of the batch: [T, B, ...] -> a rollout [H + 1, T, B, ...].
+
+    Nothing here is differentiated; callers pass parameters and latents without gradient.
+    """
+    model_key, action_key = jax.random.split(key)
+    horizon, width = dreamer.config.behavior.imagination, action_width(dreamer.act)
+
+    def act(features: jax.Array, noise: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+        action = sample(dreamer.apply(params, "policy", features), noise)
+        return action, spaces.flatten(action, dreamer.act)
+
+    noise = jax.random.uniform(action_key, (horizon, *start.deter.shape[:-1], width))
+    latents, action = rssm.imagine(
+        dreamer.nets["rssm"], {"params": params["rssm"]}, start, act, noise, model_key
+    )
+    features = latents.features
+    return Rollout(
+        features=features,
+        action=action,
+        reward=dreamer.apply(params, "reward", features).mean(),
+        continue_=dreamer.apply(params, "continue", features).probability,
+    )
+
+
+def behavior_losses(
+    dreamer: Dreamer, params: Params, state: AgentState, real: Step, latents: Latent, rollout: Rollout
+) -> tuple[dict[str, jax.Array], ReturnRange, Metrics]:
+    """Policy and critic on the rollout, critic on the real steps. (§ Actor and critic learning)
+
+    Returns losses [T, B] ([T - 1, B] for the replay value), the new return range and metrics.
+    """
+    b = dreamer.config.behavior
+    slow_params = {**params, "value": state.slow_value}
+    value = dreamer.apply(params, "value", rollout.features)
+    slow = dreamer.apply(slow_params, "value", rollout.features)
+    policy = dreamer.apply(params, "policy", rollout.features[:-1])
+    returns = actor_critic.imagined_returns(rollout, sg(value.mean()), b.lambda_)
+    return_range = actor_critic.update_return_range(state.return_range, returns, b.return_rate)
+    advantage = actor_critic.advantage(returns, value.mean()[:-1], return_range)
+    weight = actor_critic.rollout_weight(rollout)
+    policy_losses = actor_critic.policy_loss(policy, rollout.action, advantage, weight, b.entropy)
+    value_losses = actor_critic.value_loss(
+        TwoHot(value.logits[:-1]), returns, TwoHot(slow.logits[:-1]), weight, b.slow_regularizer
+    )
+    # On real steps the critic's gradient reaches the world model: latents learn to tell value.
+    real_value = dreamer.apply(params, "value", latents.features)
+    real_slow = dreamer.apply(slow_params, "value", latents.features)
+    real_returns = actor_critic.replay_returns(
+        real.reward, real.is_last, real.is_terminal, returns[0], b.horizon, b.lambda_
+    )
+    losses = {
+        "policy": policy_losses.mean(0),
+        "value": value_losses.mean(0),
+        "replay_value": actor_critic.value_loss(
+            TwoHot(real_value.logits[:-1]),
+            real_returns,
+            TwoHot(real_slow.logits[:-1]),
+            1 - real.is_last[:-1].astype(jnp.float32),
+            b.slow_regularizer,
+        ),
+    }
+    metrics = behavior_metrics(policy, rollout, returns, value.mean(), advantage, return_range)
+    metrics |= {"behavior/replay_return": real_returns.mean()}
+    return losses, return_range, metrics
+
+
+def prepare(dreamer: Dreamer, window: Window) -> Batch:
+    """Cuts the context step off a window; it gives the first latent and the first action.
+
+    An episode that was abandoned (a new one follows it without an end) is marked as truncated.
+    Without stored latents, sequences start as if they were the beginning of an episode.
+    """
+    steps: Step = window.steps
+    abandoned = jnp.concatenate([steps.is_first[1:], jnp.zeros_like(steps.is_first[:1])])
+    steps = steps.replace(is_last=steps.is_last | abandoned)
+    trained = jax.tree.map(lambda x: x[1:], steps)
+    previous = spaces.flatten(jax.tree.map(lambda x: x[:-1], steps.action), dreamer.act)
+    if window.latents is None:
+        trained = trained.replace(is_first=trained.is_first.at[0].set(True))
+        return Batch(trained, previous, dreamer.nets["rssm"].initial(steps.reward.shape[1]))
+    context = jax.tree.map(lambda x: x[0], window.latents)
+    return Batch(trained, previous, rssm.expand(context, dreamer.config.model.classes))
+
+
+def weighted_sum(
+    dreamer: Dreamer, losses: dict[str, jax.Array], shape: tuple[int, int]
+) -> jax.Array:
+    """Σ scale · mean, after checking that every loss still has its time and batch axes."""
+    scales = dreamer.config.losses
+    named = {
+        "reconstruction": scales.reconstruction,
+        "reward": scales.reward,
+        "continue": scales.continue_,
+        "dynamics": scales.dynamics,
+        "representation": scales.representation,
+        "policy": scales.policy,
+        "value": scales.value,
+        "replay_value": scales.replay_value,
+    }
+    shorter = {"replay_value": (shape[0] - 1, shape[1])}  # its last step has nothing to look at
+    for name, value in losses.items():
+        assert value.shape == shorter.get(name, shape), (name, value.shape)
+        assert value.dtype == jnp.float32, (name, value.dtype)
+    return sum((named[k.split("/")[0]] * v.mean() for k, v in losses.items()), jnp.float32(0))
+
+
+def behavior_metrics(
+    policy: Policy,
+    rollout: Rollout,
+    returns: jax.Array,
+    value: jax.Array,
+    advantage: jax.Array,
+    return_range: ReturnRange,
+) -> Metrics:
+    """What to look at when learning fails: scales, spreads, and how undecided the policy is."""
+    entropies = {f"entropy/{key}": dist.entropy().mean() for key, dist in policy.items()}
+    shares = {
+        f"randomness/{key}": entropies[f"entropy/{key}"] / dist.max_entropy()
+        for key, dist in policy.items()
+    }
+    return {
+        "behavior/imagined_return": returns.mean(),
+        "behavior/imagined_return_std": returns.std(),
+        "behavior/imagined_reward": rollout.reward.mean(),
+        "behavior/imagined_continue": rollout.continue_.mean(),
+        "behavior/value": value.mean(),
+        "behavior/advantage_std": advantage.std(),
+        "behavior/return_low": return_range.low,
+        "behavior/return_high": return_range.high,
+        **entropies,
+        **shares,
+    }
+
+
+# Looking ----------------------------------------------------------------------------------------
+
+
+def report(
+    dreamer: Dreamer, state: AgentState, window: Window, key: jax.Array
+) -> tuple[Metrics, dict[str, jax.Array]]:
+    """What the world model sees, and what it expects with its eyes closed.
+
+    The first half of each sequence is filtered, the second half is predicted from the actions alone.
+    Returns errors per key for both halves, and per image key the truth and the model's view of it,
+    [2, T, B, h, w, c] uint8. The key is consumed.
+    """
+    batch = prepare(dreamer, window)
+    scaled = moments.standardize(state.moments, batch.step.obs)
+    observe_key, dream_key = jax.random.split(key)
+    half = batch.step.reward.shape[0] // 2
+    tokens = dreamer.apply(state.params, "encoder", scaled)
+    model, variables = dreamer.nets["rssm"], {"params": state.params["rssm"]}
+    seen, _, _ = rssm.observe(
+        model,
+        variables,
+        batch.start,
+        batch.previous_action[:half],
+        tokens[:half],
+        batch.step.is_first[:half],
+        observe_key,
+    )
+    last = jax.tree.map(lambda x: x[-1], seen)
+    given = batch.previous_action[half:]
+    expected, _ = rssm.imagine(model, variables, last, lambda _, a: (a, a), given, dream_key)
+    latents = jax.tree.map(lambda a, b: jnp.concatenate([a, b[1:]]), seen, expected)
+    outputs = dreamer.apply(state.params, "decoder", latents)
+    errors = reconstruction_losses(outputs, scaled, dreamer.obs)
+    metrics = {f"report/seen/{key}": error[:half].mean() for key, error in errors.items()}
+    metrics |= {f"report/expected/{key}": error[half:].mean() for key, error in errors.items()}
+    views = predictions(outputs, dreamer.obs)
+    return metrics, {
+        key: jnp.stack([batch.step.obs[key], views[key]]) for key in dreamer.obs.images
+    }

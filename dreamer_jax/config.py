@@ -1,0 +1,267 @@
+"""Every number of the project, once, with its unit and meaning; and `--set path=value`.
+
+Defaults are those of DreamerV3 (2024 version). Presets in `configs/` replace what a task needs.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+SIZES = {
+    "nano": 2,
+    "1m": 4,
+    "12m": 16,
+    "25m": 24,
+    "50m": 32,
+    "100m": 48,
+    "200m": 64,
+    "400m": 96,
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """Widths. Those left at 0 follow from `depth`."""
+
+    depth: int = 16  # the size of the model in one number: 4 is 1m, 16 is 12m, 64 is 200m
+    deter: int = 0  # recurrent state; 128 * depth
+    hidden: int = 0  # layers inside the recurrent model; 16 * depth
+    classes: int = 0  # classes of each categorical latent; depth
+    units: int = 0  # layers of all other networks; 16 * depth
+    stoch: int = 32  # number of categorical latents
+    blocks: int = 8  # blocks of the recurrence, must divide deter
+    dynamics_layers: int = 1
+    prior_layers: int = 2
+    posterior_layers: int = 1
+    encoder_layers: int = 3  # of the encoder of vectors
+    decoder_layers: int = 3  # of the decoder of vectors
+    reward_layers: int = 1
+    continue_layers: int = 1
+    policy_layers: int = 3
+    value_layers: int = 3
+    bins: int = 255  # of the two-hot distributions; odd
+    unimix: float = 0.01  # share of a uniform distribution in latents and policy
+    moments_horizon: float = 1e6  # steps over which the scale of vector observations is averaged
+    dtype: str = "auto"  # compute in float32 or bfloat16; auto: float32 on CPU, bfloat16 elsewhere
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Scales of the losses; `free_nats` is a floor in nats, not a scale."""
+
+    reconstruction: float = 1.0  # of each observation key
+    reward: float = 1.0
+    continue_: float = 1.0
+    dynamics: float = 1.0  # pulls the prior towards the posterior
+    representation: float = 0.1  # pulls the posterior towards the prior
+    policy: float = 1.0
+    value: float = 1.0
+    replay_value: float = 0.3
+    free_nats: float = 1.0  # both KL losses are constant below this, for every step
+
+
+@dataclass(frozen=True)
+class Behavior:
+    """Learning to act, in imagination."""
+
+    imagination: int = 15  # steps of each rollout
+    horizon: float = 333.0  # effective horizon in steps; discount = 1 - 1 / horizon
+    lambda_: float = 0.95  # of the λ-return
+    entropy: float = 3e-4  # scale of the entropy bonus
+    return_rate: float = 0.01  # of the running return percentiles, per update
+    slow_rate: float = 0.02  # of the slow critic, per update
+    slow_regularizer: float = 1.0  # pull of the slow critic on the critic
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """LaProp with adaptive gradient clipping."""
+
+    learning_rate: float = 4e-5
+    warmup: int = 1000  # updates of linear warm-up from 0
+    clip: float = 0.3  # largest norm of a gradient, relative to its tensor's norm
+    clip_floor: float = 1e-3  # tensors smaller than this count as this large
+    rms_decay: float = 0.999
+    momentum: float = 0.9
+    epsilon: float = 1e-20
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The ring buffer and what is drawn from it."""
+
+    capacity: int = 1_000_000  # steps in all
+    batch: int = 16  # sequences
+    length: int = 64  # steps of a sequence, without its context step
+    latents: bool = True  # keep and refresh latents, so that sequences start warm
+    online: bool = True  # train on each fresh sequence once, soon after it was collected
+    memory: str = "device"  # or pinned_host: the ring in host memory
+
+
+@dataclass(frozen=True)
+class Train:
+    """The loop. A step is one action of one environment."""
+
+    envs: int = 16  # environments stepped in parallel
+    steps: int = 1_000_000  # steps in all
+    ratio: int = 32  # train ratio: steps replayed for each step taken
+    prefill: int = 5_000  # steps before the first update
+    learn: str = "all"  # or world_model (on random actions), or behavior (world model frozen)
+    world_model: str = ""  # for learn=behavior: logdir to restore the world model from
+    log_every: int = 5_000  # steps between two lines of metrics
+    report_every: int = 50_000  # steps between two pictures of what the model sees; 0: never
+    eval_every: int = 0  # steps between two evaluations; 0: never
+    eval_episodes: int = 20  # episodes of each evaluation
+    save_every: int = 100_000  # steps between two checkpoints
+    keep: int = 2  # checkpoints kept
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a run depends on. `env` holds the options of its environment family."""
+
+    env: Any = None
+    model: Model = field(default_factory=Model)
+    losses: Losses = field(default_factory=Losses)
+    behavior: Behavior = field(default_factory=Behavior)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    replay: Replay = field(default_factory=Replay)
+    train: Train = field(default_factory=Train)
+
+
+def override(config: Config, assignment: str) -> Config:
+    """Applies one `path=value`, e.g. `model.units=128`.
+
+    ValueError in one line for an unknown path (with what is valid) or a value of the wrong type.
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals:
+        raise ValueError(f"--set {assignment}: expected path=value, such as model.units=128")
+    return _replace(config, path.split("."), text, path)
+
+
+def _replace(node: Any, names: list[str], text: str, path: str) -> Any:
+    name, *rest = names
+    fields = {f.name: f for f in dataclasses.fields(node)}
+    if name not in fields:
+        close = difflib.get_close_matches(name, fields, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ValueError(f"--set {path}: no field {name!r}; {hint}valid are {', '.join(fields)}")
+    value = getattr(node, name)
+    if dataclasses.is_dataclass(value) != bool(rest):
+        inside = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        names_inside = ", ".join(f"{name}.{f.name}" for f in inside)
+        wrong = f"a section; set one of {names_inside}" if inside else f"no section: {value!r}"
+        raise ValueError(f"--set {path}: {name} is {wrong}")
+    if rest:
+        return dataclasses.replace(node, **{name: _replace(value, rest, text, path)})
+    kind = typing.get_type_hints(type(node))[name]
+    return dataclasses.replace(node, **{name: parse(text, kind, path)})
+
+
+def parse(text: str, kind: Any, path: str) -> Any:
+    """Reads `text` as a value of type `kind`; ValueError names the path and what was expected."""
+    if isinstance(kind, types.UnionType):
+        raise TypeError(f"{path}: union types are not supported in a config")
+    try:
+        if kind is bool:
+            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if kind is int:
+            return int(text.replace("_", "")) if "e" not in text.lower() else _whole(float(text))
+        return kind(text)
+    except (KeyError, ValueError, OverflowError):
+        raise ValueError(f"--set {path}={text}: expected {kind.__name__}") from None
+
+
+def _whole(number: float) -> int:
+    if number != int(number):
+        raise ValueError(number)
+    return int(number)
+
+
+def resolve(config: Config) -> Config:
+    """Fills in the widths that follow from `depth` and checks what no type can.
+
+    ValueError in one line for numbers that contradict each other.
+    """
+    m = config.model
+    model = dataclasses.replace(
+        m,
+        deter=m.deter or 128 * m.depth,
+        hidden=m.hidden or 16 * m.depth,
+        classes=m.classes or m.depth,
+        units=m.units or 16 * m.depth,
+    )
+    config = dataclasses.replace(config, model=model)
+    for wrong, message in _contradictions(config):
+        if wrong:
+            raise ValueError(message)
+    return config
+
+
+def _contradictions(config: Config) -> list[tuple[bool, str]]:
+    m, r, t = config.model, config.replay, config.train
+    rows = r.capacity // max(1, t.envs)
+    return [
+        (m.depth < 1, f"model.depth={m.depth}: must be at least 1"),
+        (m.deter % m.blocks != 0, f"model.deter={m.deter}: not divisible by blocks={m.blocks}"),
+        (not 2 <= m.classes <= 256, f"model.classes={m.classes}: must be 2 to 256"),
+        (m.bins % 2 == 0, f"model.bins={m.bins}: must be odd, so that one bin is 0"),
+        (not 0 <= m.unimix < 1, f"model.unimix={m.unimix}: must be in [0, 1)"),
+        (
+            m.dtype not in ("auto", "float32", "bfloat16"),
+            f"model.dtype={m.dtype}: must be auto, float32 or bfloat16",
+        ),
+        (
+            r.memory not in ("device", "pinned_host"),
+            f"replay.memory={r.memory}: must be device or pinned_host",
+        ),
+        (
+            t.learn not in ("all", "world_model", "behavior"),
+            f"train.learn={t.learn}: must be all, world_model or behavior",
+        ),
+        (
+            (t.learn == "behavior") != bool(t.world_model),
+            f"train.world_model={t.world_model!r}: needed for train.learn=behavior, and only there",
+        ),
+        (t.envs < 1, f"train.envs={t.envs}: must be at least 1"),
+        (r.batch < 1 or r.length < 2, f"replay: batch={r.batch}, length={r.length} is too small"),
+        (
+            rows < r.length + 1,
+            f"replay.capacity={r.capacity}: {rows} steps for each of {t.envs} environments, "
+            f"but a sequence needs {r.length + 1}",
+        ),
+        (
+            min(t.log_every, t.save_every, t.keep) < 1,
+            "train.log_every, train.save_every and train.keep must be at least 1",
+        ),
+        (
+            min(t.steps, t.ratio, t.prefill, t.report_every, t.eval_every, t.eval_episodes) < 0,
+            "train: no field may be negative",
+        ),
+    ]
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """Plain nested dictionary, for `config.json`."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(like: Config, values: dict[str, Any]) -> Config:
+    """Rebuilds a config of the same types as `like`; ValueError for unknown or missing names."""
+    return _rebuild(like, values, "config")
+
+
+def _rebuild(like: Any, values: dict[str, Any], path: str) -> Any:
+    names = {f.name for f in dataclasses.fields(like)}
+    if names != set(values):
+        raise ValueError(f"{path}: fields {sorted(names ^ set(values))} do not match this version")
+    children = {}
+    for name, value in values.items():
+        child = getattr(like, name)
+        nested = dataclasses.is_dataclass(child)
+        children[name] = _rebuild(child, value, f"{path}.{name}") if nested else value
+    return dataclasses.replace(like, **children)

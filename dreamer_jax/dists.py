@@ -1,0 +1,187 @@
+"""Probability distributions with one set of verbs: mean, mode, sample, log_prob, entropy, loss.
+
+A sample is a function of a uniform number (inverse transform sampling). Random numbers are therefore
+drawn once, outside of every scan, and a sampled step stays a pure function of its arguments.
+Everything here is float32, whatever the networks compute in.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from flax.struct import PyTreeNode
+
+from dreamer_jax.math import symexp_bins, two_hot
+
+
+class Categorical(PyTreeNode):
+    """A categorical over the last axis, mixed with a uniform one. (§ World model learning)"""
+
+    log_probs: jax.Array  # [..., K] float32
+
+    @classmethod
+    def from_logits(cls, logits: jax.Array, unimix: float) -> "Categorical":
+        """p = (1 - unimix) softmax(logits) + unimix / K, used for sampling, KL and entropy alike."""
+        probs = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)
+        return cls(jnp.log((1 - unimix) * probs + unimix / logits.shape[-1]))
+
+    @property
+    def probs(self) -> jax.Array:
+        return jnp.exp(self.log_probs)
+
+    def mode(self) -> jax.Array:
+        return jnp.argmax(self.log_probs, axis=-1).astype(jnp.int32)
+
+    def sample(self, uniform: jax.Array) -> jax.Array:
+        """The class whose slice of [0, 1) holds `uniform`: [...] -> [...] int32."""
+        classes = self.log_probs.shape[-1]
+        # A product with a triangle is a cumulative sum that every backend runs as one operation.
+        cumulative = self.probs @ jnp.triu(jnp.ones((classes, classes - 1), jnp.float32))
+        return jnp.sum(cumulative <= uniform[..., None], axis=-1, dtype=jnp.int32)
+
+    def straight_through(self, index: jax.Array) -> jax.Array:
+        """One-hot of a sample whose gradient is that of the (mixed) probabilities: [..., K]."""
+        probs = self.probs
+        one_hot = jax.nn.one_hot(index, probs.shape[-1], dtype=jnp.float32)
+        return one_hot + probs - jax.lax.stop_gradient(probs)
+
+    def log_prob(self, index: jax.Array) -> jax.Array:
+        return jnp.take_along_axis(self.log_probs, index[..., None], axis=-1)[..., 0]
+
+    def entropy(self) -> jax.Array:
+        """H(p) = -Σ p ln p: [...]."""
+        return -jnp.sum(self.probs * self.log_probs, axis=-1)
+
+    def kl(self, other: "Categorical") -> jax.Array:
+        """KL(p || q) = Σ p (ln p - ln q): [...]."""
+        return jnp.sum(self.probs * (self.log_probs - other.log_probs), axis=-1)
+
+
+class Choices(PyTreeNode):
+    """Several independent categoricals of possibly different sizes, as one vector of choices."""
+
+    parts: tuple[Categorical, ...]  # n of [..., K_i]
+
+    @classmethod
+    def from_logits(
+        cls, logits: jax.Array, classes: tuple[int, ...], unimix: float
+    ) -> "Choices":
+        """Splits logits [..., Σ K_i] into one categorical per entry of `classes`."""
+        ends = [sum(classes[: i + 1]) for i in range(len(classes) - 1)]
+        return cls(
+            tuple(Categorical.from_logits(part, unimix) for part in jnp.split(logits, ends, -1))
+        )
+
+    def mode(self) -> jax.Array:
+        return jnp.stack([part.mode() for part in self.parts], axis=-1)
+
+    def sample(self, uniform: jax.Array) -> jax.Array:
+        """[..., n] -> [..., n] int32."""
+        return jnp.stack(
+            [part.sample(uniform[..., i]) for i, part in enumerate(self.parts)], axis=-1
+        )
+
+    def log_prob(self, index: jax.Array) -> jax.Array:
+        """[..., n] -> [...]."""
+        return sum(
+            (part.log_prob(index[..., i]) for i, part in enumerate(self.parts)), jnp.float32(0)
+        )
+
+    def entropy(self) -> jax.Array:
+        return sum((part.entropy() for part in self.parts), jnp.float32(0))
+
+    def max_entropy(self) -> float:
+        """Entropy of acting at random, in nats."""
+        return sum(math.log(part.log_probs.shape[-1]) for part in self.parts)
+
+    @property
+    def size(self) -> int:
+        return len(self.parts)
+
+    def anything(self, uniform: jax.Array) -> jax.Array:
+        """Any choice, each as likely as the others: [..., n] -> [..., n] int32."""
+        classes = jnp.array([part.log_probs.shape[-1] for part in self.parts])
+        return jnp.floor(uniform * classes).astype(jnp.int32)
+
+
+class BoundedNormal(PyTreeNode):
+    """Independent normals whose mean lies in (-1, 1) and whose deviation lies in (0.1, 1)."""
+
+    mean: jax.Array  # [..., n] float32
+    stddev: jax.Array  # [..., n] float32
+
+    LOW = 0.1
+    HIGH = 1.0
+
+    @classmethod
+    def from_outputs(cls, mean: jax.Array, stddev: jax.Array) -> "BoundedNormal":
+        """mean = tanh(m), stddev = (HIGH - LOW) sigmoid(s + 2) + LOW."""
+        mean, stddev = mean.astype(jnp.float32), stddev.astype(jnp.float32)
+        return cls(jnp.tanh(mean), (cls.HIGH - cls.LOW) * jax.nn.sigmoid(stddev + 2) + cls.LOW)
+
+    def mode(self) -> jax.Array:
+        return self.mean
+
+    def sample(self, uniform: jax.Array) -> jax.Array:
+        """μ + σ Φ⁻¹(u), not clipped: replay keeps what was drawn, the environment clips."""
+        inside = jnp.clip(uniform, 1e-7, 1 - 1e-7)  # Φ⁻¹ is infinite at both ends
+        return self.mean + self.stddev * jax.scipy.special.ndtri(inside)
+
+    def log_prob(self, value: jax.Array) -> jax.Array:
+        """Σ -½ ((x - μ) / σ)² - ln σ - ½ ln 2π: [..., n] -> [...]."""
+        return jax.scipy.stats.norm.logpdf(value, self.mean, self.stddev).sum(-1)
+
+    def entropy(self) -> jax.Array:
+        """Σ ½ ln(2π e σ²): [...]."""
+        return jnp.sum(0.5 * jnp.log(2 * jnp.pi * jnp.e) + jnp.log(self.stddev), axis=-1)
+
+    def max_entropy(self) -> float:
+        """Entropy at the largest deviation, in nats."""
+        return self.size * 0.5 * math.log(2 * math.pi * math.e * self.HIGH**2)
+
+    @property
+    def size(self) -> int:
+        return self.mean.shape[-1]
+
+    def anything(self, uniform: jax.Array) -> jax.Array:
+        """Any value in [-1, 1): [..., n] -> [..., n]."""
+        return 2 * uniform - 1
+
+
+class Bernoulli(PyTreeNode):
+    """A coin for each entry."""
+
+    logit: jax.Array  # [...] float32
+
+    @property
+    def probability(self) -> jax.Array:
+        return jax.nn.sigmoid(self.logit)
+
+    def loss(self, target: jax.Array) -> jax.Array:
+        """Cross-entropy -y ln p - (1 - y) ln(1 - p) with a target y in [0, 1]: [...]."""
+        return -target * jax.nn.log_sigmoid(self.logit) - (1 - target) * jax.nn.log_sigmoid(
+            -self.logit
+        )
+
+
+class TwoHot(PyTreeNode):
+    """A distribution over exponentially spaced bins that stands for a number. (§ Robust predictions)"""
+
+    logits: jax.Array  # [..., L] float32
+
+    def mean(self) -> jax.Array:
+        """Σ p_i b_i, summed in mirrored pairs so that uniform logits give exactly 0: [...]."""
+        probs = jax.nn.softmax(self.logits, axis=-1)
+        half = probs.shape[-1] // 2
+        # Bins reach 5e8: summed left to right, rounding alone would leave a mean far from 0.
+        pairs = probs[..., half + 1 :] - probs[..., half - 1 :: -1]
+        return jnp.sum(pairs * self._bins[half + 1 :], axis=-1)
+
+    def loss(self, target: jax.Array) -> jax.Array:
+        """Cross-entropy between the two-hot target and the softmax; no gradient to the target."""
+        weights = two_hot(jax.lax.stop_gradient(target.astype(jnp.float32)), self._bins)
+        return -jnp.sum(weights * jax.nn.log_softmax(self.logits, axis=-1), axis=-1)
+
+    @property
+    def _bins(self) -> jax.Array:
+        return symexp_bins(self.logits.shape[-1])

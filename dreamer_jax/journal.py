@@ -1,0 +1,121 @@
+"""What a run tells the world: episodes, metrics, pictures and progress, off the critical path."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import jax
+import numpy as np
+
+from dreamer_jax.config import Train
+from dreamer_jax.logger import Logger
+from dreamer_jax.progress import Progress
+
+SHOWN = 4  # sequences in a picture
+MOMENTS = 8  # points in time of each
+
+
+class Journal:
+    """Keeps the running scores of E environments and writes what has happened.
+
+    Metrics stay on the device until the next ones are due: asking for them at once would make the
+    loop wait for every update that is still under way.
+    """
+
+    def __init__(self, logdir: Path, config: Train, frames_per_step: int, first_step: int) -> None:
+        self.logger = Logger(logdir, first_step)
+        self.progress = Progress(config.steps, first_step)
+        self.frames_per_step = frames_per_step
+        self.score = np.zeros(config.envs)
+        self.length = np.zeros(config.envs, np.int64)
+        self.pending: tuple[Any, dict[str, jax.Array], int] | None = None
+        self.recent: list[float] = []
+        self.latest: float | None = None
+        self.last = (first_step, 0, time.monotonic())
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._write_pending()
+        self.progress.close()
+        self.logger.close()
+
+    def saw(self, step: int, seen: Any) -> None:
+        """Adds one step of every environment to the running episodes; writes those that ended."""
+        self.score = np.where(seen.is_first, 0.0, self.score + seen.reward)
+        self.length = np.where(seen.is_first, 0, self.length + 1)
+        for i in np.flatnonzero(seen.is_last):
+            score, length = float(self.score[i]), int(self.length[i])
+            self.logger.episode(step, score=score, length=length, env=int(i))
+            self.recent.append(score)
+            self.latest = score
+
+    def tick(self, counters: Any) -> None:
+        """Moves the progress display on."""
+        frames = counters.step * self.frames_per_step
+        self.progress.update(counters.step, frames, counters.updates, self.latest)
+
+    def metrics(self, counters: Any, sums: dict[str, jax.Array]) -> None:
+        """Writes the metrics handed over last time, and keeps these for the next."""
+        self._write_pending()
+        self.pending = (counters, sums, counters.updates - self.last[1])
+        step, updates, then = self.last
+        now = time.monotonic()
+        elapsed = max(now - then, 1e-9)
+        rates = {
+            "speed/frames_per_second": (counters.step - step) * self.frames_per_step / elapsed,
+            "speed/updates_per_second": (counters.updates - updates) / elapsed,
+        }
+        if self.recent:
+            rates["episode/mean_score"] = float(np.mean(self.recent))
+            self.recent.clear()
+        self._scalars(counters, rates)
+        self.last = (counters.step, counters.updates, now)
+
+    def evaluation(self, counters: Any, scores: dict[str, float]) -> None:
+        """Writes the scores of an evaluation."""
+        self._scalars(counters, {f"evaluation/{key}": value for key, value in scores.items()})
+        text = ", ".join(f"{key} {value:.1f}" for key, value in scores.items())
+        self.progress.write(f"step {counters.step}: evaluation {text}")
+
+    def report(
+        self, counters: Any, metrics: dict[str, jax.Array], views: dict[str, jax.Array]
+    ) -> None:
+        """Writes errors of the world model, and pictures of its predictions below the truth."""
+        metrics, views = jax.device_get((metrics, views))
+        self._scalars(counters, {key: float(value) for key, value in metrics.items()})
+        for key, view in views.items():
+            self.logger.image(counters.step, f"report/{key}", picture(view))
+
+    def _write_pending(self) -> None:
+        if self.pending is not None:
+            counters, sums, updates = self.pending
+            means = {k: float(v) / max(1, updates) for k, v in jax.device_get(sums).items()}
+            self._scalars(counters, means)
+            self.pending = None
+
+    def _scalars(self, counters: Any, values: dict[str, float]) -> None:
+        frames = counters.step * self.frames_per_step
+        self.logger.scalars(counters.step, frames, counters.seconds, values)
+
+
+def picture(view: np.ndarray) -> np.ndarray:
+    """Lays truth and prediction out on one sheet: [2, T, B, h, w, c] uint8 -> [h', w', 3] uint8.
+
+    Each sequence is a pair of rows, truth above, and time runs to the right. The model saw the
+    sequence up to the middle; what lies right of the line is predicted from actions alone.
+    """
+    times = np.linspace(0, view.shape[1] - 1, MOMENTS).round().astype(int)
+    view = view[:, times, :SHOWN].astype(np.uint8)
+    view = np.repeat(view, 3, -1) if view.shape[-1] == 1 else view[..., -3:]
+    _, t, n, h, w, c = view.shape
+    sheet = view.transpose(2, 0, 3, 1, 4, 5).reshape(n * 2 * h, t * w, c)
+    sheet[:, t // 2 * w - 1 : t // 2 * w + 1] = (255, 0, 0)
+    return sheet

@@ -1,0 +1,100 @@
+"""The record of a run: JSON lines for programs, TensorBoard events for people."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from tensorboardX import SummaryWriter
+
+
+class Logger:
+    """Appends to `metrics.jsonl`, `episodes.jsonl` and TensorBoard events in one logdir.
+
+    Every line is on disk when the call returns. Numbers that JSON cannot hold are written as null.
+    """
+
+    def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
+        """Opens the record of a run that goes on after `first_step`, 0 for a new one.
+
+        What was recorded beyond that step is dropped, for those steps will be lived again.
+        """
+        root = Path(logdir)
+        root.mkdir(parents=True, exist_ok=True)
+        self._metrics = _continue_lines(root / "metrics.jsonl", first_step)
+        self._episodes = _continue_lines(root / "episodes.jsonl", first_step)
+        self._board = SummaryWriter(
+            str(root), purge_step=first_step + 1 if first_step else None, write_to_disk=True
+        )
+
+    def scalars(self, step: int, frames: int, seconds: float, values: dict[str, float]) -> None:
+        """One line of metrics; `frames` counts those of the environment, `seconds` the run's."""
+        line = {"step": step, "frames": frames, "seconds": seconds, **values}
+        self._metrics.write(_encode(line))
+        for name, value in values.items():
+            self._point(name, value, step)
+
+    def episode(self, step: int, score: float, length: int, **details: Any) -> None:
+        """One line for a finished episode; `details` are written beside it."""
+        line = {"step": step, "score": score, "length": length, **details}
+        self._episodes.write(_encode(line))
+        self._point("episode/score", score, step)
+        self._point("episode/length", length, step)
+
+    def image(self, step: int, name: str, array: np.ndarray) -> None:
+        """A picture [H, W, 3] uint8, for TensorBoard alone."""
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3:
+            raise ValueError(
+                f"image {name} must be [H, W, 3] uint8, not {list(array.shape)} {array.dtype}"
+            )
+        self._board.add_image(name, array, step, dataformats="HWC")
+
+    def flush(self) -> None:
+        """Makes the TensorBoard events readable; the JSON lines always are."""
+        self._board.flush()
+
+    def close(self) -> None:
+        """Ends the record; nothing may be added afterwards."""
+        self._metrics.close()
+        self._episodes.close()
+        self._board.close()
+
+    def _point(self, name: str, value: float, step: int) -> None:
+        number = _plain(value)
+        if number is not None:
+            self._board.add_scalar(name, number, step)
+
+
+def _continue_lines(path: Path, last_step: int) -> TextIO:
+    """Opens a file of JSON lines to append, without its lines after `last_step`.
+
+    A line that is no object with a step, such as one cut short by a crash, goes as well.
+    """
+    if path.exists():
+        kept = path.with_suffix(".partial")
+        with path.open() as old, kept.open("w") as new:
+            new.writelines(line for line in old if _step_of(line) <= last_step)
+        kept.replace(path)
+    return path.open("a", buffering=1)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"] if line.endswith("\n") else math.inf
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
+def _encode(line: dict[str, Any]) -> str:
+    return json.dumps({k: _plain(v) for k, v in line.items()}, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """A Python number for any scalar, None where it is not finite; other values as they are."""
+    if isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "__array__"):
+        value = np.asarray(value).item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,85 @@
+"""Equations that belong to no module: scaling, two-hot bins, returns, running moments."""
+
+import jax
+import jax.numpy as jnp
+
+
+def symlog(x: jax.Array) -> jax.Array:
+    """symlog(x) = sign(x) ln(1 + |x|): compresses large values, keeps small ones. (§ Robust predictions)"""
+    return jnp.sign(x) * jnp.log1p(jnp.abs(x))
+
+
+def symexp(x: jax.Array) -> jax.Array:
+    """symexp(x) = sign(x) (exp(|x|) - 1), the inverse of `symlog`."""
+    return jnp.sign(x) * jnp.expm1(jnp.abs(x))
+
+
+def symexp_bins(count: int) -> jax.Array:
+    """Positions of the two-hot bins: symexp of `count` points evenly spaced in [-20, 20].
+
+    The negative half is mirrored rather than computed, so that the bins are symmetric to the last bit
+    and a uniform distribution has a mean of exactly 0.
+
+    Returns: [count] float32, ascending. Raises ValueError unless `count` is odd.
+    """
+    if count % 2 == 0:
+        raise ValueError(f"two-hot needs an odd number of bins, so that one is 0; got {count}")
+    negative = symexp(jnp.linspace(-20.0, 0.0, count // 2 + 1, dtype=jnp.float32))
+    return jnp.concatenate([negative, -negative[-2::-1]])
+
+
+def two_hot(x: jax.Array, bins: jax.Array) -> jax.Array:
+    """Spreads each value over its two neighbouring bins, in proportion to its closeness.
+
+    weight_below = |bin_above - x| / (|bin_below - x| + |bin_above - x|), weight_above = the rest.
+    Values beyond the ends put all weight on the end bin. x: [...], bins: [L] -> [..., L].
+    """
+    below = jnp.sum(bins <= x[..., None], axis=-1) - 1
+    above = jnp.clip(below + 1, 0, bins.size - 1)
+    below = jnp.clip(below, 0, bins.size - 1)
+    to_below = jnp.where(below == above, 1.0, jnp.abs(bins[below] - x))
+    to_above = jnp.where(below == above, 1.0, jnp.abs(bins[above] - x))
+    total = to_below + to_above
+    return (
+        jax.nn.one_hot(below, bins.size) * (to_above / total)[..., None]
+        + jax.nn.one_hot(above, bins.size) * (to_below / total)[..., None]
+    )
+
+
+def lambda_returns(
+    reward: jax.Array, discount: jax.Array, value: jax.Array, lambda_: jax.Array
+) -> jax.Array:
+    """λ-returns of a trajectory whose entry t + 1 answers the action at t.
+
+    R_t = r_{t+1} + γ_{t+1} [(1 - λ_{t+1}) v_{t+1} + λ_{t+1} R_{t+1}],   R_last = v_last
+    (§ Critic learning, with the discount and λ of each step as arrays.)
+
+    All arguments are [T, ...] for states 0..T-1; entry 0 of each is never read. -> [T - 1, ...].
+    """
+
+    def backwards(following: jax.Array, now: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        r, gamma, v, mix = now
+        return_ = r + gamma * ((1 - mix) * v + mix * following)
+        return return_, return_
+
+    arrived = (reward[1:], discount[1:], value[1:], lambda_[1:])
+    _, returns = jax.lax.scan(backwards, value[-1], arrived, reverse=True)
+    return returns
+
+
+def merge_moments(
+    mean: jax.Array, variance: jax.Array, count: jax.Array, x: jax.Array, horizon: float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Adds the rows of `x` to a running mean and variance.
+
+    With w = n / (count + n):  mean' = mean + w (m - mean),
+    variance' = (1 - w) variance + w v + w (1 - w) (m - mean)²   (Chan et al., 1979),
+    which is exact until `count` reaches `horizon` samples and forgets exponentially from there on.
+
+    mean, variance: [n]; count: []; x: [..., n] -> the new (mean, variance, count).
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    weight = rows.shape[0] / (count + rows.shape[0])
+    distance = rows.mean(0) - mean
+    mixed = (1 - weight) * variance + weight * rows.var(0) + weight * (1 - weight) * distance**2
+    return mean + weight * distance, mixed, jnp.minimum(count + rows.shape[0], horizon)

@@ -1,0 +1,63 @@
+"""Devices as a mesh: replay rows and batches are split over the axis `data`, the rest is copied."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import psutil
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+DATA = "data"
+ROWS = PartitionSpec(DATA)  # of arrays [E, ...]
+BATCH = PartitionSpec(None, DATA)  # of arrays [T, B, ...]
+
+
+def parse(text: str) -> int:
+    """Reads `data=4`; ValueError in one line for anything else."""
+    name, _, number = text.partition("=")
+    if name != DATA or not number.isdigit() or int(number) < 1:
+        raise ValueError(f"--mesh={text}: expected data=N with N devices, such as data=4")
+    return int(number)
+
+
+def make(devices: int) -> Mesh:
+    """A mesh of the first `devices` devices; ValueError if there are fewer."""
+    found = jax.devices()
+    if devices > len(found):
+        raise ValueError(f"--mesh=data={devices}: only {len(found)} {found[0].platform} device(s)")
+    return Mesh(np.array(found[:devices]), (DATA,), axis_types=(AxisType.Auto,))
+
+
+def divides(mesh: Mesh, name: str, number: int) -> None:
+    """ValueError unless `number` can be split evenly over the mesh."""
+    if number % mesh.shape[DATA]:
+        raise ValueError(f"{name}={number} is not divisible by --mesh=data={mesh.shape[DATA]}")
+
+
+def copied(mesh: Mesh) -> NamedSharding:
+    """The same on every device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def split(mesh: Mesh, axis: int = 0, memory: str = "device") -> NamedSharding:
+    """Split along `axis`, each device its share; `memory` is device or pinned_host."""
+    spec = PartitionSpec(*[None] * axis, DATA)
+    return NamedSharding(mesh, spec, memory_kind=memory)
+
+
+def free_bytes(mesh: Mesh, memory: str) -> int:
+    """Memory that is free for the ring, over all devices of the mesh."""
+    stats = [device.memory_stats() for device in mesh.devices.flat]
+    if memory == "pinned_host" or None in stats:
+        return psutil.virtual_memory().available
+    return sum(s["bytes_limit"] - s["bytes_in_use"] for s in stats if s)
+
+
+def per_shard(
+    mesh: Mesh, function: Callable[..., Any], inputs: Any, outputs: Any
+) -> Callable[..., Any]:
+    """Runs `function` on each device's own share; specs as of `jax.shard_map`."""
+    return jax.shard_map(
+        function, mesh=mesh, in_specs=inputs, out_specs=outputs, check_vma=False
+    )

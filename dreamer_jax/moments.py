@@ -1,0 +1,36 @@
+"""Running scale of vector observations, kept as part of the agent's state."""
+
+import jax
+import jax.numpy as jnp
+
+from dreamer_jax.math import merge_moments
+from dreamer_jax.types import Moments
+
+Obs = dict[str, jax.Array]
+
+
+def initial(size: int) -> Moments:
+    """No evidence yet: mean 0 and variance 1, so that nothing is scaled."""
+    zero = jnp.zeros((), jnp.float32)
+    return Moments(mean=jnp.zeros(size), variance=jnp.ones(size), count=zero)
+
+
+def update(moments: dict[str, Moments], obs: Obs, horizon: float) -> dict[str, Moments]:
+    """Adds a batch of observations [..., n] to the moments of each key."""
+    return {
+        key: Moments(*merge_moments(m.mean, m.variance, m.count, obs[key], horizon))
+        for key, m in moments.items()
+    }
+
+
+def standardize(moments: dict[str, Moments], obs: Obs) -> Obs:
+    """(x - mean) / √variance for every key that has moments; the rest as it is.
+
+    The reference leaves vectors in the units of their environment. A squared error then hardly
+    notices a quantity that is small in these units (the angle of a pole, in radians): beside the
+    free nats of the KL it costs nothing to forget it, and the latent does.
+    """
+    scaled = {
+        key: (obs[key] - m.mean) * jax.lax.rsqrt(m.variance + 1e-8) for key, m in moments.items()
+    }
+    return {**obs, **scaled}

@@ -1,0 +1,98 @@
+"""How far a run has come: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+BAR_SECONDS = 1.0  # between two redraws; also the interval that rates are taken over
+LINE_SECONDS = 10.0  # between two plain lines
+
+
+class Progress:
+    """One line on stderr: steps, updates, frames/s, updates/s, latest score, time left.
+
+    Rates are over the last interval, not since the start. `step`, `frames` and `updates` are
+    counters since the beginning of the run, those before a resume included.
+    """
+
+    def __init__(self, total_steps: int, first_step: int) -> None:
+        """Starts at `first_step`; the run ends at `total_steps`."""
+        self._total = total_steps
+        self._stream = sys.stderr
+        self._bar = None
+        if self._stream.isatty():
+            self._bar = tqdm(
+                total=total_steps,
+                initial=first_step,
+                file=self._stream,
+                dynamic_ncols=True,
+                bar_format="{desc} |{bar}|",
+            )
+        self._interval = BAR_SECONDS if self._bar is not None else LINE_SECONDS
+        self._shown: tuple[float, int, int, int] | None = None
+        self._latest: tuple[int, int, int, float | None] | None = None
+
+    def update(self, step: int, frames: int, updates: int, score: float | None) -> None:
+        """Takes the counters, and shows them if the interval has passed; cheap to call.
+
+        score: of the latest finished episode, None before the first.
+        """
+        self._latest = (step, frames, updates, score)
+        now = time.monotonic()
+        if self._shown is None:
+            self._shown = (now, step, frames, updates)
+        elif now - self._shown[0] >= self._interval:
+            self._show(now)
+
+    def write(self, text: str) -> None:
+        """Prints a line of its own, above the bar if there is one."""
+        if self._bar is None:
+            print(text, file=self._stream, flush=True)
+        else:
+            self._bar.write(text, file=self._stream)
+
+    def close(self) -> None:
+        """Shows the last counters and leaves them standing."""
+        if self._latest is not None:
+            self._show(time.monotonic())
+        if self._bar is not None:
+            self._bar.close()
+
+    def _show(self, now: float) -> None:
+        assert self._latest is not None and self._shown is not None
+        step, frames, updates, score = self._latest
+        seconds = max(now - self._shown[0], 1e-9)
+        line = describe(
+            (step, self._total),
+            updates,
+            rates=tuple(
+                (new - old) / seconds
+                for new, old in zip((step, frames, updates), self._shown[1:], strict=True)
+            ),
+            score=score,
+        )
+        self._shown = (now, step, frames, updates)
+        if self._bar is None:
+            self.write(line)
+        else:
+            self._bar.n = step
+            self._bar.set_description_str(line)
+
+
+def describe(
+    steps: tuple[int, int], updates: int, rates: tuple[float, ...], score: float | None
+) -> str:
+    """The line. steps: done and in all; rates: steps, frames and updates a second."""
+    done, total = steps
+    step_rate, frame_rate, update_rate = rates
+    left = tqdm.format_interval((total - done) / step_rate) if step_rate > 0 else "?"
+    return (
+        f"{_short(done)}/{_short(total)} steps {_short(updates)} updates "
+        f"{_short(frame_rate)} frames/s {_short(update_rate)} updates/s "
+        f"score {'-' if score is None else f'{score:.1f}'} ETA {left}"
+    )
+
+
+def _short(number: float) -> str:
+    return tqdm.format_sizeof(number) if number >= 1000 else f"{number:.3g}"

@@ -1,0 +1,141 @@
+"""Experience replay on the device: a ring of steps per environment, drawn as windows of time.
+
+Row e of the ring belongs to environment e. A row that has seen `total` steps keeps the newest
+C of them, step s at position s % C, so age and not position decides what a window may hold: it never
+straddles the write head. All functions are pure; callers donate the state.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dreamer_jax.types import ReplayState, Window
+
+
+def init(step: Any, latent: Any, rows: int, capacity: int) -> ReplayState:
+    """An empty ring for steps and latents shaped like the examples (arrays or shape structs).
+
+    Args:
+      step, latent: pytrees without batch axes. rows: E. capacity: C, steps per row.
+    """
+
+    def ring(x: Any) -> jax.Array:
+        return jnp.zeros((rows, capacity, *x.shape), x.dtype)
+
+    counters = jnp.zeros(rows, jnp.int32)
+    return ReplayState(
+        steps=jax.tree.map(ring, step),
+        latents=jax.tree.map(ring, latent),
+        total=counters,
+        online=jnp.copy(counters),
+    )
+
+
+def capacity(state: ReplayState) -> int:
+    """C, the steps that fit in a row."""
+    return jax.tree.leaves(state.steps)[0].shape[1]
+
+
+def add(state: ReplayState, step: Any, latent: Any) -> ReplayState:
+    """Appends one step to every row: leaves [E, ...]. The oldest step of a full row is overwritten."""
+    rows = jnp.arange(state.total.shape[0])
+    position = state.total % capacity(state)
+
+    def write(ring: jax.Array, x: jax.Array) -> jax.Array:
+        return ring.at[rows, position].set(x.astype(ring.dtype))
+
+    return state.replace(
+        steps=jax.tree.map(write, state.steps, step),
+        latents=jax.tree.map(write, state.latents, latent),
+        total=state.total + 1,
+    )
+
+
+def draw(
+    state: ReplayState, bits: jax.Array, length: int, online: bool
+) -> tuple[ReplayState, Window]:
+    """Draws one window for each pair of random words.
+
+    Slots are filled from the online queue first: the sequences, end to end, that no update has seen
+    yet, each handed out once. The others start anywhere, every start being equally likely.
+
+    Args:
+      bits: [B, 2] uint32, for the row and the start of each window.
+      length: W. Every row must hold at least W steps; see `ready`.
+      online: whether there is an online queue.
+
+    Returns: the state with its queue advanced, and a window [W, B, ...].
+    """
+    size = capacity(state)
+    filled = jnp.minimum(state.total, size)
+    oldest = state.total - filled
+    row = _below(bits[:, 0], jnp.int32(state.total.shape[0]))
+    start = oldest[row] + _below(bits[:, 1], (filled - length + 1)[row])
+    if online:
+        state, fresh, fresh_row, fresh_start = _next_online(state, bits.shape[0], length)
+        row, start = jnp.where(fresh, fresh_row, row), jnp.where(fresh, fresh_start, start)
+    time = (start + jnp.arange(length)[:, None]) % size
+
+    def read(ring: jax.Array) -> jax.Array:
+        return ring[row, time]
+
+    steps, latents = jax.tree.map(read, (state.steps, state.latents))
+    return state, Window(steps=steps, latents=latents, row=row, time=time)
+
+
+def refresh(state: ReplayState, window: Window, latents: Any) -> ReplayState:
+    """Writes the latents [T, B, ...] of a window's trained steps back to where it was drawn from."""
+    time = window.time[1:]  # the context step was not seen again
+
+    def write(ring: jax.Array, x: jax.Array) -> jax.Array:
+        return ring.at[window.row, time].set(x.astype(ring.dtype))
+
+    return state.replace(latents=jax.tree.map(write, state.latents, latents))
+
+
+def ready(steps_per_row: int, length: int) -> bool:
+    """Whether rows that hold this many steps can give a window of `length`."""
+    return steps_per_row >= length
+
+
+def _next_online(
+    state: ReplayState, batch: int, length: int
+) -> tuple[ReplayState, jax.Array, jax.Array, jax.Array]:
+    """The sequences at the head of the queue: state, fresh [B], row [B], start [B].
+
+    Row e has (total - online - 1) // T whole sequences waiting; they overlap by the context step
+    only, so that every step is trained on exactly once. Slot i takes the i-th of all waiting.
+    """
+    stride = length - 1
+    # What was overwritten before its turn came is skipped.
+    head = jnp.maximum(state.online, state.total - capacity(state))
+    waiting = jnp.maximum(0, (state.total - head - 1) // stride)
+    ends = jnp.cumsum(waiting)
+    slot = jnp.arange(batch)
+    row = jnp.minimum(jnp.searchsorted(ends, slot, side="right"), waiting.size - 1)
+    before = (ends - waiting)[row]
+    start = head[row] + (slot - before) * stride
+    taken = jnp.clip(batch - (ends - waiting), 0, waiting)
+    return state.replace(online=head + taken * stride), slot < ends[-1], row, start
+
+
+def _below(bits: jax.Array, limit: jax.Array) -> jax.Array:
+    """An integer in [0, limit); no value is more likely than another by more than limit / 2³²."""
+    return (bits % limit.astype(jnp.uint32)).astype(jnp.int32)
+
+
+def check_memory(step: Any, latent: Any, steps: int, free: int) -> None:
+    """ValueError that says what fits, unless a ring of `steps` takes less than 80 % of `free` bytes.
+
+    The rest is for the model, its activations and everybody else.
+    """
+    per_step = sum(x.dtype.itemsize * math.prod(x.shape) for x in jax.tree.leaves((step, latent)))
+    fits = int(0.8 * free) // per_step
+    if steps > fits:
+        raise ValueError(
+            f"replay.capacity={steps} takes {steps * per_step / 1e9:.1f} GB ({per_step} bytes a "
+            f"step), but only {free / 1e9:.1f} GB of memory are free; "
+            f"--set replay.capacity={fits} fits"
+        )

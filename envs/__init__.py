@@ -1,0 +1,67 @@
+"""Environments by name. A family is a module with `Options` and `make`, imported when asked for."""
+
+import difflib
+import importlib
+from types import ModuleType
+from typing import Any
+
+from envs.timestep import Timestep, VectorEnv
+
+__all__ = ["Timestep", "VectorEnv", "default_options", "family", "make"]
+
+# Form of a name -> module of its family; <...> stands for anything.
+FORMS = {
+    "atari_<rom>": "atari",
+    "cartpole": "cartpole",
+    "cartpole_pixels": "cartpole",
+    "counting": "counting",
+    "gym:<id>": "gym",
+}
+
+
+def family(name: str) -> str:
+    """The family that `name` belongs to, such as 'atari' for 'atari_pong'.
+
+    Raises:
+        ValueError: no form of a name fits; the message lists them.
+    """
+    for form, module in FORMS.items():
+        start, has_rest, _ = form.partition("<")
+        if name == form or (has_rest and name.startswith(start) and name != start):
+            return module
+    close = difflib.get_close_matches(name.lower(), FORMS, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    raise ValueError(f"unknown environment {name!r}; valid are {', '.join(FORMS)}{hint}")
+
+
+def default_options(name: str) -> Any:
+    """The `Options` of the family of `name`, a frozen dataclass, with every default.
+
+    Raises:
+        ValueError: no form of a name fits.
+    """
+    return _module(name).Options()
+
+
+def make(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
+    """Makes `num_envs` copies of the environment `name`.
+
+    Args:
+        name: one of `FORMS`.
+        options: an instance of the family's `Options`.
+        num_envs: number of copies, E.
+        seed: seed of the run, from which that of each episode is derived.
+
+    Raises:
+        ValueError: the name is unknown, or an argument is out of range.
+    """
+    module = _module(name)
+    if num_envs < 1:
+        raise ValueError(f"the number of environments must be positive, got {num_envs}")
+    if seed < 0:
+        raise ValueError(f"the seed must not be negative, got {seed}")
+    return module.make(name, options, num_envs, seed)
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"envs.{family(name)}")

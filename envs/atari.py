@@ -1,0 +1,141 @@
+"""Atari 2600 games through the Arcade Learning Environment: `atari_<rom>`.
+
+An engine is an `AtariVectorEnv` with a single game: it steps in a thread of its own, outside
+Python. Seeding one reloads its cartridge, which takes as long as hundreds of steps; so each copy
+has two engines, and while one is played the other loads the next episode.
+"""
+
+import dataclasses
+import difflib
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import ale_py
+import numpy as np
+from ale_py import roms
+from ale_py.vector_env import AtariVectorEnv
+from gymnasium import spaces
+
+from envs.resize import check_side
+from envs.spaces import Actions, Observations
+from envs.vector import Outcome, Vector
+
+FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of the Atari family."""
+
+    size: int = 64  # pixels; side of the square image
+    gray: bool = False  # one channel of brightness instead of red, green and blue
+    sticky: float = 0.25  # probability that a frame repeats the previous action instead
+    full_actions: bool = True  # all 18 joystick positions instead of those that matter in the game
+    noops: int = 30  # most frames without action before an episode begins; drawn from the seed
+    max_frames: int = 108_000  # frames after which an episode is truncated; 30 minutes of play
+
+
+class Game:
+    """One game as a `Copy` (see `envs.vector`)."""
+
+    def __init__(self, rom: str, options: Options, loaders: ThreadPoolExecutor):
+        self._playing = _engine(rom, options)
+        self._loading = _engine(rom, options)
+        self._loaders = loaders
+        self._loaded: Future[np.ndarray] | None = None
+        self.action_space = self._playing.single_action_space
+
+    def prepare(self, seed: int) -> None:
+        """Lets a thread load the episode into the engine that is not being played."""
+        if self._loaded is not None:
+            self._loaded.result()  # an engine must not be in two threads at once
+        self._loaded = self._loaders.submit(_load, self._loading, seed)
+
+    def begin(self) -> Any:
+        """Changes to the engine with the prepared episode."""
+        assert self._loaded is not None, "prepare comes before begin"
+        obs, self._loaded = self._loaded.result(), None
+        self._playing, self._loading = self._loading, self._playing
+        return obs
+
+    def send(self, action: int) -> None:
+        """Starts the step in the engine's thread."""
+        self._playing.send(np.array([action], np.int32))
+
+    def receive(self) -> Outcome:
+        """Waits for the step to be done."""
+        obs, reward, terminated, truncated, _ = self._playing.recv()
+        return Outcome(obs[0, 0], float(reward[0]), bool(terminated[0]), bool(truncated[0]))
+
+    def close(self) -> None:
+        """Stops both engines and the threads that load them."""
+        self._loaders.shutdown()
+        self._playing.close()
+        self._loading.close()
+
+
+def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+    """Makes `num_envs` copies of the game `atari_<rom>`; observation keys: 'image'.
+
+    Raises:
+        ValueError: there is no such ROM, or an option is out of range.
+    """
+    rom = name.removeprefix("atari_")
+    _check(rom, options)
+    # The banner that each engine prints would bury the run's own messages.
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    loaders = ThreadPoolExecutor(min(num_envs, os.cpu_count() or 1), "atari-loader")
+    games = [Game(rom, options, loaders) for _ in range(num_envs)]
+    shape = (options.size, options.size) if options.gray else (options.size, options.size, 3)
+    return Vector(
+        games,
+        Observations(spaces.Box(0, 255, shape, np.uint8), options.size),
+        Actions(games[0].action_space),
+        seed=seed,
+        frames_per_step=FRAMES_PER_STEP,
+    )
+
+
+def _check(rom: str, options: Options) -> None:
+    known = roms.get_all_rom_ids()
+    if rom not in known:
+        close = difflib.get_close_matches(rom.lower(), known, n=3, cutoff=0.5)
+        hint = f"close: {', '.join(close)}" if close else f"there are {len(known)} in ale-py"
+        raise ValueError(f"unknown Atari ROM {rom!r} ({hint})")
+    # The emulator ends the whole process if it is given such a ROM.
+    if not ale_py.ALEInterface.isSupportedROM(str(roms.get_rom_path(rom))):
+        raise ValueError(f"Atari ROM {rom!r} is for two players only, which ale-py cannot play")
+    check_side(options.size)
+    if not 0 <= options.sticky < 1:
+        raise ValueError(f"sticky must be at least 0 and below 1, got {options.sticky}")
+    if options.noops < 0:
+        raise ValueError(f"noops must not be negative, got {options.noops}")
+    if options.max_frames < FRAMES_PER_STEP:
+        raise ValueError(f"max_frames must be at least {FRAMES_PER_STEP}, got {options.max_frames}")
+
+
+def _engine(rom: str, options: Options) -> AtariVectorEnv:
+    return AtariVectorEnv(
+        rom,
+        num_envs=1,
+        num_threads=1,
+        max_num_frames_per_episode=options.max_frames,
+        repeat_action_probability=options.sticky,
+        full_action_space=options.full_actions,
+        img_height=options.size,
+        img_width=options.size,
+        grayscale=options.gray,
+        stack_num=1,
+        frameskip=FRAMES_PER_STEP,
+        maxpool=True,
+        noop_max=options.noops,
+        episodic_life=False,
+        reward_clipping=False,
+        use_fire_reset=False,
+    )
+
+
+def _load(engine: AtariVectorEnv, seed: int) -> np.ndarray:
+    obs, _ = engine.reset(seed=np.array([seed]))
+    return obs[0, 0]

@@ -1,0 +1,85 @@
+"""Counts, so that a test can tell from any piece of data which step of which episode it is."""
+
+import dataclasses
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.timestep import Timestep
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of the counting family."""
+
+    length: int = 10  # steps in an episode, which therefore has length + 1 observations
+
+
+class Counting:
+    """A `VectorEnv` (see there) whose every number is known beforehand.
+
+    'vector' is (episode, step in the episode), 'discrete' the step and the reward the step too.
+    Odd episodes end terminal, even ones truncated. The event is the number of the episode.
+    """
+
+    frames_per_step = 1
+    event_keys: tuple[str, ...] = ("event/episode",)
+
+    def __init__(self, length: int, num_envs: int):
+        self.num_envs = num_envs
+        self.episodes = np.zeros(num_envs, np.int64)
+        self.obs_space: dict[str, spaces.Space] = {
+            "vector": spaces.Box(-np.inf, np.inf, (2,), np.float32),
+            "discrete": spaces.MultiDiscrete([length + 1]),
+        }
+        self.act_space: dict[str, spaces.Space] = {"action": spaces.MultiDiscrete([3])}
+        self._length = length
+        self._count = np.zeros(num_envs, np.int64)
+
+    def reset(self, episodes: np.ndarray | None = None) -> Timestep:
+        """See `VectorEnv.reset`."""
+        if episodes is None:
+            episodes = np.zeros(self.num_envs, np.int64)
+        self.episodes = np.array(episodes, np.int64)
+        self._count = np.zeros(self.num_envs, np.int64)
+        return self._timestep()
+
+    def step(self, action: dict[str, np.ndarray]) -> Timestep:
+        """See `VectorEnv.step`; the action changes nothing, but must have its shape."""
+        if np.shape(action["action"]) != (self.num_envs, 1):
+            raise ValueError(
+                f"expected actions of shape {(self.num_envs, 1)}, got {np.shape(action['action'])}"
+            )
+        over = self._count == self._length
+        self.episodes = self.episodes + over
+        self._count = np.where(over, 0, self._count + 1)
+        return self._timestep()
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _timestep(self) -> Timestep:
+        is_last = self._count == self._length
+        return Timestep(
+            obs={
+                "vector": np.stack([self.episodes, self._count], 1).astype(np.float32),
+                "discrete": self._count[:, None].astype(np.int32),
+            },
+            reward=self._count.astype(np.float32),
+            is_first=self._count == 0,
+            is_last=is_last,
+            is_terminal=is_last & (self.episodes % 2 == 1),
+            events={"event/episode": self.episodes.astype(np.float32)},
+        )
+
+
+def make(name: str, options: Options, num_envs: int, seed: int) -> Counting:
+    """Makes `num_envs` counters; nothing is random, so the seed is not used.
+
+    Raises:
+        ValueError: the length is not positive.
+    """
+    del name, seed
+    if options.length < 1:
+        raise ValueError(f"length must be positive, got {options.length}")
+    return Counting(options.length, num_envs)

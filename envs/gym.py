@@ -1,0 +1,94 @@
+"""Any Gymnasium environment: `gym:<id>`, or `gym:<module>:<id>` to import the module first."""
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+
+from envs.resize import check_side
+from envs.spaces import Actions, Observations
+from envs.vector import Outcome, Vector
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of the Gymnasium family."""
+
+    max_steps: int = 0  # steps after which an episode is truncated; 0 keeps the environment's limit
+    size: int = 64  # pixels; side that images are resized to unless they fit the encoder already
+
+
+class GymCopy:
+    """One Gymnasium environment as a `Copy` (see `envs.vector`)."""
+
+    def __init__(self, env: gymnasium.Env):
+        self._env = env
+        self._seed = 0
+        self._action: Any = None
+
+    def prepare(self, seed: int) -> None:
+        """Keeps the seed for `begin`."""
+        self._seed = seed
+
+    def begin(self) -> Any:
+        """Resets the environment with the seed prepared last."""
+        return self._env.reset(seed=self._seed)[0]
+
+    def send(self, action: Any) -> None:
+        """Keeps the action for `receive`."""
+        self._action = action
+
+    def receive(self) -> Outcome:
+        """Steps the environment with the action sent last."""
+        obs, reward, terminated, truncated, _ = self._env.step(self._action)
+        return Outcome(obs, float(reward), bool(terminated), bool(truncated))
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self._env.close()
+
+
+def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+    """Makes `num_envs` copies of the environment that `name` registers.
+
+    Raises:
+        ValueError: the id or module is unknown, a package is missing, a space is unsupported, or
+            an option is out of range.
+    """
+    env_id = name.removeprefix("gym:")
+    if options.max_steps < 0:
+        raise ValueError(f"max_steps must not be negative, got {options.max_steps}")
+    check_side(options.size)
+    return vectorise(lambda: _single(env_id, options.max_steps), num_envs, seed, options.size)
+
+
+def vectorise(build: Callable[[], gymnasium.Env], num_envs: int, seed: int, size: int) -> Vector:
+    """Steps `num_envs` environments that `build` makes; images are fitted to `size` pixels."""
+    first = build()
+    try:
+        observations = Observations(first.observation_space, size)
+        actions = Actions(first.action_space)
+    except ValueError:
+        first.close()
+        raise
+    copies = [GymCopy(first), *(GymCopy(build()) for _ in range(num_envs - 1))]
+    return Vector(copies, observations, actions, seed=seed, frames_per_step=1)
+
+
+def _single(env_id: str, max_steps: int) -> gymnasium.Env:
+    try:
+        # The checker is for authors: it warns about what the conversion of spaces handles anyway.
+        return gymnasium.make(env_id, max_episode_steps=max_steps or None, disable_env_checker=True)
+    except (gymnasium.error.Error, ImportError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"cannot make 'gym:{env_id}': {reason}{_suggestion(env_id)}") from error
+
+
+def _suggestion(env_id: str) -> str:
+    lowered = {known.lower(): known for known in gymnasium.registry}
+    if env_id.lower().split(":")[-1] in lowered:
+        return ""
+    close = difflib.get_close_matches(env_id.lower(), lowered, n=3)
+    return f" (close: {', '.join(lowered[match] for match in close)})" if close else ""

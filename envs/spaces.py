@@ -1,0 +1,212 @@
+"""Between Gymnasium spaces and the few kinds that the agent knows (see `envs.timestep.VectorEnv`).
+
+A nested Dict or Tuple becomes flat keys such as 'robot/arm' and 'players/0'.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.resize import fits, resize
+
+T = TypeVar("T")
+Path = tuple[str | int, ...]
+
+
+class Reader(NamedTuple):
+    """Turns one leaf of the observation into arrays."""
+
+    path: Path
+    kind: str  # key of the leaf if it is the whole observation
+    space: spaces.Space  # as the agent sees it
+    encode: Callable[[list[Any]], np.ndarray]  # E raw values -> [E, ...], always a new array
+
+
+class Writer(NamedTuple):
+    """Turns arrays into one leaf of the action."""
+
+    path: Path
+    space: spaces.Space  # as the agent sees it
+    decode: Callable[[np.ndarray], list[Any]]  # [E, n] -> E raw values
+
+
+class Observations:
+    """Encodes raw observations of `space`; images that do not fit are resized to `size` pixels.
+
+    Raises ValueError naming the key and the space if there is no encoding for one.
+    """
+
+    def __init__(self, space: spaces.Space, size: int):
+        readers = [_reader(path, leaf, size) for path, leaf in _leaves(space)]
+        self._readers = _keyed([(_key(r.path, r.kind), r) for r in readers], space)
+        self.spaces: dict[str, spaces.Space] = {k: r.space for k, r in self._readers.items()}
+
+    def encode(self, raw: Sequence[Any]) -> dict[str, np.ndarray]:
+        """E raw observations -> [E, ...] per key, freshly owned."""
+        return {
+            key: reader.encode([_pick(obs, reader.path) for obs in raw])
+            for key, reader in self._readers.items()
+        }
+
+
+class Actions:
+    """Decodes the agent's actions into elements of `space`.
+
+    Raises ValueError naming the key and the space if there is no decoding for one.
+    """
+
+    def __init__(self, space: spaces.Space):
+        writers = [_writer(path, leaf) for path, leaf in _leaves(space)]
+        self._writers = _keyed([(_key(w.path, "action"), w) for w in writers], space)
+        self._space = space
+        self.spaces: dict[str, spaces.Space] = {k: w.space for k, w in self._writers.items()}
+
+    def decode(self, action: dict[str, np.ndarray], count: int) -> list[Any]:
+        """[count, n] per key -> one element of the space for each row.
+
+        Raises ValueError if a key is missing or unknown, or an array has another shape.
+        """
+        shapes = {key: np.shape(value) for key, value in action.items()}
+        expected = {key: (count, *(space.shape or ())) for key, space in self.spaces.items()}
+        if shapes != expected:
+            raise ValueError(f"expected actions of shapes {expected}, got {shapes}")
+        rows = {w.path: w.decode(action[key]) for key, w in self._writers.items()}
+        return [
+            _nest(self._space, {p: values[i] for p, values in rows.items()}) for i in range(count)
+        ]
+
+
+def _leaves(space: spaces.Space, path: Path = ()) -> Iterator[tuple[Path, spaces.Space]]:
+    if isinstance(space, spaces.Dict):
+        parts = list(space.spaces.items())
+    elif isinstance(space, spaces.Tuple):
+        parts = list(enumerate(space.spaces))
+    else:
+        yield path, space
+        return
+    for name, part in parts:
+        yield from _leaves(part, (*path, name))
+
+
+def _key(path: Path, whole: str) -> str:
+    return "/".join(str(name) for name in path) if path else whole
+
+
+def _keyed(pairs: list[tuple[str, T]], space: spaces.Space) -> dict[str, T]:
+    if len(dict(pairs)) != len(pairs) or not pairs:
+        raise ValueError(f"a space needs keys that stay unique joined by '/', got {space}")
+    return dict(pairs)
+
+
+def _pick(value: Any, path: Path) -> Any:
+    for name in path:
+        value = value[name]
+    return value
+
+
+def _nest(space: spaces.Space, values: dict[Path, Any], path: Path = ()) -> Any:
+    if isinstance(space, spaces.Dict):
+        return {name: _nest(part, values, (*path, name)) for name, part in space.spaces.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(_nest(part, values, (*path, i)) for i, part in enumerate(space.spaces))
+    return values[path]
+
+
+def _reader(path: Path, space: spaces.Space, size: int) -> Reader:
+    if isinstance(space, spaces.Box) and (axes := _image_axes(space)) is not None:
+        return _image(path, space, axes, size)
+    if isinstance(space, spaces.Box):
+        count = int(np.prod(space.shape))
+        # The bounds are dropped: nothing needs them, and many environments state wrong ones.
+        vector = spaces.Box(-np.inf, np.inf, (count,), np.float32)
+        return Reader(path, "vector", vector, lambda raw: _flat(raw, np.float32))
+    if (discrete := _discrete(space)) is not None:
+        start = discrete.start.astype(np.int64)
+        agent_space = spaces.MultiDiscrete(discrete.nvec)
+        return Reader(
+            path,
+            "discrete",
+            agent_space,
+            lambda raw: (_flat(raw, np.int64) - start).astype(np.int32),
+        )
+    raise ValueError(f"cannot observe {_key(path, 'observation')!r}: unsupported space {space}")
+
+
+def _flat(raw: list[Any], dtype: type) -> np.ndarray:
+    return np.array(raw, dtype).reshape(len(raw), -1)
+
+
+def _discrete(space: spaces.Space) -> spaces.MultiDiscrete | None:
+    """The space as MultiDiscrete of rank 1 with its start offsets, None if it is not discrete."""
+    if isinstance(space, spaces.Discrete):
+        return spaces.MultiDiscrete([space.n], start=[space.start])
+    if isinstance(space, spaces.MultiDiscrete):
+        return spaces.MultiDiscrete(space.nvec.ravel(), start=space.start.ravel())
+    if isinstance(space, spaces.MultiBinary):
+        return spaces.MultiDiscrete(np.full(int(np.prod(space.shape)), 2))
+    return None
+
+
+def _image_axes(space: spaces.Box) -> tuple[int, ...] | None:
+    """Which axes of the box are (height, width, channels), None if it is no image."""
+    shape = space.shape
+    if space.dtype != np.uint8 or len(shape) not in (2, 3):
+        return None
+    # A grayscale image without a channel axis gets one at the end before it is transposed.
+    shape = (*shape, 1) if len(shape) == 2 else shape
+    for axes in ((0, 1, 2), (1, 2, 0)):
+        height, width, channels = (shape[axis] for axis in axes)
+        if channels in (1, 3, 4) and min(height, width) >= 8:
+            return axes
+    return None
+
+
+def _image(path: Path, space: spaces.Box, axes: tuple[int, ...], size: int) -> Reader:
+    shape = (*space.shape, 1) if len(space.shape) == 2 else space.shape
+    height, width, channels = (shape[axis] for axis in axes)
+    kept = height == width and fits(height)
+    side = height if kept else size
+    order = (0, *(axis + 1 for axis in axes))
+
+    def encode(raw: list[Any]) -> np.ndarray:
+        images = np.array(raw, np.uint8).reshape(len(raw), *shape).transpose(order)
+        return np.ascontiguousarray(images) if kept else resize(images, side)
+
+    return Reader(path, "image", spaces.Box(0, 255, (side, side, channels), np.uint8), encode)
+
+
+def _writer(path: Path, space: spaces.Space) -> Writer:
+    if isinstance(space, spaces.Box):
+        return _bounded(path, space)
+    if (discrete := _discrete(space)) is None:
+        raise ValueError(f"cannot act on {_key(path, 'action')!r}: unsupported space {space}")
+    nvec, start = discrete.nvec, discrete.start.astype(np.int64)
+
+    def decode(action: np.ndarray) -> list[Any]:
+        # Some emulators do not survive an action that they lack.
+        if ((action < 0) | (action >= nvec)).any():
+            raise ValueError(f"an action of {_key(path, 'action')!r} is not below {nvec}: {action}")
+        values = action.astype(np.int64) + start
+        if isinstance(space, spaces.Discrete):
+            return values[:, 0].tolist()
+        return list(values.astype(space.dtype).reshape(len(values), *(space.shape or ())))
+
+    return Writer(path, spaces.MultiDiscrete(nvec), decode)
+
+
+def _bounded(path: Path, space: spaces.Box) -> Writer:
+    """Maps [-1, 1] to [low, high]; dimensions without both bounds keep their value."""
+    low, high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
+    finite = np.isfinite(low) & np.isfinite(high)
+    least, most = np.where(finite, low, -1.0), np.where(finite, high, 1.0)
+    middle, reach = (least + most) / 2, (most - least) / 2
+    whole = np.issubdtype(space.dtype, np.integer)
+
+    def decode(action: np.ndarray) -> list[Any]:
+        values = np.clip(middle + reach * np.clip(action.astype(np.float64), -1, 1), low, high)
+        values = np.rint(values) if whole else values
+        return list(values.astype(space.dtype).reshape(len(values), *space.shape))
+
+    return Writer(path, spaces.Box(-1, 1, low.shape, np.float32), decode)

@@ -1,0 +1,50 @@
+"""What an environment gives and what it must be able to do. E is the number of parallel copies."""
+
+from typing import NamedTuple, Protocol
+
+import gymnasium
+import numpy as np
+
+
+class Timestep(NamedTuple):
+    """One step of E parallel environments; row i of every array belongs to environment i."""
+
+    obs: dict[str, np.ndarray]  # [E, ...] per observation key, dtype of its space
+    reward: np.ndarray  # [E] float32, the reward that arrived with obs
+    is_first: np.ndarray  # [E] bool, obs is the first of an episode (reward 0)
+    is_last: np.ndarray  # [E] bool, obs is the last of an episode (terminal or truncated)
+    is_terminal: np.ndarray  # [E] bool, the episode truly ended here (never set by truncation)
+    events: dict[str, np.ndarray]  # [E] float32 per raw event, keys 'event/<name>'
+
+
+class VectorEnv(Protocol):
+    """E copies of one environment, stepped together.
+
+    Autoreset happens on the next step: a row that was `is_last` ignores its next action and
+    returns the first observation of the episode after it. Arrays are the caller's to keep:
+    the environment never writes to what it has returned. An episode is a function of
+    (run seed, row, episode number) and of its actions.
+
+    An observation space is an image `Box(0, 255, (H, W, C), uint8)`, a vector
+    `Box(..., (n,), float32)` or `MultiDiscrete([n, ...])` with int32 values. An action space is
+    `Box(-1, 1, (n,), float32)` or `MultiDiscrete([n, ...])`.
+    """
+
+    num_envs: int  # E
+    frames_per_step: int  # emulator frames that pass in one step
+    obs_space: dict[str, gymnasium.spaces.Space]  # per observation key
+    act_space: dict[str, gymnasium.spaces.Space]  # per action key
+    event_keys: tuple[str, ...]  # keys of Timestep.events
+    episodes: np.ndarray  # [E] int64, number of the episode that each copy is in
+
+    def reset(self, episodes: np.ndarray | None = None) -> Timestep:
+        """Starts episode `episodes[i]` in copy i (by default 0); every row is_first."""
+        ...
+
+    def step(self, action: dict[str, np.ndarray]) -> Timestep:
+        """Takes one step in each copy; `action[key]` is [E, k] int32 or [E, n] float32."""
+        ...
+
+    def close(self) -> None:
+        """Frees emulators, threads and processes; the environment is of no use afterwards."""
+        ...

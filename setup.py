@@ -1,0 +1,46 @@
+"""Installs the packages `dreamer_jax`, `envs` and `configs`."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "dreamer_jax/__init__.py").read_text())
+assert VERSION, "dreamer_jax/__init__.py must define __version__"
+README = HERE / "README.md"
+
+setup(
+    name="dreamer-jax",
+    version=VERSION[1],
+    description="DreamerV3 in JAX and Flax, for the games people love",
+    long_description=README.read_text() if README.exists() else "",
+    long_description_content_type="text/markdown",
+    author="The Dreamer JAX authors",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(
+        include=["dreamer_jax", "dreamer_jax.*", "envs", "envs.*", "configs", "configs.*"]
+    ),
+    install_requires=[
+        "absl-py>=2",
+        "ale-py>=0.12",
+        "flax>=0.12.8",
+        "gymnasium>=1.4",
+        "jax>=0.10",
+        "numpy>=2",
+        "optax>=0.2.8",
+        "orbax-checkpoint>=0.12.8",
+        "pillow",  # tensorboardX encodes images with it, but does not ask for it
+        "psutil>=7",
+        "tensorboardX>=2.6.5",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "cuda12": ["jax[cuda12]"],
+        "cuda13": ["jax[cuda13]"],
+        "mario": ["gym-super-mario-bros", "nes-py"],
+        "pokemon": ["pyboy"],
+        "test": ["hypothesis", "pyright>=1.1.414", "pytest>=9", "pytest-xdist", "ruff>=0.17"],
+    },
+)

@@ -1,0 +1,192 @@
+"""Checkpoints: bit-exact round trips, atomicity, expiry, subsets and mismatches."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax.struct import PyTreeNode
+from jax.sharding import SingleDeviceSharding
+
+from dreamer_jax import checkpoint
+
+
+class State(PyTreeNode):
+    params: dict[str, Any]
+    opt: Any
+    updates: jax.Array
+    absent: Any = None
+
+
+def state() -> State:
+    kernel = jax.random.normal(jax.random.key(0), (3, 4))
+    params = {
+        "dense": {"kernel": kernel, "bias": kernel[0].astype(jnp.bfloat16)},
+        "norm": {"scale": jnp.array([jnp.nan, jnp.inf, -0.0, 1e-42])},
+    }
+    optimizer = optax.chain(
+        optax.adaptive_grad_clip(0.3), optax.scale_by_adam(), optax.scale_by_learning_rate(1e-4)
+    )
+    return State(params, optimizer.init(params), jnp.int32(2**31 - 1))
+
+
+def ring() -> dict[str, Any]:
+    bits = np.arange(2 * 5 * 4 * 4 * 3).reshape(2, 5, 4, 4, 3)
+    return {"image": jnp.asarray(bits, jnp.uint8), "is_first": jnp.ones((2, 5), bool)}
+
+
+def abstract(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)
+
+
+def assert_bit_equal(actual: Any, expected: Any) -> None:
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        assert (a.dtype, a.shape, a.sharding) == (b.dtype, b.shape, b.sharding)
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def test_round_trip_is_bit_exact(tmp_path: Path) -> None:
+    items = {"agent": state(), "replay": ring()}
+    host = {"step": 7, "rates": [0.1, None], "seen": 2**60, "name": "é", "nested": {"a": []}}
+    checkpoint.save(tmp_path, 7, items, host, keep=1)
+    restored = checkpoint.restore(tmp_path, 7, abstract(items))
+    assert isinstance(restored["agent"], State)
+    assert_bit_equal(restored, items)
+    assert checkpoint.read_host(tmp_path, 7) == host
+
+
+def test_only_the_named_items_are_restored(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, 1, {"agent": state(), "replay": ring()}, {}, keep=1)
+    restored = checkpoint.restore(tmp_path, 1, {"replay": abstract(ring())})
+    assert list(restored) == ["replay"]
+    assert_bit_equal(restored["replay"], ring())
+    assert checkpoint.read_host(tmp_path, 1) == {}
+
+
+def test_restores_onto_another_memory(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, 1, {"replay": ring()}, {}, keep=1)
+    pinned = SingleDeviceSharding(jax.devices()[0], memory_kind="pinned_host")
+    wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=pinned), ring())
+    restored = checkpoint.restore(tmp_path, 1, {"replay": wanted})["replay"]
+    assert all(x.sharding.memory_kind == "pinned_host" for x in restored.values())
+    assert np.array_equal(restored["image"], ring()["image"])
+
+
+def test_the_newest_are_kept(tmp_path: Path) -> None:
+    assert checkpoint.latest(tmp_path / "nowhere") is None
+    assert checkpoint.latest(tmp_path) is None
+    for step in (8, 9, 10, 100):
+        checkpoint.save(tmp_path, step, {"replay": ring()}, {"step": step}, keep=2)
+    assert checkpoint.steps(tmp_path) == [10, 100]
+    assert checkpoint.latest(tmp_path) == 100
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["10", "100"]
+
+
+def test_the_same_step_is_replaced(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, 3, {"replay": {"x": jnp.zeros(2)}}, {"saved": 1}, keep=1)
+    checkpoint.save(tmp_path, 3, {"replay": {"x": jnp.ones(2)}}, {"saved": 2}, keep=1)
+    x = checkpoint.restore(tmp_path, 3, {"replay": abstract({"x": jnp.ones(2)})})["replay"]["x"]
+    assert x.tolist() == [1, 1]
+    assert checkpoint.read_host(tmp_path, 3) == {"saved": 2}
+
+
+def test_half_a_directory_is_no_checkpoint(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, 5, {"replay": ring()}, {}, keep=2)
+    (tmp_path / "6" / "replay").mkdir(parents=True)
+    (tmp_path / "7.new.orbax-checkpoint-tmp" / "replay").mkdir(parents=True)
+    (tmp_path / "8").write_text("a file")
+    (tmp_path / "notes.txt").write_text("not ours")
+    assert checkpoint.latest(tmp_path) == 5
+    with pytest.raises(FileNotFoundError, match="no complete checkpoint of step 6"):
+        checkpoint.restore(tmp_path, 6, {"replay": abstract(ring())})
+    with pytest.raises(FileNotFoundError, match="no complete checkpoint of step 7"):
+        checkpoint.read_host(tmp_path, 7)
+    checkpoint.save(tmp_path, 9, {"replay": ring()}, {}, keep=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["5", "6", "8", "9", "notes.txt"]
+
+
+def test_a_killed_save_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, 5, {"replay": ring()}, {}, keep=2)
+    script = (
+        "import sys, jax.numpy as jnp\n"
+        "from dreamer_jax import checkpoint\n"
+        "checkpoint.save(sys.argv[1], 6, {'replay': {'x': jnp.zeros(2**27, 'uint8')}}, {}, 2)\n"
+    )
+    root = Path(__file__).parents[1]
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=root) as process:
+        while process.poll() is None and not any("6" in name for name in os.listdir(tmp_path)):
+            time.sleep(0.001)
+        process.kill()
+    # Where the machine was quicker than the kill, the new checkpoint is complete instead.
+    newest = checkpoint.latest(tmp_path)
+    assert newest == 5 or checkpoint.read_host(tmp_path, 6) == {}
+    checkpoint.save(tmp_path, 7, {"replay": ring()}, {}, keep=1)
+    assert [p.name for p in tmp_path.iterdir()] == ["7"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda s: s.replace(
+                params={**s.params, "dense": {**s.params["dense"], "kernel": s.opt}}
+            ),
+            r"has float32\[3, 4\] at agent/params/dense/kernel where nothing is expected",
+        ),
+        (
+            lambda s: s.replace(updates=jnp.zeros(2, jnp.int32)),
+            r"has int32\[\] at agent/updates where int32\[2\] is expected",
+        ),
+        (
+            lambda s: s.replace(updates=jnp.float32(0)),
+            r"has int32\[\] at agent/updates where float32\[\] is expected",
+        ),
+        (
+            lambda s: s.replace(params={**s.params, "new": jnp.zeros((1, 2))}),
+            r"has nothing at agent/params/new where float32\[1, 2\] is expected",
+        ),
+        (
+            lambda s: s.replace(params={k: v for k, v in s.params.items() if k != "norm"}),
+            r"has float32\[4\] at agent/params/norm/scale where nothing is expected",
+        ),
+    ],
+)
+def test_what_differs_is_named(tmp_path: Path, change: Any, message: str) -> None:
+    checkpoint.save(tmp_path, 1, {"agent": state()}, {}, keep=1)
+    with pytest.raises(ValueError, match=message) as error:
+        checkpoint.restore(tmp_path, 1, {"agent": abstract(change(state()))})
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_item_is_named(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, 1, {"replay": ring()}, {}, keep=1)
+    with pytest.raises(ValueError, match=r"has no 'agent', only \['replay'\]"):
+        checkpoint.restore(tmp_path, 1, {"agent": abstract(state())})
+
+
+@pytest.mark.parametrize("host", [{"rate": float("nan")}, {"count": np.int32(3)}])
+def test_counters_that_json_cannot_hold_write_nothing(tmp_path: Path, host: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        checkpoint.save(tmp_path / "new", 1, {"replay": ring()}, host, keep=1)
+    assert not (tmp_path / "new").exists()
+
+
+def test_at_least_one_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        checkpoint.save(tmp_path, 1, {"replay": ring()}, {}, keep=0)
+
+
+def test_a_checkpoint_is_data(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, 1, {"agent": state()}, {"step": 1}, keep=1)
+    metadata = json.loads((tmp_path / "1" / "_CHECKPOINT_METADATA").read_text())
+    assert metadata["custom_metadata"] == {"step": 1}
+    assert not [p for p in tmp_path.rglob("*") if p.suffix in (".pkl", ".pickle", ".py")]

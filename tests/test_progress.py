@@ -1,0 +1,89 @@
+"""The progress display, on a terminal and elsewhere."""
+
+import os
+import pty
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import pytest
+
+from dreamer_jax import progress
+from dreamer_jax.progress import Progress, describe
+
+
+class Clock:
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Replaces stderr by a terminal; what it shows can be read from the descriptor."""
+    reader, writer = pty.openpty()
+    stream: TextIO = os.fdopen(writer, "w")
+    monkeypatch.setattr(sys, "stderr", stream)
+    yield reader
+    stream.close()
+    os.close(reader)
+
+
+def test_describe() -> None:
+    line = describe((12_000, 100_000), 4_500, (200.0, 812.4, 40.13), 21.0)
+    expected = "12.0k/100k steps 4.50k updates 812 frames/s 40.1 updates/s score 21.0 ETA 07:20"
+    assert line == expected
+    assert describe((0, 10), 0, (0.0, 0.0, 0.0), None).endswith("score - ETA ?")
+
+
+def test_plain_lines_are_rare_and_rates_are_of_the_last_interval(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = Progress(10_000, 1_000)
+    for second in range(21):
+        clock.now = 100.0 + second
+        fast = max(0, second - 10)  # nothing at all happens in the first ten seconds
+        shown.update(1_000 + 100 * fast, 4_000 + 400 * fast, 50 * fast, float(second))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert "1.00k/10.0k steps 0 updates 0 frames/s 0 updates/s score 10.0 ETA ?" in lines[0]
+    assert "2.00k/10.0k steps 500 updates 400 frames/s 50 updates/s score 20.0" in lines[1]
+    assert lines[1].endswith("ETA 01:20")
+
+
+def test_the_last_state_is_shown(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = Progress(10, 0)
+    shown.update(4, 4, 1, None)
+    clock.now += 1
+    shown.update(10, 10, 4, 3.5)
+    shown.write("saved")
+    shown.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "saved"
+    assert lines[1:] == ["10/10 steps 4 updates 6 frames/s 3 updates/s score 3.5 ETA 00:00"]
+
+
+def test_nothing_to_show(capsys: pytest.CaptureFixture[str]) -> None:
+    Progress(10, 0).close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_shows_a_bar(clock: Clock, terminal: Any) -> None:
+    shown = Progress(100, 0)
+    shown.update(0, 0, 0, None)
+    clock.now += 2
+    shown.update(50, 200, 10, 7.0)
+    shown.write("saved a checkpoint")
+    shown.close()
+    text = os.read(terminal, 65_536).decode()
+    assert "50/100 steps 10 updates 100 frames/s 5 updates/s score 7.0 ETA 00:02" in text
+    assert "█" in text or "#" in text
+    assert "\rsaved a checkpoint\r\n" in text.replace("\r\r", "\r").replace(" \r", "\r")
