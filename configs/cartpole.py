@@ -1,26 +1,34 @@
-"""CartPole-v1 from its four numbers."""
+"""CartPole-v1 from its four numbers: learns to balance, and keeps balancing."""
 
 from typing import Any
 
-from dreamer_jax.config import Behavior, Config, Losses, Model, Optimizer, Replay, Train
+from dreamer_jax.config import Config, Losses, Model, Optimizer, Replay, Train
 
 
 def get_config(env: Any) -> Config:
-    """Many cheap updates of a tiny model."""
+    """Many cheap updates of a tiny model.
+
+    Four small numbers are nothing beside a free nat: a latent that forgets where the cart is costs
+    less than one that remembers. Standardised, weighed as a normal of deviation 0.13 weighs them,
+    and with a tenth of a free nat, they are worth remembering (README, section Results).
+    """
     return Config(
         env=env,
-        model=Model(depth=2, stoch=16, classes=8, units=64, hidden=32, deter=128),
+        model=Model(
+            depth=2, deter=128, hidden=32, stoch=16, classes=8, units=64, vectors="standardize"
+        ),
+        losses=Losses(vector=30.0, free_nats=0.1),
         optimizer=Optimizer(learning_rate=5e-4, warmup=100),
         replay=Replay(capacity=100_000, batch=16, length=32),
         train=Train(
             envs=16,
-            steps=60_000,
+            steps=40_000,
             ratio=32,
             prefill=1_000,
             log_every=1_000,
             report_every=0,
-            eval_every=5_000,
+            eval_every=2_500,
             eval_episodes=32,
-            save_every=30_000,
+            save_every=20_000,
         ),
     )

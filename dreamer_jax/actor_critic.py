@@ -72,7 +72,7 @@ def policy_loss(
     weight: jax.Array,
     entropy_scale: float,
 ) -> jax.Array:
-    """REINFORCE with an entropy bonus: -w [ln π(a) sg(A) + η H(π)], all [H, *]. (§ Actor learning)"""
+    """REINFORCE with entropy: -w [ln π(a) sg(A) + η H(π)], all [H, *]. (§ Actor learning)"""
     return -weight * (log_prob(policy, action) * sg(advantage) + entropy_scale * entropy(policy))
 
 

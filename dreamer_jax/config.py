@@ -5,6 +5,7 @@ Defaults are those of DreamerV3 (2024 version). Presets in `configs/` replace wh
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -44,7 +45,8 @@ class Model:
     value_layers: int = 3
     bins: int = 255  # of the two-hot distributions; odd
     unimix: float = 0.01  # share of a uniform distribution in latents and policy
-    moments_horizon: float = 1e6  # steps over which the scale of vector observations is averaged
+    vectors: str = "symlog"  # how vector observations are scaled: symlog or standardize
+    moments_horizon: float = 1e6  # steps over which `standardize` averages
     dtype: str = "auto"  # compute in float32 or bfloat16; auto: float32 on CPU, bfloat16 elsewhere
 
 
@@ -52,7 +54,9 @@ class Model:
 class Losses:
     """Scales of the losses; `free_nats` is a floor in nats, not a scale."""
 
-    reconstruction: float = 1.0  # of each observation key
+    image: float = 1.0  # reconstruction of each image
+    vector: float = 1.0  # reconstruction of each vector
+    choice: float = 1.0  # reconstruction of each discrete observation
     reward: float = 1.0
     continue_: float = 1.0
     dynamics: float = 1.0  # pulls the prior towards the posterior
@@ -132,6 +136,17 @@ class Config:
     train: Train = field(default_factory=Train)
 
 
+# Of all other numbers, those of the model must be at least 1 and the rest at least 0.
+AT_LEAST_1 = {
+    *("behavior.imagination", "behavior.horizon", "replay.batch", "train.envs", "train.steps"),
+    *("train.log_every", "train.eval_episodes", "train.save_every", "train.keep"),
+}
+SHARES = {
+    *("behavior.lambda_", "behavior.return_rate", "behavior.slow_rate", "model.unimix"),
+    *("optimizer.rms_decay", "optimizer.momentum"),
+}
+
+
 def override(config: Config, assignment: str) -> Config:
     """Applies one `path=value`, e.g. `model.units=128`.
 
@@ -171,7 +186,10 @@ def parse(text: str, kind: Any, path: str) -> Any:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
         if kind is int:
             return int(text.replace("_", "")) if "e" not in text.lower() else _whole(float(text))
-        return kind(text)
+        value = kind(text)
+        if value != value or value in (math.inf, -math.inf):  # JSON has no such numbers
+            raise ValueError(text)
+        return value
     except (KeyError, ValueError, OverflowError):
         raise ValueError(f"--set {path}={text}: expected {kind.__name__}") from None
 
@@ -196,7 +214,7 @@ def resolve(config: Config) -> Config:
         units=m.units or 16 * m.depth,
     )
     config = dataclasses.replace(config, model=model)
-    for wrong, message in _contradictions(config):
+    for wrong, message in _out_of_range(config) + _contradictions(config):
         if wrong:
             raise ValueError(message)
     return config
@@ -206,14 +224,20 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
     m, r, t = config.model, config.replay, config.train
     rows = r.capacity // max(1, t.envs)
     return [
-        (m.depth < 1, f"model.depth={m.depth}: must be at least 1"),
-        (m.deter % m.blocks != 0, f"model.deter={m.deter}: not divisible by blocks={m.blocks}"),
+        (
+            m.deter % max(1, m.blocks) != 0,
+            f"model.deter={m.deter}: not divisible by blocks={m.blocks}",
+        ),
         (not 2 <= m.classes <= 256, f"model.classes={m.classes}: must be 2 to 256"),
         (m.bins % 2 == 0, f"model.bins={m.bins}: must be odd, so that one bin is 0"),
         (not 0 <= m.unimix < 1, f"model.unimix={m.unimix}: must be in [0, 1)"),
         (
             m.dtype not in ("auto", "float32", "bfloat16"),
             f"model.dtype={m.dtype}: must be auto, float32 or bfloat16",
+        ),
+        (
+            m.vectors not in ("symlog", "standardize"),
+            f"model.vectors={m.vectors}: must be symlog or standardize",
         ),
         (
             r.memory not in ("device", "pinned_host"),
@@ -227,22 +251,26 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
             (t.learn == "behavior") != bool(t.world_model),
             f"train.world_model={t.world_model!r}: needed for train.learn=behavior, and only there",
         ),
-        (t.envs < 1, f"train.envs={t.envs}: must be at least 1"),
-        (r.batch < 1 or r.length < 2, f"replay: batch={r.batch}, length={r.length} is too small"),
+        (r.length < 2, f"replay.length={r.length}: must be at least 2"),
         (
             rows < r.length + 1,
             f"replay.capacity={r.capacity}: {rows} steps for each of {t.envs} environments, "
             f"but a sequence needs {r.length + 1}",
         ),
-        (
-            min(t.log_every, t.save_every, t.keep) < 1,
-            "train.log_every, train.save_every and train.keep must be at least 1",
-        ),
-        (
-            min(t.steps, t.ratio, t.prefill, t.report_every, t.eval_every, t.eval_episodes) < 0,
-            "train: no field may be negative",
-        ),
     ]
+
+
+def _out_of_range(config: Config) -> list[tuple[bool, str]]:
+    found = []
+    for section, fields in to_dict(dataclasses.replace(config, env=None)).items():
+        for name, value in (fields or {}).items():
+            path = f"{section}.{name}"
+            low = 1 if path in AT_LEAST_1 or (section == "model" and name != "unimix") else 0
+            high = 1 if path in SHARES else math.inf
+            if not isinstance(value, str) and not low <= value <= high:
+                limit = f"{low} to 1" if path in SHARES else f"at least {low}"
+                found.append((True, f"{path}={value}: must be {limit}"))
+    return found
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -257,6 +285,8 @@ def from_dict(like: Config, values: dict[str, Any]) -> Config:
 
 def _rebuild(like: Any, values: dict[str, Any], path: str) -> Any:
     names = {f.name for f in dataclasses.fields(like)}
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected the fields {sorted(names)}, not {values!r}")
     if names != set(values):
         raise ValueError(f"{path}: fields {sorted(names ^ set(values))} do not match this version")
     children = {}

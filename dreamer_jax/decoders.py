@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.dists import Choices
-from dreamer_jax.math import symexp, symlog
 from dreamer_jax.nets import MLP, BlockLinear, Conv, Linear, NormAct, batch_major, batch_minor
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.types import Latent
@@ -28,7 +27,8 @@ class Decoder(nn.Module):
     def __call__(self, latent: Latent) -> dict[str, jax.Array]:
         """Latent [*, ...] -> float32 outputs [*, ...] per key.
 
-        Images: pixels in [0, 1]. Vectors: symlog of the prediction. Choices: logits [*, Σ classes].
+        Images: pixels in [0, 1]. Vectors: scaled as the encoder saw them. Choices: logits
+        [*, Σ classes].
         """
         stoch = latent.stoch.reshape(*latent.stoch.shape[:-2], -1)
         outputs = {}
@@ -79,9 +79,9 @@ class ImageDecoder(nn.Module):
         x = self._from_deter(deter) + self._from_stoch(stoch)
         x = NormAct(self.dtype, name="space_norm")(x)
         for i in reversed(range(HALVINGS - 1)):
-            x = Conv(STAGES[i] * self.depth, self.dtype, name=f"conv{i}")(upsample(x))
+            x = Conv(STAGES[i] * self.depth, self.dtype, upsample=True, name=f"conv{i}")(x)
             x = NormAct(self.dtype, name=f"norm{i}")(x)
-        x = Conv(self.channels, self.dtype, name="pixels")(upsample(x))
+        x = Conv(self.channels, self.dtype, upsample=True, name="pixels")(x)
         return batch_minor(jax.nn.sigmoid(x.astype(jnp.float32)), batch)
 
     def _from_deter(self, deter: jax.Array) -> jax.Array:
@@ -111,29 +111,22 @@ def upsample(x: jax.Array) -> jax.Array:
 def reconstruction_losses(
     outputs: dict[str, jax.Array], obs: dict[str, jax.Array], spaces: Spaces
 ) -> dict[str, jax.Array]:
-    """How far each prediction is from what was seen, [*] per key, summed over the observation.
+    """How far each prediction is from what was seen, summed over the observation.
 
-    Images: Σ (x / 255 - x̂)². Vectors: Σ (symlog x - x̂)². Choices: -Σ ln p(x).
+    Returns [*] for each key, under the name `<kind>/<key>`, such as `image/screen`.
+
+    Images: Σ (x / 255 - x̂)². Vectors, scaled as for the encoder: Σ (x - x̂)². Choices: -Σ ln p(x).
     """
     losses = {}
     for key, shape in spaces.images.items():
         error = obs[key].astype(jnp.float32) / 255 - outputs[key]
-        losses[key] = jnp.square(error).sum(tuple(range(-len(shape), 0)))
+        losses[f"image/{key}"] = jnp.square(error).sum(tuple(range(-len(shape), 0)))
     for key in spaces.vectors:
-        losses[key] = jnp.square(symlog(obs[key]) - outputs[key]).sum(-1)
+        losses[f"vector/{key}"] = jnp.square(obs[key] - outputs[key]).sum(-1)
     for key, classes in spaces.choices.items():
-        losses[key] = -Choices.from_logits(outputs[key], classes, unimix=0.0).log_prob(obs[key])
+        choices = Choices.from_logits(outputs[key], classes, unimix=0.0)
+        losses[f"choice/{key}"] = -choices.log_prob(obs[key])
     return losses
-
-
-def predictions(outputs: dict[str, jax.Array], spaces: Spaces) -> dict[str, jax.Array]:
-    """The outputs in the units of the observations: uint8 images, vectors, most likely choices."""
-    images = {k: jnp.round(255 * outputs[k]).astype(jnp.uint8) for k in spaces.images}
-    vectors = {k: symexp(outputs[k]) for k in spaces.vectors}
-    choices = {
-        k: Choices.from_logits(outputs[k], n, unimix=0.0).mode() for k, n in spaces.choices.items()
-    }
-    return {**images, **vectors, **choices}
 
 
 def _totals(spaces: Spaces) -> dict[str, int]:

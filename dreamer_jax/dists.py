@@ -1,7 +1,7 @@
 """Probability distributions with one set of verbs: mean, mode, sample, log_prob, entropy, loss.
 
-A sample is a function of a uniform number (inverse transform sampling). Random numbers are therefore
-drawn once, outside of every scan, and a sampled step stays a pure function of its arguments.
+A sample is a function of a uniform number (inverse transform sampling). Random numbers are
+therefore drawn once, outside of every scan, and a sampled step is a function of its arguments.
 Everything here is float32, whatever the networks compute in.
 """
 
@@ -21,7 +21,7 @@ class Categorical(PyTreeNode):
 
     @classmethod
     def from_logits(cls, logits: jax.Array, unimix: float) -> "Categorical":
-        """p = (1 - unimix) softmax(logits) + unimix / K, used for sampling, KL and entropy alike."""
+        """p = (1 - unimix) softmax(logits) + unimix / K, for sampling, KL and entropy alike."""
         probs = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)
         return cls(jnp.log((1 - unimix) * probs + unimix / logits.shape[-1]))
 
@@ -63,9 +63,7 @@ class Choices(PyTreeNode):
     parts: tuple[Categorical, ...]  # n of [..., K_i]
 
     @classmethod
-    def from_logits(
-        cls, logits: jax.Array, classes: tuple[int, ...], unimix: float
-    ) -> "Choices":
+    def from_logits(cls, logits: jax.Array, classes: tuple[int, ...], unimix: float) -> "Choices":
         """Splits logits [..., Σ K_i] into one categorical per entry of `classes`."""
         ends = [sum(classes[: i + 1]) for i in range(len(classes) - 1)]
         return cls(
@@ -165,7 +163,7 @@ class Bernoulli(PyTreeNode):
 
 
 class TwoHot(PyTreeNode):
-    """A distribution over exponentially spaced bins that stands for a number. (§ Robust predictions)"""
+    """A number as a distribution over exponentially spaced bins. (§ Robust predictions)"""
 
     logits: jax.Array  # [..., L] float32
 
@@ -178,9 +176,13 @@ class TwoHot(PyTreeNode):
         return jnp.sum(pairs * self._bins[half + 1 :], axis=-1)
 
     def loss(self, target: jax.Array) -> jax.Array:
-        """Cross-entropy between the two-hot target and the softmax; no gradient to the target."""
+        """Cross-entropy between the two-hot target and the softmax; no gradient to the target.
+
+        -Σ w_i ln p_i = ln Σ exp(logits) - Σ w_i logits_i
+        """
         weights = two_hot(jax.lax.stop_gradient(target.astype(jnp.float32)), self._bins)
-        return -jnp.sum(weights * jax.nn.log_softmax(self.logits, axis=-1), axis=-1)
+        total = jax.nn.logsumexp(self.logits, axis=-1)
+        return total - jnp.sum(weights * self.logits, axis=-1)
 
     @property
     def _bins(self) -> jax.Array:

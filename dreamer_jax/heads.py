@@ -79,7 +79,7 @@ def sample(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
 
 def mode(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
     """The most likely action."""
-    return _each(policy, noise, lambda dist, uniform: dist.mode())
+    return _each(policy, noise, lambda dist, _: dist.mode())
 
 
 def at_random(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:

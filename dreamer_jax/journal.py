@@ -23,16 +23,17 @@ class Journal:
     loop wait for every update that is still under way.
     """
 
-    def __init__(self, logdir: Path, config: Train, frames_per_step: int, first_step: int) -> None:
-        self.logger = Logger(logdir, first_step)
-        self.progress = Progress(config.steps, first_step)
+    def __init__(self, logdir: Path, config: Train, frames_per_step: int, counters: Any) -> None:
+        """Goes on from `counters`, what an earlier part of the run has done."""
+        self.logger = Logger(logdir, counters.step)
+        self.progress = Progress(config.steps, counters.step)
         self.frames_per_step = frames_per_step
         self.score = np.zeros(config.envs)
         self.length = np.zeros(config.envs, np.int64)
         self.pending: tuple[Any, dict[str, jax.Array], int] | None = None
         self.recent: list[float] = []
         self.latest: float | None = None
-        self.last = (first_step, 0, time.monotonic())
+        self.last = (counters.step, counters.updates, time.monotonic())
 
     def __enter__(self) -> "Journal":
         return self
@@ -92,7 +93,7 @@ class Journal:
         metrics, views = jax.device_get((metrics, views))
         self._scalars(counters, {key: float(value) for key, value in metrics.items()})
         for key, view in views.items():
-            self.logger.image(counters.step, f"report/{key}", picture(view))
+            self.logger.image(counters.step, f"report/{key}", picture(np.asarray(view)))
 
     def _write_pending(self) -> None:
         if self.pending is not None:

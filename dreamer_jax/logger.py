@@ -9,11 +9,14 @@ from typing import Any, TextIO
 import numpy as np
 from tensorboardX import SummaryWriter
 
+BOARD_SECONDS = 10  # between two writes of TensorBoard events
+
 
 class Logger:
     """Appends to `metrics.jsonl`, `episodes.jsonl` and TensorBoard events in one logdir.
 
-    Every line is on disk when the call returns. Numbers that JSON cannot hold are written as null.
+    A line can be read when the call returns, its TensorBoard events a few seconds later. Numbers
+    that JSON cannot hold are written as null.
     """
 
     def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
@@ -25,9 +28,8 @@ class Logger:
         root.mkdir(parents=True, exist_ok=True)
         self._metrics = _continue_lines(root / "metrics.jsonl", first_step)
         self._episodes = _continue_lines(root / "episodes.jsonl", first_step)
-        self._board = SummaryWriter(
-            str(root), purge_step=first_step + 1 if first_step else None, write_to_disk=True
-        )
+        purge_step = first_step + 1 if first_step else None
+        self._board = SummaryWriter(str(root), purge_step=purge_step, flush_secs=BOARD_SECONDS)
 
     def scalars(self, step: int, frames: int, seconds: float, values: dict[str, float]) -> None:
         """One line of metrics; `frames` counts those of the environment, `seconds` the run's."""
@@ -51,12 +53,8 @@ class Logger:
             )
         self._board.add_image(name, array, step, dataformats="HWC")
 
-    def flush(self) -> None:
-        """Makes the TensorBoard events readable; the JSON lines always are."""
-        self._board.flush()
-
     def close(self) -> None:
-        """Ends the record; nothing may be added afterwards."""
+        """Completes the record; nothing may be added afterwards."""
         self._metrics.close()
         self._episodes.close()
         self._board.close()
@@ -82,7 +80,7 @@ def _continue_lines(path: Path, last_step: int) -> TextIO:
 
 def _step_of(line: str) -> float:
     try:
-        return json.loads(line)["step"] if line.endswith("\n") else math.inf
+        return float(json.loads(line)["step"]) if line.endswith("\n") else math.inf
     except (ValueError, TypeError, KeyError):
         return math.inf
 

@@ -14,7 +14,7 @@ from absl import flags
 
 import configs
 import envs
-from dreamer_jax import checkpoint, evaluate, mesh, saved
+from dreamer_jax import checkpoint, evaluate, heap, mesh, saved
 from dreamer_jax import config as config_
 from dreamer_jax.agents import dreamer
 from dreamer_jax.agents.networks import WORLD_MODEL
@@ -33,6 +33,7 @@ flags.DEFINE_integer("seed", None, "Seed of everything; default 0.", lower_bound
 flags.DEFINE_integer("steps", None, "Actions to take in all; short for train.steps.", lower_bound=1)
 flags.DEFINE_string("mesh", "data=1", "Devices to split replay and batch over, such as data=4.")
 flags.DEFINE_integer("episodes", 100, "Episodes to play with --mode=eval.", lower_bound=1)
+flags.DEFINE_bool("help", False, "Show these flags.")
 
 EVAL_ENVS = 16  # environments played side by side in an evaluation
 EVAL_SEED = 1 << 20  # evaluations never see an episode that training sees
@@ -54,9 +55,13 @@ def main(argv: Sequence[str]) -> int:
         unknown = FLAGS(argv)[1:]
         if unknown:
             raise ValueError(f"unexpected argument {unknown[0]!r}; flags look like --env=cartpole")
+        if FLAGS.help:
+            print(f"{__doc__}\n{FLAGS.module_help(sys.modules[__name__])}")
+            return 0
         if FLAGS.config == "help":
             print(configs.describe())
             return 0
+        heap.keep_freed_memory()
         task = {"train": training, "eval": evaluation}[FLAGS.mode]()
     except (flags.Error, ValueError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -81,7 +86,7 @@ def training() -> Callable[[], Any]:
         mesh=devices,
         logdir=setup.logdir,
         evaluate=periodic_evaluation(setup, agent),
-        begin=partial(with_world_model, setup) if config.train.world_model else lambda state: state,
+        begin=beginning(setup, agent),
     )
     preflight(run)
     saved.write(
@@ -132,19 +137,25 @@ def decide() -> Setup:
     return Setup(FLAGS.env, preset, FLAGS.seed or 0, config, logdir)
 
 
-def resumed(logdir: Path) -> Setup:
-    """The run that was saved in `logdir`; a flag that says otherwise is an error."""
+def stored(logdir: Path) -> Setup:
+    """The run that was started in `logdir`, as it was started."""
     run = saved.read(logdir)
     like = configs.load(run["preset"], envs.family(run["env"]), envs.default_options(run["env"]))
-    before = config_.from_dict(like, run["config"])
-    config = with_flags(before)
+    config = config_.from_dict(like, run["config"])
+    return Setup(run["env"], run["preset"], run["seed"], config, logdir)
+
+
+def resumed(logdir: Path) -> Setup:
+    """The run that was started in `logdir`; a flag that says otherwise is an error."""
+    before = stored(logdir)
+    config = with_flags(before.config)
     asked = {"env": FLAGS.env, "preset": FLAGS.config, "seed": FLAGS.seed}
     asked = {key: value for key, value in asked.items() if value is not None}
-    wrong = saved.contradictions(run, asked)
-    wrong += saved.contradictions(run["config"], config_.to_dict(config))
+    wrong = saved.contradictions(before._asdict(), asked)
+    wrong += saved.contradictions(config_.to_dict(before.config), config_.to_dict(config))
     if wrong:
         raise ValueError(f"{logdir} holds another run: {'; '.join(wrong)}; use another --logdir")
-    return Setup(run["env"], run["preset"], run["seed"], config, logdir)
+    return before._replace(config=config)
 
 
 def with_flags(config: Config) -> Config:
@@ -177,7 +188,7 @@ def periodic_evaluation(setup: Setup, agent: Agent) -> Callable[[AgentState], di
     """The evaluation that training asks for: always the same episodes, greedily."""
     train_ = setup.config.train
     if not train_.eval_every:
-        return lambda state: {}
+        return lambda _: {}
     player = make_player(setup, agent, agent.greedy, train_.eval_episodes)
     return lambda state: evaluate.summary(player.play(state, train_.eval_episodes, first=0))
 
@@ -192,23 +203,36 @@ def restored(setup: Setup) -> tuple[Agent, AgentState]:
     agent = dreamer.make(setup.config, env.obs_space, env.act_space)
     env.close()
     shapes = jax.eval_shape(agent.init, jax.random.key(0))
-    sharding = mesh.copied(mesh.make(1))
-    abstract = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes
-    )
-    return agent, checkpoint.restore(directory, newest, {"agent": abstract})["agent"]
+    wanted = {"agent": checkpoint.placed(shapes, mesh.copied(mesh.make(1)))}
+    return agent, checkpoint.restore(directory, newest, wanted)["agent"]
 
 
-def with_world_model(setup: Setup, state: AgentState) -> AgentState:
-    """Fresh parameters, but the world model (and its scale of observations) of another run."""
+def beginning(setup: Setup, agent: Agent) -> Callable[[AgentState], AgentState]:
+    """What is done to fresh parameters: nothing, or they get the world model of another run."""
+    if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
+        return lambda state: state
     source = Path(setup.config.train.world_model)
-    _, other = restored(resumed(source))
-    for name in WORLD_MODEL:
-        ours, theirs = (jax.tree.map(jnp.shape, s.params[name]) for s in (state, other))
-        if ours != theirs:
-            raise ValueError(f"the {name} in {source} has another shape than this run's")
-    world_model = {name: other.params[name] for name in WORLD_MODEL}
-    return state.replace(params={**state.params, **world_model}, moments=other.moments)
+    _, other = restored(stored(source))
+    fresh = jax.eval_shape(agent.init, jax.random.key(0))
+    ours, theirs = (jax.tree.map(jnp.shape, world_model(state)) for state in (fresh, other))
+    for name in theirs:
+        if ours[name] != theirs[name]:
+            raise ValueError(f"the {name} of the run in {source} has another shape than this run's")
+    return partial(with_world_model, world_model(other))
+
+
+def world_model(state: AgentState) -> dict[str, Any]:
+    """The parameters of the world model, and the scale of observations that it was trained with."""
+    return {**{name: state.params[name] for name in WORLD_MODEL}, "moments": state.moments}
+
+
+def with_world_model(given: dict[str, Any], state: AgentState) -> AgentState:
+    """The state with a given `world_model`, on the devices where the state is."""
+    given = jax.tree.map(
+        lambda x, like: jax.device_put(x, like.sharding), given, world_model(state)
+    )
+    moments = given.pop("moments")
+    return state.replace(params={**state.params, **given}, moments=moments)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 
 def symlog(x: jax.Array) -> jax.Array:
-    """symlog(x) = sign(x) ln(1 + |x|): compresses large values, keeps small ones. (§ Robust predictions)"""
+    """symlog(x) = sign(x) ln(1 + |x|): compresses only large values. (§ Robust predictions)"""
     return jnp.sign(x) * jnp.log1p(jnp.abs(x))
 
 
@@ -17,8 +17,8 @@ def symexp(x: jax.Array) -> jax.Array:
 def symexp_bins(count: int) -> jax.Array:
     """Positions of the two-hot bins: symexp of `count` points evenly spaced in [-20, 20].
 
-    The negative half is mirrored rather than computed, so that the bins are symmetric to the last bit
-    and a uniform distribution has a mean of exactly 0.
+    One half is mirrored rather than computed, so that the bins are symmetric to the last bit and a
+    uniform distribution has a mean of exactly 0.
 
     Returns: [count] float32, ascending. Raises ValueError unless `count` is odd.
     """
@@ -32,18 +32,19 @@ def two_hot(x: jax.Array, bins: jax.Array) -> jax.Array:
     """Spreads each value over its two neighbouring bins, in proportion to its closeness.
 
     weight_below = |bin_above - x| / (|bin_below - x| + |bin_above - x|), weight_above = the rest.
-    Values beyond the ends put all weight on the end bin. x: [...], bins: [L] -> [..., L].
+    Values beyond the ends put all weight on the end bin.
+
+    x: [...], bins: [L] as of `symexp_bins` -> weights [..., L].
     """
-    below = jnp.sum(bins <= x[..., None], axis=-1) - 1
-    above = jnp.clip(below + 1, 0, bins.size - 1)
-    below = jnp.clip(below, 0, bins.size - 1)
-    to_below = jnp.where(below == above, 1.0, jnp.abs(bins[below] - x))
-    to_above = jnp.where(below == above, 1.0, jnp.abs(bins[above] - x))
-    total = to_below + to_above
-    return (
-        jax.nn.one_hot(below, bins.size) * (to_above / total)[..., None]
-        + jax.nn.one_hot(above, bins.size) * (to_below / total)[..., None]
-    )
+    last = bins.size - 1
+    x = jnp.clip(x, bins[0], bins[-1])
+    # Bins are even in symlog, so rounding finds one next to x and a comparison the one below it.
+    near = jnp.clip(jnp.round((symlog(x) / 20 + 1) * (last / 2)).astype(jnp.int32), 0, last)
+    below = jnp.clip(jnp.where(bins[near] > x, near - 1, near), 0, last - 1)
+    above_weight = ((x - bins[below]) / (bins[below + 1] - bins[below]))[..., None]
+    # Compared with every index rather than scattered: this fuses into whatever reads the weights.
+    distance = jnp.arange(bins.size) - below[..., None]
+    return jnp.where(distance == 0, 1 - above_weight, jnp.where(distance == 1, above_weight, 0.0))
 
 
 def lambda_returns(

@@ -9,8 +9,8 @@ import psutil
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 DATA = "data"
-ROWS = PartitionSpec(DATA)  # of arrays [E, ...]
-BATCH = PartitionSpec(None, DATA)  # of arrays [T, B, ...]
+ROWS: Any = PartitionSpec(DATA)  # of arrays [E, ...]
+BATCH: Any = PartitionSpec(None, DATA)  # of arrays [T, B, ...]
 
 
 def parse(text: str) -> int:
@@ -40,10 +40,9 @@ def copied(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def split(mesh: Mesh, axis: int = 0, memory: str = "device") -> NamedSharding:
-    """Split along `axis`, each device its share; `memory` is device or pinned_host."""
-    spec = PartitionSpec(*[None] * axis, DATA)
-    return NamedSharding(mesh, spec, memory_kind=memory)
+def split(mesh: Mesh, memory: str = "device") -> NamedSharding:
+    """Rows split over the devices; `memory` is device or pinned_host."""
+    return NamedSharding(mesh, ROWS, memory_kind=memory)
 
 
 def free_bytes(mesh: Mesh, memory: str) -> int:
@@ -58,6 +57,4 @@ def per_shard(
     mesh: Mesh, function: Callable[..., Any], inputs: Any, outputs: Any
 ) -> Callable[..., Any]:
     """Runs `function` on each device's own share; specs as of `jax.shard_map`."""
-    return jax.shard_map(
-        function, mesh=mesh, in_specs=inputs, out_specs=outputs, check_vma=False
-    )
+    return jax.shard_map(function, mesh=mesh, in_specs=inputs, out_specs=outputs, check_vma=False)

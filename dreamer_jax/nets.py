@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dreamer_jax.convs import conv5x5, upsample_conv5x5
+
 
 def truncated_normal(scale: float, fan_in: int) -> Callable[..., jax.Array]:
     """Normal cut at two deviations, rescaled to a standard deviation of scale / √fan_in."""
@@ -35,41 +37,47 @@ class Linear(nn.Module):
 
 
 class BlockLinear(nn.Module):
-    """A block-diagonal linear layer: [..., G, in] -> [..., G, units], block g with its own weights."""
+    """A block-diagonal linear layer; block g has its own weights: [..., G, in] -> [..., G, units].
+
+    A second input may be shown to all blocks alike: y_g = [x_g, shared] W_g + b_g.
+    """
 
     units: int
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        blocks, width = x.shape[-2:]
+    def __call__(self, x: jax.Array, shared: jax.Array | None = None) -> jax.Array:
+        """x [..., G, in], shared [..., n] or None -> [..., G, units]."""
+        blocks, own = x.shape[-2:]
+        width = own if shared is None else own + shared.shape[-1]
         # The fan-in is that of the whole layer, as in the reference: blocks start √G smaller.
         init = truncated_normal(1.0, blocks * width)
-        kernel = self.param("kernel", init, (blocks, width, self.units))
+        kernel = self.param("kernel", init, (blocks, width, self.units)).astype(self.dtype)
         bias = self.param("bias", nn.initializers.zeros, (blocks, self.units))
-        y = jnp.einsum("...gi,gio->...go", x.astype(self.dtype), kernel.astype(self.dtype))
+        y = jnp.einsum("...gi,gio->...go", x.astype(self.dtype), kernel[:, :own])
+        if shared is not None:
+            # One dense product, instead of a copy of the shared input for each block.
+            y += jnp.einsum("...i,gio->...go", shared.astype(self.dtype), kernel[:, own:])
         return y + bias.astype(self.dtype)
 
 
 class Conv(nn.Module):
-    """A 5x5 convolution with stride 1 and SAME padding: [N, h, w, in] -> [N, h, w, channels]."""
+    """A 5x5 convolution with stride 1 and SAME padding: [N, h, w, in] -> [N, h, w, channels].
+
+    With `upsample` every pixel is first repeated 2x2: [N, h, w, in] -> [N, 2 h, 2 w, channels].
+    """
 
     channels: int
     dtype: jnp.dtype
+    upsample: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         init = truncated_normal(1.0, 25 * x.shape[-1])
         kernel = self.param("kernel", init, (5, 5, x.shape[-1], self.channels))
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
-        y = jax.lax.conv_general_dilated(
-            x.astype(self.dtype),
-            kernel.astype(self.dtype),
-            window_strides=(1, 1),
-            padding="SAME",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
-        return y + bias.astype(self.dtype)
+        conv = upsample_conv5x5 if self.upsample else conv5x5
+        return conv(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
 
 
 class NormAct(nn.Module):
@@ -103,8 +111,8 @@ class MLP(nn.Module):
 def batch_major(x: jax.Array, event: int) -> jax.Array:
     """Merges the batch axes into one, the last of them outermost: [T, B, ...] -> [B * T, ...].
 
-    The last axis is the one that a mesh shards: kept outermost, merging moves nothing between devices.
-    `event` is the number of trailing axes that stay.
+    The last axis is the one that a mesh shards: kept outermost, merging moves nothing between
+    devices. `event` is the number of trailing axes that stay.
     """
     batch = x.ndim - event
     return jnp.moveaxis(x, batch - 1, 0).reshape(-1, *x.shape[batch:])

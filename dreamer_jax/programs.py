@@ -32,16 +32,16 @@ class Programs(NamedTuple):
 
 def build(agent: Agent, config: Replay, seed: int, mesh: Mesh) -> Programs:
     """Compiles an agent for a replay configuration and a mesh; `seed` is of the run."""
-    copied, split = meshes.copied(mesh), meshes.split(mesh)
+    copied, split, ring = meshes.copied(mesh), meshes.split(mesh), ring_sharding(mesh, config)
     act_ = jax.jit(
         partial(act, agent, seed, mesh),
         donate_argnums=(1, 2),
-        out_shardings=(split, split, split),
+        out_shardings=(ring, split, split),
     )
     learn_ = jax.jit(
         partial(learn, agent, config, seed, mesh),
         donate_argnums=(0, 1, 2),
-        out_shardings=(copied, split, copied),
+        out_shardings=(copied, ring, copied),
     )
     return Programs(
         init=jax.jit(lambda: agent.init(derive(seed, INIT, 0)), out_shardings=copied),
@@ -50,6 +50,12 @@ def build(agent: Agent, config: Replay, seed: int, mesh: Mesh) -> Programs:
         report=jax.jit(partial(report, agent, config, seed, mesh), out_shardings=copied),
         zeros=partial(zeros, agent, config, seed, mesh),
     )
+
+
+def ring_sharding(mesh: Mesh, config: Replay) -> Any:
+    """Where a replay state lies: rows over the devices, arrays of steps in `config.memory`."""
+    rows, counters = meshes.split(mesh, config.memory), meshes.split(mesh)
+    return ReplayState(steps=rows, latents=rows, total=counters, online=counters)
 
 
 def derive(seed: int, purpose: int, counter: Any) -> jax.Array:
@@ -143,8 +149,6 @@ def zeros(
     agent: Agent, config: Replay, seed: int, mesh: Mesh, state: AgentState, memory: ReplayState
 ) -> Metrics:
     """Sums of metrics before the first update."""
-    _, _, shapes = jax.eval_shape(
-        partial(update, agent, config, seed, mesh), state, memory
-    )
+    _, _, shapes = jax.eval_shape(partial(update, agent, config, seed, mesh), state, memory)
     fill = {name: jnp.zeros(x.shape, x.dtype) for name, x in shapes.items()}
     return jax.device_put(fill, meshes.copied(mesh))

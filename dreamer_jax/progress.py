@@ -1,7 +1,9 @@
 """How far a run has come: a bar on a terminal, plain lines elsewhere."""
 
+import os
 import sys
 import time
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -21,7 +23,7 @@ class Progress:
         self._total = total_steps
         self._stream = sys.stderr
         self._bar = None
-        if self._stream.isatty():
+        if _has_columns(self._stream):
             self._bar = tqdm(
                 total=total_steps,
                 initial=first_step,
@@ -92,6 +94,11 @@ def describe(
         f"{_short(frame_rate)} frames/s {_short(update_rate)} updates/s "
         f"score {'-' if score is None else f'{score:.1f}'} ETA {left}"
     )
+
+
+def _has_columns(stream: TextIO) -> bool:
+    # Some terminals, as in containers, say that they are 0 columns wide: a bar would show nothing.
+    return stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
 
 
 def _short(number: float) -> str:

@@ -1,17 +1,24 @@
 """Experience replay on the device: a ring of steps per environment, drawn as windows of time.
 
-Row e of the ring belongs to environment e. A row that has seen `total` steps keeps the newest
-C of them, step s at position s % C, so age and not position decides what a window may hold: it never
+Row e of the ring belongs to environment e. A row that has seen `total` steps keeps the newest C of
+them, step s at position s % C, so age and not position decides what a window may hold: it never
 straddles the write head. All functions are pure; callers donate the state.
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.experimental import compute_on as compute_on_
 
 from dreamer_jax.types import ReplayState, Window
+
+Space = jax.memory.Space
+# JAX 0.12 has renamed it.
+compute_on = getattr(compute_on_, "compute_on2", compute_on_.compute_on)
 
 
 def init(step: Any, latent: Any, rows: int, capacity: int) -> ReplayState:
@@ -39,13 +46,11 @@ def capacity(state: ReplayState) -> int:
 
 
 def add(state: ReplayState, step: Any, latent: Any) -> ReplayState:
-    """Appends one step to every row: leaves [E, ...]. The oldest step of a full row is overwritten."""
+    """Appends one step to every row, over the oldest where a row is full: leaves [E, ...]."""
     rows = jnp.arange(state.total.shape[0])
     position = state.total % capacity(state)
 
-    def write(ring: jax.Array, x: jax.Array) -> jax.Array:
-        return ring.at[rows, position].set(x.astype(ring.dtype))
-
+    write = partial(_write, row=rows, time=position)
     return state.replace(
         steps=jax.tree.map(write, state.steps, step),
         latents=jax.tree.map(write, state.latents, latent),
@@ -63,7 +68,7 @@ def draw(
 
     Args:
       bits: [B, 2] uint32, for the row and the start of each window.
-      length: W. Every row must hold at least W steps; see `ready`.
+      length: W. Every row must hold at least W steps.
       online: whether there is an online queue.
 
     Returns: the state with its queue advanced, and a window [W, B, ...].
@@ -77,27 +82,41 @@ def draw(
         state, fresh, fresh_row, fresh_start = _next_online(state, bits.shape[0], length)
         row, start = jnp.where(fresh, fresh_row, row), jnp.where(fresh, fresh_start, start)
     time = (start + jnp.arange(length)[:, None]) % size
-
-    def read(ring: jax.Array) -> jax.Array:
-        return ring[row, time]
-
+    read = partial(_read, row=row, time=time)
     steps, latents = jax.tree.map(read, (state.steps, state.latents))
     return state, Window(steps=steps, latents=latents, row=row, time=time)
 
 
 def refresh(state: ReplayState, window: Window, latents: Any) -> ReplayState:
-    """Writes the latents [T, B, ...] of a window's trained steps back to where it was drawn from."""
-    time = window.time[1:]  # the context step was not seen again
-
-    def write(ring: jax.Array, x: jax.Array) -> jax.Array:
-        return ring.at[window.row, time].set(x.astype(ring.dtype))
-
+    """Writes the latents [T, B, ...] of a window's trained steps back to where they were."""
+    # The context step was not seen again.
+    write = partial(_write, row=window.row, time=window.time[1:])
     return state.replace(latents=jax.tree.map(write, state.latents, latents))
 
 
-def ready(steps_per_row: int, length: int) -> bool:
-    """Whether rows that hold this many steps can give a window of `length`."""
-    return steps_per_row >= length
+def _write(ring: jax.Array, x: jax.Array, row: jax.Array, time: jax.Array) -> jax.Array:
+    def write(ring: jax.Array, x: jax.Array, *at: jax.Array) -> jax.Array:
+        return ring.at[at].set(x)
+
+    return _where_it_lies(write, ring, x.astype(ring.dtype), row, time)
+
+
+def _read(ring: jax.Array, row: jax.Array, time: jax.Array) -> jax.Array:
+    def read(ring: jax.Array, *at: jax.Array) -> jax.Array:
+        return ring[at]
+
+    return jax.device_put(_where_it_lies(read, ring, row, time), Space.Device)
+
+
+def _where_it_lies(
+    function: Callable[..., jax.Array], ring: jax.Array, *inputs: jax.Array
+) -> jax.Array:
+    """Computes on the host what concerns a ring in host memory: only its result travels."""
+    if jax.typeof(ring).memory_space != Space.Host:
+        return function(ring, *inputs)
+    moved = [jax.device_put(x, Space.Host) for x in inputs]
+    on_host = compute_on(function, compute_type="device_host", out_memory_spaces=Space.Host)
+    return on_host(ring, *moved)
 
 
 def _next_online(
@@ -127,7 +146,7 @@ def _below(bits: jax.Array, limit: jax.Array) -> jax.Array:
 
 
 def check_memory(step: Any, latent: Any, steps: int, free: int) -> None:
-    """ValueError that says what fits, unless a ring of `steps` takes less than 80 % of `free` bytes.
+    """ValueError that says what fits, unless a ring of `steps` takes 80 % of `free` bytes or less.
 
     The rest is for the model, its activations and everybody else.
     """

@@ -1,8 +1,10 @@
 """The recurrent state-space model: one step as a Flax module, time as two scans.
 
-    recurrence   h_t = f(h_{t-1}, z_{t-1}, a_{t-1})        block-diagonal GRU
-    posterior    z_t ~ q(z_t | h_t, x_t)                   sees the encoded observation
-    prior        ẑ_t ~ p(ẑ_t | h_t)                        has to guess                (§ World model learning)
+recurrence   h_t = f(h_{t-1}, z_{t-1}, a_{t-1})        block-diagonal GRU
+posterior    z_t ~ q(z_t | h_t, x_t)                   sees the encoded observation
+prior        ẑ_t ~ p(ẑ_t | h_t)                        has to guess
+
+(§ World model learning)
 """
 
 from collections.abc import Callable
@@ -63,11 +65,9 @@ class RSSM(nn.Module):
         # Large continuous actions are scaled down to length 1; choices are not affected.
         action = action / jax.lax.stop_gradient(jnp.maximum(1.0, jnp.abs(action)))
         inputs = (self.from_deter(deter), self.from_stoch(stoch), self.from_action(action))
-        shared = jnp.concatenate(inputs, axis=-1)[..., None, :]
-        shared = jnp.broadcast_to(shared, (*deter.shape[:-1], self.blocks, shared.shape[-1]))
-        x = jnp.concatenate([self._split(deter).astype(self.dtype), shared], axis=-1)
+        x, shared = self._split(deter), jnp.concatenate(inputs, axis=-1)
         for linear, norm in zip(self.core, self.core_norm, strict=True):
-            x = self._split(norm(self._merge(linear(x))))
+            x, shared = self._split(norm(self._merge(linear(x, shared)))), None
         reset, candidate, update = jnp.split(self.gates(x).astype(jnp.float32), 3, axis=-1)
         candidate = jnp.tanh(jax.nn.sigmoid(reset) * candidate)
         update = jax.nn.sigmoid(update - 1)
@@ -100,6 +100,11 @@ class RSSM(nn.Module):
         )
 
 
+def run(model: RSSM, variables: Variables, method: str, *inputs: Any) -> Any:
+    """One of the model's methods, as a pure function of its parameters."""
+    return model.apply(variables, *inputs, method=method)
+
+
 def mask(keep: jax.Array, tree: Any) -> Any:
     """Zeroes the rows of every leaf where `keep` is False: keep [*], leaves [*, ...]."""
     return jax.tree.map(lambda x: x * _align(keep, x).astype(x.dtype), tree)
@@ -120,8 +125,8 @@ def observe_step(
     latent [*, ...], action [*, A], tokens [*, M], is_first [*], uniform [*, S].
     """
     latent, action = mask(~is_first, (latent, action))
-    deter = model.apply(variables, latent, action, method="recurrence")
-    posterior = model.apply(variables, deter, tokens, method="posterior")
+    deter = run(model, variables, "recurrence", latent, action)
+    posterior = run(model, variables, "posterior", deter, tokens)
     stoch = posterior.straight_through(posterior.sample(uniform))
     return Latent(deter, stoch), posterior
 
@@ -153,15 +158,15 @@ def observe(
     uniform = jax.random.uniform(key, (*is_first.shape, model.stoch))
     _, (latents, posteriors) = jax.lax.scan(step, start, (actions, tokens, is_first, uniform))
     # The prior reads nothing but deter, so one call for all steps replaces T small ones.
-    return latents, posteriors, model.apply(variables, latents.deter, method="prior")
+    return latents, posteriors, run(model, variables, "prior", latents.deter)
 
 
 def imagine_step(
     model: RSSM, variables: Variables, latent: Latent, action: jax.Array, uniform: jax.Array
 ) -> Latent:
     """One step without looking: latent [*, ...], action [*, A], uniform [*, S]."""
-    deter = model.apply(variables, latent, action, method="recurrence")
-    prior = model.apply(variables, deter, method="prior")
+    deter = run(model, variables, "recurrence", latent, action)
+    prior = run(model, variables, "prior", deter)
     return Latent(deter, prior.straight_through(prior.sample(uniform)))
 
 

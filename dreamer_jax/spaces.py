@@ -1,6 +1,6 @@
 """What an environment shows and what it accepts, as the networks need to know it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jax
@@ -49,12 +49,10 @@ def one_hot(choices: jax.Array, classes: tuple[int, ...]) -> jax.Array:
     return jnp.concatenate(parts, axis=-1)
 
 
-def flatten(
-    values: Values, spaces: Spaces, scale: Callable[[jax.Array], jax.Array] = lambda x: x
-) -> jax.Array:
-    """Vectors through `scale`, choices as one-hots, joined in the order of `spaces.flat`: [..., A]."""
+def flatten(values: Values, spaces: Spaces) -> jax.Array:
+    """Vectors as they are and choices as one-hots, in the order of `spaces.flat`: [..., A]."""
     parts = [
-        scale(values[key]) if key in spaces.vectors else one_hot(values[key], spaces.choices[key])
+        values[key] if key in spaces.vectors else one_hot(values[key], spaces.choices[key])
         for key in spaces.flat
     ]
     return jnp.concatenate(parts, axis=-1)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
@@ -58,7 +59,7 @@ def train(run: Run) -> AgentState:
     """Trains until `train.steps`, or until a signal asks to stop; saves before it returns."""
     compiled = programs.build(run.agent, run.config.replay, run.seed, run.mesh)
     learner, counters = start(run, compiled)
-    journal = Journal(run.logdir, run.config.train, run.env.frames_per_step, counters.step)
+    journal = Journal(run.logdir, run.config.train, run.env.frames_per_step, counters)
     with stop_signals() as stopped, journal, jax.transfer_guard("disallow"):
         seen = run.env.reset(np.array(counters.episodes) if counters.episodes else None)
         while counters.step < run.config.train.steps and not stopped():
@@ -93,9 +94,7 @@ def advance(
     chosen = {key: np.asarray(value) for key, value in jax.device_get(action).items()}
     seen = run.env.step(chosen)
     episodes = tuple(int(e) for e in run.env.episodes)
-    counters = replace(
-        counters, step=step, updates=counters.updates + owed, episodes=episodes
-    )
+    counters = replace(counters, step=step, updates=counters.updates + owed, episodes=episodes)
     return Learner(state, memory, carry, sums), counters, seen
 
 
@@ -169,17 +168,18 @@ def start(run: Run, compiled: Programs) -> tuple[Learner, Counters]:
 
     Episodes cannot be resumed in the middle yet: environments start the ones that come next.
     """
+    sharding = programs.ring_sharding(run.mesh, run.config.replay)
     state, memory = jax.eval_shape(compiled.init), ring(run)
-    sharded = {
-        "agent": on(state, meshes.copied(run.mesh)),
-        "replay": on(jax.eval_shape(memory), meshes.split(run.mesh)),
-    }
     newest = checkpoint.latest(run.logdir / "checkpoints")
     if newest is None:
         state, counters = run.begin(compiled.init()), Counters()
-        held = jax.jit(memory, out_shardings=meshes.split(run.mesh))()
+        held = jax.jit(memory, out_shardings=sharding)()
     else:
-        items = checkpoint.restore(run.logdir / "checkpoints", newest, sharded)
+        wanted = {
+            "agent": checkpoint.placed(state, meshes.copied(run.mesh)),
+            "replay": checkpoint.placed(jax.eval_shape(memory), sharding),
+        }
+        items = checkpoint.restore(run.logdir / "checkpoints", newest, wanted)
         state, held = items["agent"], items["replay"]
         saved = checkpoint.read_host(run.logdir / "checkpoints", newest)
         following = tuple(episode + 1 for episode in saved["episodes"])
@@ -204,26 +204,20 @@ def ring(run: Run) -> Callable[[], ReplayState]:
 def remembered(run: Run) -> tuple[Step, Any]:
     """Shapes of what replay keeps of one step of one environment: the step and its latent."""
     env, agent = run.env, run.agent
-    flag, number = jax.ShapeDtypeStruct((1,), bool), jax.ShapeDtypeStruct((1,), np.float32)
-    obs = {k: jax.ShapeDtypeStruct((1, *s.shape), s.dtype) for k, s in env.obs_space.items()}
-    key = jax.random.key(0)
-    state, carry = jax.eval_shape(agent.init, key), jax.eval_shape(partial(agent.carry, 1))
-    _, action, latent = jax.eval_shape(agent.policy, state, carry, obs, flag, key)
-    step = Step(
-        obs=obs,
-        action=action,
-        reward=number,
-        is_first=flag,
-        is_last=flag,
-        is_terminal=flag,
-        events=dict.fromkeys(env.event_keys, number),
-    )
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), (step, latent))
 
+    def one(shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        return jnp.zeros((1, *shape), jax.dtypes.canonicalize_dtype(dtype))
 
-def on(shapes: Any, sharding: jax.sharding.Sharding) -> Any:
-    """The same shapes, to be restored with this sharding."""
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
+    def remember() -> tuple[Step, Any]:
+        obs = {key: one(space.shape, space.dtype) for key, space in env.obs_space.items()}
+        flag, number, key = one((), bool), one((), jnp.float32), jax.random.key(0)
+        state, carry = agent.init(key), agent.carry(1)
+        _, action, latent = agent.policy(state, carry, obs, flag, key)
+        events = dict.fromkeys(env.event_keys, number)
+        step = Step(obs, action, number, flag, flag, flag, events)
+        return jax.tree.map(lambda x: x[0], (step, latent))
+
+    return jax.eval_shape(remember)
 
 
 def save(run: Run, learner: Learner, counters: Counters) -> None:
@@ -238,14 +232,16 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     """Turns the first SIGINT or SIGTERM into a request to stop; a second one acts as usual."""
     received: list[int] = []
 
-    def remember(number: int, frame: Any) -> None:
-        received.append(number)
-        signal.signal(number, previous[number])
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.signal(number, remember) for number in numbers}
+    def remember(number: int, _: Any) -> None:
+        received.append(number)
+        restore()
+
+    previous = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(received)
     finally:
-        for number in numbers:
-            signal.signal(number, previous[number])
+        restore()

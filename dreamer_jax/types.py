@@ -23,8 +23,8 @@ from flax.struct import PyTreeNode
 class Step(PyTreeNode):
     """One step of an environment: what was seen, and what was then done.
 
-    `reward` arrived with `obs`; `action` was chosen at `obs`. A truncated episode ends with `is_last`
-    alone, a terminated one with `is_last` and `is_terminal`.
+    `reward` arrived with `obs`; `action` was chosen at `obs`. A truncated episode ends with
+    `is_last` alone, a terminated one with `is_last` and `is_terminal`.
     """
 
     obs: dict[str, jax.Array]  # [*, ...] in the dtype of each space
@@ -53,8 +53,8 @@ class Latent(PyTreeNode):
 class CompactLatent(PyTreeNode):
     """A latent as replay keeps it: 2 D + S bytes.
 
-    The bfloat16 travel as their bits: XLA on CPU writes into an array of bfloat16 by widening all of
-    it to float32 and back, which for a whole ring costs more than everything else that acting does.
+    The bfloat16 travel as their bits: XLA on CPU writes into an array of bfloat16 by widening all
+    of it to float32 and back, which for a whole ring costs more than all else that acting does.
     """
 
     deter: jax.Array  # [*, D] uint16, the bits of bfloat16
@@ -114,7 +114,7 @@ class ReturnRange(PyTreeNode):
 
 
 class AgentState(PyTreeNode):
-    """All that learning changes; a run is a pure function of this, the replay and the environment."""
+    """All that learning changes."""
 
     params: dict[str, Any]  # module name -> parameters, float32
     slow_value: Any  # parameters of the slow critic

@@ -5,9 +5,10 @@ import importlib
 from types import ModuleType
 from typing import Any
 
+from envs.atari_scores import SCORES
 from envs.timestep import Timestep, VectorEnv
 
-__all__ = ["Timestep", "VectorEnv", "default_options", "family", "make"]
+__all__ = ["Timestep", "VectorEnv", "default_options", "family", "human_normalised", "make"]
 
 # Form of a name -> module of its family; <...> stands for anything.
 FORMS = {
@@ -61,6 +62,18 @@ def make(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
     if seed < 0:
         raise ValueError(f"the seed must not be negative, got {seed}")
     return module.make(name, options, num_envs, seed)
+
+
+def human_normalised(env: str, score: float) -> float | None:
+    """The score on the scale where random play is 0 and a human 1: (score - r) / (h - r).
+
+    None for every environment but the 57 Atari games whose scores were published.
+    """
+    prefix, _, rom = env.partition("_")
+    if prefix != "atari" or rom not in SCORES:
+        return None
+    random, human = SCORES[rom]
+    return (score - random) / (human - random)
 
 
 def _module(name: str) -> ModuleType:

@@ -9,14 +9,18 @@ ROOT = Path(__file__).parents[1]
 
 # A module of dreamer_jax imports only from rows above its own; siblings do not import each other.
 ROWS = [
-    {"types", "math", "config", "spaces"},
+    {"types", "math", "config", "spaces", "convs", "heap"},
     {
         *("dists", "nets", "optim", "moments", "replay", "mesh"),
-        *("checkpoint", "logger", "progress"),
+        *("checkpoint", "logger", "progress", "saved"),
     },
-    {"encoders", "decoders", "heads", "rssm"},
-    {"actor_critic", "agents.networks"},
-    {"agents.dreamer", "programs"},
+    {"encoders", "decoders", "heads", "rssm", "journal"},
+    {"actor_critic", "programs"},
+    # From here to the agent, row by row: the parts of DreamerV3.
+    {"agents.networks"},
+    {"agents.acting", "agents.batches"},
+    {"agents.reports"},
+    {"agents.dreamer"},
     {"train", "evaluate"},
     {"main"},
 ]

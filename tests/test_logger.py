@@ -8,11 +8,14 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from google.protobuf.message_factory import GetMessageClass
 from PIL import Image
-from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import RecordWriter
 
 from dreamer_jax.logger import Logger
+
+Event: Any = GetMessageClass(event_pb2.DESCRIPTOR.message_types_by_name["Event"])
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -22,7 +25,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line, parse_constant=refuse) for line in path.read_text().splitlines()]
 
 
-def events(logdir: Path) -> list[Event]:
+def events(logdir: Path) -> list[Any]:
     """All events of a logdir, read from the record format itself: length, crc, data, crc."""
     found = []
     for path in sorted(logdir.glob("events.out.tfevents.*")):
@@ -101,14 +104,13 @@ def test_images(tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (8, 20, 3), np.uint8)
     logger = Logger(tmp_path, 0)
     logger.image(5, "report/reconstruction", picture)
-    logger.flush()
+    with pytest.raises(ValueError, match=r"\[H, W, 3\] uint8, not \[8, 20\] float32"):
+        logger.image(5, "grey", np.zeros((8, 20), np.float32))
+    logger.close()
     (value,) = [v for event in events(tmp_path) for v in event.summary.value]
     assert value.tag == "report/reconstruction"
     shown = np.asarray(Image.open(io.BytesIO(value.image.encoded_image_string)))
     assert np.array_equal(shown, picture)
-    with pytest.raises(ValueError, match=r"\[H, W, 3\] uint8, not \[8, 20\] float32"):
-        logger.image(5, "grey", np.zeros((8, 20), np.float32))
-    logger.close()
 
 
 def test_the_record_format_is_what_tensorboard_reads(tmp_path: Path) -> None:

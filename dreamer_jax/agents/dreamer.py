@@ -1,8 +1,8 @@
 """DreamerV3 (Hafner et al., Nature 2025): a world model, and a policy that learns in its dreams."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import cast
 
 import gymnasium
 import jax
@@ -10,15 +10,17 @@ import jax.numpy as jnp
 import optax
 
 from dreamer_jax import actor_critic, moments, optim, rssm, spaces
-from dreamer_jax.agents.networks import LEARNS, Dreamer, Params, init, networks
+from dreamer_jax.agents.acting import act_step, initial_carry
+from dreamer_jax.agents.batches import Batch, prepare
+from dreamer_jax.agents.networks import LEARNS, Dreamer, Params, init, networks, scale_vectors
+from dreamer_jax.agents.reports import behavior_metrics, report
 from dreamer_jax.config import Config
-from dreamer_jax.decoders import predictions, reconstruction_losses
+from dreamer_jax.decoders import reconstruction_losses
 from dreamer_jax.dists import TwoHot
-from dreamer_jax.heads import Policy, action_width, at_random, mode, sample
+from dreamer_jax.heads import action_width, at_random, mode, sample
 from dreamer_jax.types import (
     Agent,
     AgentState,
-    Carry,
     CompactLatent,
     Latent,
     ReturnRange,
@@ -29,15 +31,6 @@ from dreamer_jax.types import (
 
 sg = jax.lax.stop_gradient
 Metrics = dict[str, jax.Array]
-Choose = Callable[[Policy, jax.Array], dict[str, jax.Array]]
-
-
-class Batch(NamedTuple):
-    """Sequences to train on, and what came just before them."""
-
-    step: Step  # [T, B, ...]
-    previous_action: jax.Array  # [T, B, A] encoded, entry t led to observation t
-    start: Latent  # [B, ...] before the first step
 
 
 def make(
@@ -60,44 +53,6 @@ def make(
     )
 
 
-# Acting -----------------------------------------------------------------------------------------
-
-
-def initial_carry(dreamer: Dreamer, envs: int) -> Carry:
-    """What is remembered before the first step: nothing."""
-    return Carry(latent=dreamer.nets["rssm"].initial(envs), action=spaces.zeros(dreamer.act, envs))
-
-
-def act_step(
-    dreamer: Dreamer,
-    choose: Choose,
-    state: AgentState,
-    carry: Carry,
-    obs: dict[str, jax.Array],
-    is_first: jax.Array,
-    key: jax.Array,
-) -> tuple[Carry, dict[str, jax.Array], CompactLatent | None]:
-    """Updates the latent with what is seen, then chooses. Arrays are [E, ...]; key is consumed."""
-    latent_key, action_key = jax.random.split(key)
-    params, model = state.params, dreamer.nets["rssm"]
-    latent, _ = rssm.observe_step(
-        model,
-        {"params": params["rssm"]},
-        carry.latent,
-        spaces.flatten(carry.action, dreamer.act),
-        dreamer.apply(params, "encoder", moments.standardize(state.moments, obs)),
-        is_first,
-        jax.random.uniform(latent_key, (*is_first.shape, model.stoch)),
-    )
-    noise = jax.random.uniform(action_key, (*is_first.shape, action_width(dreamer.act)))
-    action = choose(dreamer.apply(params, "policy", latent.features), noise)
-    kept = rssm.compact(latent) if dreamer.config.replay.latents else None
-    return Carry(latent, action), action, kept
-
-
-# Learning ---------------------------------------------------------------------------------------
-
-
 def update(
     dreamer: Dreamer, state: AgentState, window: Window, key: jax.Array
 ) -> tuple[AgentState, CompactLatent, Metrics]:
@@ -116,7 +71,7 @@ def update(
         partial(loss, dreamer), has_aux=True
     )(trained, state, batch, key)
     changes, optimizer = dreamer.optimizer.update(gradients, state.optimizer, trained)
-    params = {**state.params, **optax.apply_updates(trained, changes)}
+    params = state.params | cast(Params, optax.apply_updates(trained, changes))
     metrics |= {"optimizer/gradient_norm": optax.global_norm(gradients)}
     metrics |= {"optimizer/update_norm": optax.global_norm(changes)}
     state = state.replace(
@@ -138,14 +93,18 @@ def loss(
     learn = dreamer.config.train.learn
     params = {**state.params, **trained}
     observe_key, dream_key = jax.random.split(key)
-    batch = batch._replace(step=batch.step.replace(obs=moments.standardize(state.moments, batch.step.obs)))
+    batch = batch._replace(
+        step=batch.step.replace(obs=scale_vectors(dreamer, state.moments, batch.step.obs))
+    )
     latents, losses, metrics = world_model_losses(dreamer, params, batch, observe_key)
     return_range = state.return_range
     if learn == "behavior":
         losses = {}
     if learn != "world_model":
         rollout = dream(dreamer, sg(params), sg(latents), dream_key)
-        more, return_range, notes = behavior_losses(dreamer, params, state, batch.step, latents, rollout)
+        more, return_range, notes = behavior_losses(
+            dreamer, params, state, batch.step, latents, rollout
+        )
         losses, metrics = losses | more, metrics | notes
     total = weighted_sum(dreamer, losses, batch.step.reward.shape)
     metrics |= {f"loss/{name}": value.mean() for name, value in losses.items()}
@@ -179,7 +138,7 @@ def world_model_losses(
     dynamics = sg(posterior).kl(prior).sum(-1)
     representation = posterior.kl(sg(prior)).sum(-1)
     losses = {
-        **{f"reconstruction/{key}": value for key, value in reconstruction.items()},
+        **reconstruction,
         "reward": dreamer.apply(params, "reward", latents.features).loss(step.reward),
         "continue": dreamer.apply(params, "continue", latents.features).loss(
             (1 - step.is_terminal.astype(jnp.float32)) * discount
@@ -221,7 +180,12 @@ def dream(dreamer: Dreamer, params: Params, start: Latent, key: jax.Array) -> Ro
 
 
 def behavior_losses(
-    dreamer: Dreamer, params: Params, state: AgentState, real: Step, latents: Latent, rollout: Rollout
+    dreamer: Dreamer,
+    params: Params,
+    state: AgentState,
+    real: Step,
+    latents: Latent,
+    rollout: Rollout,
 ) -> tuple[dict[str, jax.Array], ReturnRange, Metrics]:
     """Policy and critic on the rollout, critic on the real steps. (§ Actor and critic learning)
 
@@ -262,31 +226,15 @@ def behavior_losses(
     return losses, return_range, metrics
 
 
-def prepare(dreamer: Dreamer, window: Window) -> Batch:
-    """Cuts the context step off a window; it gives the first latent and the first action.
-
-    An episode that was abandoned (a new one follows it without an end) is marked as truncated.
-    Without stored latents, sequences start as if they were the beginning of an episode.
-    """
-    steps: Step = window.steps
-    abandoned = jnp.concatenate([steps.is_first[1:], jnp.zeros_like(steps.is_first[:1])])
-    steps = steps.replace(is_last=steps.is_last | abandoned)
-    trained = jax.tree.map(lambda x: x[1:], steps)
-    previous = spaces.flatten(jax.tree.map(lambda x: x[:-1], steps.action), dreamer.act)
-    if window.latents is None:
-        trained = trained.replace(is_first=trained.is_first.at[0].set(True))
-        return Batch(trained, previous, dreamer.nets["rssm"].initial(steps.reward.shape[1]))
-    context = jax.tree.map(lambda x: x[0], window.latents)
-    return Batch(trained, previous, rssm.expand(context, dreamer.config.model.classes))
-
-
 def weighted_sum(
-    dreamer: Dreamer, losses: dict[str, jax.Array], shape: tuple[int, int]
+    dreamer: Dreamer, losses: dict[str, jax.Array], shape: tuple[int, ...]
 ) -> jax.Array:
     """Σ scale · mean, after checking that every loss still has its time and batch axes."""
     scales = dreamer.config.losses
     named = {
-        "reconstruction": scales.reconstruction,
+        "image": scales.image,
+        "vector": scales.vector,
+        "choice": scales.choice,
         "reward": scales.reward,
         "continue": scales.continue_,
         "dynamics": scales.dynamics,
@@ -300,72 +248,3 @@ def weighted_sum(
         assert value.shape == shorter.get(name, shape), (name, value.shape)
         assert value.dtype == jnp.float32, (name, value.dtype)
     return sum((named[k.split("/")[0]] * v.mean() for k, v in losses.items()), jnp.float32(0))
-
-
-def behavior_metrics(
-    policy: Policy,
-    rollout: Rollout,
-    returns: jax.Array,
-    value: jax.Array,
-    advantage: jax.Array,
-    return_range: ReturnRange,
-) -> Metrics:
-    """What to look at when learning fails: scales, spreads, and how undecided the policy is."""
-    entropies = {f"entropy/{key}": dist.entropy().mean() for key, dist in policy.items()}
-    shares = {
-        f"randomness/{key}": entropies[f"entropy/{key}"] / dist.max_entropy()
-        for key, dist in policy.items()
-    }
-    return {
-        "behavior/imagined_return": returns.mean(),
-        "behavior/imagined_return_std": returns.std(),
-        "behavior/imagined_reward": rollout.reward.mean(),
-        "behavior/imagined_continue": rollout.continue_.mean(),
-        "behavior/value": value.mean(),
-        "behavior/advantage_std": advantage.std(),
-        "behavior/return_low": return_range.low,
-        "behavior/return_high": return_range.high,
-        **entropies,
-        **shares,
-    }
-
-
-# Looking ----------------------------------------------------------------------------------------
-
-
-def report(
-    dreamer: Dreamer, state: AgentState, window: Window, key: jax.Array
-) -> tuple[Metrics, dict[str, jax.Array]]:
-    """What the world model sees, and what it expects with its eyes closed.
-
-    The first half of each sequence is filtered, the second half is predicted from the actions alone.
-    Returns errors per key for both halves, and per image key the truth and the model's view of it,
-    [2, T, B, h, w, c] uint8. The key is consumed.
-    """
-    batch = prepare(dreamer, window)
-    scaled = moments.standardize(state.moments, batch.step.obs)
-    observe_key, dream_key = jax.random.split(key)
-    half = batch.step.reward.shape[0] // 2
-    tokens = dreamer.apply(state.params, "encoder", scaled)
-    model, variables = dreamer.nets["rssm"], {"params": state.params["rssm"]}
-    seen, _, _ = rssm.observe(
-        model,
-        variables,
-        batch.start,
-        batch.previous_action[:half],
-        tokens[:half],
-        batch.step.is_first[:half],
-        observe_key,
-    )
-    last = jax.tree.map(lambda x: x[-1], seen)
-    given = batch.previous_action[half:]
-    expected, _ = rssm.imagine(model, variables, last, lambda _, a: (a, a), given, dream_key)
-    latents = jax.tree.map(lambda a, b: jnp.concatenate([a, b[1:]]), seen, expected)
-    outputs = dreamer.apply(state.params, "decoder", latents)
-    errors = reconstruction_losses(outputs, scaled, dreamer.obs)
-    metrics = {f"report/seen/{key}": error[:half].mean() for key, error in errors.items()}
-    metrics |= {f"report/expected/{key}": error[half:].mean() for key, error in errors.items()}
-    views = predictions(outputs, dreamer.obs)
-    return metrics, {
-        key: jnp.stack([batch.step.obs[key], views[key]]) for key in dreamer.obs.images
-    }

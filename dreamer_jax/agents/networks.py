@@ -11,9 +11,10 @@ from dreamer_jax.config import Config
 from dreamer_jax.decoders import Decoder
 from dreamer_jax.encoders import Encoder
 from dreamer_jax.heads import ContinueHead, PolicyHead, TwoHotHead
+from dreamer_jax.math import symlog
 from dreamer_jax.rssm import RSSM
 from dreamer_jax.spaces import Spaces
-from dreamer_jax.types import AgentState, ReturnRange
+from dreamer_jax.types import AgentState, Moments, ReturnRange
 
 Params = dict[str, Any]
 
@@ -96,6 +97,22 @@ def init(dreamer: Dreamer, key: jax.Array) -> AgentState:
         slow_value=jax.tree.map(jnp.copy, params["value"]),
         optimizer=dreamer.optimizer.init(trained),
         return_range=ReturnRange(low=zero, high=zero),
-        moments={key: moments.initial(n) for key, n in dreamer.obs.vectors.items()},
+        moments=initial_moments(dreamer),
         updates=jnp.zeros((), jnp.int32),
     )
+
+
+def initial_moments(dreamer: Dreamer) -> dict[str, Moments]:
+    """Moments for every vector, or none where vectors are scaled by symlog."""
+    if dreamer.config.model.vectors == "symlog":
+        return {}
+    return {key: moments.initial(n) for key, n in dreamer.obs.vectors.items()}
+
+
+def scale_vectors(
+    dreamer: Dreamer, running: dict[str, Moments], obs: dict[str, jax.Array]
+) -> dict[str, jax.Array]:
+    """Vectors as encoder and decoder see them; everything else as it is."""
+    if dreamer.config.model.vectors == "symlog":
+        return {**obs, **{key: symlog(obs[key]) for key in dreamer.obs.vectors}}
+    return moments.standardize(running, obs)

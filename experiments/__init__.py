@@ -1,0 +1,1 @@
+"""Experiments that take minutes to hours; their results are kept beside them."""

@@ -1,0 +1,63 @@
+"""The command line from inside a test: in this process, or in one of its own."""
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from absl import flags
+from absl.testing import flagsaver
+
+from dreamer_jax.main import main
+
+ROOT = Path(__file__).parents[1]
+
+# The smallest agent that still has all its parts; the same one everywhere, to be compiled once.
+SMALL = (
+    "--env=counting",
+    "--config=debug",
+    *(f"--set=model.{name}_layers=1" for name in ("encoder", "decoder", "policy", "value")),
+    *("--set=model.units=24", "--set=env.length=5"),
+    *("--set=train.log_every=20", "--set=train.report_every=40", "--set=train.eval_every=40"),
+)
+
+
+class Result(NamedTuple):
+    """What a command has left."""
+
+    code: int
+    out: str
+    err: str
+
+
+def call(*arguments: Any) -> Result:
+    """Runs main in this process, with flags as if nobody had ever set one."""
+    before = flagsaver.save_flag_values()
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(["main", *map(str, arguments)])
+    finally:
+        flagsaver.restore_flag_values(before)
+        flags.FLAGS.unparse_flags()
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+def start(*arguments: Any) -> subprocess.Popen[str]:
+    """Starts main in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dreamer_jax.main", *map(str, arguments)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def lines(logdir: Path, name: str = "metrics") -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl` or `episodes.jsonl`."""
+    path = logdir / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -1,0 +1,137 @@
+"""Run by test_mesh.py in a process with eight devices: prints what it finds as JSON."""
+
+import contextlib
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from command import SMALL, call, lines
+
+import envs
+from dreamer_jax import mesh as meshes
+from dreamer_jax import programs, replay
+from dreamer_jax.agents import dreamer
+from dreamer_jax.main import FLAGS, decide
+from dreamer_jax.train import Learner, Run, remembered
+from dreamer_jax.types import Agent, AgentState, ReplayState, Step
+
+DEVICES, FILLED = 8, 20
+WIDE = (*SMALL, "--set=train.envs=8", "--set=replay.batch=8", "--set=train.prefill=80")
+
+
+def everything() -> dict[str, Any]:
+    """All findings by name."""
+    FLAGS(["main", *WIDE])
+    config, env = decide().config, envs.make("counting", decide().config.env, DEVICES, 0)
+    FLAGS.unparse_flags()
+    agent = dreamer.make(config, env.obs_space, env.act_space)
+    run = Run(agent, env, config, 0, meshes.make(1), Path(), lambda _: {}, lambda state: state)
+    state = jax.jit(agent.init)(jax.random.key(0))
+    memory = filled(*remembered(run))
+    window = drawer(config, meshes.make(1))(memory, jax.random.key(1))[1]
+    return {
+        "devices": len(jax.devices()),
+        "losses": [losses(agent, state, window, meshes.make(n)) for n in (1, DEVICES)],
+        "rows": rows_drawn(config, memory),
+        "ring_bytes": sum(x.nbytes for x in jax.tree.leaves(memory)),
+        "gradients": sum(x.size for x in jax.tree.leaves(state.params)),
+        "hlo": compiled(agent, config, state, memory),
+    }
+
+
+def filled(step: Any, latent: Any) -> ReplayState:
+    """A ring with made-up steps; the reward names the row."""
+    generator, memory = np.random.default_rng(0), replay.init(step, latent, DEVICES, 250)
+    shapes: Step = memory.steps
+    add = jax.jit(replay.add)
+    for time in range(FILLED):
+        steps = Step(
+            obs={
+                "vector": generator.normal(size=(DEVICES, 2)).astype(np.float32),
+                "discrete": generator.integers(0, 6, (DEVICES, 1)).astype(np.int32),
+            },
+            action={"action": generator.integers(0, 3, (DEVICES, 1)).astype(np.int32)},
+            reward=np.arange(DEVICES, dtype=np.float32),
+            is_first=np.full(DEVICES, time % 6 == 0),
+            is_last=np.full(DEVICES, time % 6 == 5),
+            is_terminal=np.full(DEVICES, time % 12 == 5),
+            events={key: np.zeros(DEVICES, np.float32) for key in shapes.events},
+        )
+        memory = add(memory, steps, jax.tree.map(lambda x: x[:, 0], memory.latents))
+    return memory
+
+
+def drawer(config: Any, mesh: Any) -> Any:
+    """The compiled draw of a batch: (memory, key) -> memory, window."""
+    return jax.jit(lambda memory, key: programs.draw(config.replay, mesh, memory, key))
+
+
+def losses(agent: Agent, state: AgentState, window: Any, mesh: Any) -> dict[str, float]:
+    """Metrics of one update of the same window, split over a mesh."""
+    batch = jax.sharding.NamedSharding(mesh, meshes.BATCH)
+    split = window.replace(
+        steps=jax.device_put(window.steps, batch),
+        latents=jax.device_put(window.latents, batch),
+        row=jax.device_put(window.row, meshes.split(mesh)),
+        time=jax.device_put(window.time, batch),
+    )
+    here = jax.device_put(state, meshes.copied(mesh))
+    metrics = jax.jit(agent.update)(here, split, jax.random.key(2))[2]
+    return {key: float(value) for key, value in metrics.items()}
+
+
+def rows_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
+    """The rows that the sequences of each device come from, over some draws."""
+    mesh = meshes.make(DEVICES)
+    memory = jax.device_put(memory, meshes.split(mesh))
+    draw = drawer(config, mesh)
+    found: list[set[int]] = [set() for _ in range(DEVICES)]
+    for seed in range(10):
+        memory, window = draw(memory, jax.random.key(seed))
+        for shard in window.steps.reward.addressable_shards:
+            found[shard.index[1].start] |= set(np.asarray(shard.data).astype(int).flat)
+    return [sorted(map(int, rows)) for rows in found]
+
+
+def compiled(agent: Agent, config: Any, state: AgentState, memory: ReplayState) -> str:
+    """The text of the program `learn` on all devices."""
+    mesh = meshes.make(DEVICES)
+    built = programs.build(agent, config.replay, 0, mesh)
+    state = jax.device_put(state, meshes.copied(mesh))
+    memory = jax.device_put(memory, meshes.split(mesh))
+    learner = Learner(state, memory, agent.carry(DEVICES), built.zeros(state, memory))
+    count = jax.device_put(np.int32(1), meshes.copied(mesh))
+    return built.learn.lower(state, memory, learner.sums, count).compile().as_text()
+
+
+def mistakes(folder: Path) -> list[tuple[int, str]]:
+    """Exit code and message where environments or sequences cannot be split."""
+    uneven = (
+        ("--set=train.envs=12",),
+        ("--set=replay.batch=4",),
+    )
+    found = [call(*WIDE, *more, "--mesh=data=8", f"--logdir={folder}/no") for more in uneven]
+    return [(result.code, result.err) for result in found]
+
+
+def trained(folder: Path) -> dict[str, Any]:
+    """A whole run on eight devices, then resumed on one."""
+    codes = [
+        call(*WIDE, "--mesh=data=8", "--steps=120", f"--logdir={folder}/run").code,
+        call("--steps=160", f"--logdir={folder}/run").code,
+    ]
+    written = [line["step"] for line in lines(folder / "run") if "loss/total" in line]
+    return {"codes": codes, "steps": written}
+
+
+if __name__ == "__main__":
+    temporary = Path(sys.argv[1])
+    with contextlib.redirect_stdout(io.StringIO()):
+        facts = everything()
+        facts["mistakes"] = mistakes(temporary)
+        facts["trained"] = trained(temporary)
+    print(json.dumps(facts))

@@ -1,0 +1,101 @@
+"""Every form of the convolutions against XLA's own, values and both gradients."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dreamer_jax import convs
+
+Conv = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def reference(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    layout = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=layout)
+
+
+def upsample_reference(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return reference(x.repeat(2, 1).repeat(2, 2), kernel)
+
+
+PAIRS = [(convs.conv5x5, reference), (convs.upsample_conv5x5, upsample_reference)]
+
+
+def values_and_gradients(conv: Conv, x: jax.Array, kernel: jax.Array, dy: jax.Array) -> list:
+    y, pullback = jax.vjp(conv, x, kernel)
+    return [y, *pullback(dy.astype(y.dtype))]
+
+
+def looped(conv: Conv, x: jax.Array, kernel: jax.Array, dy: jax.Array) -> list:
+    """`values_and_gradients`, computed in the body of a loop whose result depends on its count."""
+    one = partial(values_and_gradients, conv)
+    zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(one, x, kernel, dy))
+    add = partial(jax.tree.map, jnp.add)
+    return jax.lax.fori_loop(0, 2, lambda i, total: add(total, one(x * i, kernel, dy)), zeros)
+
+
+def arguments(n: int, h: int, w: int, cin: int, cout: int, scale: int) -> list[jax.Array]:
+    rng = np.random.default_rng(0)
+    shapes = (n, h, w, cin), (5, 5, cin, cout), (n, scale * h, scale * w, cout)
+    return [jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in shapes]
+
+
+def assert_near(actual: list, expected: list, tolerance: float) -> None:
+    for a, e in zip(actual, expected, strict=True):
+        assert (a.shape, a.dtype) == (e.shape, e.dtype)
+        a, e = np.asarray(a, np.float32), np.asarray(e, np.float32)
+        np.testing.assert_allclose(a, e, rtol=0, atol=tolerance * np.abs(e).max())
+
+
+@pytest.fixture(params=["cpu", "gpu"])
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The forms for either backend; both compute on the one at hand."""
+    monkeypatch.setattr(jax, "default_backend", lambda: request.param)
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize(("conv", "plain"), PAIRS)
+@pytest.mark.parametrize(("cin", "cout"), [(1, 3), (3, 8), (16, 3), (24, 8)])
+@pytest.mark.parametrize("side", [4, 6, 8, 12, 16, 24, 48, 64])
+def test_values_and_gradients(side: int, cin: int, cout: int, conv: Conv, plain: Conv) -> None:
+    args = arguments(2, side, side, cin, cout, 2 if conv is convs.upsample_conv5x5 else 1)
+    actual = jax.jit(partial(values_and_gradients, conv))(*args)
+    assert_near(actual, jax.jit(partial(values_and_gradients, plain))(*args), 1e-5)
+
+
+@pytest.mark.parametrize(("conv", "plain"), PAIRS)
+@pytest.mark.parametrize(
+    ("n", "h", "w"), [(1, 1, 2), (7, 5, 6), (24, 4, 9), (33, 3, 3), (64, 8, 6)]
+)
+def test_any_batch_and_sides(n: int, h: int, w: int, conv: Conv, plain: Conv) -> None:
+    args = arguments(n, h, w, 3, 8, 2 if conv is convs.upsample_conv5x5 else 1)
+    assert_near(values_and_gradients(conv, *args), values_and_gradients(plain, *args), 1e-5)
+
+
+@pytest.mark.parametrize(("conv", "plain"), PAIRS)
+@pytest.mark.parametrize("cin", [3, 24])
+def test_within_a_loop(cin: int, conv: Conv, plain: Conv) -> None:
+    args = arguments(32, 8, 8, cin, 8, 2 if conv is convs.upsample_conv5x5 else 1)
+    assert_near(jax.jit(partial(looped, conv))(*args), looped(plain, *args), 1e-5)
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize(("conv", "plain"), PAIRS)
+def test_bfloat16(conv: Conv, plain: Conv) -> None:
+    """Types are kept; sums are float32, so the results are as near as their inputs."""
+    args = arguments(32, 8, 8, 3, 8, 2 if conv is convs.upsample_conv5x5 else 1)
+    small = [a.astype(jnp.bfloat16) for a in args]
+    actual = values_and_gradients(conv, *small)
+    assert {a.dtype for a in actual} == {jnp.dtype("bfloat16")}
+    exact = values_and_gradients(plain, *(a.astype(jnp.float32) for a in small))
+    assert_near([a.astype(jnp.float32) for a in actual], exact, 2e-2)
+
+
+def test_depth_to_space_by_hand() -> None:
+    x = jnp.arange(8).reshape(1, 1, 2, 4)
+    np.testing.assert_array_equal(convs.depth_to_space(x)[0, ..., 0], [[0, 1, 4, 5], [2, 3, 6, 7]])
+    np.testing.assert_array_equal(convs.space_to_depth(convs.depth_to_space(x)), x)

@@ -1,0 +1,223 @@
+"""The whole agent: batches, losses, targets, updates, and what each training mode leaves alone."""
+
+import math
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from dreamer_jax import moments, rssm, spaces
+from dreamer_jax.agents import dreamer as agent
+from dreamer_jax.agents.batches import prepare
+from dreamer_jax.agents.networks import BEHAVIOR, LEARNS, WORLD_MODEL, scale_vectors
+from dreamer_jax.types import Step
+
+KEY = jax.random.key(3)
+# Scales of the losses as published; reconstruction counts for each observation.
+SCALES = {
+    **{"vector/state": 1, "image/image": 1, "choice/inventory": 1},
+    **{"reward": 1, "continue": 1, "dynamics": 1, "representation": 0.1},
+    **{"policy": 1, "value": 1, "replay_value": 0.3},
+}
+
+
+SHARED = {name for name in SCALES if "/" not in name}
+
+
+def differs(a: Any, b: Any) -> bool:
+    """Whether any leaf of two trees does."""
+    return any((x != y).any() for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("obs", "own"),
+    [
+        (tiny.VECTOR, {"vector/state"}),
+        (tiny.PIXELS, {"image/image"}),
+        (tiny.MIXED, {"vector/state", "image/image", "choice/inventory"}),
+    ],
+)
+def test_losses_of_every_kind_of_observation(obs: tiny.Space, own: set[str]) -> None:
+    dreamer = tiny.make(obs, tiny.BOTH)
+    state = tiny.shaken(tiny.started(dreamer))
+    batch = prepare(dreamer, tiny.window(dreamer))
+    total, (_, _, metrics) = jax.jit(partial(agent.loss, dreamer))(state.params, state, batch, KEY)
+    losses = {k.removeprefix("loss/"): float(v) for k, v in metrics.items() if k[:5] == "loss/"}
+    assert losses.pop("total") == float(total)
+    assert set(losses) == own | SHARED
+    assert total == pytest.approx(sum(SCALES[k] * v for k, v in losses.items()), rel=1e-5)
+    assert all(np.isfinite(x) for x in metrics.values())
+
+
+def numbered() -> Step:
+    """Steps whose every entry tells when it happened: [1 + T, B, ...]."""
+    when = jnp.arange(1.0 + tiny.LENGTH)
+    steps = tiny.experience(tiny.make(), 1 + tiny.LENGTH)
+    times = jnp.broadcast_to(when[:, None], (1 + tiny.LENGTH, tiny.BATCH))
+    return steps.replace(
+        obs={"state": jnp.repeat(times[..., None], 3, -1)},
+        action={"action": times[..., None].astype(jnp.int32) % 3},
+        reward=times,
+    )
+
+
+def test_batches_pair_each_step_with_the_action_before_it() -> None:
+    dreamer = tiny.make()
+    window = tiny.window(dreamer, numbered())
+    batch = prepare(dreamer, window)
+    np.testing.assert_array_equal(batch.step.reward[:, 0], [1, 2, 3, 4])
+    np.testing.assert_array_equal(batch.step.obs["state"][:, 0, 0], [1, 2, 3, 4])
+    np.testing.assert_array_equal(batch.previous_action[:, 0], np.eye(3)[[0, 1, 2, 0]])
+    context = jax.tree.map(lambda x: x[0], window.latents)
+    for given, kept in zip(
+        jax.tree.leaves(batch.start), jax.tree.leaves(rssm.expand(context, 4)), strict=True
+    ):
+        np.testing.assert_array_equal(given, kept)
+
+
+def test_batches_without_latents_start_anew() -> None:
+    dreamer = tiny.make()
+    batch = prepare(dreamer, tiny.window(dreamer, stored=False))
+    assert batch.step.is_first[0].all() and not batch.step.is_first[1:].any()
+    assert not batch.start.features.any()
+    _, losses, _ = tiny.model_losses()(tiny.shaken_state().params, batch, KEY)
+    assert all(np.isfinite(loss).all() for loss in losses.values())
+
+
+def test_abandoned_episodes_are_truncated() -> None:
+    dreamer = tiny.make()
+    steps = numbered()
+    steps = steps.replace(is_first=steps.is_first.at[3, 1].set(True))
+    batch = prepare(dreamer, tiny.window(dreamer, steps))
+    np.testing.assert_array_equal(jnp.argwhere(batch.step.is_last), [[1, 1]])
+    assert not batch.step.is_terminal.any()
+
+
+def test_continue_learns_terminals_but_not_truncations() -> None:
+    """Cross-entropy with 332 / 333 where an episode goes on or was cut, 0 where it is over."""
+    dreamer = tiny.make()
+    steps = tiny.experience(dreamer, 1 + tiny.LENGTH)
+    steps = steps.replace(
+        is_last=steps.is_last.at[2, :2].set(True),
+        is_terminal=steps.is_terminal.at[2, 0].set(True),
+    )
+    params = tiny.shaken_state().params
+    batch = prepare(dreamer, tiny.window(dreamer, steps))
+    latents, losses, _ = tiny.model_losses()(params, batch, KEY)
+    p = np.asarray(dreamer.apply(params, "continue", latents.features).probability, np.float64)
+    target = np.full((tiny.LENGTH, tiny.BATCH), 332 / 333)
+    target[1, 0] = 0
+    expected = -target * np.log(p) - (1 - target) * np.log(1 - p)
+    np.testing.assert_allclose(losses["continue"], expected, rtol=1e-4)
+
+
+def test_rewards_are_predicted_from_the_state_they_arrived_with() -> None:
+    dreamer = tiny.make()
+    params = tiny.shaken_state().params
+    batch = prepare(dreamer, tiny.window(dreamer))
+    latents, losses, _ = tiny.model_losses()(params, batch, KEY)
+    expected = dreamer.apply(params, "reward", latents.features).loss(batch.step.reward)
+    np.testing.assert_allclose(losses["reward"], expected, rtol=1e-6)
+
+
+def test_heads_of_numbers_start_at_exactly_zero() -> None:
+    dreamer = tiny.make()
+    state = tiny.started(dreamer)
+    features = tiny.latents(dreamer, 5).features
+    for name in ("reward", "value"):
+        head = dreamer.apply(state.params, name, features)
+        assert (head.mean() == 0).all()
+        np.testing.assert_allclose(head.loss(jnp.ones(5)), math.log(41), rtol=1e-6)
+    assert not differs(state.slow_value, state.params["value"])
+
+
+def test_the_policy_always_leaves_a_little_to_chance() -> None:
+    dreamer = tiny.make()
+    certain = jax.tree.map(lambda x: 1e4 * x, tiny.shaken_state().params)
+    policy = dreamer.apply(certain, "policy", tiny.latents(dreamer, 5).features)
+    least = policy["action"].parts[0].probs.min(-1)
+    np.testing.assert_allclose(least, np.full(5, 0.01 / 3), rtol=1e-4)
+
+
+def test_acting_looks_before_it_chooses() -> None:
+    dreamer = tiny.make()
+    acting = agent.make(tiny.CONFIG, tiny.VECTOR, tiny.TURN)
+    state = tiny.shaken(tiny.started(dreamer), 1.0)
+    envs = 32
+    obs = {"state": jax.random.normal(KEY, (envs, 3))}
+    carry, action, kept = jax.jit(acting.greedy)(
+        state, acting.carry(envs), obs, jnp.ones(envs, bool), KEY
+    )
+    expected = dreamer.apply(state.params, "policy", carry.latent.features)["action"].mode()
+    np.testing.assert_array_equal(action["action"], expected)
+    assert len(np.unique(expected)) > 1  # only what was just seen tells these apart
+    np.testing.assert_array_equal(carry.action["action"], expected)
+    np.testing.assert_array_equal(kept.deter, rssm.compact(carry.latent).deter)
+
+
+def test_the_first_update_learns_nothing_and_the_second_does() -> None:
+    dreamer, update = tiny.updater()
+    start, window = tiny.started(dreamer), tiny.window(dreamer)
+    first, _, _ = update(start, window, KEY)
+    second, _, _ = update(first, window, KEY)
+    assert not differs(first.params, start.params)
+    assert all(differs(second.params[name], first.params[name]) for name in first.params)
+
+
+def test_the_slow_critic_and_the_return_range_move_with_every_update() -> None:
+    dreamer, update = tiny.updater()
+    state, window = tiny.shaken_state(), tiny.window(dreamer)
+    for _ in range(3):
+        before, range_ = state.slow_value, state.return_range
+        state, _, _ = update(state, window, KEY)
+        expected = jax.tree.map(
+            lambda old, new: 0.98 * old + 0.02 * new, before, state.params["value"]
+        )
+        for slow, mixed in zip(*map(jax.tree.leaves, (state.slow_value, expected)), strict=True):
+            np.testing.assert_allclose(slow, mixed, rtol=1e-5, atol=1e-6)
+        assert state.return_range.high > range_.high
+
+
+@pytest.mark.parametrize("learn", ["world_model", "behavior"])
+def test_each_mode_trains_its_own_modules(learn: str) -> None:
+    dreamer, update = tiny.updater("vector", learn)
+    start = tiny.shaken(tiny.started(dreamer))
+    window, state = tiny.window(dreamer), start
+    for _ in range(2):
+        state, _, metrics = update(state, window, KEY)
+    for name in WORLD_MODEL + BEHAVIOR:
+        assert differs(state.params[name], start.params[name]) == (name in LEARNS[learn]), name
+    assert differs(state.moments, start.moments) == (learn == "world_model")
+    dreamt = {"loss/policy", "loss/value", "loss/replay_value"}
+    assert (dreamt <= set(metrics)) == (learn == "behavior")
+    assert ("loss/reward" in metrics) == (learn == "world_model")
+
+
+def test_refreshed_latents_are_what_the_parameters_make_of_the_window() -> None:
+    """Each is one step from the one before, the first from the stored context; none is stale."""
+    dreamer, update = tiny.updater()
+    state, window = tiny.shaken_state(), tiny.window(dreamer)
+    _, fresh, _ = update(state, window, KEY)
+    action = spaces.flatten(jax.tree.map(lambda x: x[:-1], window.steps.action), dreamer.act)
+    latents = rssm.expand(fresh, 4)
+    context = rssm.expand(jax.tree.map(lambda x: x[:1], window.latents), 4)
+    before = jax.tree.map(lambda a, b: jnp.concatenate([a, b[:-1]]), context, latents)
+    variables = {"params": state.params["rssm"]}
+    deter = rssm.run(dreamer.nets["rssm"], variables, "recurrence", before, action)
+    np.testing.assert_allclose(latents.deter, deter, atol=0.03)  # kept in bfloat16
+    np.testing.assert_allclose(latents.deter[0], deter[0], rtol=2**-8, atol=1e-6)
+    assert np.abs(latents.deter - rssm.expand(window.latents, 4).deter[1:]).max() > 0.5
+
+
+def test_vectors_are_squashed_or_standardized() -> None:
+    obs = {"state": jnp.array([[[0.0, 1.0, -5.0]], [[2.0, 1.0, 5.0]]])}
+    squashed = scale_vectors(tiny.make(), {}, obs)["state"]
+    np.testing.assert_allclose(squashed, np.sign(obs["state"]) * np.log1p(np.abs(obs["state"])))
+    dreamer = tiny.make(config=tiny.changed("model", vectors="standardize"))
+    running = moments.update(tiny.started(dreamer).moments, obs, 1e6)
+    scaled = scale_vectors(dreamer, running, obs)["state"]
+    np.testing.assert_allclose(scaled[:, 0], [[-1, 0, -1], [1, 0, 1]], atol=1e-5)

@@ -1,0 +1,160 @@
+"""Which loss teaches which module, free nats, what a dream is made of, and one golden update."""
+
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from dreamer_jax import actor_critic
+from dreamer_jax.agents import dreamer as agent
+from dreamer_jax.agents.batches import prepare
+from dreamer_jax.dists import TwoHot
+from dreamer_jax.math import symexp_bins
+from dreamer_jax.types import ReturnRange, Rollout
+
+KEY = jax.random.key(3)
+
+# Modules that each loss of the vector agent reaches, when no step follows another.
+TEACHES = {
+    "vector/state": {"encoder", "rssm", "decoder"},
+    "reward": {"encoder", "rssm", "reward"},
+    "continue": {"encoder", "rssm", "continue"},
+    "dynamics": {"rssm"},
+    "representation": {"encoder", "rssm"},
+    "policy": {"policy"},
+    "value": {"value"},
+    "replay_value": {"encoder", "rssm", "value"},
+}
+
+
+def taught(tree: Any) -> bool:
+    return any(np.asarray(x).any() for x in jax.tree.leaves(tree))
+
+
+@cache
+def slopes() -> dict[str, Any]:
+    """The gradient of each loss, with respect to all parameters; every step starts an episode."""
+    dreamer = tiny.make(config=tiny.changed("losses", free_nats=0.0))
+    state = tiny.shaken_state()
+    steps = tiny.experience(dreamer, 1 + tiny.LENGTH)
+    steps = steps.replace(is_first=jnp.ones_like(steps.is_first))
+    batch = prepare(dreamer, tiny.window(dreamer, steps))
+    batch = batch._replace(step=batch.step.replace(is_last=jnp.zeros_like(batch.step.is_last)))
+
+    def losses(params: Any) -> dict[str, jax.Array]:
+        metrics = agent.loss(dreamer, params, state, batch, KEY)[1][2]
+        return {name: metrics[f"loss/{name}"] for name in TEACHES}
+
+    return jax.jit(jax.jacrev(losses))(state.params)
+
+
+@pytest.mark.parametrize("loss", TEACHES)
+def test_each_loss_teaches_its_own_modules(loss: str) -> None:
+    assert {name for name, tree in slopes()[loss].items() if taught(tree)} == TEACHES[loss]
+
+
+def test_each_side_of_the_kl_is_held_still_in_turn() -> None:
+    prior, posterior = ("prior_mlp", "prior_logits"), ("posterior_mlp", "posterior_logits")
+    dynamics, representation = slopes()["dynamics"]["rssm"], slopes()["representation"]["rssm"]
+    assert all(taught(dynamics[name]) for name in prior)
+    assert all(taught(representation[name]) for name in posterior)
+    assert not any(taught(dynamics[name]) for name in posterior)
+    assert not any(taught(representation[name]) for name in prior)
+
+
+def test_free_nats_are_counted_for_each_step() -> None:
+    """A step below the floor costs the floor and teaches nothing, whatever the others do."""
+    dreamer, params = tiny.make(), tiny.shaken_state().params
+    batch = prepare(dreamer, tiny.window(dreamer))
+    divergence = np.asarray(tiny.model_losses(0.0)(params, batch, KEY)[1]["dynamics"])
+    floor = float(np.median(divergence))
+    low = divergence < floor
+    assert low.any() and (~low).any()
+    losses = tiny.model_losses(floor)
+
+    def part(params: Any, name: str, chosen: np.ndarray) -> jax.Array:
+        return jnp.where(chosen, losses(params, batch, KEY)[1][name], 0).sum()
+
+    for name in ("dynamics", "representation"):
+        capped = losses(params, batch, KEY)[1][name]
+        np.testing.assert_allclose(capped, np.maximum(floor, divergence), rtol=1e-5)
+    slope = jax.jit(jax.grad(part), static_argnums=1)
+    assert not taught(slope(params, "dynamics", low))
+    assert taught(slope(params, "dynamics", ~low))
+
+
+def test_dreams_pair_each_action_with_the_state_that_chose_it() -> None:
+    dreamer, params = tiny.make(act=tiny.BOTH), tiny.shaken(tiny.started(tiny.make(act=tiny.BOTH)))
+    start = tiny.latents(dreamer, 2, tiny.BATCH)
+    rollout = jax.jit(lambda *inputs: agent.dream(dreamer, *inputs))(params.params, start, KEY)
+    horizon = dreamer.config.behavior.imagination
+    assert horizon == 15
+    assert rollout.features.shape == (horizon + 1, 2, tiny.BATCH, 16 + 3 * 4)
+    np.testing.assert_array_equal(rollout.features[0], start.features)
+    assert rollout.action["action"].shape == (horizon, 2, tiny.BATCH, 1)
+    # A draw lies within a few deviations of the mean of its own state's policy.
+    policy = dreamer.apply(params.params, "policy", rollout.features[:-1])["speed"]
+    distance = (rollout.action["speed"] - policy.mean) / policy.stddev
+    assert np.abs(distance.mean()) < 0.2 and np.abs(distance.std() - 1) < 0.15
+    for name, given in (("reward", rollout.reward), ("continue", rollout.continue_)):
+        head = dreamer.apply(params.params, name, rollout.features)
+        expected = head.mean() if name == "reward" else head.probability
+        np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_behavior_losses_of_a_rollout_made_by_hand() -> None:
+    dreamer, state = tiny.make(), tiny.shaken_state()
+    steps = tiny.experience(dreamer)
+    steps = steps.replace(is_last=steps.is_last.at[1, 0].set(True))
+    latents = tiny.latents(dreamer, tiny.LENGTH, tiny.BATCH)
+    generator = np.random.default_rng(5)
+    shape = (7, tiny.LENGTH, tiny.BATCH)
+    rollout = Rollout(
+        features=jnp.asarray(generator.normal(size=(*shape, 28)), jnp.float32),
+        action={"action": jnp.asarray(generator.integers(0, 3, (6, *shape[1:], 1)), jnp.int32)},
+        reward=jnp.asarray(50 * generator.normal(size=shape), jnp.float32),
+        continue_=jnp.asarray(generator.uniform(size=shape), jnp.float32),
+    )
+    state = state.replace(return_range=ReturnRange(jnp.float32(-300), jnp.float32(400)))
+    losses, range_, _ = jax.jit(lambda *inputs: agent.behavior_losses(dreamer, *inputs))(
+        state.params, state, steps, latents, rollout
+    )
+    value = dreamer.apply(state.params, "value", rollout.features)
+    slow = dreamer.apply({"value": state.slow_value}, "value", rollout.features)
+    mean = np.asarray(value.mean())
+    returns = np.asarray(actor_critic.imagined_returns(rollout, value.mean(), 0.95))
+    low, high = np.percentile(returns, [5, 95])
+    np.testing.assert_allclose(range_.low, 0.99 * -300 + 0.01 * low, rtol=1e-4)
+    np.testing.assert_allclose(range_.high, 0.99 * 400 + 0.01 * high, rtol=1e-4)
+    # The range is moved first and used then.
+    gain = (returns - mean[:-1]) / float(range_.high - range_.low)
+    weight = np.cumprod(rollout.continue_, 0)[:-1]
+    policy = dreamer.apply(state.params, "policy", rollout.features[:-1])["action"]
+    told = policy.log_prob(rollout.action["action"]) * gain + 3e-4 * policy.entropy()
+    np.testing.assert_allclose(losses["policy"], -(weight * told).mean(0), rtol=1e-3, atol=1e-5)
+    critic = TwoHot(value.logits[:-1])
+    expected = weight * (critic.loss(jnp.asarray(returns)) + critic.loss(slow.mean()[:-1]))
+    np.testing.assert_allclose(losses["value"], expected.mean(0), rtol=1e-4)
+    assert losses["replay_value"].shape == (tiny.LENGTH - 1, tiny.BATCH)
+    assert losses["replay_value"][1, 0] == 0 and (losses["replay_value"][0] > 0).all()
+    assert symexp_bins(41).size == value.logits.shape[-1]
+
+
+GOLDEN = {
+    "loss/total": 0.0,
+}
+
+
+def test_golden_update() -> None:
+    """Three updates on a fixed window end where they always did."""
+    dreamer, update = tiny.updater("mixed")
+    state, window = tiny.shaken(tiny.started(dreamer), 0.1), tiny.window(dreamer)
+    metrics: dict[str, jax.Array] = {}
+    for step in range(3):
+        state, _, metrics = update(state, window, jax.random.fold_in(KEY, step))
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(state))
+    assert {name: float(metrics[name]) for name in GOLDEN} == pytest.approx(GOLDEN, rel=1e-3)

@@ -1,0 +1,194 @@
+"""Encoder, decoder and reconstruction losses against NumPy, for every kind of observation."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dreamer_jax.decoders import Decoder, ImageDecoder, reconstruction_losses
+from dreamer_jax.encoders import Encoder, ImageEncoder, max_pool
+from dreamer_jax.nets import MLP
+from dreamer_jax.spaces import Spaces, zeros
+from dreamer_jax.types import Latent
+
+KEY = jax.random.key(0)
+F32 = jnp.dtype("float32")
+MIXED = Spaces(
+    images={"left": (48, 48, 1), "right": (48, 48, 3)},
+    vectors={"position": 3},
+    choices={"inventory": (4, 2)},
+)
+
+
+def encoder(spaces: Spaces) -> Encoder:
+    return Encoder(spaces, depth=1, units=8, layers=2, dtype=F32)
+
+
+def decoder(spaces: Spaces) -> Decoder:
+    return Decoder(spaces, depth=1, units=8, layers=2, blocks=4, dtype=F32)
+
+
+def latent(*batch: int) -> Latent:
+    deter, stoch = jax.random.split(KEY)
+    classes = jax.random.randint(stoch, (*batch, 3), 0, 2)
+    return Latent(jax.random.normal(deter, (*batch, 16)), jax.nn.one_hot(classes, 2))
+
+
+def shaken(params: Any) -> Any:
+    """Every parameter moved away from where it started, biases and scales too."""
+    generator = np.random.default_rng(0)
+    return jax.tree.map(lambda x: np.asarray(x + 0.3 * generator.normal(size=x.shape)), params)
+
+
+def random_obs(spaces: Spaces, *batch: int) -> dict[str, jax.Array]:
+    generator = np.random.default_rng(1)
+    obs: dict[str, Any] = {
+        k: generator.integers(0, 256, (*batch, *shape), np.uint8)
+        for k, shape in spaces.images.items()
+    }
+    obs |= {k: 3 * generator.normal(size=(*batch, n)) for k, n in spaces.vectors.items()}
+    obs |= {k: generator.integers(0, n, (*batch, len(n))) for k, n in spaces.choices.items()}
+    kinds = zeros(spaces)
+    return {k: jnp.asarray(x, kinds[k].dtype) for k, x in obs.items()}
+
+
+@pytest.mark.parametrize("side", range(48, 257, 16))
+def test_shapes_for_every_side(side: int) -> None:
+    spaces = Spaces({"image": (side, side, 3)}, {}, {})
+    obs = jax.eval_shape(lambda: zeros(spaces, 2, 1))
+    tokens, _ = jax.eval_shape(lambda o: encoder(spaces).init_with_output(KEY, o), obs)
+    assert tokens.shape == (2, 1, (side // 16) ** 2 * 4)
+    start = jax.eval_shape(lambda: latent(2, 1))
+    outputs, _ = jax.eval_shape(lambda x: decoder(spaces).init_with_output(KEY, x), start)
+    assert outputs["image"].shape == (2, 1, side, side, 3)
+    assert outputs["image"].dtype == jnp.float32
+
+
+def test_shapes_of_a_mixture_in_both_precisions() -> None:
+    for dtype in (F32, jnp.dtype("bfloat16")):
+        obs = jax.eval_shape(lambda: zeros(MIXED, 5, 2))
+        net = Encoder(MIXED, depth=1, units=8, layers=2, dtype=dtype)
+        tokens, _ = jax.eval_shape(lambda o, net=net: net.init_with_output(KEY, o), obs)
+        assert tokens.shape == (5, 2, 9 * 4 + 8) and tokens.dtype == dtype
+        views = Decoder(MIXED, depth=1, units=8, layers=2, blocks=4, dtype=dtype)
+        start = jax.eval_shape(lambda: latent(5, 2))
+        outputs, _ = jax.eval_shape(lambda x, net=views: net.init_with_output(KEY, x), start)
+        shapes = {key: x.shape[2:] for key, x in outputs.items()}
+        assert shapes == {
+            **{"left": (48, 48, 1), "right": (48, 48, 3)},
+            **{"position": (3,), "inventory": (6,)},
+        }
+        assert {x.dtype for x in outputs.values()} == {F32}
+
+
+def test_pool_by_hand() -> None:
+    x = jnp.arange(8.0).reshape(1, 2, 4, 1)
+    np.testing.assert_array_equal(max_pool(x)[0, ..., 0], [[5, 7]])
+
+
+def conv(x: np.ndarray, params: Any) -> np.ndarray:
+    padded = np.pad(x, [(0, 0), (2, 2), (2, 2), (0, 0)])
+    patches = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), (1, 2))
+    return np.einsum("nhwcij,ijco->nhwo", patches, params["kernel"]) + params["bias"]
+
+
+def norm_act(x: np.ndarray, params: Any) -> np.ndarray:
+    x = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-4) * params["scale"]
+    return x / (1 + np.exp(-x))
+
+
+def test_image_encoder_against_numpy() -> None:
+    spaces = Spaces({"image": (48, 48, 3)}, {}, {})
+    obs = random_obs(spaces, 2)
+    net = ImageEncoder(depth=1, dtype=F32)
+    params = shaken(jax.jit(net.init)(KEY, [obs["image"]])["params"])
+    x = np.asarray(obs["image"]) / 255 - 0.5
+    for i in range(4):
+        x = conv(x, params[f"conv{i}"])
+        x = x.reshape(2, x.shape[1] // 2, 2, x.shape[2] // 2, 2, -1).max((2, 4))
+        x = norm_act(x, params[f"norm{i}"])
+    tokens = jax.jit(net.apply)({"params": params}, [obs["image"]])
+    np.testing.assert_allclose(np.asarray(tokens), x.reshape(2, -1), rtol=1e-3, atol=1e-4)
+
+
+def test_image_decoder_against_numpy() -> None:
+    start = latent(2)
+    flat = start.stoch.reshape(2, -1)
+    net = ImageDecoder(side=(3, 3), channels=2, depth=1, units=8, blocks=4, dtype=F32)
+    params = shaken(jax.jit(net.init)(KEY, start.deter, flat)["params"])
+    x = np.zeros((2, 3, 3, 4))
+    for block in range(4):  # each paints one of the four channels
+        part = np.asarray(start.deter)[:, 4 * block : 4 * block + 4]
+        painted = part @ params["deter_space"]["kernel"][block]
+        x[..., block] = (painted + params["deter_space"]["bias"][block]).reshape(2, 3, 3)
+    dense = params["stoch_mlp"]["layer0"]
+    hidden = norm_act(
+        np.asarray(flat) @ dense["kernel"] + dense["bias"], params["stoch_mlp"]["norm0"]
+    )
+    space = params["stoch_space"]
+    x = x + (hidden @ space["kernel"] + space["bias"]).reshape(2, 3, 3, 4)
+    x = norm_act(x, params["space_norm"])
+    for i in (2, 1, 0):
+        x = conv(x.repeat(2, 1).repeat(2, 2), params[f"conv{i}"])
+        x = norm_act(x, params[f"norm{i}"])
+    x = 1 / (1 + np.exp(-conv(x.repeat(2, 1).repeat(2, 2), params["pixels"])))
+    pixels = jax.jit(net.apply)({"params": params}, start.deter, flat)
+    np.testing.assert_allclose(np.asarray(pixels), x, rtol=1e-3, atol=1e-4)
+
+
+def test_several_images_are_one_with_more_channels() -> None:
+    spaces = Spaces({"left": (48, 48, 1), "right": (48, 48, 3)}, {}, {})
+    joined = Spaces({"image": (48, 48, 4)}, {}, {})
+    obs = random_obs(spaces, 2)
+    together = {"image": jnp.concatenate([obs["left"], obs["right"]], -1)}
+    variables = jax.jit(encoder(spaces).init)(KEY, obs)
+    np.testing.assert_array_equal(
+        np.asarray(encoder(spaces).apply(variables, obs)),
+        np.asarray(encoder(joined).apply(variables, together)),
+    )
+    variables = jax.jit(decoder(spaces).init)(KEY, latent(2))
+    apart: Any = decoder(spaces).apply(variables, latent(2))
+    whole: Any = decoder(joined).apply(variables, latent(2))
+    np.testing.assert_array_equal(apart["left"], whole["image"][..., :1])
+    np.testing.assert_array_equal(apart["right"], whole["image"][..., 1:])
+
+
+def test_vectors_and_one_hot_choices_are_joined_by_key() -> None:
+    spaces = Spaces({}, {"position": 2, "alone": 1}, {"inventory": (3, 2)})
+    obs = {
+        "position": jnp.array([[1.0, -3.0]]),
+        "alone": jnp.array([[5.0]]),
+        "inventory": jnp.array([[2, 0]]),
+    }
+    net = encoder(spaces)
+    variables = net.init(KEY, obs)
+    row = jnp.array([[5.0, 0, 0, 1, 1, 0, 1, -3]])
+    expected = MLP(2, 8, F32).apply({"params": variables["params"]["vector"]}, row)
+    tokens = np.asarray(net.apply(variables, obs))
+    np.testing.assert_allclose(tokens, np.asarray(expected), rtol=1e-5)
+
+
+def test_losses_are_sums_over_each_observation() -> None:
+    obs = random_obs(MIXED, 3, 2)
+    generator = np.random.default_rng(2)
+    outputs = {
+        "left": generator.uniform(size=(3, 2, 48, 48, 1)),
+        "right": generator.uniform(size=(3, 2, 48, 48, 3)),
+        "position": generator.normal(size=(3, 2, 3)),
+        "inventory": generator.normal(size=(3, 2, 6)),
+    }
+    given = {key: jnp.asarray(x, jnp.float32) for key, x in outputs.items()}
+    losses = reconstruction_losses(given, obs, MIXED)
+    for key in MIXED.images:
+        error = (np.asarray(obs[key]) / 255 - outputs[key]) ** 2
+        np.testing.assert_allclose(losses[f"image/{key}"], error.sum((2, 3, 4)), rtol=1e-4)
+    error = (np.asarray(obs["position"]) - outputs["position"]) ** 2
+    np.testing.assert_allclose(losses["vector/position"], error.sum(-1), rtol=1e-4)
+    expected = np.zeros((3, 2))
+    for entry, logits in enumerate(np.split(outputs["inventory"], [4], -1)):
+        probs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        picked = np.asarray(obs["inventory"])[..., entry, None]
+        expected -= np.log(np.take_along_axis(probs, picked, -1))[..., 0]
+    np.testing.assert_allclose(losses["choice/inventory"], expected, rtol=1e-4)

@@ -1,0 +1,201 @@
+"""The loop, from the environment to the batch, with an agent that says what it was given."""
+
+import json
+import logging
+import re
+import shutil
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from witness import CAPACITY, CONFIG, ENVS, EPISODE, REFRESHED, Witness, chosen
+
+from dreamer_jax import checkpoint, mesh
+from dreamer_jax.config import Config, Replay, Train
+from dreamer_jax.train import crossed, prefill, ring, train, updates_owed
+from dreamer_jax.types import ReplayState
+
+
+def lines(logdir: Path, name: str = "metrics") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (logdir / f"{name}.jsonl").read_text().splitlines()]
+
+
+def memory(logdir: Path, step: int) -> ReplayState:
+    """The ring in a checkpoint, as NumPy arrays."""
+    run = Witness().run(logdir)
+    wanted = checkpoint.placed(jax.eval_shape(ring(run)), mesh.split(run.mesh))
+    saved = checkpoint.restore(logdir / "checkpoints", step, {"replay": wanted})
+    return jax.tree.map(np.asarray, saved["replay"])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Witness, list[str]]:
+    """A run of 201 steps, and the names of the programs that were compiled for it."""
+    logdir, witness, compiled = tmp_path_factory.mktemp("run"), Witness(), []
+    listener, logger = logging.Handler(), logging.getLogger("jax")
+    listener.emit = lambda record: compiled.append(record.getMessage())
+    logger.addHandler(listener)
+    with jax.log_compiles():
+        train(witness.run(logdir))
+    logger.removeHandler(listener)
+    names = [re.match(r"Compiling jit\((\w+)\)", message) for message in compiled]
+    return logdir, witness, [name[1] for name in names if name]
+
+
+@pytest.fixture(scope="module")
+def prolonged(
+    trained: tuple[Path, Witness, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The same run, gone on with in another process's place until step 402."""
+    logdir = tmp_path_factory.mktemp("longer") / "run"
+    shutil.copytree(trained[0], logdir)
+    train(Witness().run(logdir, steps=400))
+    return logdir
+
+
+def test_every_batch_is_as_the_environment_had_it(trained: Any):
+    sums = [line for line in lines(trained[0]) if "one" in line]
+    assert len(sums) == 5
+    for line in sums:
+        assert line["one"] == 1
+        assert not {key: n for key, n in line.items() if key.startswith("wrong") and n}
+    reports = [line["report/mistakes"] for line in lines(trained[0]) if "report/mistakes" in line]
+    assert reports == [0] * 4
+
+
+def check_ring(held: ReplayState, step: int) -> np.ndarray:
+    """Compares the whole ring with the environment; returns (episode, count) [E, C, 2] by age."""
+    total = step // ENVS
+    assert held.total.tolist() == [total] * ENVS
+    order = np.arange(total - CAPACITY, total) % CAPACITY
+    steps = jax.tree.map(lambda x: x[:, order], held.steps)
+    episode, count = np.moveaxis(steps.obs["vector"], -1, 0)
+    last = count == EPISODE
+    np.testing.assert_array_equal(steps.reward, count)
+    np.testing.assert_array_equal(steps.is_first, count == 0)
+    np.testing.assert_array_equal(steps.is_last, last)
+    np.testing.assert_array_equal(steps.is_terminal, last & (episode % 2 == 1))
+    np.testing.assert_array_equal(steps.action["action"][..., 0], np.where(last, 0, chosen(count)))
+    np.testing.assert_array_equal(held.latents.deter[:, order, 0] % REFRESHED, count)
+    return steps.obs["vector"]
+
+
+def test_the_ring_holds_what_happened(trained: Any):
+    held = memory(trained[0], 201)
+    found = check_ring(held, 201)
+    numbers = np.arange(201 // ENVS)[-CAPACITY:]
+    expected = np.stack([numbers // (EPISODE + 1), numbers % (EPISODE + 1)], -1)
+    np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape))
+    assert (held.latents.deter >= REFRESHED).mean() > 0.5  # most steps were trained on
+
+
+def test_occasions_are_never_missed(trained: Any):
+    """Steps come in threes: most multiples of the intervals are never hit exactly."""
+    logdir, witness, _ = trained
+    written = lines(logdir)
+    assert [x["step"] for x in written if "evaluation/mean" in x] == [36, 72, 105, 141, 177]
+    assert [x["step"] for x in written if "report/mistakes" in x] == [51, 102, 150, 201]
+    assert [x["step"] for x in written if "one" in x] == [42, 81, 120, 162, 201]
+    assert checkpoint.steps(logdir / "checkpoints") == [66, 129, 192, 201]
+    owed = [updates_owed(step, 0, CONFIG) for step in (36, 72, 105, 141, 177)]
+    assert witness.evaluations == owed  # and each saw the parameters of its own step
+
+
+def test_episodes_are_counted_once(trained: Any):
+    written = lines(trained[0], "episodes")
+    assert {(x["score"], x["length"]) for x in written} == {(sum(range(EPISODE + 1)), EPISODE)}
+    assert len(written) == ENVS * (201 // ENVS // (EPISODE + 1))
+
+
+def test_everything_is_traced_and_compiled_once(trained: Any):
+    _, witness, compiled = trained
+    assert witness.traces == 2  # once to learn which metrics there are, once to compile
+    assert [compiled.count(name) for name in ("act", "learn", "report")] == [1, 1, 1]
+
+
+def test_nothing_moves_to_the_device_unasked(trained: Any):
+    assert trained[1].guards == {"Disallowed host-to-device transfer"}
+
+
+def test_a_longer_run_goes_on_where_it_stopped(trained: Any, prolonged: Path):
+    directory = prolonged / "checkpoints"
+    host = checkpoint.read_host(directory, 402)
+    assert host["updates"] == updates_owed(402, 0, CONFIG)
+    assert host["seconds"] > checkpoint.read_host(directory, 201)["seconds"] > 0
+    shape = jax.eval_shape(Witness().init, jax.random.key(0))
+    wanted = {"agent": checkpoint.placed(shape, mesh.copied(mesh.make(1)))}
+    before = checkpoint.restore(trained[0] / "checkpoints", 201, wanted)["agent"]
+    after = checkpoint.restore(directory, 402, wanted)["agent"]
+    assert int(after.updates) == host["updates"] and int(before.updates) < host["updates"]
+    assert after.optimizer.tolist() == [host["updates"]] * 2
+    np.testing.assert_array_equal(after.params["w"], before.params["w"])
+
+
+def test_a_longer_run_keeps_its_experience(prolonged: Path):
+    early, late = memory(prolonged, 201), memory(prolonged, 402)
+    check_ring(late, 402)
+    short = memory(prolonged, 258)  # 19 steps after the first part ended
+    kept = np.arange(258 // ENVS - CAPACITY, 201 // ENVS) % CAPACITY
+    jax.tree.map(
+        lambda a, b: np.testing.assert_array_equal(a[:, kept], b[:, kept]), early.steps, short.steps
+    )
+    vector = check_ring(short, 258)
+    breaks = np.flatnonzero(np.diff(vector[0, :, 0]))
+    episodes = np.unique(vector[0, :, 0])
+    assert len(breaks) == len(episodes) - 1  # no episode is lived twice
+    assert np.diff(episodes).tolist() == [1] * len(breaks)
+    unfinished = vector[0, breaks, 1] != EPISODE
+    assert unfinished.sum() == 1  # the one that the run was stopped in
+
+
+def test_a_longer_run_writes_no_line_twice(trained: Any, prolonged: Path):
+    for name in ("metrics", "episodes"):
+        first, both = lines(trained[0], name), lines(prolonged, name)
+        assert both[: len(first)] == first and len(both) > len(first)
+        keys = [(x["step"], x.get("env"), *sorted(x)) for x in both]
+        assert len(keys) == len(set(keys))
+    means = [line for line in lines(prolonged) if "one" in line]
+    assert [line["one"] for line in means] == [1] * 10  # means over the right number of updates
+
+
+def test_a_crash_loses_only_what_came_after_the_checkpoint(trained: Any, tmp_path: Path):
+    shutil.copytree(trained[0], tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "201")
+    train(Witness().run(tmp_path / "run"))
+    assert memory(tmp_path / "run", 201).total.tolist() == [67] * ENVS
+    steps = [line["step"] for line in lines(tmp_path / "run") if "evaluation/mean" in line]
+    assert steps == [36, 72, 105, 141, 177]
+
+
+counts = st.integers(1, 300)
+
+
+@given(st.integers(0, 10_000), counts, counts, st.integers(0, 500), st.integers(1, 20))
+def test_updates_owed_is_exact(step: int, batch: int, ratio: int, start: int, envs: int):
+    config = Config(
+        replay=Replay(batch=batch, length=7),
+        train=Train(envs=envs, ratio=ratio, prefill=start),
+    )
+    begin = max(start, 8 * envs)  # every row must hold a window
+    assert prefill(config) == begin
+    exact = Fraction(max(0, step - begin) * ratio, batch * 7)  # ratio: steps replayed per step
+    assert updates_owed(step, 0, config) == exact.__floor__()
+    done = 0
+    for now in (*range(0, step, envs * 50), step):  # in one go or little by little
+        done += updates_owed(now, done, config)
+    assert done == exact.__floor__() and updates_owed(step, done, config) == 0
+
+
+@given(st.integers(0, 1000), st.integers(1, 50), st.integers(1, 200), st.integers(1, 50))
+def test_crossed_sees_every_interval(first: int, stride: int, interval: int, times: int):
+    steps = [first + i * stride for i in range(times + 1)]
+    seen = [crossed(a, b, interval) for a, b in pairwise(steps)]
+    multiples = [any(n % interval == 0 for n in range(a + 1, b + 1)) for a, b in pairwise(steps)]
+    assert seen == multiples
+    assert not crossed(first, first + stride, 0)  # 0 is never

@@ -1,0 +1,103 @@
+"""The world model alone on random actions; then behavior alone on that world model, frozen."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from command import SMALL, call, lines
+
+from dreamer_jax.agents.networks import BEHAVIOR, WORLD_MODEL
+from dreamer_jax.main import restored, stored
+from dreamer_jax.programs import INIT, derive
+from dreamer_jax.types import AgentState
+
+STANDARDIZE = "--set=model.vectors=standardize"  # has running statistics that must not move either
+
+
+def final(logdir: Path) -> AgentState:
+    return restored(stored(logdir))[1]
+
+
+def equal(a: Any, b: Any) -> bool:
+    return all(jax.tree.leaves(jax.tree.map(np.array_equal, a, b)))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has learnt a world model only."""
+    logdir = tmp_path_factory.mktemp("modes") / "source"
+    arguments = (*SMALL, STANDARDIZE, "--set=train.learn=world_model", f"--logdir={logdir}")
+    assert call(*arguments, "--steps=60", "--seed=1").code == 0
+    return logdir
+
+
+@pytest.fixture(scope="module")
+def behavior(source: Path) -> Path:
+    """A run that has learnt behavior on it."""
+    logdir = source.parent / "behavior"
+    learn = ("--set=train.learn=behavior", f"--set=train.world_model={source}")
+    result = call(*SMALL, STANDARDIZE, *learn, f"--logdir={logdir}", "--steps=60", "--seed=2")
+    assert result.code == 0, result.err
+    return logdir
+
+
+def test_the_world_model_learns_alone(source: Path):
+    state, fresh = final(source), restored_fresh(source)
+    assert int(state.updates) > 0
+    for name in WORLD_MODEL:
+        assert not equal(state.params[name], fresh.params[name]), name
+    for name in BEHAVIOR:
+        assert equal(state.params[name], fresh.params[name]), name
+    assert not equal(state.moments, fresh.moments)
+    names = set().union(*lines(source))
+    assert "loss/dynamics" in names and "loss/policy" not in names
+
+
+def restored_fresh(logdir: Path) -> AgentState:
+    """What a run with the same config and seed starts from."""
+    setup = stored(logdir)
+    agent, _ = restored(setup)
+    return jax.jit(lambda: agent.init(derive(setup.seed, INIT, 0)))()
+
+
+def test_behavior_learns_on_a_frozen_world_model(source: Path, behavior: Path):
+    ours, theirs, fresh = final(behavior), final(source), restored_fresh(behavior)
+    assert int(ours.updates) > 0
+    for name in WORLD_MODEL:
+        assert equal(ours.params[name], theirs.params[name]), name
+    assert equal(ours.moments, theirs.moments)
+    for name in BEHAVIOR:
+        assert not equal(ours.params[name], fresh.params[name]), name
+        assert not equal(ours.params[name], theirs.params[name]), name
+    names = set().union(*lines(behavior))
+    assert "loss/policy" in names and "loss/dynamics" not in names
+
+
+def test_behavior_resumes_without_its_source(source: Path, behavior: Path):
+    """What was borrowed is saved with the run."""
+    away = source.rename(source.with_name("away"))
+    try:
+        assert call(f"--logdir={behavior}", "--steps=70").code == 0
+    finally:
+        away.rename(source)
+    ours, theirs = final(behavior), final(source)
+    assert all(equal(ours.params[name], theirs.params[name]) for name in WORLD_MODEL)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ("--set=model.units=40", "the encoder of the run in"),
+        ("--set=model.classes=7", "another shape than this run's"),
+        ("--set=model.vectors=symlog", "the moments of the run in"),
+        ("--set=train.world_model=nowhere", "no run in nowhere"),
+    ],
+)
+def test_a_world_model_that_does_not_fit(source: Path, tmp_path: Path, change: str, part: str):
+    learn = ("--set=train.learn=behavior", f"--set=train.world_model={source}")
+    result = call(*SMALL, STANDARDIZE, *learn, change, f"--logdir={tmp_path}/run")
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert part in result.err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,103 @@
+"""LaProp with adaptive clipping against a loop in NumPy."""
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from dreamer_jax import optim
+from dreamer_jax.config import Optimizer
+
+Tree = dict[str, np.ndarray]
+
+CONFIG = Optimizer(learning_rate=0.01, warmup=3)
+
+
+def parameters() -> Tree:
+    generator = np.random.default_rng(0)
+    shapes = {"matrix": (4, 6), "kernel": (3, 3, 2, 4), "scale": (6,)}
+    tree = {name: generator.normal(size=shape) for name, shape in shapes.items()}
+    return {**tree, "zeros": np.zeros(5), "still": np.ones(2)}
+
+
+def gradients(step: int) -> Tree:
+    """Ordinary, huge, tiny, none at all, ordinary; `still` never gets any."""
+    generator = np.random.default_rng(100 + step)
+    size = (1.0, 100.0, 1e-9, 0.0, 1.0)[step]
+    tree = {name: size * generator.normal(size=x.shape) for name, x in parameters().items()}
+    return {**tree, "still": np.zeros(2)}
+
+
+def clipped(gradient: np.ndarray, parameter: np.ndarray) -> np.ndarray:
+    limit = 0.3 * max(1e-3, float(np.sqrt((parameter**2).sum())))
+    return gradient / max(1.0, float(np.sqrt((gradient**2).sum())) / limit)
+
+
+def arrays(tree: Tree) -> dict[str, jnp.ndarray]:
+    return {name: jnp.asarray(x, jnp.float32) for name, x in tree.items()}
+
+
+def test_laprop_against_a_loop() -> None:
+    optimizer = optim.make(CONFIG)
+    params = arrays(parameters())
+    state = optimizer.init(params)
+    expected = parameters()
+    square = {name: np.zeros_like(x) for name, x in expected.items()}
+    momentum = {name: np.zeros_like(x) for name, x in expected.items()}
+    for step in range(5):
+        updates, state = optimizer.update(arrays(gradients(step)), state, params)
+        params = optax.apply_updates(params, updates)
+        rate = 0.01 * min(1.0, step / 3)
+        for name, gradient in gradients(step).items():
+            g = clipped(gradient, expected[name])
+            square[name] = 0.999 * square[name] + 0.001 * g**2
+            scaled = g / (np.sqrt(square[name] / (1 - 0.999 ** (step + 1))) + 1e-20)
+            momentum[name] = 0.9 * momentum[name] + 0.1 * scaled
+            change = -rate * momentum[name] / (1 - 0.9 ** (step + 1))
+            np.testing.assert_allclose(updates[name], change, rtol=3e-4, atol=1e-7)
+            expected[name] = expected[name] + change
+    np.testing.assert_array_equal(params["still"], np.ones(2))
+
+
+def test_the_first_update_changes_nothing() -> None:
+    optimizer = optim.make(CONFIG)
+    params = arrays(parameters())
+    updates, _ = optimizer.update(arrays(gradients(0)), optimizer.init(params), params)
+    assert all((np.asarray(update) == 0).all() for update in updates.values())
+
+
+def test_warm_up_is_linear_then_constant() -> None:
+    optimizer = optim.make(CONFIG)
+    params = {"x": jnp.ones(3)}
+    state, steps = optimizer.init(params), []
+    for _ in range(6):
+        updates, state = optimizer.update({"x": jnp.full(3, 0.1)}, state, params)
+        steps.append(-float(updates["x"][0]))  # a constant gradient is normalised to 1
+    np.testing.assert_allclose(steps, np.array([0, 1, 2, 3, 3, 3]) * 0.01 / 3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "parameter", "expected"),
+    [
+        ([3.0, 4.0], [0.0, 10.0], [1.8, 2.4]),  # norm 5, limit 3
+        ([0.3, 0.4], [0.0, 10.0], [0.3, 0.4]),  # within the limit
+        ([3.0, 4.0], [0.0, 0.0], [1.8e-4, 2.4e-4]),  # the floor, 0.3 * 1e-3
+    ],
+)
+def test_clipping_by_hand(
+    gradient: list[float], parameter: list[float], expected: list[float]
+) -> None:
+    clip = optim.clip_per_tensor(0.3, 1e-3)
+    tree = {"x": jnp.array(parameter)}
+    updates, _ = clip.update({"x": jnp.array(gradient)}, clip.init(tree), tree)
+    np.testing.assert_allclose(optax.tree.get(updates, "x"), expected, rtol=1e-6)
+
+
+def test_tensors_are_clipped_one_by_one() -> None:
+    clip = optim.clip_per_tensor(0.3, 1e-3)
+    tree = {"huge": jnp.ones((2, 3)), "small": jnp.ones(4)}
+    slopes = {"huge": jnp.full((2, 3), 1e3), "small": jnp.full(4, 1e-3)}
+    updates, _ = clip.update(slopes, clip.init(tree), tree)
+    assert isinstance(updates, dict)
+    np.testing.assert_allclose(np.linalg.norm(updates["huge"]), 0.3 * np.sqrt(6), rtol=1e-5)
+    np.testing.assert_array_equal(updates["small"], slopes["small"])

@@ -1,0 +1,160 @@
+"""Whole runs through the command line: train, stop, resume, evaluate."""
+
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import SMALL, Result, call, lines, start
+from witness import Witness, policy
+
+from dreamer_jax import checkpoint, evaluate, saved
+from dreamer_jax.config import Config
+from dreamer_jax.main import restored, stored
+from dreamer_jax.train import updates_owed
+from dreamer_jax.types import Agent
+from envs.counting import Counting
+from envs.timestep import Timestep
+
+SCORE = sum(range(6))  # of the counting environment in five steps; in its default ten it is 55
+SECONDS = 240  # for a process to start, compile and say something
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """A run of 60 steps in this process."""
+    logdir = tmp_path_factory.mktemp("runs") / "first"
+    return logdir, call(*SMALL, "--steps=60", "--seed=3", f"--logdir={logdir}")
+
+
+def config_of(logdir: Path) -> Config:
+    return stored(logdir).config
+
+
+def test_a_run_leaves_its_record(trained: tuple[Path, Result]):
+    logdir, result = trained
+    assert result.code == 0
+    run = saved.read(logdir)
+    assert (run["env"], run["preset"], run["seed"]) == ("counting", "debug", 3)
+    assert {"dreamer_jax", "python", "jax", "flax"} <= set(run["versions"])
+    assert config_of(logdir).env.length == 5
+    assert checkpoint.steps(logdir / "checkpoints") == [60]
+    written = lines(logdir)
+    for line in written:
+        assert {"step", "frames", "seconds"} <= set(line)
+    names = set().union(*written)
+    assert names >= {"loss/total", "optimizer/gradient_norm", "evaluation/mean"}
+    assert names >= {"report/seen/vector/vector", "report/expected/choice/discrete"}
+    assert {x["score"] for x in lines(logdir, "episodes")} == {SCORE}
+    assert "step 40: evaluation mean 15.0" in result.err and "60/60 steps" in result.err
+
+
+def test_the_real_agent_is_updated_as_owed(trained: tuple[Path, Result]):
+    logdir, _ = trained
+    updates = checkpoint.read_host(logdir / "checkpoints", 60)["updates"]
+    assert updates == updates_owed(60, 0, config_of(logdir)) > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_run_goes_on(trained: tuple[Path, Result], number: signal.Signals):
+    """Both on the same run: each process resumes what the one before has saved."""
+    logdir, _ = trained
+    before = lines(logdir)
+    newest = checkpoint.latest(logdir / "checkpoints") or 0
+    process = start(f"--logdir={logdir}", "--steps=1000000000")
+    deadline = time.monotonic() + SECONDS
+    while len(lines(logdir)) <= len(before) + 2 and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0 and "Traceback" not in err
+    stopped = checkpoint.latest(logdir / "checkpoints") or 0
+    host = checkpoint.read_host(logdir / "checkpoints", stopped)
+    assert host["step"] == stopped > newest
+    assert host["updates"] == updates_owed(stopped, 0, config_of(logdir))
+    after = lines(logdir)
+    assert after[: len(before)] == before
+    keys = [(line["step"], *sorted(line)) for line in after]
+    assert len(keys) == len(set(keys))
+    assert max(line["step"] for line in after) <= stopped
+
+
+def test_evaluation_uses_what_the_run_was_trained_with(trained: tuple[Path, Result]):
+    """In the default environment the score would be another, and no network would fit."""
+    logdir, _ = trained
+    result = call("--mode=eval", f"--logdir={logdir}", "--episodes=3")
+    assert result.code == 0
+    rows = [re.split(r" {2,}", line.strip()) for line in result.out.splitlines()]
+    assert [row[0].split()[0] for row in rows] == ["greedy", "sampled"]
+    for row in rows:
+        assert "3 episodes" in " ".join(row[:2])
+        assert row[-4:] == ["mean 15.00", "std 0.00", "min 15.00", "max 15.00"]
+
+
+def test_evaluation_changes_nothing(trained: tuple[Path, Result]):
+    logdir, _ = trained
+    before = {path: path.stat().st_mtime_ns for path in logdir.rglob("*")}
+    assert call("--mode=eval", f"--logdir={logdir}", "--episodes=1").code == 0
+    assert before == {path: path.stat().st_mtime_ns for path in logdir.rglob("*")}
+
+
+def test_nothing_changes_where_nothing_is_left_to_do(trained: tuple[Path, Result]):
+    """Restored and saved again, agent and replay are the same to the last bit."""
+    logdir, _ = trained
+    directory = logdir / "checkpoints"
+    newest = checkpoint.latest(directory) or 0
+    arrays = {path: path.read_bytes() for path in directory.rglob("d/*")}
+    assert arrays
+    assert call(f"--logdir={logdir}", f"--steps={newest}").code == 0
+    assert checkpoint.latest(directory) == newest
+    _, state = restored(stored(logdir))
+    assert int(state.updates) == checkpoint.read_host(directory, newest)["updates"]
+
+
+class Uneven(Counting):
+    """Row i ends its episodes after i + 1 steps; each action adds itself to the reward."""
+
+    def __init__(self, num_envs: int):
+        super().__init__(num_envs, num_envs)
+        self._length = np.arange(1, num_envs + 1)
+        self._bonus = np.zeros(num_envs)
+
+    def step(self, action: dict[str, np.ndarray]) -> Timestep:
+        self._bonus = action["action"][:, 0]
+        return super().step(action)
+
+    def _timestep(self) -> Timestep:
+        timestep = super()._timestep()
+        bonus = np.where(timestep.is_first, 0, 100 * self.episodes)
+        return timestep._replace(reward=(timestep.reward + bonus).astype(np.float32))
+
+
+def player(envs: int) -> evaluate.Player:
+    witness = Witness()
+    agent = Agent(witness.init, witness.carry, policy, policy, witness.update, witness.report)
+    return evaluate.Player(agent, policy, Uneven(envs), seed=0)
+
+
+def test_every_environment_plays_as_often():
+    """Whichever episodes end first must not count more: here those of row 0, after one step."""
+    state: Any = None
+    scores = player(3).play(state, episodes=6, first=4)
+    row = [[sum(range(n + 1)) + n * 100 * episode for episode in (4, 5)] for n in (1, 2, 3)]
+    assert scores.tolist() == [score for scores in row for score in scores]
+    assert player(3).play(state, episodes=4, first=4).tolist() == scores.tolist()[:4]
+
+
+def test_a_player_can_be_asked_again():
+    state: Any = None
+    asked = player(2)
+    first = asked.play(state, episodes=2, first=0)
+    np.testing.assert_array_equal(asked.play(state, episodes=2, first=0), first)
+
+
+def test_summary():
+    scores = evaluate.summary(np.array([1.0, 3.0, 5.0, 7.0]))
+    assert scores == {"mean": 4.0, "std": 5**0.5, "min": 1.0, "max": 7.0}

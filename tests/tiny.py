@@ -1,0 +1,135 @@
+"""A small agent, and windows of made-up experience for it."""
+
+import dataclasses
+from functools import cache
+from typing import Any
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium import spaces as gym
+
+from dreamer_jax import optim, rssm, spaces
+from dreamer_jax.agents import dreamer as agent
+from dreamer_jax.agents.networks import Dreamer, init, networks
+from dreamer_jax.config import Config, Model, Optimizer, resolve
+from dreamer_jax.types import AgentState, Latent, Step, Window
+
+Space = dict[str, gymnasium.Space]
+
+LENGTH, BATCH = 4, 3
+VECTOR: Space = {"state": gym.Box(-9, 9, (3,), np.float32)}
+PIXELS: Space = {"image": gym.Box(0, 255, (48, 48, 1), np.uint8)}
+MIXED: Space = {**VECTOR, "inventory": gym.MultiDiscrete([3, 2]), **PIXELS}
+TURN: Space = {"action": gym.MultiDiscrete([3])}
+BOTH: Space = {**TURN, "speed": gym.Box(-1, 1, (2,), np.float32)}
+
+CONFIG = resolve(
+    Config(
+        model=Model(
+            **{"depth": 1, "deter": 16, "hidden": 8, "classes": 4, "units": 8},
+            **{"stoch": 3, "blocks": 4, "bins": 41, "policy_layers": 1, "value_layers": 1},
+        ),
+        optimizer=Optimizer(learning_rate=3e-3, warmup=2),
+    )
+)
+
+
+def changed(section: str, **values: Any) -> Config:
+    """The small config with some fields of one section replaced."""
+    part = dataclasses.replace(getattr(CONFIG, section), **values)
+    return dataclasses.replace(CONFIG, **{section: part})
+
+
+def make(obs: Space = VECTOR, act: Space = TURN, config: Config = CONFIG) -> Dreamer:
+    """The networks and the optimiser, for calling the functions of an agent one by one."""
+    nets = networks(config, spaces.read(obs), spaces.read(act))
+    return Dreamer(config, spaces.read(obs), spaces.read(act), nets, optim.make(config.optimizer))
+
+
+def started(dreamer: Dreamer) -> AgentState:
+    """Fresh state."""
+    return jax.jit(lambda key: init(dreamer, key))(jax.random.key(0))
+
+
+def shaken(state: AgentState, size: float = 0.3) -> AgentState:
+    """Parameters moved away from their start, where zeros would hide what depends on what."""
+    generator = np.random.default_rng(0)
+
+    def shake(x: jax.Array) -> jax.Array:
+        return jnp.asarray(x + size * generator.normal(size=x.shape), jnp.float32)
+
+    params, slow = jax.tree.map(shake, (state.params, state.slow_value))
+    return state.replace(params=params, slow_value=slow)
+
+
+def experience(dreamer: Dreamer, steps: int = LENGTH, seed: int = 0) -> Step:
+    """Random steps [steps, B, ...] of episodes that do not end."""
+    generator = np.random.default_rng(seed)
+
+    def fill(known: spaces.Spaces) -> dict[str, jax.Array]:
+        values: dict[str, Any] = {
+            k: generator.integers(0, 256, (steps, BATCH, *shape))
+            for k, shape in known.images.items()
+        }
+        for key, size in known.vectors.items():
+            values[key] = generator.normal(size=(steps, BATCH, size))
+        for key, classes in known.choices.items():
+            values[key] = generator.integers(0, classes, (steps, BATCH, len(classes)))
+        kinds = spaces.zeros(known)
+        return {key: jnp.asarray(x, kinds[key].dtype) for key, x in values.items()}
+
+    nothing = jnp.zeros((steps, BATCH), bool)
+    return Step(
+        obs=fill(dreamer.obs),
+        action=fill(dreamer.act),
+        reward=jnp.asarray(generator.normal(size=(steps, BATCH)), jnp.float32),
+        is_first=nothing,
+        is_last=nothing,
+        is_terminal=nothing,
+        events={},
+    )
+
+
+def latents(dreamer: Dreamer, *batch: int) -> Latent:
+    """Random latents, such as replay may hold."""
+    generator, model = np.random.default_rng(9), dreamer.config.model
+    index = generator.integers(0, model.classes, (*batch, model.stoch))
+    deter = jnp.asarray(generator.normal(size=(*batch, model.deter)), jnp.float32)
+    return Latent(deter, jax.nn.one_hot(index, model.classes))
+
+
+def window(dreamer: Dreamer, steps: Step | None = None, stored: bool = True) -> Window:
+    """A window [1 + T, B, ...] with one context step; no ends unless `steps` has some."""
+    steps = steps or experience(dreamer, 1 + LENGTH)
+    time = jnp.broadcast_to(jnp.arange(1 + LENGTH)[:, None], (1 + LENGTH, BATCH))
+    kept = rssm.compact(latents(dreamer, 1 + LENGTH, BATCH)) if stored else None
+    return Window(steps=steps, latents=kept, row=jnp.arange(BATCH), time=time)
+
+
+@cache
+def updater(kind: str = "vector", learn: str = "all") -> Any:
+    """An agent for one kind of observation, and its compiled update.
+
+    Where only a part of it learns, vectors are standardized, otherwise squashed by symlog.
+    """
+    obs, act = (MIXED, BOTH) if kind == "mixed" else (VECTOR, TURN)
+    vectors = "symlog" if learn == "all" else "standardize"
+    config = changed("model", vectors=vectors)
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, learn=learn))
+    dreamer = make(obs, act, config)
+    return dreamer, jax.jit(lambda *inputs: agent.update(dreamer, *inputs))
+
+
+@cache
+def model_losses(free_nats: float = 1.0) -> Any:
+    """The compiled losses of the world model: (params, batch, key) -> latents, losses, metrics."""
+    dreamer = make(config=changed("losses", free_nats=free_nats))
+    return jax.jit(lambda *inputs: agent.world_model_losses(dreamer, *inputs))
+
+
+@cache
+def shaken_state() -> AgentState:
+    """A state of the small vector agent in which everything depends on everything."""
+    return shaken(started(make()))

@@ -1,0 +1,128 @@
+"""An agent that learns nothing, but says whether what it is given is what has happened."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dreamer_jax import mesh
+from dreamer_jax.config import Config, Replay, Train
+from dreamer_jax.train import Run
+from dreamer_jax.types import (
+    Agent,
+    AgentState,
+    Carry,
+    CompactLatent,
+    Latent,
+    ReturnRange,
+    Window,
+)
+from envs.counting import Counting
+
+ENVS, EPISODE, CAPACITY = 3, 7, 40
+CONFIG = Config(
+    replay=Replay(capacity=ENVS * CAPACITY + 2, batch=4, length=5),
+    train=Train(
+        **{"envs": ENVS, "steps": 200, "ratio": 4, "prefill": 30, "keep": 9},
+        **{"log_every": 40, "report_every": 50, "eval_every": 35, "save_every": 64},
+    ),
+)
+REFRESHED = 1000  # added to a latent each time that it is written back
+
+
+def chosen(count: Any) -> Any:
+    """The action at step `count` of an episode: 1 and 2 in turn, never 0."""
+    return 1 + count % 2
+
+
+def policy(state: AgentState, carry: Carry, obs: Any, is_first: jax.Array, key: jax.Array) -> Any:
+    del state, is_first, key
+    count = obs["vector"][:, 1].astype(jnp.int32)
+    latent = CompactLatent(count[:, None].astype(jnp.uint16), obs["discrete"].astype(jnp.uint8))
+    return carry, {"action": chosen(count)[:, None]}, latent
+
+
+def mistakes(window: Window) -> dict[str, jax.Array]:
+    """How many steps of a window are not as the environment and the policy above have them."""
+    steps = window.steps
+    episode, count = steps.obs["vector"][..., 0], steps.obs["vector"][..., 1]
+    follows = (episode[1:] == episode[:-1]) & (count[1:] == count[:-1] + 1)
+    begins = (episode[1:] > episode[:-1]) & (count[1:] == 0) & steps.is_first[1:]
+    last = count == EPISODE
+    action = jnp.where(last, 0, chosen(count))
+    latent = window.latents.deter[..., 0] % REFRESHED
+    wrong = {
+        "order": ~(follows | begins),
+        "reward": steps.reward != count,
+        "is_first": steps.is_first != (count == 0),
+        "is_last": steps.is_last != last,
+        "is_terminal": steps.is_terminal != (last & (episode % 2 == 1)),
+        "action": steps.action["action"][..., 0] != action,
+        "discrete": steps.obs["discrete"][..., 0] != count,
+        "event": steps.events["event/episode"] != episode,
+        "latent": latent != count,
+    }
+    return {f"wrong/{key}": value.sum().astype(jnp.float32) for key, value in wrong.items()}
+
+
+@dataclass
+class Witness:
+    """An agent that finds out what it is given, and what was noticed outside the device."""
+
+    traces: int = 0
+    evaluations: list[int] = field(default_factory=list)
+    guards: set[str] = field(default_factory=set)
+
+    def init(self, key: jax.Array) -> AgentState:
+        zero = jnp.zeros(())
+        number = jnp.zeros((), jnp.int32)
+        params, momentum = {"w": jax.random.normal(key, (2,))}, jnp.zeros(2)
+        return AgentState(params, zero, momentum, ReturnRange(zero, zero + 1), {}, number)
+
+    def carry(self, envs: int) -> Carry:
+        latent = Latent(jnp.zeros((envs, 1)), jnp.zeros((envs, 1, EPISODE + 1)))
+        return Carry(latent, {"action": jnp.zeros((envs, 1), jnp.int32)})
+
+    def update(self, state: AgentState, window: Window, key: jax.Array) -> Any:
+        del key
+        self.traces += 1
+        state = state.replace(optimizer=state.optimizer + 1, updates=state.updates + 1)
+        latents = jax.tree.map(lambda x: x[1:], window.latents)
+        latents = latents.replace(deter=latents.deter + REFRESHED)
+        return state, latents, {**mistakes(window), "one": jnp.ones(())}
+
+    def report(self, state: AgentState, window: Window, key: jax.Array) -> Any:
+        del state, key
+        pixels = jnp.zeros((2, 5, 4, 8, 8, 3), jnp.uint8)
+        return {"report/mistakes": sum(mistakes(window).values(), jnp.zeros(()))}, {"view": pixels}
+
+    def evaluate(self, state: AgentState) -> dict[str, float]:
+        self.evaluations.append(int(jax.device_get(state.updates)))
+        return {"mean": float(len(self.evaluations))}
+
+    def run(self, logdir: Path, steps: int = 200) -> Run:
+        config = replace(CONFIG, train=replace(CONFIG.train, steps=steps))
+        agent = Agent(self.init, self.carry, policy, policy, self.update, self.report)
+        env = Watched(EPISODE, ENVS, self.guards)
+        devices = mesh.make(1)
+        return Run(agent, env, config, 0, devices, logdir, self.evaluate, lambda state: state)
+
+
+class Watched(Counting):
+    """Counts, and notes whether a transfer that nobody asked for goes unnoticed."""
+
+    def __init__(self, length: int, num_envs: int, guards: set[str]):
+        super().__init__(length, num_envs)
+        self.guards = guards
+
+    def step(self, action: dict[str, np.ndarray]) -> Any:
+        assert all(type(value) is np.ndarray for value in action.values())
+        try:
+            jnp.sin(np.ones(2, np.float32))
+            self.guards.add("transfers go unnoticed")
+        except jax.errors.JaxRuntimeError as error:
+            self.guards.add(str(error).split(":")[1].strip())
+        return super().step(action)
