@@ -1,26 +1,29 @@
-"""Any Gymnasium environment with a few numbers or small images to see."""
+"""Any Gymnasium environment: vectors, discrete values, small images, or dictionaries of them."""
 
 from typing import Any
 
-from dreamer_jax.config import Config, Model, Optimizer, Replay, Train
+from dreamer_jax.config import Config, Losses, Model, Optimizer, Replay, Train
 
 
 def get_config(env: Any) -> Config:
-    """A small model, updated often: steps of such environments are cheap, but not free."""
+    """A small model, updated often; vectors standardised as in the preset `cartpole`."""
     return Config(
         env=env,
-        model=Model(depth=4, classes=8),
-        optimizer=Optimizer(learning_rate=3e-4, warmup=200),
+        model=Model(
+            depth=4, deter=256, hidden=64, stoch=16, classes=8, units=64, vectors="standardize"
+        ),
+        losses=Losses(vector=30.0, free_nats=0.1),
+        optimizer=Optimizer(learning_rate=5e-4, warmup=100),
         replay=Replay(capacity=500_000, batch=16, length=32),
         train=Train(
             envs=8,
-            steps=100_000,
-            ratio=64,
+            steps=50_000,
+            ratio=32,
             prefill=1_000,
             log_every=1_000,
             report_every=0,
-            eval_every=10_000,
+            eval_every=5_000,
             eval_episodes=16,
-            save_every=20_000,
+            save_every=25_000,
         ),
     )

@@ -35,10 +35,11 @@ class Player:
         quota = -(-episodes // envs)
         scores: list[list[float]] = [[] for _ in range(envs)]
         running = np.zeros(envs)
-        carry = self.begin()
+        where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
+        carry = jax.device_put(self.begin(), where)
         seen, index = self.env.reset(np.full(envs, first, np.int64)), 0
         while min(map(len, scores)) < quota:
-            inputs = jax.device_put((seen.obs, seen.is_first, np.int32(index)))
+            inputs = jax.device_put((seen.obs, seen.is_first, np.int32(index)), where)
             carry, action = self.step(state, carry, *inputs)
             seen, index = self.env.step(jax.device_get(action)), index + 1
             running = np.where(seen.is_first, 0.0, running + seen.reward)

@@ -18,7 +18,7 @@ from dreamer_jax.types import ReplayState, Window
 
 Space = jax.memory.Space
 # JAX 0.12 has renamed it.
-compute_on = getattr(compute_on_, "compute_on2", compute_on_.compute_on)
+compute_on: Any = getattr(compute_on_, "compute_on2", compute_on_.compute_on)
 
 
 def init(step: Any, latent: Any, rows: int, capacity: int) -> ReplayState:

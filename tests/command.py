@@ -21,7 +21,7 @@ SMALL = (
     "--config=debug",
     *(f"--set=model.{name}_layers=1" for name in ("encoder", "decoder", "policy", "value")),
     *("--set=model.units=24", "--set=env.length=5"),
-    *("--set=train.log_every=20", "--set=train.report_every=40", "--set=train.eval_every=40"),
+    *("--set=train.log_every=20", "--set=train.report_every=30", "--set=train.eval_every=40"),
 )
 
 

@@ -49,19 +49,19 @@ def filled(step: Any, latent: Any) -> ReplayState:
     shapes: Step = memory.steps
     add = jax.jit(replay.add)
     for time in range(FILLED):
-        steps = Step(
-            obs={
+        made_up: dict[str, Any] = {
+            "obs": {
                 "vector": generator.normal(size=(DEVICES, 2)).astype(np.float32),
                 "discrete": generator.integers(0, 6, (DEVICES, 1)).astype(np.int32),
             },
-            action={"action": generator.integers(0, 3, (DEVICES, 1)).astype(np.int32)},
-            reward=np.arange(DEVICES, dtype=np.float32),
-            is_first=np.full(DEVICES, time % 6 == 0),
-            is_last=np.full(DEVICES, time % 6 == 5),
-            is_terminal=np.full(DEVICES, time % 12 == 5),
-            events={key: np.zeros(DEVICES, np.float32) for key in shapes.events},
-        )
-        memory = add(memory, steps, jax.tree.map(lambda x: x[:, 0], memory.latents))
+            "action": {"action": generator.integers(0, 3, (DEVICES, 1)).astype(np.int32)},
+            "reward": np.arange(DEVICES, dtype=np.float32),
+            "is_first": np.full(DEVICES, time % 6 == 0),
+            "is_last": np.full(DEVICES, time % 6 == 5),
+            "is_terminal": np.full(DEVICES, time % 12 == 5),
+            "events": {key: np.zeros(DEVICES, np.float32) for key in shapes.events},
+        }
+        memory = add(memory, Step(**made_up), jax.tree.map(lambda x: x[:, 0], memory.latents))
     return memory
 
 

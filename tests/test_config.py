@@ -174,7 +174,7 @@ def test_round_trip_through_json():
 @pytest.mark.parametrize("section", ["model", "env", ""])
 @pytest.mark.parametrize("damage", ["unknown", "missing", "flat"])
 def test_from_dict_names_what_does_not_match(section: str, damage: str):
-    values = to_dict(DEFAULT)
+    values: Any = to_dict(DEFAULT)
     part = values[section] if section else values
     name = next(iter(part))
     if damage == "unknown":

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from command import SMALL, call, lines
 
+from dreamer_jax import mesh
 from dreamer_jax.agents.networks import BEHAVIOR, WORLD_MODEL
 from dreamer_jax.main import restored, stored
-from dreamer_jax.programs import INIT, derive
+from dreamer_jax.programs import build
 from dreamer_jax.types import AgentState
 
 STANDARDIZE = "--set=model.vectors=standardize"  # has running statistics that must not move either
@@ -59,7 +60,7 @@ def restored_fresh(logdir: Path) -> AgentState:
     """What a run with the same config and seed starts from."""
     setup = stored(logdir)
     agent, _ = restored(setup)
-    return jax.jit(lambda: agent.init(derive(setup.seed, INIT, 0)))()
+    return build(agent, setup.config.replay, setup.seed, mesh.make(1)).init()
 
 
 def test_behavior_learns_on_a_frozen_world_model(source: Path, behavior: Path):
@@ -89,7 +90,7 @@ def test_behavior_resumes_without_its_source(source: Path, behavior: Path):
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ("--set=model.units=40", "the encoder of the run in"),
+        ("--set=model.units=40", "another shape than this run's"),
         ("--set=model.classes=7", "another shape than this run's"),
         ("--set=model.vectors=symlog", "the moments of the run in"),
         ("--set=train.world_model=nowhere", "no run in nowhere"),

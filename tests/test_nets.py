@@ -22,7 +22,7 @@ def first_weights(layer: nn.Module, *shape: int) -> dict[str, np.ndarray]:
 
 def random_weights(layer: nn.Module, *inputs: jax.Array) -> dict[str, np.ndarray]:
     """Parameters of the layer, all replaced by normal numbers, biases and scales too."""
-    params = jax.jit(layer.init)(KEY, *inputs)["params"]
+    params = jax.eval_shape(layer.init, KEY, *inputs)["params"]
     generator = np.random.default_rng(0)
     return jax.tree.map(lambda x: generator.normal(size=x.shape).astype(np.float32), params)
 

@@ -36,14 +36,11 @@ def numbers(seed: int, *shape: int) -> jax.Array:
 
 
 def random_variables() -> dict[str, Any]:
-    """Parameters with biases, scales and weights that are all different from their start."""
-    start = jax.jit(MODEL.init)(
-        jax.random.key(0), latents(0, 1), jnp.zeros((1, WIDTH)), jnp.zeros((1, TOKENS))
-    )
+    """Parameters that are all random, biases and scales too."""
+    inputs = (latents(0, 1), jnp.zeros((1, WIDTH)), jnp.zeros((1, TOKENS)))
+    shapes = jax.eval_shape(MODEL.init, jax.random.key(0), *inputs)
     generator = np.random.default_rng(0)
-    return jax.tree.map(
-        lambda x: jnp.asarray(x + generator.normal(size=x.shape), jnp.float32), start
-    )
+    return jax.tree.map(lambda x: jnp.asarray(generator.normal(size=x.shape), x.dtype), shapes)
 
 
 VARIABLES = random_variables()

@@ -4,7 +4,6 @@ import re
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -141,7 +140,7 @@ def player(envs: int) -> evaluate.Player:
 
 def test_every_environment_plays_as_often():
     """Whichever episodes end first must not count more: here those of row 0, after one step."""
-    state: Any = None
+    state = Witness().init(jax.random.key(0))
     scores = player(3).play(state, episodes=6, first=4)
     row = [[sum(range(n + 1)) + n * 100 * episode for episode in (4, 5)] for n in (1, 2, 3)]
     assert scores.tolist() == [score for scores in row for score in scores]
@@ -149,7 +148,7 @@ def test_every_environment_plays_as_often():
 
 
 def test_a_player_can_be_asked_again():
-    state: Any = None
+    state = Witness().init(jax.random.key(0))
     asked = player(2)
     first = asked.play(state, episodes=2, first=0)
     np.testing.assert_array_equal(asked.play(state, episodes=2, first=0), first)

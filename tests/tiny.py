@@ -48,20 +48,20 @@ def make(obs: Space = VECTOR, act: Space = TURN, config: Config = CONFIG) -> Dre
     return Dreamer(config, spaces.read(obs), spaces.read(act), nets, optim.make(config.optimizer))
 
 
-def started(dreamer: Dreamer) -> AgentState:
-    """Fresh state."""
-    return jax.jit(lambda key: init(dreamer, key))(jax.random.key(0))
-
-
-def shaken(state: AgentState, size: float = 0.3) -> AgentState:
-    """Parameters moved away from their start, where zeros would hide what depends on what."""
+def made_up(dreamer: Dreamer, size: float = 0.3) -> AgentState:
+    """A state in which everything depends on everything: no parameter is where it starts."""
+    shapes = jax.eval_shape(lambda key: init(dreamer, key), jax.random.key(0))
     generator = np.random.default_rng(0)
 
-    def shake(x: jax.Array) -> jax.Array:
-        return jnp.asarray(x + size * generator.normal(size=x.shape), jnp.float32)
+    def fill(path: Any, x: jax.ShapeDtypeStruct) -> jax.Array:
+        middle = 1.0 if path[-1].key == "scale" else 0.0
+        return jnp.asarray(middle + size * generator.normal(size=x.shape), x.dtype)
 
-    params, slow = jax.tree.map(shake, (state.params, state.slow_value))
-    return state.replace(params=params, slow_value=slow)
+    state = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape), x.dtype), shapes)
+    return state.replace(
+        params=jax.tree_util.tree_map_with_path(fill, shapes.params),
+        slow_value=jax.tree_util.tree_map_with_path(fill, shapes.slow_value),
+    )
 
 
 def experience(dreamer: Dreamer, steps: int = LENGTH, seed: int = 0) -> Step:
@@ -109,17 +109,10 @@ def window(dreamer: Dreamer, steps: Step | None = None, stored: bool = True) -> 
 
 
 @cache
-def updater(kind: str = "vector", learn: str = "all") -> Any:
-    """An agent for one kind of observation, and its compiled update.
-
-    Where only a part of it learns, vectors are standardized, otherwise squashed by symlog.
-    """
-    obs, act = (MIXED, BOTH) if kind == "mixed" else (VECTOR, TURN)
-    vectors = "symlog" if learn == "all" else "standardize"
-    config = changed("model", vectors=vectors)
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, learn=learn))
-    dreamer = make(obs, act, config)
-    return dreamer, jax.jit(lambda *inputs: agent.update(dreamer, *inputs))
+def updater() -> Any:
+    """The small vector agent's compiled update: (state, window, key) -> as `Agent.update`."""
+    dreamer = make()
+    return jax.jit(lambda *inputs: agent.update(dreamer, *inputs))
 
 
 @cache
@@ -127,9 +120,3 @@ def model_losses(free_nats: float = 1.0) -> Any:
     """The compiled losses of the world model: (params, batch, key) -> latents, losses, metrics."""
     dreamer = make(config=changed("losses", free_nats=free_nats))
     return jax.jit(lambda *inputs: agent.world_model_losses(dreamer, *inputs))
-
-
-@cache
-def shaken_state() -> AgentState:
-    """A state of the small vector agent in which everything depends on everything."""
-    return shaken(started(make()))

@@ -26,8 +26,15 @@ ENVS, EPISODE, CAPACITY = 3, 7, 40
 CONFIG = Config(
     replay=Replay(capacity=ENVS * CAPACITY + 2, batch=4, length=5),
     train=Train(
-        **{"envs": ENVS, "steps": 200, "ratio": 4, "prefill": 30, "keep": 9},
-        **{"log_every": 40, "report_every": 50, "eval_every": 35, "save_every": 64},
+        envs=ENVS,
+        steps=200,
+        ratio=4,
+        prefill=30,
+        log_every=40,
+        report_every=50,
+        eval_every=35,
+        save_every=64,
+        keep=9,
     ),
 )
 REFRESHED = 1000  # added to a latent each time that it is written back
