@@ -101,13 +101,6 @@ class ImageDecoder(nn.Module):
         return x.reshape(-1, height, width, channels)
 
 
-def upsample(x: jax.Array) -> jax.Array:
-    """Repeats every pixel 2x2: [N, h, w, c] -> [N, 2 h, 2 w, c]."""
-    n, h, w, c = x.shape
-    x = jnp.broadcast_to(x[:, :, None, :, None], (n, h, 2, w, 2, c))
-    return x.reshape(n, 2 * h, 2 * w, c)
-
-
 def reconstruction_losses(
     outputs: dict[str, jax.Array], obs: dict[str, jax.Array], spaces: Spaces
 ) -> dict[str, jax.Array]:

@@ -86,6 +86,10 @@ class Journal:
         text = ", ".join(f"{key} {value:.1f}" for key, value in scores.items())
         self.progress.write(f"step {counters.step}: evaluation {text}")
 
+    def ended(self, counters: Any) -> None:
+        """Says where the run stands, which a run that was complete already would not tell."""
+        self.progress.write(f"saved at step {counters.step}; --steps takes it further")
+
     def report(
         self, counters: Any, metrics: dict[str, jax.Array], views: dict[str, jax.Array]
     ) -> None:

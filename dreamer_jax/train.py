@@ -57,18 +57,20 @@ class Counters:
 
 def train(run: Run) -> AgentState:
     """Trains until `train.steps`, or until a signal asks to stop; saves before it returns."""
-    compiled = programs.build(run.agent, run.config.replay, run.seed, run.mesh)
-    learner, counters = start(run, compiled)
-    journal = Journal(run.logdir, run.config.train, run.env.frames_per_step, counters)
-    with stop_signals() as stopped, journal, jax.transfer_guard("disallow"):
-        seen = run.env.reset(np.array(counters.episodes) if counters.episodes else None)
-        while counters.step < run.config.train.steps and not stopped():
-            began, before = time.monotonic(), counters
-            learner, counters, seen = advance(run, compiled, learner, counters, seen, journal)
-            learner = occasions(run, compiled, learner, before, counters, journal)
-            seconds = counters.seconds + time.monotonic() - began
-            counters = replace(counters, seconds=seconds)
-        save(run, learner, counters)
+    with stop_signals() as stopped:
+        compiled = programs.build(run.agent, run.config.replay, run.seed, run.mesh)
+        learner, counters = start(run, compiled)
+        journal = Journal(run.logdir, run.config.train, run.env.frames_per_step, counters)
+        with journal, jax.transfer_guard("disallow"):
+            seen = run.env.reset(np.array(counters.episodes) if counters.episodes else None)
+            while counters.step < run.config.train.steps and not stopped():
+                began, before = time.monotonic(), counters
+                learner, counters, seen = advance(run, compiled, learner, counters, seen, journal)
+                learner = occasions(run, compiled, learner, before, counters, journal)
+                seconds = counters.seconds + time.monotonic() - began
+                counters = replace(counters, seconds=seconds)
+            save(run, learner, counters)
+            journal.ended(counters)
     return learner.state
 
 
@@ -221,10 +223,11 @@ def remembered(run: Run) -> tuple[Step, Any]:
 
 
 def save(run: Run, learner: Learner, counters: Counters) -> None:
-    """Writes a checkpoint of everything that learning has produced."""
+    """Writes a checkpoint of everything that learning has produced, unless it is there."""
     items = {"agent": learner.state, "replay": learner.memory}
     directory = run.logdir / "checkpoints"
-    checkpoint.save(directory, counters.step, items, asdict(counters), run.config.train.keep)
+    if checkpoint.latest(directory) != counters.step:
+        checkpoint.save(directory, counters.step, items, asdict(counters), run.config.train.keep)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from command import SMALL, call, lines
 
@@ -15,12 +16,15 @@ import envs
 from dreamer_jax import mesh as meshes
 from dreamer_jax import programs, replay
 from dreamer_jax.agents import dreamer
-from dreamer_jax.main import FLAGS, decide
-from dreamer_jax.train import Learner, Run, remembered
+from dreamer_jax.main import FLAGS, decide, restored, stored
+from dreamer_jax.train import Run, remembered
 from dreamer_jax.types import Agent, AgentState, ReplayState, Step
 
-DEVICES, FILLED = 8, 20
-WIDE = (*SMALL, "--set=train.envs=8", "--set=replay.batch=8", "--set=train.prefill=80")
+DEVICES, FILLED, SEED = 8, 20, 0
+WIDE = (
+    *(*SMALL, "--set=train.envs=8", "--set=replay.batch=8", "--set=train.prefill=80"),
+    "--set=train.report_every=0",
+)
 
 
 def everything() -> dict[str, Any]:
@@ -32,14 +36,14 @@ def everything() -> dict[str, Any]:
     run = Run(agent, env, config, 0, meshes.make(1), Path(), lambda _: {}, lambda state: state)
     state = jax.jit(agent.init)(jax.random.key(0))
     memory = filled(*remembered(run))
-    window = drawer(config, meshes.make(1))(memory, jax.random.key(1))[1]
+    eight, hlo = updated(agent, config, state, memory)
     return {
         "devices": len(jax.devices()),
-        "losses": [losses(agent, state, window, meshes.make(n)) for n in (1, DEVICES)],
+        "losses": [updated_on_one(agent, config, state, memory), eight],
         "rows": rows_drawn(config, memory),
         "ring_bytes": sum(x.nbytes for x in jax.tree.leaves(memory)),
         "gradients": sum(x.size for x in jax.tree.leaves(state.params)),
-        "hlo": compiled(agent, config, state, memory),
+        "hlo": hlo,
     }
 
 
@@ -65,30 +69,16 @@ def filled(step: Any, latent: Any) -> ReplayState:
     return memory
 
 
-def drawer(config: Any, mesh: Any) -> Any:
-    """The compiled draw of a batch: (memory, key) -> memory, window."""
+def drawer(config: Any) -> Any:
+    """The compiled draw of a batch on all devices: (memory, key) -> memory, window."""
+    mesh = meshes.make(DEVICES)
     return jax.jit(lambda memory, key: programs.draw(config.replay, mesh, memory, key))
-
-
-def losses(agent: Agent, state: AgentState, window: Any, mesh: Any) -> dict[str, float]:
-    """Metrics of one update of the same window, split over a mesh."""
-    batch = jax.sharding.NamedSharding(mesh, meshes.BATCH)
-    split = window.replace(
-        steps=jax.device_put(window.steps, batch),
-        latents=jax.device_put(window.latents, batch),
-        row=jax.device_put(window.row, meshes.split(mesh)),
-        time=jax.device_put(window.time, batch),
-    )
-    here = jax.device_put(state, meshes.copied(mesh))
-    metrics = jax.jit(agent.update)(here, split, jax.random.key(2))[2]
-    return {key: float(value) for key, value in metrics.items()}
 
 
 def rows_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
     """The rows that the sequences of each device come from, over some draws."""
-    mesh = meshes.make(DEVICES)
-    memory = jax.device_put(memory, meshes.split(mesh))
-    draw = drawer(config, mesh)
+    memory = jax.device_put(memory, meshes.split(meshes.make(DEVICES)))
+    draw = drawer(config)
     found: list[set[int]] = [set() for _ in range(DEVICES)]
     for seed in range(10):
         memory, window = draw(memory, jax.random.key(seed))
@@ -97,15 +87,31 @@ def rows_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
     return [sorted(map(int, rows)) for rows in found]
 
 
-def compiled(agent: Agent, config: Any, state: AgentState, memory: ReplayState) -> str:
-    """The text of the program `learn` on all devices."""
+def updated(
+    agent: Agent, config: Any, state: AgentState, memory: ReplayState
+) -> tuple[dict[str, float], str]:
+    """Metrics of one update on all devices, and the text of the program that does it."""
     mesh = meshes.make(DEVICES)
-    built = programs.build(agent, config.replay, 0, mesh)
-    state = jax.device_put(state, meshes.copied(mesh))
-    memory = jax.device_put(memory, meshes.split(mesh))
-    learner = Learner(state, memory, agent.carry(DEVICES), built.zeros(state, memory))
+    built = programs.build(agent, config.replay, SEED, mesh)
+    # Copies, because the program takes what it is given.
+    state = jax.device_put(jax.tree.map(jnp.copy, state), meshes.copied(mesh))
+    memory = jax.device_put(jax.tree.map(jnp.copy, memory), meshes.split(mesh))
     count = jax.device_put(np.int32(1), meshes.copied(mesh))
-    return built.learn.lower(state, memory, learner.sums, count).compile().as_text()
+    sums = built.zeros(state, memory)
+    program = built.learn.lower(state, memory, sums, count).compile()
+    metrics = program(state, memory, sums, count)[2]
+    return {key: float(value) for key, value in metrics.items()}, program.as_text()
+
+
+def updated_on_one(
+    agent: Agent, config: Any, state: AgentState, memory: ReplayState
+) -> dict[str, float]:
+    """Metrics of the same update of the same window on a single device."""
+    draw_key, update_key = jax.random.split(programs.derive(SEED, programs.LEARN, 0))
+    split = jax.device_put(memory, meshes.split(meshes.make(DEVICES)))
+    window = jax.device_put(drawer(config)(split, draw_key)[1], jax.devices()[0])
+    metrics = jax.jit(agent.update)(state, window, update_key)[2]
+    return {key: float(value) for key, value in metrics.items()}
 
 
 def mistakes(folder: Path) -> list[tuple[int, str]]:
@@ -119,13 +125,12 @@ def mistakes(folder: Path) -> list[tuple[int, str]]:
 
 
 def trained(folder: Path) -> dict[str, Any]:
-    """A whole run on eight devices, then resumed on one."""
-    codes = [
-        call(*WIDE, "--mesh=data=8", "--steps=120", f"--logdir={folder}/run").code,
-        call("--steps=160", f"--logdir={folder}/run").code,
-    ]
-    written = [line["step"] for line in lines(folder / "run") if "loss/total" in line]
-    return {"codes": codes, "steps": written}
+    """A whole run on eight devices; one device can read what it has saved."""
+    logdir = folder / "run"
+    code = call(*WIDE, "--mesh=data=8", "--steps=120", f"--logdir={logdir}").code
+    _, state = restored(stored(logdir))
+    written = [line["step"] for line in lines(logdir) if "loss/total" in line]
+    return {"code": code, "steps": written, "updates": int(state.updates)}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dreamer_jax import actor_critic
+from dreamer_jax.actor_critic import ActionDist
 from dreamer_jax.dists import BoundedNormal, Choices, TwoHot
 from dreamer_jax.math import symexp_bins
 from dreamer_jax.types import ReturnRange, Rollout
@@ -99,7 +100,7 @@ def test_policy_loss_is_reinforce_by_hand() -> None:
     gain = jnp.asarray(VALUE[:-1])
 
     def loss(logits: jax.Array, gain: jax.Array) -> jax.Array:
-        policy = {"action": Choices.from_logits(logits, (5,), unimix=0.0)}
+        policy: dict[str, ActionDist] = {"action": Choices.from_logits(logits, (5,), unimix=0.0)}
         action = {"action": choice}
         return actor_critic.policy_loss(policy, action, gain, jnp.asarray(WEIGHT), 0.3)
 
@@ -197,7 +198,7 @@ ENDINGS = {  # steps that are last, and those of them that are terminal
 def test_replay_returns_against_a_loop(ending: str) -> None:
     reward, bootstrap = np.random.default_rng(4).normal(size=(2, 7)).astype(np.float32)
     last, terminal = (np.isin(np.arange(7), steps) for steps in ENDINGS[ending])
-    columns = [jnp.asarray(x)[:, None] for x in (reward, last, terminal, bootstrap)]
-    actual = actor_critic.replay_returns(*columns, 333.0, 0.95)[:, 0]
+    r, ends, over, v = (jnp.asarray(x)[:, None] for x in (reward, last, terminal, bootstrap))
+    actual = actor_critic.replay_returns(r, ends, over, v, 333.0, 0.95)[:, 0]
     expected = replay_returns_slowly(reward, last, terminal, bootstrap)
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)

@@ -132,10 +132,10 @@ def test_what_cannot_be_split_is_named(facts: dict[str, Any]):
         assert part in message and "--mesh=data=8" in message
 
 
-def test_a_run_on_eight_devices_goes_on_on_one(facts: dict[str, Any]):
-    assert facts["trained"]["codes"] == [0, 0]
-    steps = facts["trained"]["steps"]
-    assert steps == sorted(set(steps)) and steps[-1] == 160
+def test_a_run_on_eight_devices_can_be_read_on_one(facts: dict[str, Any]):
+    run = facts["trained"]
+    assert (run["code"], run["steps"]) == (0, [104, 120])
+    assert run["updates"] == (120 - 80) * 8 // (8 * 8)  # after the prefill, at train ratio 8
 
 
 @pytest.mark.parametrize("text", ["4", "data", "data=", "data=x", "data=0", "data=-1", "rows=2"])

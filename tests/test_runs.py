@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from command import SMALL, Result, call, lines, start

@@ -28,8 +28,16 @@ BOTH: Space = {**TURN, "speed": gym.Box(-1, 1, (2,), np.float32)}
 CONFIG = resolve(
     Config(
         model=Model(
-            **{"depth": 1, "deter": 16, "hidden": 8, "classes": 4, "units": 8},
-            **{"stoch": 3, "blocks": 4, "bins": 41, "policy_layers": 1, "value_layers": 1},
+            depth=1,
+            deter=16,
+            hidden=8,
+            classes=4,
+            units=8,
+            stoch=3,
+            blocks=4,
+            bins=41,
+            policy_layers=1,
+            value_layers=1,
         ),
         optimizer=Optimizer(learning_rate=3e-3, warmup=2),
     )
