@@ -41,6 +41,6 @@ setup(
         "cuda13": ["jax[cuda13]"],
         "mario": ["gym-super-mario-bros", "nes-py"],
         "pokemon": ["pyboy"],
-        "test": ["hypothesis", "pyright>=1.1.414", "pytest>=9", "pytest-xdist", "ruff>=0.17"],
+        "test": ["hypothesis", "matplotlib", "pyright>=1.1.414", "pytest>=9", "ruff>=0.17"],
     },
 )

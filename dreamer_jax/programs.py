@@ -1,7 +1,7 @@
 """The compiled programs of a run: act, learn and report, each one donated call."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +54,7 @@ def build(agent: Agent, config: Replay, seed: int, mesh: Mesh) -> Programs:
 
 def ring_sharding(mesh: Mesh, config: Replay) -> Any:
     """Where a replay state lies: rows over the devices, arrays of steps in `config.memory`."""
-    rows, counters = meshes.split(mesh, config.memory), meshes.split(mesh)
+    rows, counters = meshes.split(mesh, config.memory), cast(Any, meshes.split(mesh))
     return ReplayState(steps=rows, latents=rows, total=counters, online=counters)
 
 

@@ -72,8 +72,8 @@ def update(
     )(trained, state, batch, key)
     changes, optimizer = dreamer.optimizer.update(gradients, state.optimizer, trained)
     params = state.params | cast(Params, optax.apply_updates(trained, changes))
-    metrics |= {"optimizer/gradient_norm": optax.global_norm(gradients)}
-    metrics |= {"optimizer/update_norm": optax.global_norm(changes)}
+    metrics |= {"optimizer/gradient_norm": optax.tree.norm(gradients)}
+    metrics |= {"optimizer/update_norm": optax.tree.norm(changes)}
     state = state.replace(
         params=params,
         slow_value=optax.incremental_update(
