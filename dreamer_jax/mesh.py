@@ -10,6 +10,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 DATA = "data"
 ROWS: Any = PartitionSpec(DATA)  # of arrays [E, ...]
+COPIED: Any = PartitionSpec()
 BATCH: Any = PartitionSpec(None, DATA)  # of arrays [T, B, ...]
 
 
@@ -58,3 +59,19 @@ def per_shard(
 ) -> Callable[..., Any]:
     """Runs `function` on each device's own share; specs as of `jax.shard_map`."""
     return jax.shard_map(function, mesh=mesh, in_specs=inputs, out_specs=outputs, check_vma=False)
+
+
+def within(mesh: Mesh) -> Any:
+    """A context in which `locally` knows the devices."""
+    return jax.sharding.use_abstract_mesh(mesh.abstract_mesh)
+
+
+def locally(function: Callable[..., Any], inputs: Any, outputs: Any) -> Callable[..., Any]:
+    """`per_shard` on the mesh of the context `within`; outside of one, the function itself.
+
+    For loops over time: gradients of what is copied to all devices are then summed over devices
+    once, after the loop, and not at every step of it.
+    """
+    if DATA not in jax.sharding.get_abstract_mesh().axis_names:
+        return function
+    return jax.shard_map(function, in_specs=inputs, out_specs=outputs, check_vma=False)

@@ -112,7 +112,8 @@ def update(
     """Draws, learns, and writes the fresh latents back."""
     draw_key, update_key = jax.random.split(derive(seed, LEARN, state.updates))
     memory, window = draw(config, mesh, memory, draw_key)
-    state, latents, metrics = agent.update(state, window, update_key)
+    with meshes.within(mesh):
+        state, latents, metrics = agent.update(state, window, update_key)
     return state, refresh(mesh, memory, window, latents), metrics
 
 

@@ -14,6 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from dreamer_jax import mesh
 from dreamer_jax.dists import Categorical
 from dreamer_jax.nets import MLP, BlockLinear, Linear, NormAct
 from dreamer_jax.types import CompactLatent, Latent
@@ -151,12 +152,17 @@ def observe(
     Returns: latents [T, B, ...], posteriors and priors [T, B, S, K].
     """
 
-    def step(latent: Latent, inputs: tuple[jax.Array, ...]) -> tuple[Latent, Any]:
-        latent, posterior = observe_step(model, variables, latent, *inputs)
-        return latent, (latent, posterior)
+    def filtered(variables: Variables, start: Latent, inputs: Any) -> tuple[Latent, Categorical]:
+        def step(latent: Latent, inputs: tuple[jax.Array, ...]) -> tuple[Latent, Any]:
+            latent, posterior = observe_step(model, variables, latent, *inputs)
+            return latent, (latent, posterior)
+
+        return jax.lax.scan(step, start, inputs)[1]
 
     uniform = jax.random.uniform(key, (*is_first.shape, model.stoch))
-    _, (latents, posteriors) = jax.lax.scan(step, start, (actions, tokens, is_first, uniform))
+    specs = (mesh.COPIED, mesh.ROWS, mesh.BATCH)
+    inputs = (actions, tokens, is_first, uniform)
+    latents, posteriors = mesh.locally(filtered, specs, mesh.BATCH)(variables, start, inputs)
     # The prior reads nothing but deter, so one call for all steps replaces T small ones.
     return latents, posteriors, run(model, variables, "prior", latents.deter)
 

@@ -3,11 +3,13 @@
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 from absl import flags
 from absl.testing import flagsaver
 
@@ -20,9 +22,14 @@ SMALL = (
     "--env=counting",
     "--config=debug",
     *(f"--set=model.{name}_layers=1" for name in ("encoder", "decoder", "policy", "value")),
-    *("--set=model.units=24", "--set=env.length=5"),
+    *("--set=model.units=24", "--set=model.vectors=standardize", "--set=env.length=5"),
     *("--set=train.log_every=20", "--set=train.report_every=30", "--set=train.eval_every=40"),
 )
+
+
+# These programs run for moments: compiling them well would take longer than it saves.
+HASTE = "jax_disable_most_optimizations"
+ENVIRON = {**os.environ, HASTE.upper(): "1"}
 
 
 class Result(NamedTuple):
@@ -36,11 +43,13 @@ class Result(NamedTuple):
 def call(*arguments: Any) -> Result:
     """Runs main in this process, with flags as if nobody had ever set one."""
     before = flagsaver.save_flag_values()
+    jax.config.update(HASTE, True)
     out, err = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(["main", *map(str, arguments)])
     finally:
+        jax.config.update(HASTE, False)
         flagsaver.restore_flag_values(before)
         flags.FLAGS.unparse_flags()
     return Result(code, out.getvalue(), err.getvalue())
@@ -51,6 +60,7 @@ def start(*arguments: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "dreamer_jax.main", *map(str, arguments)],
         cwd=ROOT,
+        env=ENVIRON,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
