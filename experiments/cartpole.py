@@ -35,11 +35,12 @@ def main(_: Sequence[str]) -> None:
         configs.default(FLAGS.task, family), family, envs.default_options(FLAGS.task)
     )
     steps = [preset.train.steps * (i + 1) for i in range(1 + FLAGS.again)]
+    seeds = range(FLAGS.seeds)
     with ThreadPoolExecutor(FLAGS.jobs) as pool:
-        results = list(pool.map(lambda seed: run(seed, steps), range(FLAGS.seeds)))
+        results = dict(zip(seeds, pool.map(lambda seed: run(seed, steps), seeds), strict=True))
     folder = RESULTS / re.sub(r"[^\w.-]+", "_", FLAGS.task)
     folder.mkdir(parents=True, exist_ok=True)
-    for seed, lines in enumerate(results):
+    for seed, lines in results.items():
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (folder / f"seed{seed}.jsonl").write_text(text)
     draw(results, steps, folder / "curves.png")
@@ -55,7 +56,7 @@ def run(seed: int, steps: Sequence[int]) -> list[dict[str, Any]]:
     for until in steps:
         call([*command, f"--steps={until}"], core)
         shown = call([*command, "--mode=eval", "--episodes=100"], core)
-        final.append({"step": until, "episodes": 100, "text": shown.strip()})
+        final += [{"step": until, **scores} for scores in read_scores(shown)]
         print(f"seed {seed}, {until} steps\n{shown}", flush=True)
     return [*evaluations(logdir), *final]
 
@@ -72,13 +73,23 @@ def call(command: list[str], core: set[int]) -> str:
     return done.stdout
 
 
+def read_scores(shown: str) -> list[dict[str, Any]]:
+    """What --mode=eval prints, one dictionary for each of its lines."""
+    scores = []
+    for line in shown.strip().splitlines():
+        policy, episodes, _, *pairs = line.split()
+        values = dict(zip(pairs[::2], map(float, pairs[1::2]), strict=True))
+        scores.append({"policy": policy, "episodes": int(episodes), **values})
+    return scores
+
+
 def evaluations(logdir: Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl that hold an evaluation."""
     lines = [json.loads(line) for line in (logdir / "metrics.jsonl").read_text().splitlines()]
     return [line for line in lines if "evaluation/mean" in line]
 
 
-def draw(results: Sequence[Sequence[dict[str, Any]]], steps: Sequence[int], path: Path) -> None:
+def draw(results: dict[int, list[dict[str, Any]]], steps: Sequence[int], path: Path) -> None:
     """One curve per seed: greedy mean of each evaluation against environment steps."""
     import matplotlib
 
@@ -86,7 +97,7 @@ def draw(results: Sequence[Sequence[dict[str, Any]]], steps: Sequence[int], path
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
-    for seed, lines in enumerate(results):
+    for seed, lines in results.items():
         curve = [line for line in lines if "evaluation/mean" in line]
         axes.plot(
             [line["step"] for line in curve],

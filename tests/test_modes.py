@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from command import SMALL, call, lines
+from command import SMALL, call, hastily, lines
 
 from dreamer_jax import mesh
 from dreamer_jax.agents.networks import BEHAVIOR, WORLD_MODEL
@@ -61,7 +61,8 @@ def restored_fresh(logdir: Path) -> AgentState:
     """What a run with the same config and seed starts from."""
     setup = stored(logdir)
     agent, _ = restored(setup)
-    return build(agent, setup.config.replay, setup.seed, mesh.make(1)).init()
+    with hastily():
+        return build(agent, setup.config.replay, setup.seed, mesh.make(1)).init()
 
 
 def test_behavior_learns_on_a_frozen_world_model(source: Path, behavior: Path):

@@ -118,7 +118,7 @@ class SlowQueue:
 
 
 @given(layout=st.sampled_from(LAYOUTS), extra=st.integers(0, 40), seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_windows_are_what_was_written(layout: Layout, extra: int, seed: int):
     total = layout.window + extra
     state = filled(layout, total)
@@ -133,7 +133,7 @@ def test_windows_are_what_was_written(layout: Layout, extra: int, seed: int):
     pauses=st.lists(st.integers(0, 9), min_size=1, max_size=8),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_online_queue_against_a_slow_one(layout: Layout, pauses: list[int], seed: int):
     state, queue = filled(layout, layout.window), SlowQueue(layout)
     for pause in pauses:
@@ -195,7 +195,7 @@ def test_every_start_is_equally_likely():
 
 
 @given(extra=st.integers(0, 20), seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_refresh_writes_to_the_trained_steps_and_nowhere_else(extra: int, seed: int):
     layout = LAYOUTS[3]
     state = filled(layout, layout.window + extra)
