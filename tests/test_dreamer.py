@@ -44,6 +44,12 @@ def test_losses_of_mixed_observations_and_actions() -> None:
     assert all(np.isfinite(x) for x in metrics.values())
 
 
+@pytest.mark.parametrize("name", SCALES)
+def test_each_loss_has_its_published_scale(name: str) -> None:
+    ones = jnp.ones((3, 2) if name == "replay_value" else (4, 2))
+    assert agent.weighted_sum(tiny.make(), {name: ones}, (4, 2)) == np.float32(SCALES[name])
+
+
 def test_losses_of_pixels_alone() -> None:
     dreamer = tiny.make(tiny.PIXELS)
     batch, params = prepare(dreamer, tiny.window(dreamer)), tiny.made_up(dreamer).params
