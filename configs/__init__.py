@@ -1,4 +1,4 @@
-"""Presets by name. Each module says what it is for, what it costs and what it reaches."""
+"""Presets by name. Each module says what it is for; once measured, what it costs and reaches."""
 
 import importlib
 from typing import Any

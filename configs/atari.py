@@ -6,7 +6,7 @@ from dreamer_jax.config import Config, Model, Replay, Train
 
 
 def get_config(env: Any) -> Config:
-    """200 million frames at train ratio 32."""
+    """200 million frames at train ratio 32. Not measured yet."""
     return Config(
         env=env,
         model=Model(depth=64),

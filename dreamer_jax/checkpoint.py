@@ -1,14 +1,26 @@
-"""Checkpoints: named trees of arrays and JSON counters, complete or absent, never code."""
+"""Checkpoints: named trees of arrays and JSON counters, complete or absent, never code.
 
+Each checkpoint of a run is a directory, named by its step: `arrays` (orbax), a few files beside it,
+and `checksums.json`, written last, which the arrays must agree with.
+"""
+
+import errno
+import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
+
+from dreamer_jax import archive
+from dreamer_jax.faults import Damaged
+
+ARRAYS, CHECKSUMS = "arrays", "checksums.json"
 
 
 def save(
@@ -16,29 +28,44 @@ def save(
     step: int,
     items: dict[str, Any],
     host: dict[str, Any],
-    keep: int,
-) -> None:
-    """Writes `items` and `host` as the checkpoint of `step` and returns once it is complete.
+    files: dict[str, Any],
+    keep: Callable[[list[int]], set[int]],
+) -> int:
+    """Writes the checkpoint of `step`, returns once it is complete, with the bytes it takes.
 
-    items: trees of arrays, each restorable without the others.
+    items: trees of arrays on any device, each restorable without the others.
     host: what JSON can hold; floats must be finite.
-    keep: how many of the newest checkpoints stay, this one included; at least 1.
+    files: trees of NumPy arrays whose shapes nobody knows beforehand.
+    keep: which of the complete steps, ascending, stay; this one does in any case.
     Whenever the process dies, a checkpoint of this step is complete or absent.
-    Raises ValueError or TypeError, before anything is written, for what cannot be saved.
+    Raises ValueError or TypeError, before anything is written, for what cannot be saved, and
+    OSError where the disk is full.
     """
-    if keep < 1:
-        raise ValueError(f"at least 1 checkpoint must be kept, not {keep}")
     json.dumps(host, allow_nan=False)
     root = Path(directory).absolute()
     _sweep(root)
+    root.mkdir(parents=True, exist_ok=True)
+    need, free = sum(x.nbytes for x in jax.tree.leaves(items)), shutil.disk_usage(root).free
+    if need > free:
+        message = f"No space left: {need} bytes are needed, but only {free} are free"
+        raise OSError(errno.ENOSPC, message)
     fresh = root / f"{step}.new"
-    with _context():
-        ocp.save_checkpointables(str(fresh), items, custom_metadata=host)
+    try:
+        with _context():
+            ocp.save_checkpointables(str(fresh / ARRAYS), items, custom_metadata=host)
+        for name, tree in files.items():
+            archive.write(fresh / f"{name}.npz", tree)
+        (fresh / CHECKSUMS).write_text(json.dumps(_checksums(fresh / ARRAYS, items), indent=1))
+    except Exception:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
     _publish(fresh, root / str(step))
-    for old in steps(root)[:-keep]:
+    complete = steps(root)
+    for old in set(complete) - keep(complete) - {step}:
         # A directory is hidden before its files go, so no half of it is ever taken for complete.
         (root / str(old)).rename(root / f"{old}.old")
     _sweep(root)
+    return sum(file.stat().st_size for file in (root / str(step)).rglob("*") if file.is_file())
 
 
 def steps(directory: str | os.PathLike[str]) -> list[int]:
@@ -54,6 +81,37 @@ def latest(directory: str | os.PathLike[str]) -> int | None:
     return max(steps(directory), default=None)
 
 
+class Found(NamedTuple):
+    """A checkpoint that could be restored."""
+
+    step: int
+    loaded: Any
+    notes: list[str]  # a line about each newer one that could not
+
+
+def newest(directory: str | os.PathLike[str], load: Callable[[int], Any]) -> Found:
+    """The newest checkpoint for which `load(step)` does not raise Damaged, and what it returns.
+
+    Raises Damaged if there is none.
+    """
+    notes: list[str] = []
+    for step in reversed(steps(directory)):
+        try:
+            return Found(step, load(step), notes)
+        except Damaged as error:
+            notes.append(f"checkpoint {step} is damaged, trying the one before: {error}")
+    raise Damaged(f"no checkpoint in {directory} is whole. {'. '.join(notes)}")
+
+
+def discard(directory: str | os.PathLike[str], after: int) -> None:
+    """Removes the checkpoints of all steps after this one."""
+    root = Path(directory).absolute()
+    for step in steps(root):
+        if step > after:
+            (root / str(step)).rename(root / f"{step}.old")
+    _sweep(root)
+
+
 def restore(
     directory: str | os.PathLike[str], step: int, abstract: dict[str, Any]
 ) -> dict[str, Any]:
@@ -61,17 +119,19 @@ def restore(
 
     abstract: for each item its tree of `jax.ShapeDtypeStruct`, every one with its sharding, which
         need not be the one it was saved with.
-    Raises FileNotFoundError where there is no such checkpoint, and ValueError, naming the first
-    path that differs, where it does not hold exactly these arrays.
+    Raises FileNotFoundError where there is no such checkpoint, Damaged where a file of these items
+    is not what was written, and ValueError, naming the first path that differs, where the
+    checkpoint does not hold exactly these arrays.
     """
     path = _existing(directory, step)
-    saved = ocp.checkpointables_metadata(str(path)).metadata
+    _verify(path, abstract)
+    saved = _metadata(path).metadata
     for name, tree in abstract.items():
         if name not in saved:
             raise ValueError(f"checkpoint {path} has no {name!r}, only {sorted(saved)}")
         _require_equal(f"checkpoint {path}", name, _arrays(saved[name]), _arrays(tree))
     with _context():
-        return ocp.load_checkpointables(str(path), abstract)
+        return ocp.load_checkpointables(str(path / ARRAYS), abstract)
 
 
 def placed(shapes: Any, sharding: Any) -> Any:
@@ -84,25 +144,24 @@ def placed(shapes: Any, sharding: Any) -> Any:
 
 def read_host(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
     """The counters saved with a checkpoint. Raises FileNotFoundError where there is none."""
-    host = ocp.checkpointables_metadata(str(_existing(directory, step))).custom_metadata
+    path = _existing(directory, step)
+    _verify(path, ())
+    host = _metadata(path).custom_metadata
     if not isinstance(host, dict):
-        raise ValueError(f"checkpoint {step} in {directory} holds no counters")
+        raise Damaged(f"checkpoint {path} holds no counters")
     return host
 
 
-def _context() -> ocp.Context:
-    # Uncompressed, and in files of any size, an array on the host is written from where it lies:
-    # twice as fast, and without a second copy of the replay buffer in memory.
-    context = ocp.Context()
-    context.array.saving.use_compression = False
-    context.array.saving.ocdbt_target_data_file_size = 0
-    return context
+def read_arrays(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
+    """All items of a checkpoint as they were saved, by name; see `restore` for errors."""
+    path = _existing(directory, step)
+    _verify(path, _metadata(path).metadata)
+    return ocp.load_checkpointables(str(path / ARRAYS))
 
 
-def _publish(fresh: Path, path: Path) -> None:
-    if path.exists():
-        path.rename(path.with_name(f"{path.name}.old"))
-    fresh.rename(path)
+def path_of(directory: str | os.PathLike[str], step: int, name: str) -> Path:
+    """Where one of the `files` of a checkpoint is, for `archive.read`."""
+    return _existing(directory, step) / f"{name}.npz"
 
 
 def _sweep(root: Path) -> None:
@@ -112,13 +171,61 @@ def _sweep(root: Path) -> None:
             shutil.rmtree(path)
 
 
-def _is_complete(path: Path) -> bool:
-    if not path.name.isdecimal() or not path.is_dir():
-        return False
+def _verify(path: Path, items: Iterable[str]) -> None:
+    """Raises Damaged unless the files of these items, and those of no item, are as written."""
+    few = set(items)
+
+    def of_these(sums: dict[str, str]) -> dict[str, str]:
+        return {name: x for name, x in sums.items() if "/" not in name or name.split("/")[0] in few}
+
     try:
-        return ocp.checkpointables_metadata(str(path)).commit_timestamp_nsecs is not None
-    except (OSError, ValueError):
-        return False
+        expected = of_these(json.loads((path / CHECKSUMS).read_text()))
+    except (OSError, ValueError, AttributeError) as error:
+        raise Damaged(f"{path / CHECKSUMS} cannot be read: {error}") from None
+    found = of_these(_checksums(path / ARRAYS, few))
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise Damaged(f"{path / ARRAYS / name} is not as it was written")
+
+
+def _checksums(folder: Path, items: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of each file directly in the folder and in those of the items."""
+    files = [*folder.glob("*"), *(file for item in items for file in (folder / item).rglob("*"))]
+    sums = {}
+    for file in files:
+        if file.is_symlink():
+            raise Damaged(f"{file} points elsewhere")
+        if file.is_file():
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            sums[file.relative_to(folder).as_posix()] = digest
+    return sums
+
+
+def _context() -> ocp.Context:
+    # Uncompressed, and in files of any size, an array on the host is written from where it lies:
+    # twice as fast, and without a second copy of the arrays in memory.
+    context = ocp.Context()
+    context.array.saving.use_compression = False
+    context.array.saving.ocdbt_target_data_file_size = 0
+    return context
+
+
+def _metadata(path: Path) -> Any:
+    try:
+        return ocp.checkpointables_metadata(str(path / ARRAYS))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{path / ARRAYS}: {' '.join(str(error).split())}") from None
+
+
+def _publish(fresh: Path, path: Path) -> None:
+    if path.exists():
+        path.rename(path.with_name(f"{path.name}.old"))
+    fresh.rename(path)
+
+
+def _is_complete(path: Path) -> bool:
+    return path.name.isdecimal() and (path / CHECKSUMS).is_file()
 
 
 def _existing(directory: str | os.PathLike[str], step: int) -> Path:

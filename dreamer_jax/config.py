@@ -6,7 +6,6 @@ Defaults are those of DreamerV3 (2024 version). Presets in `configs/` replace wh
 import dataclasses
 import difflib
 import math
-import types
 import typing
 from dataclasses import dataclass, field
 from typing import Any
@@ -120,7 +119,8 @@ class Train:
     eval_every: int = 0  # steps between two evaluations; 0: never
     eval_episodes: int = 20  # episodes of each evaluation
     save_every: int = 100_000  # steps between two checkpoints
-    keep: int = 2  # checkpoints kept
+    keep: int = 2  # newest checkpoints kept
+    keep_every: int = 0  # steps between two checkpoints whose weights are kept for good; 0: none
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,11 @@ class Config:
 AT_LEAST_1 = {
     *("behavior.imagination", "behavior.horizon", "replay.batch", "train.envs", "train.steps"),
     *("train.log_every", "train.eval_episodes", "train.save_every", "train.keep"),
+    "optimizer.warmup",
 }
-SHARES = {
-    *("behavior.lambda_", "behavior.return_rate", "behavior.slow_rate", "model.unimix"),
-    *("optimizer.rms_decay", "optimizer.momentum"),
-}
+SHARES = {"behavior.lambda_", "behavior.return_rate", "behavior.slow_rate"}  # 0 to 1
+BELOW_1 = {"optimizer.rms_decay", "optimizer.momentum", "model.unimix"}  # 0, or more, to below 1
+POSITIVE = {"optimizer.clip", "optimizer.clip_floor"}
 
 
 def override(config: Config, assignment: str) -> Config:
@@ -179,8 +179,6 @@ def _replace(node: Any, names: list[str], text: str, path: str) -> Any:
 
 def parse(text: str, kind: Any, path: str) -> Any:
     """Reads `text` as a value of type `kind`; ValueError names the path and what was expected."""
-    if isinstance(kind, types.UnionType):
-        raise TypeError(f"{path}: union types are not supported in a config")
     try:
         if kind is bool:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
@@ -229,8 +227,10 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
             f"model.deter={m.deter}: not divisible by blocks={m.blocks}",
         ),
         (not 2 <= m.classes <= 256, f"model.classes={m.classes}: must be 2 to 256"),
-        (m.bins % 2 == 0, f"model.bins={m.bins}: must be odd, so that one bin is 0"),
-        (not 0 <= m.unimix < 1, f"model.unimix={m.unimix}: must be in [0, 1)"),
+        (
+            m.bins % 2 == 0 or m.bins < 3,
+            f"model.bins={m.bins}: must be odd, so that one bin is 0, and at least 3",
+        ),
         (
             m.dtype not in ("auto", "float32", "bfloat16"),
             f"model.dtype={m.dtype}: must be auto, float32 or bfloat16",
@@ -265,33 +265,20 @@ def _out_of_range(config: Config) -> list[tuple[bool, str]]:
     for section, fields in to_dict(dataclasses.replace(config, env=None)).items():
         for name, value in (fields or {}).items():
             path = f"{section}.{name}"
+            if isinstance(value, str):
+                continue
             low = 1 if path in AT_LEAST_1 or (section == "model" and name != "unimix") else 0
-            high = 1 if path in SHARES else math.inf
-            if not isinstance(value, str) and not low <= value <= high:
-                limit = f"{low} to 1" if path in SHARES else f"at least {low}"
-                found.append((True, f"{path}={value}: must be {limit}"))
+            right, limit = value >= low, f"at least {low}"
+            if path in SHARES:
+                right, limit = 0 <= value <= 1, "0 to 1"
+            elif path in BELOW_1:
+                right, limit = 0 <= value < 1, "at least 0 and below 1"
+            elif path in POSITIVE:
+                right, limit = value > 0, "above 0"
+            found.append((not right, f"{path}={value}: must be {limit}"))
     return found
 
 
 def to_dict(config: Config) -> dict[str, Any]:
     """Plain nested dictionary, for `config.json`."""
     return dataclasses.asdict(config)
-
-
-def from_dict(like: Config, values: dict[str, Any]) -> Config:
-    """Rebuilds a config of the same types as `like`; ValueError for unknown or missing names."""
-    return _rebuild(like, values, "config")
-
-
-def _rebuild(like: Any, values: dict[str, Any], path: str) -> Any:
-    names = {f.name for f in dataclasses.fields(like)}
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected the fields {sorted(names)}, not {values!r}")
-    if names != set(values):
-        raise ValueError(f"{path}: fields {sorted(names ^ set(values))} do not match this version")
-    children = {}
-    for name, value in values.items():
-        child = getattr(like, name)
-        nested = dataclasses.is_dataclass(child)
-        children[name] = _rebuild(child, value, f"{path}.{name}") if nested else value
-    return dataclasses.replace(like, **children)

@@ -5,11 +5,19 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.dists import Choices
-from dreamer_jax.nets import MLP, BlockLinear, Conv, Linear, NormAct, batch_major, batch_minor
+from dreamer_jax.nets import (
+    MLP,
+    STAGES,
+    BlockLinear,
+    Conv,
+    Linear,
+    NormAct,
+    batch_major,
+    batch_minor,
+)
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.types import Latent
 
-STAGES = (2, 3, 4, 4)  # channels of the encoder's stages, walked backwards
 HALVINGS = len(STAGES)
 
 

@@ -36,7 +36,9 @@ class Categorical(PyTreeNode):
         """The class whose slice of [0, 1) holds `uniform`: [...] -> [...] int32."""
         classes = self.log_probs.shape[-1]
         # A product with a triangle is a cumulative sum that every backend runs as one operation.
-        cumulative = self.probs @ jnp.triu(jnp.ones((classes, classes - 1), jnp.float32))
+        triangle = jnp.triu(jnp.ones((classes, classes - 1), jnp.float32))
+        # Rounded as accelerators do by default, the rarest classes could never be sampled.
+        cumulative = jnp.matmul(self.probs, triangle, precision="highest")
         return jnp.sum(cumulative <= uniform[..., None], axis=-1, dtype=jnp.int32)
 
     def straight_through(self, index: jax.Array) -> jax.Array:

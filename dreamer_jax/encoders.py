@@ -4,10 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dreamer_jax.nets import MLP, Conv, NormAct, batch_major, batch_minor
+from dreamer_jax.nets import MLP, STAGES, Conv, NormAct, batch_major, batch_minor
 from dreamer_jax.spaces import Spaces, flatten
-
-STAGES = (2, 3, 4, 4)  # channels of the four convolutions, in multiples of `depth`
 
 
 class Encoder(nn.Module):

@@ -1,19 +1,30 @@
 """What a run tells the world: episodes, metrics, pictures and progress, off the critical path."""
 
+import math
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from dreamer_jax.config import Train
+from dreamer_jax.faults import Diverged
 from dreamer_jax.logger import Logger
 from dreamer_jax.progress import Progress
 
 SHOWN = 4  # sequences in a picture
 MOMENTS = 8  # points in time of each
+
+
+class Pending(NamedTuple):
+    """Metrics that are still on the device."""
+
+    counters: Any  # when they were complete
+    since: int  # step that they began after
+    sums: dict[str, jax.Array]
+    updates: int  # that they are sums over
 
 
 class Journal:
@@ -23,17 +34,29 @@ class Journal:
     loop wait for every update that is still under way.
     """
 
-    def __init__(self, logdir: Path, config: Train, frames_per_step: int, counters: Any) -> None:
-        """Goes on from `counters`, what an earlier part of the run has done."""
+    def __init__(
+        self,
+        logdir: Path,
+        config: Train,
+        frames_per_step: int,
+        counters: Any,
+        past: dict[str, Any],
+    ) -> None:
+        """Goes on from `counters` and the `state` of the journal then; {} at the beginning."""
         self.logger = Logger(logdir, counters.step)
         self.progress = Progress(config.steps, counters.step)
         self.frames_per_step = frames_per_step
-        self.score = np.zeros(config.envs)
-        self.length = np.zeros(config.envs, np.int64)
-        self.pending: tuple[Any, dict[str, jax.Array], int] | None = None
-        self.recent: list[float] = []
-        self.latest: float | None = None
-        self.last = (counters.step, counters.updates, time.monotonic())
+        self.pending: Pending | None = None
+        self.score = np.array(past.get("score", [0.0] * config.envs))
+        self.length = np.array(past.get("length", [0] * config.envs))
+        self.recent: list[float] = past.get("recent", [])
+        self.latest: float | None = past.get("latest")
+        self.logged = past.get("logged", [0, 0])  # step and updates at the last line of metrics
+        self.since = (
+            counters.step,
+            counters.updates,
+            time.monotonic(),
+        )  # that rates are taken over
 
     def __enter__(self) -> "Journal":
         return self
@@ -44,9 +67,26 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._write_pending()
-        self.progress.close()
-        self.logger.close()
+        try:
+            if kind is None:
+                self.settle()
+        finally:
+            self.progress.close()
+            self.logger.close()
+
+    def state(self) -> dict[str, Any]:
+        """What a later part of the run has to know, as JSON holds it; nothing may be pending."""
+        return {
+            "score": self.score.tolist(),
+            "length": self.length.tolist(),
+            "recent": list(self.recent),
+            "latest": self.latest,
+            "logged": list(self.logged),
+        }
+
+    def say(self, text: str) -> None:
+        """Tells the user."""
+        self.progress.write(text)
 
     def saw(self, step: int, seen: Any) -> None:
         """Adds one step of every environment to the running episodes; writes those that ended."""
@@ -63,32 +103,57 @@ class Journal:
         frames = counters.step * self.frames_per_step
         self.progress.update(counters.step, frames, counters.updates, self.latest)
 
-    def metrics(self, counters: Any, sums: dict[str, jax.Array]) -> None:
-        """Writes the metrics handed over last time, and keeps these for the next."""
-        self._write_pending()
-        self.pending = (counters, sums, counters.updates - self.last[1])
-        step, updates, then = self.last
+    def metrics(self, counters: Any, sums: dict[str, jax.Array], restarts: int) -> None:
+        """Writes the metrics handed over last time, and keeps these for the next.
+
+        restarts: environments that crashed or hung since the process began.
+        """
+        self.settle()
+        step, updates = self.logged
+        self.pending = Pending(counters, step, sums, counters.updates - updates)
+        self.logged = [counters.step, counters.updates]
+        step, updates, then = self.since
         now = time.monotonic()
         elapsed = max(now - then, 1e-9)
         rates = {
             "speed/frames_per_second": (counters.step - step) * self.frames_per_step / elapsed,
             "speed/updates_per_second": (counters.updates - updates) / elapsed,
+            "env/restarts": restarts,
         }
         if self.recent:
             rates["episode/mean_score"] = float(np.mean(self.recent))
             self.recent.clear()
         self._scalars(counters, rates)
-        self.last = (counters.step, counters.updates, now)
+        self.since = (counters.step, counters.updates, now)
+
+    def settle(self) -> None:
+        """Writes what is pending. Raises Diverged if a loss is not finite."""
+        if self.pending is None:
+            return
+        (counters, since, sums, updates), self.pending = self.pending, None
+        means = {k: float(v) / max(1, updates) for k, v in jax.device_get(sums).items()}
+        self._scalars(counters, means)
+        wrong = [k for k, v in means.items() if k.startswith("loss/") and not math.isfinite(v)]
+        if wrong:
+            span = f"between steps {since} and {counters.step}"
+            raise Diverged(f"not finite any more {span}: {', '.join(wrong)}")
 
     def evaluation(self, counters: Any, scores: dict[str, float]) -> None:
-        """Writes the scores of an evaluation."""
+        """Writes the scores of an evaluation; nothing where it was stopped."""
+        if not scores:
+            return
         self._scalars(counters, {f"evaluation/{key}": value for key, value in scores.items()})
         text = ", ".join(f"{key} {value:.1f}" for key, value in scores.items())
-        self.progress.write(f"step {counters.step}: evaluation {text}")
+        self.say(f"step {counters.step}: evaluation {text}")
+
+    def saved(self, counters: Any, seconds: float, bytes_before: int) -> None:
+        """Writes how long training stood still for a checkpoint, and how big the one before was."""
+        values = {"checkpoint/pause_seconds": seconds, "checkpoint/bytes_before": bytes_before}
+        self._scalars(counters, values)
 
     def ended(self, counters: Any) -> None:
         """Says where the run stands, which a run that was complete already would not tell."""
-        self.progress.write(f"saved at step {counters.step}; --steps takes it further")
+        self.say(f"saved at step {counters.step}; --steps takes it further")
 
     def report(
         self, counters: Any, metrics: dict[str, jax.Array], views: dict[str, jax.Array]
@@ -98,13 +163,6 @@ class Journal:
         self._scalars(counters, {key: float(value) for key, value in metrics.items()})
         for key, view in views.items():
             self.logger.image(counters.step, f"report/{key}", picture(np.asarray(view)))
-
-    def _write_pending(self) -> None:
-        if self.pending is not None:
-            counters, sums, updates = self.pending
-            means = {k: float(v) / max(1, updates) for k, v in jax.device_get(sums).items()}
-            self._scalars(counters, means)
-            self.pending = None
 
     def _scalars(self, counters: Any, values: dict[str, float]) -> None:
         frames = counters.step * self.frames_per_step
@@ -119,7 +177,7 @@ def picture(view: np.ndarray) -> np.ndarray:
     """
     times = np.linspace(0, view.shape[1] - 1, MOMENTS).round().astype(int)
     view = view[:, times, :SHOWN].astype(np.uint8)
-    view = np.repeat(view, 3, -1) if view.shape[-1] == 1 else view[..., -3:]
+    view = view[..., -3:] if view.shape[-1] >= 3 else np.repeat(view[..., -1:], 3, -1)
     _, t, n, h, w, c = view.shape
     sheet = view.transpose(2, 0, 3, 1, 4, 5).reshape(n * 2 * h, t * w, c)
     sheet[:, t // 2 * w - 1 : t // 2 * w + 1] = (255, 0, 0)

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from tensorboardX import SummaryWriter
 
-BOARD_SECONDS = 10  # between two writes of TensorBoard events
+from dreamer_jax.board import Board
 
 
 class Logger:
@@ -22,14 +21,14 @@ class Logger:
     def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
         """Opens the record of a run that goes on after `first_step`, 0 for a new one.
 
-        What was recorded beyond that step is dropped, for those steps will be lived again.
+        What was recorded after it is dropped, for those steps will be lived again; an episode that
+        ended with the step itself is written when the run goes on.
         """
         root = Path(logdir)
         root.mkdir(parents=True, exist_ok=True)
         self._metrics = _continue_lines(root / "metrics.jsonl", first_step)
-        self._episodes = _continue_lines(root / "episodes.jsonl", first_step)
-        purge_step = first_step + 1 if first_step else None
-        self._board = SummaryWriter(str(root), purge_step=purge_step, flush_secs=BOARD_SECONDS)
+        self._episodes = _continue_lines(root / "episodes.jsonl", first_step - 1)
+        self._board = Board(root, first_step)
 
     def scalars(self, step: int, frames: int, seconds: float, values: dict[str, float]) -> None:
         """One line of metrics; `frames` counts those of the environment, `seconds` the run's."""
@@ -51,7 +50,7 @@ class Logger:
             raise ValueError(
                 f"image {name} must be [H, W, 3] uint8, not {list(array.shape)} {array.dtype}"
             )
-        self._board.add_image(name, array, step, dataformats="HWC")
+        self._board.image(name, array, step)
 
     def close(self) -> None:
         """Completes the record; nothing may be added afterwards."""
@@ -62,7 +61,7 @@ class Logger:
     def _point(self, name: str, value: float, step: int) -> None:
         number = _plain(value)
         if number is not None:
-            self._board.add_scalar(name, number, step)
+            self._board.scalar(name, number, step)
 
 
 def _continue_lines(path: Path, last_step: int) -> TextIO:

@@ -1,25 +1,30 @@
 """Trains or evaluates: python -m dreamer_jax.main --env=atari_pong"""
 
 import dataclasses
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from absl import flags
+from absl import logging as absl_logging
 
 import configs
 import envs
 from dreamer_jax import checkpoint, evaluate, heap, mesh, saved
 from dreamer_jax import config as config_
 from dreamer_jax.agents import dreamer
-from dreamer_jax.agents.networks import WORLD_MODEL
+from dreamer_jax.agents.transfer import inherit
 from dreamer_jax.config import Config
-from dreamer_jax.train import Run, preflight, train
+from dreamer_jax.evaluate import Player
+from dreamer_jax.faults import Damaged, Fault
+from dreamer_jax.preflight import measure, preflight
+from dreamer_jax.run import Run
+from dreamer_jax.train import train
 from dreamer_jax.types import Agent, AgentState
 
 FLAGS = flags.FLAGS
@@ -29,14 +34,16 @@ flags.DEFINE_string("size", None, f"Model size: {', '.join(config_.SIZES)}, or a
 flags.DEFINE_multi_string("set", [], "Override a number: path=value, e.g. model.units=128.")
 flags.DEFINE_enum("mode", "train", ["train", "eval"], "What to do.")
 flags.DEFINE_string("logdir", None, "Where the run lives; the same one again resumes it.")
-flags.DEFINE_integer("seed", None, "Seed of everything; default 0.", lower_bound=0)
+flags.DEFINE_integer("seed", None, "Seed of everything; default 0.", 0, 2**31 - 1)
 flags.DEFINE_integer("steps", None, "Actions to take in all; short for train.steps.", lower_bound=1)
-flags.DEFINE_string("mesh", "data=1", "Devices to split replay and batch over, such as data=4.")
+flags.DEFINE_string("mesh", None, "Devices to split replay and batch over: data=N; default data=1.")
 flags.DEFINE_integer("episodes", 100, "Episodes to play with --mode=eval.", lower_bound=1)
+flags.DEFINE_bool("deterministic", False, "Make a GPU repeat itself to the last bit; slower.")
 flags.DEFINE_bool("help", False, "Show these flags.")
 
 EVAL_ENVS = 16  # environments played side by side in an evaluation
-EVAL_SEED = 1 << 20  # evaluations never see an episode that training sees
+# Seeds of the episodes that evaluations play, apart from those of training and from each other.
+PERIODIC, FINAL = 1 << 20, 2 << 20
 
 
 class Setup(NamedTuple):
@@ -46,11 +53,12 @@ class Setup(NamedTuple):
     preset: str
     seed: int
     config: Config
+    mesh: str
     logdir: Path
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit code: 0 done, 2 for a mistake of the user, which is explained in one line."""
+    """Exit code: 0 done, 2 for a mistake of the user, 1 for a fault; both explained in one line."""
     try:
         unknown = FLAGS(argv)[1:]
         if unknown:
@@ -61,23 +69,41 @@ def main(argv: Sequence[str]) -> int:
         if FLAGS.config == "help":
             print(configs.describe())
             return 0
+        if FLAGS.deterministic:
+            flag = "--xla_gpu_deterministic_ops=true"
+            os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
+        absl_logging.set_verbosity(absl_logging.FATAL)  # orbax logs what it raises
         heap.keep_freed_memory()
         task = {"train": training, "eval": evaluation}[FLAGS.mode]()
     except (flags.Error, ValueError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    task()
+    try:
+        task()
+    except (Fault, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
     return 0
+
+
+def interruptible(argv: Sequence[str]) -> int:
+    """`main`, where Ctrl-C outside of training ends the program without a traceback."""
+    try:
+        return main(argv)
+    except KeyboardInterrupt:
+        return 130  # as shells have it
 
 
 def training() -> Callable[[], Any]:
     """Checks everything that a user can get wrong; what it returns only has to be called."""
     setup = decide()
-    config, devices = setup.config, mesh.make(mesh.parse(FLAGS.mesh))
+    config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
     mesh.divides(devices, "train.envs", config.train.envs)
     mesh.divides(devices, "replay.batch", config.replay.batch)
     env = envs.make(setup.env, config.env, config.train.envs, setup.seed)
     agent = dreamer.make(config, env.obs_space, env.act_space)
+    opened = ExitStack()
+    opened.callback(env.close)
     run = Run(
         agent=agent,
         env=env,
@@ -85,15 +111,26 @@ def training() -> Callable[[], Any]:
         seed=setup.seed,
         mesh=devices,
         logdir=setup.logdir,
-        evaluate=periodic_evaluation(setup, agent),
+        evaluate=periodic_evaluation(setup, agent, opened),
         begin=beginning(setup, agent),
     )
-    preflight(run)
+    sizes = measure(run)
+    lock = saved.lock(setup.logdir)
+    try:
+        compiled = preflight(run, sizes)
+    except ValueError:
+        saved.abandon(setup.logdir, lock)
+        raise
     saved.write(
         setup.logdir,
         {**setup._asdict(), "config": config_.to_dict(config), "logdir": str(setup.logdir)},
     )
-    return partial(train, run)
+
+    def task() -> None:
+        with lock, opened:
+            train(run, compiled)
+
+    return task
 
 
 def evaluation() -> Callable[[], Any]:
@@ -103,8 +140,9 @@ def evaluation() -> Callable[[], Any]:
 
     def play() -> None:
         for name, policy in (("greedy", agent.greedy), ("sampled", agent.policy)):
-            player = make_player(setup, agent, policy, FLAGS.episodes)
-            scores = evaluate.summary(player.play(state, FLAGS.episodes, first=0))
+            player = make_player(setup, agent, policy, FLAGS.episodes, FINAL)
+            with closing(player.env):
+                scores = evaluate.summary(player.play(state, FLAGS.episodes))
             normalised = envs.human_normalised(setup.env, scores["mean"])
             if normalised is not None:
                 scores["human_normalised"] = normalised
@@ -127,27 +165,35 @@ def decide() -> Setup:
         raise ValueError(f"--logdir={logdir} is a file")
     if saved.exists(logdir):
         return resumed(logdir)
-    if FLAGS.mode != "train":
+    if FLAGS.mode != "train" or checkpoint.steps(logdir / "checkpoints"):
         raise ValueError(f"no run in {logdir}: it has no {saved.NAME}")
     if not FLAGS.env:
         raise ValueError(f"--env is needed to start a run in {logdir}")
     family = envs.family(FLAGS.env)
     preset = FLAGS.config or configs.default(FLAGS.env, family)
     config = with_flags(configs.load(preset, family, envs.default_options(FLAGS.env)))
-    return Setup(FLAGS.env, preset, FLAGS.seed or 0, config, logdir)
+    devices = "data=1" if FLAGS.mesh is None else FLAGS.mesh
+    return Setup(FLAGS.env, preset, FLAGS.seed or 0, config, devices, logdir)
 
 
 def stored(logdir: Path) -> Setup:
     """The run that was started in `logdir`, as it was started."""
     run = saved.read(logdir)
     like = configs.load(run["preset"], envs.family(run["env"]), envs.default_options(run["env"]))
-    config = config_.from_dict(like, run["config"])
-    return Setup(run["env"], run["preset"], run["seed"], config, logdir)
+    config = saved.rebuild(like, run["config"])
+    return Setup(run["env"], run["preset"], run["seed"], config, run["mesh"], logdir)
 
 
 def resumed(logdir: Path) -> Setup:
     """The run that was started in `logdir`; a flag that says otherwise is an error."""
     before = stored(logdir)
+    changed = saved.changed_versions(saved.read(logdir))
+    devices = before.mesh if FLAGS.mesh is None else FLAGS.mesh
+    if devices != before.mesh:
+        changed.append(f"--mesh={before.mesh}, now {devices}")
+    if changed:
+        text = f"warning: {logdir} was made with {'; '.join(changed)}: numbers may differ"
+        print(text, file=sys.stderr)
     config = with_flags(before.config)
     asked = {"env": FLAGS.env, "preset": FLAGS.config, "seed": FLAGS.seed}
     asked = {key: value for key, value in asked.items() if value is not None}
@@ -155,13 +201,16 @@ def resumed(logdir: Path) -> Setup:
     wrong += saved.contradictions(config_.to_dict(before.config), config_.to_dict(config))
     if wrong:
         raise ValueError(f"{logdir} holds another run: {'; '.join(wrong)}; use another --logdir")
-    return before._replace(config=config)
+    return before._replace(config=config, mesh=devices)
 
 
 def with_flags(config: Config) -> Config:
     """Applies --size, --set and --steps, in this order."""
     if FLAGS.size is not None:
-        depth = config_.SIZES.get(FLAGS.size) or config_.parse(FLAGS.size, int, "--size")
+        depth = config_.SIZES.get(FLAGS.size)
+        if depth is None and not FLAGS.size.isdecimal():
+            raise ValueError(f"--size={FLAGS.size}: valid are {', '.join(config_.SIZES)}, a depth")
+        depth = depth or int(FLAGS.size)
         widths = dict.fromkeys(("deter", "hidden", "classes", "units"), 0)  # as depth has them
         model = dataclasses.replace(config.model, depth=depth, **widths)
         config = dataclasses.replace(config, model=model)
@@ -177,34 +226,42 @@ def with_flags(config: Config) -> Config:
 # Pieces -----------------------------------------------------------------------------------------
 
 
-def make_player(setup: Setup, agent: Agent, policy: Any, episodes: int) -> evaluate.Player:
-    """A policy in environments of its own, whose episodes training never sees."""
-    seed = setup.seed + EVAL_SEED
-    env = envs.make(setup.env, setup.config.env, min(EVAL_ENVS, episodes), seed)
-    return evaluate.Player(agent, policy, env, seed)
+def make_player(setup: Setup, agent: Agent, policy: Any, episodes: int, seed: int) -> Player:
+    """A policy in environments of its own."""
+    env = envs.make(setup.env, setup.config.env, min(EVAL_ENVS, episodes), setup.seed + seed)
+    return Player(agent, policy, env, setup.seed + seed)
 
 
-def periodic_evaluation(setup: Setup, agent: Agent) -> Callable[[AgentState], dict[str, float]]:
+def periodic_evaluation(setup: Setup, agent: Agent, opened: ExitStack) -> Callable[..., Any]:
     """The evaluation that training asks for: always the same episodes, greedily."""
     train_ = setup.config.train
     if not train_.eval_every:
-        return lambda _: {}
-    player = make_player(setup, agent, agent.greedy, train_.eval_episodes)
-    return lambda state: evaluate.summary(player.play(state, train_.eval_episodes, first=0))
+        return lambda *_: {}
+    player = make_player(setup, agent, agent.greedy, train_.eval_episodes, PERIODIC)
+    opened.callback(player.env.close)
+
+    def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
+        return evaluate.summary(player.play(state, train_.eval_episodes, stopped))
+
+    return scores
 
 
 def restored(setup: Setup) -> tuple[Agent, AgentState]:
     """The agent of a saved run, from its newest checkpoint; ValueError if there is none."""
     directory = setup.logdir / "checkpoints"
-    newest = checkpoint.latest(directory)
-    if newest is None:
+    if not checkpoint.steps(directory):
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
-    env = envs.make(setup.env, setup.config.env, 1, setup.seed)
-    agent = dreamer.make(setup.config, env.obs_space, env.act_space)
-    env.close()
+    with closing(envs.make(setup.env, setup.config.env, 1, setup.seed)) as env:
+        agent = dreamer.make(setup.config, env.obs_space, env.act_space)
     shapes = jax.eval_shape(agent.init, jax.random.key(0))
     wanted = {"agent": checkpoint.placed(shapes, mesh.copied(mesh.make(1)))}
-    return agent, checkpoint.restore(directory, newest, wanted)["agent"]
+    try:
+        found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
+    except Damaged as error:
+        raise ValueError(str(error)) from error
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    return agent, found.loaded["agent"]
 
 
 def beginning(setup: Setup, agent: Agent) -> Callable[[AgentState], AgentState]:
@@ -212,28 +269,8 @@ def beginning(setup: Setup, agent: Agent) -> Callable[[AgentState], AgentState]:
     if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
         return lambda state: state
     source = Path(setup.config.train.world_model)
-    _, other = restored(stored(source))
-    fresh = jax.eval_shape(agent.init, jax.random.key(0))
-    ours, theirs = (jax.tree.map(jnp.shape, world_model(state)) for state in (fresh, other))
-    for name in theirs:
-        if ours[name] != theirs[name]:
-            raise ValueError(f"the {name} of the run in {source} has another shape than this run's")
-    return partial(with_world_model, world_model(other))
-
-
-def world_model(state: AgentState) -> dict[str, Any]:
-    """The parameters of the world model, and the scale of observations that it was trained with."""
-    return {**{name: state.params[name] for name in WORLD_MODEL}, "moments": state.moments}
-
-
-def with_world_model(given: dict[str, Any], state: AgentState) -> AgentState:
-    """The state with a given `world_model`, on the devices where the state is."""
-    given = jax.tree.map(
-        lambda x, like: jax.device_put(x, like.sharding), given, world_model(state)
-    )
-    moments = given.pop("moments")
-    return state.replace(params={**state.params, **given}, moments=moments)
+    return inherit(agent, restored(stored(source))[1], source)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(interruptible(sys.argv))

@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import psutil
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 DATA = "data"
@@ -46,12 +45,11 @@ def split(mesh: Mesh, memory: str = "device") -> NamedSharding:
     return NamedSharding(mesh, ROWS, memory_kind=memory)
 
 
-def free_bytes(mesh: Mesh, memory: str) -> int:
-    """Memory that is free for the ring, over all devices of the mesh."""
+def free_bytes(mesh: Mesh) -> int | None:
+    """Free memory of the fullest device; None where devices have no memory of their own."""
     stats = [device.memory_stats() for device in mesh.devices.flat]
-    if memory == "pinned_host" or None in stats:
-        return psutil.virtual_memory().available
-    return sum(s["bytes_limit"] - s["bytes_in_use"] for s in stats if s)
+    free = [s["bytes_limit"] - s["bytes_in_use"] for s in stats if s]
+    return min(free) if len(free) == len(stats) else None
 
 
 def per_shard(

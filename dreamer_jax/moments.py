@@ -7,6 +7,7 @@ from dreamer_jax.math import merge_moments
 from dreamer_jax.types import Moments
 
 Obs = dict[str, jax.Array]
+LIMIT = 10.0  # a flag that is set for the first time in a million steps is an outlier, not a crash
 
 
 def initial(size: int) -> Moments:
@@ -24,13 +25,14 @@ def update(moments: dict[str, Moments], obs: Obs, horizon: float) -> dict[str, M
 
 
 def standardize(moments: dict[str, Moments], obs: Obs) -> Obs:
-    """(x - mean) / √variance for every key that has moments; the rest as it is.
+    """(x - mean) / √variance, within ±LIMIT, for every key with moments; the rest as it is.
 
-    The reference leaves vectors in the units of their environment. A squared error then hardly
+    As published, vectors are left in the units of their environment. A squared error then hardly
     notices a quantity that is small in these units (the angle of a pole, in radians): beside the
     free nats of the KL it costs nothing to forget it, and the latent does.
     """
-    scaled = {
-        key: (obs[key] - m.mean) * jax.lax.rsqrt(m.variance + 1e-8) for key, m in moments.items()
-    }
-    return {**obs, **scaled}
+
+    def scale(m: Moments, x: jax.Array) -> jax.Array:
+        return jnp.clip((x - m.mean) * jax.lax.rsqrt(m.variance + 1e-8), -LIMIT, LIMIT)
+
+    return {**obs, **{key: scale(m, obs[key]) for key, m in moments.items()}}

@@ -9,6 +9,8 @@ import numpy as np
 
 from dreamer_jax.convs import conv5x5, upsample_conv5x5
 
+STAGES = (2, 3, 4, 4)  # channels of the encoder's convolutions in multiples of its depth
+
 
 def truncated_normal(scale: float, fan_in: int) -> Callable[..., jax.Array]:
     """Normal cut at two deviations, rescaled to a standard deviation of scale / √fan_in."""

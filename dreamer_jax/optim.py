@@ -1,7 +1,5 @@
 """LaProp with adaptive gradient clipping, as an optax chain."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -33,7 +31,4 @@ def clip_per_tensor(clip: float, floor: float) -> optax.GradientTransformation:
         limit = clip * jnp.maximum(floor, jnp.linalg.norm(parameter.ravel()))
         return gradient / jnp.maximum(1.0, jnp.linalg.norm(gradient.ravel()) / limit)
 
-    def update(gradients: Any, parameters: Any) -> Any:
-        return jax.tree.map(one, gradients, parameters)
-
-    return optax.stateless(lambda gradients, parameters: update(gradients, parameters))
+    return optax.stateless(lambda gradients, params: jax.tree.map(one, gradients, params))

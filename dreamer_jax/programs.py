@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 
 from dreamer_jax import mesh as meshes
@@ -14,6 +15,15 @@ from dreamer_jax.types import Agent, AgentState, Carry, ReplayState, Step, Windo
 
 Metrics = dict[str, jax.Array]
 INIT, ACT, LEARN, REPORT = range(4)  # what a random key is for
+
+
+class Setting(NamedTuple):
+    """What all programs of a run share."""
+
+    agent: Agent
+    config: Replay
+    seed: int  # of the run
+    mesh: Mesh
 
 
 class Programs(NamedTuple):
@@ -27,28 +37,34 @@ class Programs(NamedTuple):
     act: Any  # (state, replay*, carry*, seen, index) -> replay, carry, action
     learn: Any  # (state*, replay*, sums*, count) -> state, replay, sums of metrics
     report: Any  # (state, replay) -> metrics, pictures
-    zeros: Any  # (state, replay) -> sums of metrics before the first update
+    block: Any  # (replay, start, length) -> steps [E, length, ...]
+    put: Any  # (replay*, start, steps) -> replay
+    sums: Any  # shapes of the sums of metrics
 
 
-def build(agent: Agent, config: Replay, seed: int, mesh: Mesh) -> Programs:
-    """Compiles an agent for a replay configuration and a mesh; `seed` is of the run."""
+def build(agent: Agent, config: Replay, seed: int, mesh: Mesh, memory: ReplayState) -> Programs:
+    """The programs of an agent for a replay configuration and a mesh.
+
+    seed: of the run. memory: shapes of the ring.
+    """
+    given = Setting(agent, config, seed, mesh)
     copied, split, ring = meshes.copied(mesh), meshes.split(mesh), ring_sharding(mesh, config)
-    act_ = jax.jit(
-        partial(act, agent, seed, mesh),
-        donate_argnums=(1, 2),
-        out_shardings=(ring, split, split),
-    )
+    act_ = jax.jit(partial(act, given), donate_argnums=(1, 2), out_shardings=(ring, split, split))
     learn_ = jax.jit(
-        partial(learn, agent, config, seed, mesh),
-        donate_argnums=(0, 1, 2),
-        out_shardings=(copied, ring, copied),
+        partial(learn, given), donate_argnums=(0, 1, 2), out_shardings=(copied, ring, copied)
     )
+    init = jax.jit(lambda: agent.init(derive(seed, INIT, 0)), out_shardings=copied)
+    _, _, metrics = jax.eval_shape(partial(update, given), jax.eval_shape(init), memory)
     return Programs(
-        init=jax.jit(lambda: agent.init(derive(seed, INIT, 0)), out_shardings=copied),
+        init=init,
         act=act_,
         learn=learn_,
-        report=jax.jit(partial(report, agent, config, seed, mesh), out_shardings=copied),
-        zeros=partial(zeros, agent, config, seed, mesh),
+        report=jax.jit(partial(report, given), out_shardings=copied),
+        block=jax.jit(partial(block, mesh), static_argnums=2, out_shardings=split),
+        put=jax.jit(partial(put, mesh), donate_argnums=0, out_shardings=ring),
+        sums={
+            k: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=copied) for k, x in metrics.items()
+        },
     )
 
 
@@ -64,9 +80,7 @@ def derive(seed: int, purpose: int, counter: Any) -> jax.Array:
 
 
 def act(
-    agent: Agent,
-    seed: int,
-    mesh: Mesh,
+    given: Setting,
     state: AgentState,
     memory: ReplayState,
     carry: Carry,
@@ -77,20 +91,17 @@ def act(
 
     seen: a step [E, ...] without its action; index: [] int32, steps acted before.
     """
-    key = derive(seed, ACT, index)
-    carry, action, latent = agent.policy(state, carry, seen.obs, seen.is_first, key)
+    key = derive(given.seed, ACT, index)
+    carry, action, latent = given.agent.policy(state, carry, seen.obs, seen.is_first, key)
     # Nobody acts on the last observation of an episode; replay must not pretend that somebody did.
     kept = {name: jnp.where(seen.is_last[:, None], 0, a) for name, a in action.items()}
     rows = meshes.ROWS
-    add = meshes.per_shard(mesh, replay.add, (rows, rows, rows), rows)
+    add = meshes.per_shard(given.mesh, replay.add, (rows, rows, rows), rows)
     return add(memory, seen.replace(action=kept), latent), carry, action
 
 
 def learn(
-    agent: Agent,
-    config: Replay,
-    seed: int,
-    mesh: Mesh,
+    given: Setting,
     state: AgentState,
     memory: ReplayState,
     sums: Metrics,
@@ -100,30 +111,30 @@ def learn(
 
     def once(_: Any, carried: tuple[AgentState, ReplayState, Metrics]) -> tuple[Any, ...]:
         state, memory, sums = carried
-        state, memory, metrics = update(agent, config, seed, mesh, state, memory)
+        state, memory, metrics = update(given, state, memory)
         return state, memory, jax.tree.map(jnp.add, sums, metrics)
 
     return jax.lax.fori_loop(0, count, once, (state, memory, sums))
 
 
 def update(
-    agent: Agent, config: Replay, seed: int, mesh: Mesh, state: AgentState, memory: ReplayState
+    given: Setting, state: AgentState, memory: ReplayState
 ) -> tuple[AgentState, ReplayState, Metrics]:
     """Draws, learns, and writes the fresh latents back."""
-    draw_key, update_key = jax.random.split(derive(seed, LEARN, state.updates))
-    memory, window = draw(config, mesh, memory, draw_key)
-    with meshes.within(mesh):
-        state, latents, metrics = agent.update(state, window, update_key)
-    return state, refresh(mesh, memory, window, latents), metrics
+    draw_key, update_key = jax.random.split(derive(given.seed, LEARN, state.updates))
+    memory, window = draw(given.config, given.mesh, memory, draw_key)
+    with meshes.within(given.mesh):
+        state, latents, metrics = given.agent.update(state, window, update_key)
+    return state, refresh(given.mesh, memory, window, latents), metrics
 
 
 def report(
-    agent: Agent, config: Replay, seed: int, mesh: Mesh, state: AgentState, memory: ReplayState
+    given: Setting, state: AgentState, memory: ReplayState
 ) -> tuple[Metrics, dict[str, jax.Array]]:
     """What the agent makes of a fresh batch; replay stays as it is."""
-    draw_key, report_key = jax.random.split(derive(seed, REPORT, state.updates))
-    _, window = draw(config, mesh, memory, draw_key)
-    return agent.report(state, window, report_key)
+    draw_key, report_key = jax.random.split(derive(given.seed, REPORT, state.updates))
+    _, window = draw(given.config, given.mesh, memory, draw_key)
+    return given.agent.report(state, window, report_key)
 
 
 def draw(
@@ -146,10 +157,20 @@ def refresh(mesh: Mesh, memory: ReplayState, window: Window, latents: Any) -> Re
     return meshes.per_shard(mesh, replay.refresh, specs, rows)(memory, window, latents)
 
 
-def zeros(
-    agent: Agent, config: Replay, seed: int, mesh: Mesh, state: AgentState, memory: ReplayState
-) -> Metrics:
-    """Sums of metrics before the first update."""
-    _, _, shapes = jax.eval_shape(partial(update, agent, config, seed, mesh), state, memory)
-    fill = {name: jnp.zeros(x.shape, x.dtype) for name, x in shapes.items()}
-    return jax.device_put(fill, meshes.copied(mesh))
+def block(mesh: Mesh, memory: ReplayState, start: jax.Array, length: int) -> Any:
+    """See `replay.block`."""
+    function = partial(replay.block, length=length)
+    rows = meshes.ROWS
+    return meshes.per_shard(mesh, function, (rows, meshes.COPIED), rows)(memory, start)
+
+
+def put(mesh: Mesh, memory: ReplayState, start: jax.Array, steps: Any) -> ReplayState:
+    """See `replay.put`."""
+    rows = meshes.ROWS
+    specs = (rows, meshes.COPIED, rows)
+    return meshes.per_shard(mesh, replay.put, specs, rows)(memory, start, steps)
+
+
+def zeros(sums: Any) -> Metrics:
+    """Sums of metrics before the first update, where `sums` (arrays or shape structs) are."""
+    return {k: jax.device_put(np.zeros(x.shape, x.dtype), x.sharding) for k, x in sums.items()}

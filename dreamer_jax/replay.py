@@ -5,7 +5,6 @@ them, step s at position s % C, so age and not position decides what a window ma
 straddles the write head. All functions are pure; callers donate the state.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -94,6 +93,25 @@ def refresh(state: ReplayState, window: Window, latents: Any) -> ReplayState:
     return state.replace(latents=jax.tree.map(write, state.latents, latents))
 
 
+def block(state: ReplayState, start: jax.Array, length: int) -> Any:
+    """What lies where the steps `start`, ..., `start + length - 1` of each row belong: [E, L, ...].
+
+    Those that were not added yet have the steps there that they will be written over.
+    """
+    return jax.tree.map(partial(_read, **_places(state, start, length)), state.steps)
+
+
+def put(state: ReplayState, start: jax.Array, steps: Any) -> ReplayState:
+    """Puts a `block` back where it was; counters and latents stay as they are."""
+    places = _places(state, start, jax.tree.leaves(steps)[0].shape[1])
+    return state.replace(steps=jax.tree.map(partial(_write, **places), state.steps, steps))
+
+
+def _places(state: ReplayState, start: jax.Array, length: int) -> dict[str, jax.Array]:
+    rows = jnp.arange(state.total.shape[0])[:, None]
+    return {"row": rows, "time": (start + jnp.arange(length)) % capacity(state)}
+
+
 def _write(ring: jax.Array, x: jax.Array, row: jax.Array, time: jax.Array) -> jax.Array:
     def write(ring: jax.Array, x: jax.Array, *at: jax.Array) -> jax.Array:
         return ring.at[at].set(x)
@@ -143,18 +161,3 @@ def _next_online(
 def _below(bits: jax.Array, limit: jax.Array) -> jax.Array:
     """An integer in [0, limit); no value is more likely than another by more than limit / 2³²."""
     return (bits % limit.astype(jnp.uint32)).astype(jnp.int32)
-
-
-def check_memory(step: Any, latent: Any, steps: int, free: int) -> None:
-    """ValueError that says what fits, unless a ring of `steps` takes 80 % of `free` bytes or less.
-
-    The rest is for the model, its activations and everybody else.
-    """
-    per_step = sum(x.dtype.itemsize * math.prod(x.shape) for x in jax.tree.leaves((step, latent)))
-    fits = int(0.8 * free) // per_step
-    if steps > fits:
-        raise ValueError(
-            f"replay.capacity={steps} takes {steps * per_step / 1e9:.1f} GB ({per_step} bytes a "
-            f"step), but only {free / 1e9:.1f} GB of memory are free; "
-            f"--set replay.capacity={fits} fits"
-        )

@@ -63,7 +63,7 @@ class RSSM(nn.Module):
             r = σ(reset)   c = tanh(r · candidate)   u = σ(update - 1)   h' = u c + (1 - u) h
         """
         deter, stoch = latent.deter, latent.stoch.reshape(*latent.stoch.shape[:-2], -1)
-        # Large continuous actions are scaled down to length 1; choices are not affected.
+        # Each entry is brought into [-1, 1]; choices are there already.
         action = action / jax.lax.stop_gradient(jnp.maximum(1.0, jnp.abs(action)))
         inputs = (self.from_deter(deter), self.from_stoch(stoch), self.from_action(action))
         x, shared = self._split(deter), jnp.concatenate(inputs, axis=-1)

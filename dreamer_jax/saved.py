@@ -1,14 +1,24 @@
 """config.json: what a run was started with, which wins over what is asked for later."""
 
+import dataclasses
+import fcntl
 import importlib.metadata
 import json
+import math
+import os
 import platform
+import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from dreamer_jax import __version__
 
 NAME = "config.json"
+LOCK = "lock"
+KINDS = {
+    **{"env": str, "preset": str, "seed": int, "config": dict, "mesh": str},
+    "versions": dict,
+}
 CHANGEABLE = ("train.steps",)  # a run may be made longer; everything else stays as it began
 
 
@@ -18,11 +28,40 @@ def exists(logdir: Path) -> bool:
 
 
 def write(logdir: Path, run: dict[str, Any]) -> None:
-    """Writes `run` and the versions it was made with; nothing else may tell how to restore it."""
+    """Writes `run`, and the versions that it was begun with: all that tells how to restore it."""
     logdir.mkdir(parents=True, exist_ok=True)
+    begun = read(logdir)["versions"] if exists(logdir) else versions()
     partial = logdir / f"{NAME}.partial"
-    partial.write_text(json.dumps({**run, "versions": versions()}, indent=2) + "\n")
+    partial.write_text(json.dumps({**run, "versions": begun}, indent=2) + "\n")
     partial.replace(logdir / NAME)  # complete or absent
+
+
+def lock(logdir: Path) -> TextIO:
+    """Holds `logdir` against other processes until what is returned is closed, or this one ends.
+
+    Raises ValueError, naming its process and host, if another one holds it.
+    """
+    logdir.mkdir(parents=True, exist_ok=True)
+    file = (logdir / LOCK).open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        raise ValueError(f"{logdir} is in use by {holder}") from None
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {platform.node()}\n")
+    file.flush()
+    return file
+
+
+def abandon(logdir: Path, held: TextIO) -> None:
+    """Gives back a lock; a `logdir` in which nothing has begun goes with it."""
+    held.close()
+    if [path.name for path in logdir.iterdir()] == [LOCK]:
+        (logdir / LOCK).unlink()
+        logdir.rmdir()
 
 
 def read(logdir: Path) -> dict[str, Any]:
@@ -32,18 +71,54 @@ def read(logdir: Path) -> dict[str, Any]:
         raise ValueError(f"no run in {logdir}: it has no {NAME}")
     try:
         run = json.loads(path.read_text())
-        missing = {"env", "preset", "seed", "config"} - set(run)
-    except (json.JSONDecodeError, TypeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError(f"{path} is not readable as JSON") from None
-    if missing:
-        raise ValueError(f"{path} lacks {', '.join(sorted(missing))}")
+    if not isinstance(run, dict):
+        raise ValueError(f"{path} holds no run")
+    for name, kind in KINDS.items():
+        if type(run.get(name)) is not kind:
+            raise ValueError(f"{path}: {name} should be of type {kind.__name__}")
     return run
+
+
+def rebuild(like: Any, values: Any, path: str = "config") -> Any:
+    """The inverse of `dataclasses.asdict`: a dataclass of the same types as `like`.
+
+    ValueError, naming its path, for a field that is unknown, missing or of another type.
+    """
+    names = {field.name for field in dataclasses.fields(like)}
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected the fields {sorted(names)}, not {values!r}")
+    if names != set(values):
+        raise ValueError(f"{path}: fields {sorted(names ^ set(values))} do not match this version")
+    kinds, children = typing.get_type_hints(type(like)), {}
+    for name, value in values.items():
+        here, child = f"{path}.{name}", getattr(like, name)
+        if dataclasses.is_dataclass(child):
+            children[name] = rebuild(child, value, here)
+        elif type(value) is kinds[name] or (kinds[name] is float and type(value) is int):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{here}: {value} is not finite")
+            children[name] = value
+        else:
+            raise ValueError(f"{here}: expected {kinds[name].__name__}, not {value!r}")
+    return dataclasses.replace(like, **children)
 
 
 def versions() -> dict[str, str]:
     """Versions of what decides the numbers."""
     found = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")}
     return {"dreamer_jax": __version__, "python": platform.python_version(), **found}
+
+
+def changed_versions(run: dict[str, Any]) -> list[str]:
+    """What has another version now than when `run` was saved, as `jax 0.10.1, now 0.10.2`."""
+    before = run.get("versions", {})
+    return [
+        f"{name} {before.get(name)}, now {version}"
+        for name, version in versions().items()
+        if before.get(name) != version
+    ]
 
 
 def contradictions(saved: dict[str, Any], asked: dict[str, Any], path: str = "") -> list[str]:

@@ -4,86 +4,56 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from dreamer_jax import checkpoint, programs, replay
+from dreamer_jax import checkpoint, programs, resume
 from dreamer_jax import mesh as meshes
 from dreamer_jax.config import Config
+from dreamer_jax.faults import Fault
 from dreamer_jax.journal import Journal
 from dreamer_jax.programs import Programs
-from dreamer_jax.types import Agent, AgentState, Carry, ReplayState, Step
+from dreamer_jax.run import Counters, Learner, Place, Run
+from dreamer_jax.saver import Saver
+from dreamer_jax.types import AgentState, Step
 
 
-@dataclass(frozen=True)
-class Run:
-    """What the loop is given; it knows neither which agent nor which environment this is."""
+def train(run: Run, compiled: Programs) -> AgentState:
+    """Trains until `train.steps`, or until a signal asks to stop; saves before it returns.
 
-    agent: Agent
-    env: Any  # a vectorised environment
-    config: Config
-    seed: int
-    mesh: Mesh
-    logdir: Path
-    evaluate: Callable[[AgentState], dict[str, float]]  # scores of the current policy
-    begin: Callable[[AgentState], AgentState]  # last word on fresh parameters
-
-
-class Learner(NamedTuple):
-    """What lives on the device; each program replaces what it donates."""
-
-    state: AgentState
-    memory: ReplayState
-    carry: Carry
-    sums: dict[str, jax.Array]  # of the metrics since they were last logged
-
-
-@dataclass(frozen=True)
-class Counters:
-    """How far a run has come; saved with every checkpoint."""
-
-    step: int = 0  # actions taken, over all environments
-    updates: int = 0
-    seconds: float = 0.0  # spent training
-    episodes: tuple[int, ...] = ()  # number of the episode that each environment is in
-
-
-def train(run: Run) -> AgentState:
-    """Trains until `train.steps`, or until a signal asks to stop; saves before it returns."""
+    Raises Fault where it cannot go on; what was saved before stays as it is.
+    """
+    config = run.config.train
     with stop_signals() as stopped:
-        compiled = programs.build(run.agent, run.config.replay, run.seed, run.mesh)
-        learner, counters = start(run, compiled)
-        journal = Journal(run.logdir, run.config.train, run.env.frames_per_step, counters)
-        with journal, jax.transfer_guard("disallow"):
-            seen = run.env.reset(np.array(counters.episodes) if counters.episodes else None)
-            while counters.step < run.config.train.steps and not stopped():
-                began, before = time.monotonic(), counters
-                learner, counters, seen = advance(run, compiled, learner, counters, seen, journal)
-                learner = occasions(run, compiled, learner, before, counters, journal)
-                seconds = counters.seconds + time.monotonic() - began
-                counters = replace(counters, seconds=seconds)
-            save(run, learner, counters)
-            journal.ended(counters)
-    return learner.state
+        place, past, notes = resume.start(run, compiled)
+        journal = Journal(run.logdir, config, run.env.frames_per_step, place.counters, past)
+        saver = Saver(run.logdir, config, resume.full_blocks(run, place.counters).stop)
+        with journal, saver, jax.transfer_guard("disallow"):
+            for note in notes:
+                journal.say(note)
+            while place.counters.step < config.steps and not (stopped() or run.env.failure):
+                before, began = place.counters, time.monotonic()
+                place = advance(run, compiled, journal, place)
+                place = occasions(run, compiled, journal, before, place, stopped)
+                seconds = before.seconds + time.monotonic() - began
+                place = place._replace(counters=replace(place.counters, seconds=seconds))
+                if crossed(before.step, place.counters.step, config.save_every):
+                    save(run, compiled, journal, saver, place)
+            save(run, compiled, journal, saver, place)
+            saver.wait()
+            journal.ended(place.counters)
+    if run.env.failure:
+        raise Fault(f"an environment fails again and again: {run.env.failure}")
+    return place.learner.state
 
 
-def advance(
-    run: Run,
-    compiled: Programs,
-    learner: Learner,
-    counters: Counters,
-    seen: Any,
-    journal: Journal,
-) -> tuple[Learner, Counters, Any]:
+def advance(run: Run, compiled: Programs, journal: Journal, place: Place) -> Place:
     """One step of every environment, and the updates that it owes."""
-    state, memory, carry, sums = learner
+    (state, memory, carry, sums), counters, seen = place
     index = counters.step // run.env.num_envs
     memory, carry, action = compiled.act(state, memory, carry, *put(run.mesh, seen, index))
     step = counters.step + run.env.num_envs
@@ -95,37 +65,45 @@ def advance(
     # Dispatch is asynchronous: this waits for the action, while the device goes on learning.
     chosen = {key: np.asarray(value) for key, value in jax.device_get(action).items()}
     seen = run.env.step(chosen)
-    episodes = tuple(int(e) for e in run.env.episodes)
-    counters = replace(counters, step=step, updates=counters.updates + owed, episodes=episodes)
-    return Learner(state, memory, carry, sums), counters, seen
+    counters = replace(counters, step=step, updates=counters.updates + owed)
+    return Place(Learner(state, memory, carry, sums), counters, seen)
 
 
 def occasions(
     run: Run,
     compiled: Programs,
-    learner: Learner,
-    before: Counters,
-    now: Counters,
     journal: Journal,
-) -> Learner:
-    """What is done now and then: logging, pictures, evaluation, checkpoints."""
-    config = run.config.train
+    before: Counters,
+    place: Place,
+    stopped: Callable[[], bool],
+) -> Place:
+    """What is done now and then: logging, pictures, evaluation."""
+    config, (learner, now, _) = run.config.train, place
 
     def due(interval: int) -> bool:
         return crossed(before.step, now.step, interval)
 
     journal.tick(now)
     if due(config.log_every) and now.updates:
-        journal.metrics(now, learner.sums)
-        zeros = {name: np.zeros(x.shape, x.dtype) for name, x in learner.sums.items()}
-        learner = learner._replace(sums=jax.device_put(zeros, meshes.copied(run.mesh)))
+        journal.metrics(now, learner.sums, run.env.restarts)
+        learner = learner._replace(sums=programs.zeros(compiled.sums))
     if due(config.report_every) and now.updates:
         journal.report(now, *compiled.report(learner.state, learner.memory))
     if due(config.eval_every):
-        journal.evaluation(now, run.evaluate(learner.state))
-    if due(config.save_every):
-        save(run, learner, now)
-    return learner
+        journal.evaluation(now, run.evaluate(learner.state, stopped))
+    return place._replace(learner=learner)
+
+
+def save(run: Run, compiled: Programs, journal: Journal, saver: Saver, place: Place) -> None:
+    """Has a checkpoint written, unless this step has one; training goes on while it is."""
+    began = time.monotonic()
+    saver.wait()
+    if checkpoint.latest(saver.checkpoints) == place.counters.step:
+        return
+    journal.settle()
+    snapshot = resume.snapshot(run, compiled, place, journal.state(), saver.blocks)
+    saver.save(snapshot)
+    journal.saved(place.counters, time.monotonic() - began, saver.bytes)
 
 
 def crossed(before: int, now: int, interval: int) -> bool:
@@ -162,89 +140,20 @@ def put(mesh: Mesh, seen: Any, index: int) -> tuple[Step, jax.Array]:
     return step, jax.device_put(np.int32(index), meshes.copied(mesh))
 
 
-# Beginning and end ------------------------------------------------------------------------------
-
-
-def start(run: Run, compiled: Programs) -> tuple[Learner, Counters]:
-    """The newest checkpoint of the logdir, or a fresh beginning.
-
-    Episodes cannot be resumed in the middle yet: environments start the ones that come next.
-    """
-    sharding = programs.ring_sharding(run.mesh, run.config.replay)
-    state, memory = jax.eval_shape(compiled.init), ring(run)
-    newest = checkpoint.latest(run.logdir / "checkpoints")
-    if newest is None:
-        state, counters = run.begin(compiled.init()), Counters()
-        held = jax.jit(memory, out_shardings=sharding)()
-    else:
-        wanted = {
-            "agent": checkpoint.placed(state, meshes.copied(run.mesh)),
-            "replay": checkpoint.placed(jax.eval_shape(memory), sharding),
-        }
-        items = checkpoint.restore(run.logdir / "checkpoints", newest, wanted)
-        state, held = items["agent"], items["replay"]
-        saved = checkpoint.read_host(run.logdir / "checkpoints", newest)
-        following = tuple(episode + 1 for episode in saved["episodes"])
-        counters = Counters(**{**saved, "episodes": following})
-    carry = jax.device_put(run.agent.carry(run.env.num_envs), meshes.split(run.mesh))
-    return Learner(state, held, carry, compiled.zeros(state, held)), counters
-
-
-def preflight(run: Run) -> None:
-    """ValueError, before anything is allocated, if memory cannot hold the ring."""
-    config = run.config.replay
-    free = meshes.free_bytes(run.mesh, config.memory)
-    replay.check_memory(*remembered(run), config.capacity, free)
-
-
-def ring(run: Run) -> Callable[[], ReplayState]:
-    """Makes the empty ring."""
-    envs = run.env.num_envs
-    return partial(replay.init, *remembered(run), envs, run.config.replay.capacity // envs)
-
-
-def remembered(run: Run) -> tuple[Step, Any]:
-    """Shapes of what replay keeps of one step of one environment: the step and its latent."""
-    env, agent = run.env, run.agent
-
-    def one(shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return jnp.zeros((1, *shape), jax.dtypes.canonicalize_dtype(dtype))
-
-    def remember() -> tuple[Step, Any]:
-        obs = {key: one(space.shape, space.dtype) for key, space in env.obs_space.items()}
-        flag, number, key = one((), bool), one((), jnp.float32), jax.random.key(0)
-        state, carry = agent.init(key), agent.carry(1)
-        _, action, latent = agent.policy(state, carry, obs, flag, key)
-        events = dict.fromkeys(env.event_keys, number)
-        step = Step(obs, action, number, flag, flag, flag, events)
-        return jax.tree.map(lambda x: x[0], (step, latent))
-
-    return jax.eval_shape(remember)
-
-
-def save(run: Run, learner: Learner, counters: Counters) -> None:
-    """Writes a checkpoint of everything that learning has produced, unless it is there."""
-    items = {"agent": learner.state, "replay": learner.memory}
-    directory = run.logdir / "checkpoints"
-    if checkpoint.latest(directory) != counters.step:
-        checkpoint.save(directory, counters.step, items, asdict(counters), run.config.train.keep)
-
-
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turns the first SIGINT or SIGTERM into a request to stop; a second one acts as usual."""
+    """Turns the first SIGINT or SIGTERM into a request to stop; a second one ends the process."""
     received: list[int] = []
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    numbers = (signal.SIGINT, signal.SIGTERM)
 
     def remember(number: int, _: Any) -> None:
         received.append(number)
-        restore()
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
 
-    previous = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, remember) for number in numbers}
     try:
         yield lambda: bool(received)
     finally:
-        restore()
+        for number, handler in previous.items():
+            signal.signal(number, handler)

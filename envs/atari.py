@@ -68,6 +68,9 @@ class Game:
         obs, reward, terminated, truncated, _ = self._playing.recv()
         return Outcome(obs[0, 0], float(reward[0]), bool(terminated[0]), bool(truncated[0]))
 
+    def restart(self) -> None:
+        """Never called: the emulator cannot fail without ending the process."""
+
     def close(self) -> None:
         """Stops both engines and the threads that load them."""
         self._loaders.shutdown()

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from gymnasium import spaces
 
+from envs.record import Record
 from envs.timestep import Timestep
 
 
@@ -24,10 +25,12 @@ class Counting:
 
     frames_per_step = 1
     event_keys: tuple[str, ...] = ("event/episode",)
+    restarts = 0
+    failure = ""
 
     def __init__(self, length: int, num_envs: int):
         self.num_envs = num_envs
-        self.episodes = np.zeros(num_envs, np.int64)
+        self.lost = 0
         self.obs_space: dict[str, spaces.Space] = {
             "vector": spaces.Box(-np.inf, np.inf, (2,), np.float32),
             "discrete": spaces.MultiDiscrete([length + 1]),
@@ -35,14 +38,20 @@ class Counting:
         self.act_space: dict[str, spaces.Space] = {"action": spaces.MultiDiscrete([3])}
         self._length = length
         self._count = np.zeros(num_envs, np.int64)
+        self._record = Record(num_envs, self.obs_space, self.act_space, self.event_keys)
+        self._seen = self._timestep()
+
+    @property
+    def episodes(self) -> np.ndarray:
+        """See `VectorEnv.episodes`."""
+        return self._record.episodes
 
     def reset(self, episodes: np.ndarray | None = None) -> Timestep:
         """See `VectorEnv.reset`."""
-        if episodes is None:
-            episodes = np.zeros(self.num_envs, np.int64)
-        self.episodes = np.array(episodes, np.int64)
+        self._record.begin(episodes)
         self._count = np.zeros(self.num_envs, np.int64)
-        return self._timestep()
+        self._seen = self._timestep()
+        return self._seen
 
     def step(self, action: dict[str, np.ndarray]) -> Timestep:
         """See `VectorEnv.step`; the action changes nothing, but must have its shape."""
@@ -50,21 +59,38 @@ class Counting:
             raise ValueError(
                 f"expected actions of shape {(self.num_envs, 1)}, got {np.shape(action['action'])}"
             )
-        over = self._count == self._length
-        self.episodes = self.episodes + over
-        self._count = np.where(over, 0, self._count + 1)
-        return self._timestep()
+        self._count = np.where(self._record.over, 0, self._count + 1)
+        self._record.act(action)
+        self._seen = self._timestep()
+        return self._seen
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """See `VectorEnv.snapshot`."""
+        return self._record.snapshot(self._seen)
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Timestep:
+        """See `VectorEnv.restore`."""
+        record = self._record
+        seen = record.load(snapshot)
+        self._count = np.where(record.over, self._length, record.length)
+        self._seen = record.resume(seen, self._obs(), self._count < self._length)
+        self.lost = int(np.sum(self._seen.is_last & ~seen.is_last))
+        return self._seen
 
     def close(self) -> None:
         """Nothing to free."""
 
+    def _obs(self) -> dict[str, np.ndarray]:
+        return {
+            "vector": np.stack([self.episodes, self._count], 1).astype(np.float32),
+            "discrete": self._count[:, None].astype(np.int32),
+        }
+
     def _timestep(self) -> Timestep:
         is_last = self._count == self._length
+        self._record.end(is_last)
         return Timestep(
-            obs={
-                "vector": np.stack([self.episodes, self._count], 1).astype(np.float32),
-                "discrete": self._count[:, None].astype(np.int32),
-            },
+            obs=self._obs(),
             reward=self._count.astype(np.float32),
             is_first=self._count == 0,
             is_last=is_last,

@@ -2,14 +2,18 @@
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import gymnasium
 
+from envs.process import ProcessCopy
 from envs.resize import check_side
 from envs.spaces import Actions, Observations
 from envs.vector import Outcome, Vector
+
+LONGEST = 86_400  # seconds of timeout; timers cannot count for ever
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +22,7 @@ class Options:
 
     max_steps: int = 0  # steps after which an episode is truncated; 0 keeps the environment's limit
     size: int = 64  # pixels; side that images are resized to unless they fit the encoder already
+    timeout: float = 60.0  # seconds without an answer after which an environment counts as hanging
 
 
 class GymCopy:
@@ -45,13 +50,16 @@ class GymCopy:
         obs, reward, terminated, truncated, _ = self._env.step(self._action)
         return Outcome(obs, float(reward), bool(terminated), bool(truncated))
 
+    def restart(self) -> None:
+        """Never called: an error in this process is the caller's to see."""
+
     def close(self) -> None:
         """Closes the environment."""
         self._env.close()
 
 
 def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
-    """Makes `num_envs` copies of the environment that `name` registers.
+    """Makes `num_envs` copies of the environment that `name` registers, each in its own process.
 
     Raises:
         ValueError: the id or module is unknown, a package is missing, a space is unsupported, or
@@ -60,28 +68,41 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
     env_id = name.removeprefix("gym:")
     if options.max_steps < 0:
         raise ValueError(f"max_steps must not be negative, got {options.max_steps}")
+    if not 0 < options.timeout <= LONGEST:
+        raise ValueError(f"timeout must be above 0 and at most {LONGEST}, got {options.timeout}")
     check_side(options.size)
-    return vectorise(lambda: _single(env_id, options.max_steps), num_envs, seed, options.size)
+    build = functools.partial(_single, env_id, options.max_steps)
+    # One is made here for its spaces, and for an error that can be understood if there is none.
+    first = build()
+    try:
+        conversions = _conversions(first, options.size)
+    finally:
+        first.close()
+    copies = [ProcessCopy(build, options.timeout) for _ in range(num_envs)]
+    return Vector(copies, *conversions, seed=seed, frames_per_step=1)
 
 
 def vectorise(build: Callable[[], gymnasium.Env], num_envs: int, seed: int, size: int) -> Vector:
-    """Steps `num_envs` environments that `build` makes; images are fitted to `size` pixels."""
+    """Steps `num_envs` environments of `build` in this process; images are fitted to `size`."""
     first = build()
     try:
-        observations = Observations(first.observation_space, size)
-        actions = Actions(first.action_space)
+        conversions = _conversions(first, size)
     except ValueError:
         first.close()
         raise
     copies = [GymCopy(first), *(GymCopy(build()) for _ in range(num_envs - 1))]
-    return Vector(copies, observations, actions, seed=seed, frames_per_step=1)
+    return Vector(copies, *conversions, seed=seed, frames_per_step=1)
+
+
+def _conversions(env: gymnasium.Env, size: int) -> tuple[Observations, Actions]:
+    return Observations(env.observation_space, size), Actions(env.action_space)
 
 
 def _single(env_id: str, max_steps: int) -> gymnasium.Env:
     try:
         # The checker is for authors: it warns about what the conversion of spaces handles anyway.
         return gymnasium.make(env_id, max_episode_steps=max_steps or None, disable_env_checker=True)
-    except (gymnasium.error.Error, ImportError, ValueError) as error:
+    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"cannot make 'gym:{env_id}': {reason}{_suggestion(env_id)}") from error
 

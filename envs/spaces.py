@@ -3,6 +3,7 @@
 A nested Dict or Tuple becomes flat keys such as 'robot/arm' and 'players/0'.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,6 +14,14 @@ from envs.resize import fits, resize
 
 T = TypeVar("T")
 Path = tuple[str | int, ...]
+
+# Rank of a box -> where height, width and channels may be, the usual place first. Of rank 4 is a
+# stack of frames, whose channels are joined.
+AXES = {2: [(0, 1)], 3: [(0, 1, 2), (1, 2, 0)], 4: [(1, 2, 0, 3), (2, 3, 0, 1)]}
+CHANNELS = 32  # most channels of an image
+CLEAR = 32  # pixels; from this side on a box with few channels is certainly an image
+LARGEST = 4096  # numbers in a vector that is no list
+ENDLESS = 1e6  # bounds of actions that are farther away are none
 
 
 class Reader(NamedTuple):
@@ -78,6 +87,12 @@ class Actions:
         ]
 
 
+def zeros(space: spaces.Space, *shape: int) -> np.ndarray:
+    """[*shape, ...] zeros for a space of the agent's, in the dtype that its values have."""
+    dtype = np.int32 if isinstance(space, spaces.MultiDiscrete) else space.dtype
+    return np.zeros((*shape, *(space.shape or ())), dtype)
+
+
 def _leaves(space: spaces.Space, path: Path = ()) -> Iterator[tuple[Path, spaces.Space]]:
     if isinstance(space, spaces.Dict):
         parts = list(space.spaces.items())
@@ -119,6 +134,11 @@ def _reader(path: Path, space: spaces.Space, size: int) -> Reader:
         return _image(path, space, axes, size)
     if isinstance(space, spaces.Box):
         count = int(np.prod(space.shape))
+        if len(space.shape) > 2 and count > LARGEST:
+            raise ValueError(
+                f"cannot observe {_key(path, 'observation')!r}: {space} is too large for a vector; "
+                f"images are uint8, or floats from 0 to 1, with up to {CHANNELS} channels"
+            )
         # The bounds are dropped: nothing needs them, and many environments state wrong ones.
         vector = spaces.Box(-np.inf, np.inf, (count,), np.float32)
         return Reader(path, "vector", vector, lambda raw: _flat(raw, np.float32))
@@ -150,29 +170,36 @@ def _discrete(space: spaces.Space) -> spaces.MultiDiscrete | None:
 
 
 def _image_axes(space: spaces.Box) -> tuple[int, ...] | None:
-    """Which axes of the box are (height, width, channels), None if it is no image."""
-    shape = space.shape
-    if space.dtype != np.uint8 or len(shape) not in (2, 3):
+    """Axes of height, width and all that are channels (a stack of frames too); None if no image."""
+    rank, fraction = len(space.shape), _is_fraction(space)
+    if not (space.dtype == np.uint8 or fraction) or rank not in AXES:
         return None
-    # A grayscale image without a channel axis gets one at the end before it is transposed.
-    shape = (*shape, 1) if len(shape) == 2 else shape
-    for axes in ((0, 1, 2), (1, 2, 0)):
-        height, width, channels = (shape[axis] for axis in axes)
-        if channels in (1, 3, 4) and min(height, width) >= 8:
+    for axes in AXES[rank]:
+        height, width, *rest = (space.shape[axis] for axis in axes)
+        channels, side = math.prod(rest), min(height, width)
+        small = side >= 8 and channels in (1, 3, 4) and not fraction
+        if small or (side >= CLEAR and channels <= CHANNELS):
             return axes
     return None
 
 
+def _is_fraction(space: spaces.Box) -> bool:
+    """Whether the numbers are floats from 0 to 1, as some environments have their pixels."""
+    real = np.issubdtype(space.dtype, np.floating)
+    return bool(real and np.all(space.low == 0) and np.all(space.high == 1))
+
+
 def _image(path: Path, space: spaces.Box, axes: tuple[int, ...], size: int) -> Reader:
-    shape = (*space.shape, 1) if len(space.shape) == 2 else space.shape
-    height, width, channels = (shape[axis] for axis in axes)
+    height, width, *rest = (space.shape[axis] for axis in axes)
     kept = height == width and fits(height)
-    side = height if kept else size
+    side, channels, whole = height if kept else size, math.prod(rest), not _is_fraction(space)
     order = (0, *(axis + 1 for axis in axes))
 
     def encode(raw: list[Any]) -> np.ndarray:
-        images = np.array(raw, np.uint8).reshape(len(raw), *shape).transpose(order)
-        return np.ascontiguousarray(images) if kept else resize(images, side)
+        pixels = np.array(raw, np.uint8) if whole else np.rint(255 * np.array(raw, np.float32))
+        images = pixels.transpose(order).reshape(len(raw), height, width, channels)
+        images = np.ascontiguousarray(images, np.uint8)
+        return images if kept else resize(images, side)
 
     return Reader(path, "image", spaces.Box(0, 255, (side, side, channels), np.uint8), encode)
 
@@ -197,10 +224,12 @@ def _writer(path: Path, space: spaces.Space) -> Writer:
 
 
 def _bounded(path: Path, space: spaces.Box) -> Writer:
-    """Maps [-1, 1] to [low, high]; dimensions without both bounds keep their value."""
+    """Maps [-1, 1] to [low, high]; where a bound is missing, to an interval of length 2."""
     low, high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
-    finite = np.isfinite(low) & np.isfinite(high)
-    least, most = np.where(finite, low, -1.0), np.where(finite, high, 1.0)
+    # Some environments write "no bound" as the largest float.
+    below, above = low > -ENDLESS, high < ENDLESS
+    least = np.where(below, low, np.where(above, high - 2, -1.0))
+    most = np.where(above, high, np.where(below, low + 2, 1.0))
     middle, reach = (least + most) / 2, (most - least) / 2
     whole = np.issubdtype(space.dtype, np.integer)
 

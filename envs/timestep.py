@@ -25,6 +25,12 @@ class VectorEnv(Protocol):
     the environment never writes to what it has returned. An episode is a function of
     (run seed, row, episode number) and of its actions.
 
+    A copy that crashes or hangs is started again: its row shows its last observation once more,
+    with reward 0 and truncated, and goes on with the next episode. One that fails several times
+    without finishing an episode is given up: `failure` says why, in a traceback if there is one.
+    The timestep that was returned then is whole, for the caller to save, and every call after it
+    raises `envs.vector.EnvironmentFailed`.
+
     An observation space is an image `Box(0, 255, (H, W, C), uint8)`, a vector
     `Box(..., (n,), float32)` or `MultiDiscrete([n, ...])` with int32 values. An action space is
     `Box(-1, 1, (n,), float32)` or `MultiDiscrete([n, ...])`.
@@ -35,7 +41,14 @@ class VectorEnv(Protocol):
     obs_space: dict[str, gymnasium.spaces.Space]  # per observation key
     act_space: dict[str, gymnasium.spaces.Space]  # per action key
     event_keys: tuple[str, ...]  # keys of Timestep.events
-    episodes: np.ndarray  # [E] int64, number of the episode that each copy is in
+    restarts: int  # copies that crashed or hung and were started again, so far
+    lost: int  # episodes that the last `restore` could not continue
+    failure: str  # why a copy does not work any more; empty while all do
+
+    @property
+    def episodes(self) -> np.ndarray:
+        """[E] int64, number of the episode that each copy is in."""
+        ...
 
     def reset(self, episodes: np.ndarray | None = None) -> Timestep:
         """Starts episode `episodes[i]` in copy i (by default 0); every row is_first."""
@@ -43,6 +56,28 @@ class VectorEnv(Protocol):
 
     def step(self, action: dict[str, np.ndarray]) -> Timestep:
         """Takes one step in each copy; `action[key]` is [E, k] int32 or [E, n] float32."""
+        ...
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """All that `restore` needs to go on after the current timestep; the caller's to keep.
+
+        Keys: 'episodes' [E] int64; 'over' [E] bool; 'length' [E] int64, actions taken in the
+        running episode, 0 if it is over; 'actions/<key>' [sum of length, k] for each action key,
+        those of row 0, then those of row 1, and so on; and the current timestep, as
+        'seen/obs/<key>', 'seen/reward', 'seen/is_first' and so on, 'seen/event/<name>'.
+        """
+        ...
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Timestep:
+        """Plays the running episodes again up to a snapshot; returns where that has led.
+
+        This is the timestep of the snapshot, unless an episode does not repeat itself. Then it
+        ends as truncated: is_last is set, the next step begins the next episode, and `lost` counts
+        it. Where nobody had acted yet, nothing is lost: the row shows the first observation of the
+        episode as it begins now.
+
+        Raises ValueError if the arrays do not fit together or this environment.
+        """
         ...
 
     def close(self) -> None:

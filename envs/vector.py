@@ -1,13 +1,17 @@
 """The vectoriser: E copies of a single environment become one `VectorEnv`."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from envs.record import Record
 from envs.seeding import episode_seed
-from envs.spaces import Actions, Observations
+from envs.spaces import Actions, Observations, zeros
 from envs.timestep import Timestep
+
+PATIENCE = 3  # failures of a copy, without an episode finished in between, that end the run
 
 
 class Outcome(NamedTuple):
@@ -38,9 +42,21 @@ class Copy(Protocol):
         """Returns what the action sent last led to."""
         ...
 
+    def restart(self) -> None:
+        """Starts anew after CopyFailed: nothing is prepared. Not called on other copies."""
+        ...
+
     def close(self) -> None:
         """Frees whatever the copy holds."""
         ...
+
+
+class CopyFailed(Exception):
+    """Raised by `begin` and `receive`: the copy crashed or hangs; the message has its traceback."""
+
+
+class EnvironmentFailed(RuntimeError):
+    """A copy fails whenever it is restarted; the message names it and has its traceback."""
 
 
 class Vector:
@@ -61,61 +77,153 @@ class Vector:
         self.frames_per_step = frames_per_step
         self.obs_space = observations.spaces
         self.act_space = actions.spaces
-        self.episodes = np.zeros(self.num_envs, np.int64)
+        self.restarts = 0
+        self.lost = 0
+        self.failure = ""
         self._copies = copies
         self._observations = observations
         self._actions = actions
         self._seed = seed
-        self._over = np.zeros(self.num_envs, bool)
+        self._record = Record(self.num_envs, self.obs_space, self.act_space, self.event_keys)
+        self._failures = np.zeros(self.num_envs, np.int64)  # since an episode was finished
+        obs = {key: zeros(space, self.num_envs) for key, space in self.obs_space.items()}
+        no = np.zeros(self.num_envs, bool)
+        # What was returned last: a row that fails shows its observation again.
+        self._seen = Timestep(obs, no.astype(np.float32), no, no, no, {})
+
+    @property
+    def episodes(self) -> np.ndarray:
+        """See `VectorEnv.episodes`."""
+        return self._record.episodes
 
     def reset(self, episodes: np.ndarray | None = None) -> Timestep:
         """See `VectorEnv.reset`."""
-        if episodes is None:
-            episodes = np.zeros(self.num_envs, np.int64)
-        if np.shape(episodes) != (self.num_envs,):
-            raise ValueError(
-                f"expected {self.num_envs} episode numbers, got shape {np.shape(episodes)}"
-            )
-        self.episodes = np.array(episodes, np.int64)
-        self._prepare(range(self.num_envs), ahead=0)
-        return self._collect(np.ones(self.num_envs, bool))
+        self._require_working()
+        self._record.begin(episodes)
+        everyone = np.ones(self.num_envs, bool)
+        self._prepare(everyone, ahead=0)
+        timestep = self._collect(everyone)
+        self._require_working()
+        return timestep
 
     def step(self, action: dict[str, np.ndarray]) -> Timestep:
         """See `VectorEnv.step`."""
-        starting = self._over
-        natives = self._actions.decode(action, self.num_envs)
-        for copy, native, start in zip(self._copies, natives, starting, strict=True):
-            if not start:
-                copy.send(native)
-        self.episodes = self.episodes + starting
+        self._require_working()
+        starting = self._record.over
+        self._send(~starting, action)
+        self._record.act(action)
         return self._collect(starting)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """See `VectorEnv.snapshot`."""
+        return self._record.snapshot(self._seen)
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Timestep:
+        """See `VectorEnv.restore`."""
+        self._require_working()
+        record = self._record
+        self._seen = record.load(snapshot)
+        running = ~record.over
+        self._prepare(running, ahead=0)
+        self._prepare(record.over, ahead=1)
+        raw = [self._begin(i) if on else None for i, on in enumerate(running)]
+        self._require_working()
+        alive = running.copy()
+        for acting, action in record.replay():
+            acting &= alive
+            self._send(acting, action)
+            for i in np.flatnonzero(acting).tolist():
+                outcome = self._receive(i)
+                raw[i] = outcome.obs
+                alive[i] = not (outcome.terminated or outcome.truncated)
+        self._seen = record.resume(self._seen, self._encode(raw), alive)
+        self._prepare(running, ahead=1)
+        self.lost = int(np.sum(running & record.over))
+        return self._seen
 
     def close(self) -> None:
         """See `VectorEnv.close`."""
         for copy in self._copies:
             copy.close()
 
-    def _prepare(self, rows: Sequence[int], ahead: int) -> None:
-        for i in rows:
-            episode = int(self.episodes[i]) + ahead
-            self._copies[i].prepare(episode_seed(self._seed, i, episode))
-
     def _collect(self, starting: np.ndarray) -> Timestep:
         """Begins an episode in the rows `starting` [E] bool, receives a step in all the others."""
         outcomes = [
-            Outcome(copy.begin(), 0.0, False, False) if start else copy.receive()
-            for copy, start in zip(self._copies, starting, strict=True)
+            Outcome(self._begin(i), 0.0, False, False) if start else self._receive(i)
+            for i, start in enumerate(starting)
         ]
         # Converted before anything else runs in the copies: they may reuse their buffers.
-        obs = self._observations.encode([outcome.obs for outcome in outcomes])
-        self._prepare(np.flatnonzero(starting).tolist(), ahead=1)
+        obs = self._encode([outcome.obs for outcome in outcomes])
+        self._prepare(starting, ahead=1)
         terminal = np.array([outcome.terminated for outcome in outcomes], bool)
-        self._over = terminal | np.array([outcome.truncated for outcome in outcomes], bool)
-        return Timestep(
+        over = terminal | np.array([outcome.truncated for outcome in outcomes], bool)
+        self._record.end(over)
+        self._seen = Timestep(
             obs=obs,
             reward=np.array([outcome.reward for outcome in outcomes], np.float32),
             is_first=starting,
-            is_last=self._over.copy(),
+            is_last=over,
             is_terminal=terminal,
             events={},
         )
+        return self._seen
+
+    def _prepare(self, rows: np.ndarray, ahead: int) -> None:
+        """Asks for the episode that is `ahead` of the current one in the rows [E] bool."""
+        for i in np.flatnonzero(rows).tolist():
+            episode = int(self._record.episodes[i]) + ahead
+            self._copies[i].prepare(episode_seed(self._seed, i, episode))
+
+    def _send(self, rows: np.ndarray, action: dict[str, np.ndarray]) -> None:
+        natives = self._actions.decode(action, self.num_envs)
+        for i in np.flatnonzero(rows).tolist():
+            self._copies[i].send(natives[i])
+
+    def _begin(self, i: int) -> Any:
+        """The first observation of the current episode; None if the copy fails for good."""
+        while True:
+            try:
+                return self._copies[i].begin()
+            except CopyFailed as error:
+                if not self._recovered(i, error, ahead=0):
+                    return None
+
+    def _receive(self, i: int) -> Outcome:
+        """The next outcome; a failure ends the episode where it was (None) as truncated."""
+        try:
+            outcome = self._copies[i].receive()
+        except CopyFailed as error:
+            self._recovered(i, error, ahead=1)
+            return Outcome(None, 0.0, False, True)
+        if outcome.terminated or outcome.truncated:
+            self._failures[i] = 0
+        return outcome
+
+    def _recovered(self, i: int, error: CopyFailed, ahead: int) -> bool:
+        """Restarts a copy and prepares the episode `ahead`, unless it has failed too often."""
+        self._failures[i] += 1
+        if self._failures[i] >= PATIENCE:
+            found = f"environment {i} failed {PATIENCE} times in a row: {error}"
+            self.failure = self.failure or found
+            return False
+        logging.getLogger(__name__).warning("environment %d failed, restarting it: %s", i, error)
+        self.restarts += 1
+        self._copies[i].restart()
+        self._prepare(np.arange(self.num_envs) == i, ahead)
+        return True
+
+    def _require_working(self) -> None:
+        if self.failure:
+            raise EnvironmentFailed(self.failure)
+
+    def _encode(self, raw: list[Any]) -> dict[str, np.ndarray]:
+        """[E, ...] per key; a row without an observation (None) shows its last one again."""
+        there = np.array([obs is not None for obs in raw])
+        if there.all():
+            return self._observations.encode(raw)
+        found = {key: np.array(value) for key, value in self._seen.obs.items()}
+        if there.any():
+            known = self._observations.encode([obs for obs in raw if obs is not None])
+            for key, value in known.items():
+                found[key][there] = value
+        return found

@@ -15,10 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from absl import app, flags
 
 import configs
 import envs
+from dreamer_jax import checkpoint
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("task", "cartpole", "Environment to train.")
@@ -42,27 +44,34 @@ def main(_: Sequence[str]) -> None:
     def work(job: int) -> None:
         cores = {sorted(os.sched_getaffinity(0))[job]} if FLAGS.jobs > 1 else None
         for seed in FLAGS.seeds[job :: FLAGS.jobs]:
-            lines = run(int(seed), steps, cores)
-            text = "".join(json.dumps(line) + "\n" for line in lines)
-            (folder / f"seed{seed}.jsonl").write_text(text)
+            run(int(seed), steps, cores, folder / f"seed{seed}.jsonl")
 
     with ThreadPoolExecutor(FLAGS.jobs) as pool:
         list(pool.map(work, range(FLAGS.jobs)))
     draw(folder, steps)
 
 
-def run(seed: int, steps: Sequence[int], cores: set[int] | None) -> list[dict[str, Any]]:
-    """Trains one seed to each of `steps`, evaluating after each; returns all evaluations."""
+def run(seed: int, steps: Sequence[int], cores: set[int] | None, file: Path) -> None:
+    """Trains one seed to each of `steps`, evaluates after each, and writes all evaluations.
+
+    What `file` has already is not done again. Raises RuntimeError if the run was interrupted.
+    """
     logdir = Path(FLAGS.runs) / f"{file_name(FLAGS.task)}-seed{seed}"
     command = [sys.executable, "-m", "dreamer_jax.main", f"--env={FLAGS.task}", f"--seed={seed}"]
     command.append(f"--logdir={logdir}")
-    final = []
+    before = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    final = [line for line in before if "policy" in line]
     for until in steps:
+        if any(line["step"] >= until for line in final):
+            continue
         call([*command, f"--steps={until}"], cores)
+        if (checkpoint.latest(logdir / "checkpoints") or 0) < until:
+            raise RuntimeError(f"the run in {logdir} was interrupted")
         shown = call([*command, "--mode=eval", "--episodes=100"], cores)
         final += [{"step": until, **scores} for scores in read_scores(shown)]
+        lines = [*evaluations(logdir), *final]
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
         print(f"seed {seed}, {until} steps\n{shown}", flush=True)
-    return [*evaluations(logdir), *final]
 
 
 def file_name(task: str) -> str:
@@ -100,8 +109,6 @@ def evaluations(logdir: Path) -> list[dict[str, Any]]:
 
 def draw(folder: Path, steps: Sequence[int]) -> None:
     """One curve per seed in `folder`: greedy mean of each evaluation against environment steps."""
-    import matplotlib
-
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -17,7 +17,7 @@ from dreamer_jax import mesh as meshes
 from dreamer_jax import programs, replay
 from dreamer_jax.agents import dreamer
 from dreamer_jax.main import FLAGS, decide, restored, stored
-from dreamer_jax.train import Run, remembered
+from dreamer_jax.run import Run, remembered
 from dreamer_jax.types import Agent, AgentState, ReplayState, Step
 
 DEVICES, FILLED, SEED = 8, 20, 0
@@ -33,7 +33,7 @@ def everything() -> dict[str, Any]:
     config, env = decide().config, envs.make("counting", decide().config.env, DEVICES, 0)
     FLAGS.unparse_flags()
     agent = dreamer.make(config, env.obs_space, env.act_space)
-    run = Run(agent, env, config, 0, meshes.make(1), Path(), lambda _: {}, lambda state: state)
+    run = Run(agent, env, config, 0, meshes.make(1), Path(), lambda *_: {}, lambda state: state)
     state = jax.jit(agent.init)(jax.random.key(0))
     memory = filled(*remembered(run))
     eight, hlo = updated(agent, config, state, memory)
@@ -92,12 +92,12 @@ def updated(
 ) -> tuple[dict[str, float], str]:
     """Metrics of one update on all devices, and the text of the program that does it."""
     mesh = meshes.make(DEVICES)
-    built = programs.build(agent, config.replay, SEED, mesh)
+    built = programs.build(agent, config.replay, SEED, mesh, memory)
     # Copies, because the program takes what it is given.
     state = jax.device_put(jax.tree.map(jnp.copy, state), meshes.copied(mesh))
     memory = jax.device_put(jax.tree.map(jnp.copy, memory), meshes.split(mesh))
     count = jax.device_put(np.int32(1), meshes.copied(mesh))
-    sums = built.zeros(state, memory)
+    sums = programs.zeros(built.sums)
     program = built.learn.lower(state, memory, sums, count).compile()
     metrics = program(state, memory, sums, count)[2]
     return {key: float(value) for key, value in metrics.items()}, program.as_text()

@@ -16,7 +16,8 @@ import pytest
 from flax.struct import PyTreeNode
 from jax.sharding import SingleDeviceSharding
 
-from dreamer_jax import checkpoint
+from dreamer_jax import archive, checkpoint
+from dreamer_jax.faults import Damaged
 
 
 class State(PyTreeNode):
@@ -47,6 +48,10 @@ def abstract(tree: Any) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)
 
 
+def save(directory: Path, step: int, items: Any, host: Any, keep: int) -> int:
+    return checkpoint.save(directory, step, items, host, {}, lambda steps: set(steps[-keep:]))
+
+
 def assert_bit_equal(actual: Any, expected: Any) -> None:
     assert jax.tree.structure(actual) == jax.tree.structure(expected)
     for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
@@ -57,7 +62,7 @@ def assert_bit_equal(actual: Any, expected: Any) -> None:
 def test_round_trip_is_bit_exact(tmp_path: Path) -> None:
     items = {"agent": state(), "replay": ring()}
     host = {"step": 7, "rates": [0.1, None], "seen": 2**60, "name": "é", "nested": {"a": []}}
-    checkpoint.save(tmp_path, 7, items, host, keep=1)
+    save(tmp_path, 7, items, host, keep=1)
     restored = checkpoint.restore(tmp_path, 7, abstract(items))
     assert isinstance(restored["agent"], State)
     assert_bit_equal(restored, items)
@@ -65,7 +70,7 @@ def test_round_trip_is_bit_exact(tmp_path: Path) -> None:
 
 
 def test_only_the_named_items_are_restored(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, 1, {"agent": state(), "replay": ring()}, {}, keep=1)
+    save(tmp_path, 1, {"agent": state(), "replay": ring()}, {}, keep=1)
     restored = checkpoint.restore(tmp_path, 1, {"replay": abstract(ring())})
     assert list(restored) == ["replay"]
     assert_bit_equal(restored["replay"], ring())
@@ -73,7 +78,7 @@ def test_only_the_named_items_are_restored(tmp_path: Path) -> None:
 
 
 def test_restores_onto_another_memory(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, 1, {"replay": ring()}, {}, keep=1)
+    save(tmp_path, 1, {"replay": ring()}, {}, keep=1)
     pinned = SingleDeviceSharding(jax.devices()[0], memory_kind="pinned_host")
     wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=pinned), ring())
     restored = checkpoint.restore(tmp_path, 1, {"replay": wanted})["replay"]
@@ -85,22 +90,22 @@ def test_the_newest_are_kept(tmp_path: Path) -> None:
     assert checkpoint.latest(tmp_path / "nowhere") is None
     assert checkpoint.latest(tmp_path) is None
     for step in (8, 9, 10, 100):
-        checkpoint.save(tmp_path, step, {"replay": ring()}, {"step": step}, keep=2)
+        save(tmp_path, step, {"replay": ring()}, {"step": step}, keep=2)
     assert checkpoint.steps(tmp_path) == [10, 100]
     assert checkpoint.latest(tmp_path) == 100
     assert sorted(p.name for p in tmp_path.iterdir()) == ["10", "100"]
 
 
 def test_the_same_step_is_replaced(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, 3, {"replay": {"x": jnp.zeros(2)}}, {"saved": 1}, keep=1)
-    checkpoint.save(tmp_path, 3, {"replay": {"x": jnp.ones(2)}}, {"saved": 2}, keep=1)
+    save(tmp_path, 3, {"replay": {"x": jnp.zeros(2)}}, {"saved": 1}, keep=1)
+    save(tmp_path, 3, {"replay": {"x": jnp.ones(2)}}, {"saved": 2}, keep=1)
     x = checkpoint.restore(tmp_path, 3, {"replay": abstract({"x": jnp.ones(2)})})["replay"]["x"]
     assert x.tolist() == [1, 1]
     assert checkpoint.read_host(tmp_path, 3) == {"saved": 2}
 
 
 def test_half_a_directory_is_no_checkpoint(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, 5, {"replay": ring()}, {}, keep=2)
+    save(tmp_path, 5, {"replay": ring()}, {}, keep=2)
     (tmp_path / "6" / "replay").mkdir(parents=True)
     (tmp_path / "7.new.orbax-checkpoint-tmp" / "replay").mkdir(parents=True)
     (tmp_path / "8").write_text("a file")
@@ -110,16 +115,17 @@ def test_half_a_directory_is_no_checkpoint(tmp_path: Path) -> None:
         checkpoint.restore(tmp_path, 6, {"replay": abstract(ring())})
     with pytest.raises(FileNotFoundError, match="no complete checkpoint of step 7"):
         checkpoint.read_host(tmp_path, 7)
-    checkpoint.save(tmp_path, 9, {"replay": ring()}, {}, keep=2)
+    save(tmp_path, 9, {"replay": ring()}, {}, keep=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["5", "6", "8", "9", "notes.txt"]
 
 
 def test_a_killed_save_leaves_the_last_checkpoint(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, 5, {"replay": ring()}, {}, keep=2)
+    save(tmp_path, 5, {"replay": ring()}, {}, keep=2)
     script = (
         "import sys, jax.numpy as jnp\n"
         "from dreamer_jax import checkpoint\n"
-        "checkpoint.save(sys.argv[1], 6, {'replay': {'x': jnp.zeros(2**27, 'uint8')}}, {}, 2)\n"
+        "x = {'x': jnp.zeros(2**27, 'uint8')}\n"
+        "checkpoint.save(sys.argv[1], 6, {'replay': x}, {}, {}, set)\n"
     )
     root = Path(__file__).parents[1]
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=root) as process:
@@ -129,7 +135,7 @@ def test_a_killed_save_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     # Where the machine was quicker than the kill, the new checkpoint is complete instead.
     newest = checkpoint.latest(tmp_path)
     assert newest == 5 or checkpoint.read_host(tmp_path, 6) == {}
-    checkpoint.save(tmp_path, 7, {"replay": ring()}, {}, keep=1)
+    save(tmp_path, 7, {"replay": ring()}, {}, keep=1)
     assert [p.name for p in tmp_path.iterdir()] == ["7"]
 
 
@@ -159,14 +165,14 @@ def test_a_killed_save_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     ],
 )
 def test_what_differs_is_named(tmp_path: Path, change: Any, message: str) -> None:
-    checkpoint.save(tmp_path, 1, {"agent": state()}, {}, keep=1)
+    save(tmp_path, 1, {"agent": state()}, {}, keep=1)
     with pytest.raises(ValueError, match=message) as error:
         checkpoint.restore(tmp_path, 1, {"agent": abstract(change(state()))})
     assert "\n" not in str(error.value)
 
 
 def test_a_missing_item_is_named(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, 1, {"replay": ring()}, {}, keep=1)
+    save(tmp_path, 1, {"replay": ring()}, {}, keep=1)
     with pytest.raises(ValueError, match=r"has no 'agent', only \['replay'\]"):
         checkpoint.restore(tmp_path, 1, {"agent": abstract(state())})
 
@@ -174,17 +180,87 @@ def test_a_missing_item_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", [{"rate": float("nan")}, {"count": np.int32(3)}])
 def test_counters_that_json_cannot_hold_write_nothing(tmp_path: Path, host: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
-        checkpoint.save(tmp_path / "new", 1, {"replay": ring()}, host, keep=1)
+        save(tmp_path / "new", 1, {"replay": ring()}, host, keep=1)
     assert not (tmp_path / "new").exists()
 
 
-def test_at_least_one_is_kept(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        checkpoint.save(tmp_path, 1, {"replay": ring()}, {}, keep=0)
+def test_the_one_just_written_stays(tmp_path: Path) -> None:
+    for step in (1, 2):
+        checkpoint.save(tmp_path, step, {"replay": ring()}, {}, {}, lambda _: {1})
+    assert checkpoint.steps(tmp_path) == [1, 2]
+
+
+def test_files_of_any_shape_lie_beside_the_arrays(tmp_path: Path) -> None:
+    actions = {"actions/turn": np.arange(5), "over": np.zeros(0, bool)}
+    taken = checkpoint.save(tmp_path, 1, {"replay": ring()}, {}, {"env": actions}, set)
+    found = archive.read_all(checkpoint.path_of(tmp_path, 1, "env"))
+    assert_bit_equal(
+        {k: jnp.asarray(x) for k, x in found.items()}, jax.tree.map(jnp.asarray, actions)
+    )
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert taken == sum(path.stat().st_size for path in files)
+
+
+def arrays_of(tmp_path: Path, item: str) -> Path:
+    """The largest file of an item of checkpoint 2."""
+    files = [path for path in (tmp_path / "2" / "arrays" / item).rglob("*") if path.is_file()]
+    return max(files, key=lambda path: path.stat().st_size)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def elsewhere(path: Path) -> None:
+    path.rename(path.parents[5] / "elsewhere")
+    path.symlink_to(path.parents[5] / "elsewhere")
+
+
+DAMAGE = {
+    "a changed bit": lambda root: flip(arrays_of(root, "agent")),
+    "a file cut short": lambda root: os.truncate(arrays_of(root, "agent"), 10),
+    "a missing file": lambda root: arrays_of(root, "agent").unlink(),
+    "a file more": lambda root: (root / "2" / "arrays" / "agent" / "more").write_text("x"),
+    "a link": lambda root: elsewhere(arrays_of(root, "agent")),
+    "no metadata": lambda root: (root / "2" / "arrays" / "_CHECKPOINT_METADATA").unlink(),
+    "changed counters": lambda root: flip(root / "2" / "arrays" / "_CHECKPOINT_METADATA"),
+    "checksums cut short": lambda root: os.truncate(root / "2" / "checksums.json", 40),
+    "checksums of another kind": lambda root: (root / "2" / "checksums.json").write_text("[1]"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_is_noticed_and_the_one_before_is_used(tmp_path: Path, kind: str) -> None:
+    for step in (1, 2):
+        save(tmp_path, step, {"agent": state(), "replay": ring()}, {"step": step}, keep=2)
+    DAMAGE[kind](tmp_path)
+    wanted = {"agent": abstract(state())}
+    with pytest.raises(Damaged):
+        checkpoint.restore(tmp_path, 2, wanted)
+    found = checkpoint.newest(tmp_path, lambda step: checkpoint.restore(tmp_path, step, wanted))
+    assert found.step == 1 and len(found.notes) == 1
+    assert found.notes[0].startswith("checkpoint 2 is damaged") and "\n" not in found.notes[0]
+    assert_bit_equal(found.loaded["agent"], state())
+    checkpoint.discard(tmp_path, after=1)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "elsewhere"] == ["1"]
+
+
+def test_damage_elsewhere_does_no_harm(tmp_path: Path) -> None:
+    """Weights can be restored when the replay that was saved with them cannot."""
+    save(tmp_path, 2, {"agent": state(), "replay": ring()}, {}, keep=1)
+    flip(arrays_of(tmp_path, "replay"))
+    checkpoint.restore(tmp_path, 2, {"agent": abstract(state())})
+    with pytest.raises(Damaged, match="replay"):
+        checkpoint.restore(tmp_path, 2, {"replay": abstract(ring())})
+    wanted = {"replay": abstract(ring())}
+    with pytest.raises(Damaged, match=r"no checkpoint .* is whole\. checkpoint 2 is damaged"):
+        checkpoint.newest(tmp_path, lambda step: checkpoint.restore(tmp_path, step, wanted))
 
 
 def test_a_checkpoint_is_data(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, 1, {"agent": state()}, {"step": 1}, keep=1)
-    metadata = json.loads((tmp_path / "1" / "_CHECKPOINT_METADATA").read_text())
+    save(tmp_path, 1, {"agent": state()}, {"step": 1}, keep=1)
+    metadata = json.loads((tmp_path / "1" / "arrays" / "_CHECKPOINT_METADATA").read_text())
     assert metadata["custom_metadata"] == {"step": 1}
     assert not [p for p in tmp_path.rglob("*") if p.suffix in (".pkl", ".py")]

@@ -64,6 +64,8 @@ def test_a_close_name_is_suggested():
         ("counting", "length", 0),
         ("gym:CartPole-v1", "max_steps", -1),
         ("gym:CartPole-v1", "size", 32),
+        ("gym:CartPole-v1", "timeout", 0.0),
+        ("gym:CartPole-v1", "timeout", 1e6),
     ],
 )
 def test_options_out_of_range(name, field, value):

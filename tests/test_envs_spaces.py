@@ -50,6 +50,10 @@ def test_observations_of_low_dimension(space, value, key, expected):
         ((84, 84, 4), 64, 4),
         ((210, 160, 3), 64, 3),
         ((1, 10, 30), 64, 1),
+        ((64, 64, 2), 64, 2),
+        ((9, 84, 84), 64, 9),
+        ((4, 84, 84, 3), 64, 12),
+        ((4, 1, 96, 96), 96, 4),
     ],
 )
 def test_images_keep_their_size_if_it_fits_and_are_resized_otherwise(shape, side, channels):
@@ -66,7 +70,31 @@ def test_the_channel_axis_comes_last():
     np.testing.assert_array_equal(encoded, np.moveaxis(value, 0, -1))
 
 
-@pytest.mark.parametrize("shape", [(7, 7, 3), (64, 64, 2), (4, 64, 64, 3)])
+def test_frames_of_a_stack_become_channels():
+    value = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.uint8)
+    encoded = one(spaces.Box(0, 255, value.shape, np.uint8), value)[1]
+    for frame in range(4):
+        np.testing.assert_array_equal(encoded[..., 3 * frame : 3 * frame + 3], value[frame])
+    first = np.moveaxis(value, -1, 1)  # with the channels before the pixels
+    again = one(spaces.Box(0, 255, first.shape, np.uint8), first)[1]
+    np.testing.assert_array_equal(again, encoded)
+
+
+def test_images_may_be_floats_from_0_to_1():
+    value = np.linspace(0, 1, 64 * 64 * 3, dtype=np.float32).reshape(64, 64, 3)
+    agent_space, encoded, key = one(spaces.Box(0, 1, value.shape, np.float32), value)
+    assert key == "image" and agent_space.contains(encoded)
+    np.testing.assert_array_equal(encoded, np.rint(255 * value))
+    small = one(spaces.Box(0, 1, (8, 8, 3), np.float32), value[:8, :8])
+    assert small[2] == "vector"
+
+
+def test_a_box_that_is_neither_image_nor_vector_is_named():
+    with pytest.raises(ValueError, match=r"'observation'.* too large .* from 0 to 1"):
+        Observations(spaces.Box(-1, 1, (64, 64, 3), np.float32), 64)
+
+
+@pytest.mark.parametrize("shape", [(7, 7, 3), (16, 16, 2), (2, 16, 16, 3)])
 def test_bytes_that_are_no_image_become_a_vector(shape):
     agent_space, encoded, key = one(spaces.Box(0, 255, shape, np.uint8), np.ones(shape, np.uint8))
     assert key == "vector" and agent_space.shape == encoded.shape == (np.prod(shape),)
@@ -118,9 +146,10 @@ def test_nested_spaces_become_flat_keys():
         (spaces.Box(-2.0, 6.0, (3,)), [-9, 0.5, 9], [-2, 4, 6]),
         (
             spaces.Box(np.array([-np.inf, 0]), np.array([0.5, np.inf]), dtype=np.float64),
-            [2, -0.5],
-            [0.5, 0],
+            [-1, -0.5],
+            [-1.5, 0.5],
         ),
+        (spaces.Box(-3.4e38, 3.4e38, (2,)), [-1, 0.5], [-1, 0.5]),
         (spaces.Box(-np.inf, np.inf, (1, 2)), [0.25, -3], [[0.25, -1]]),
         (spaces.Box(0, 5, (2,), np.int64), [0.5, 1], [4, 5]),
     ],

@@ -9,19 +9,20 @@ ROOT = Path(__file__).parents[1]
 
 # A module of dreamer_jax imports only from rows above its own; siblings do not import each other.
 ROWS = [
-    {"types", "math", "config", "spaces", "convs", "heap"},
+    {"types", "math", "config", "spaces", "convs", "heap", "faults", "board"},
     {
         *("dists", "nets", "optim", "moments", "replay", "mesh"),
-        *("checkpoint", "logger", "progress", "saved"),
+        *("archive", "logger", "progress", "saved"),
     },
-    {"encoders", "decoders", "heads", "rssm", "journal"},
-    {"actor_critic", "programs"},
+    {"encoders", "decoders", "heads", "rssm", "checkpoint", "journal", "run"},
+    {"actor_critic", "programs", "saver"},
     # From here to the agent, row by row: the parts of DreamerV3.
     {"agents.networks"},
-    {"agents.acting", "agents.batches"},
+    {"agents.acting", "agents.batches", "agents.transfer"},
     {"agents.reports"},
     {"agents.dreamer"},
-    {"train", "evaluate"},
+    {"resume", "preflight", "evaluate"},
+    {"train"},
     {"main"},
 ]
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}

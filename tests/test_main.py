@@ -11,6 +11,7 @@ from command import ROOT, SMALL, Result, call, start
 
 import configs
 import envs
+from dreamer_jax import saved
 from dreamer_jax.config import resolve, to_dict
 from dreamer_jax.main import stored
 
@@ -34,6 +35,7 @@ def complaint(result: Result) -> str:
         (["--env=gym:Nope-v0"], ("gym:Nope-v0",)),
         (["--env=gym:CartPol-v1"], ("gym:CartPol-v1", "CartPole-v1")),
         (["--env=gym:no_such_module:Id-v0"], ("no_such_module",)),
+        (["--env=gym:.relative:Id-v0"], ("cannot make",)),
         ([COUNTING, "--set=modle.units=3"], ("modle", "did you mean model?", "replay, train")),
         ([COUNTING, "--set=model.unit=3"], ("did you mean units?", "depth, deter, hidden")),
         ([COUNTING, "--set=env.size=3"], ("env.size", "valid are length")),
@@ -103,9 +105,8 @@ def run(tmp_path: Path) -> Path:
     """A logdir where a run has begun, but not come to a checkpoint."""
     logdir = tmp_path / "run"
     config = resolve(configs.load("debug", "counting", envs.default_options("counting")))
-    logdir.mkdir()
-    text = {"env": "counting", "preset": "debug", "seed": 3, "config": to_dict(config)}
-    (logdir / "config.json").write_text(json.dumps(text))
+    begun = {"env": "counting", "preset": "debug", "seed": 3, "mesh": "data=1"}
+    saved.write(logdir, {**begun, "config": to_dict(config)})
     return logdir
 
 
@@ -138,9 +139,9 @@ def test_a_contradicting_resume_names_both_values(
         ("{", "not readable as JSON"),
         ("", "not readable as JSON"),
         ("\0\xff", "not readable as JSON"),
-        ("3", "not readable as JSON"),
-        ("[]", "lacks config, env, preset, seed"),
-        ('{"env": "counting"}', "lacks config, preset, seed"),
+        ("3", "holds no run"),
+        ("[]", "holds no run"),
+        ('{"env": "counting"}', "preset should be of type str"),
     ],
 )
 def test_a_damaged_config(run: Path, text: str, part: str):
@@ -155,7 +156,8 @@ def test_a_damaged_config(run: Path, text: str, part: str):
         ("env", "cartpol", "unknown environment 'cartpol'"),
         ("preset", "fast", "unknown preset"),
         ("config", {}, "do not match this version"),
-        ("config", 3, "expected the fields"),
+        ("config", 3, "config should be of type dict"),
+        ("config", {"model": 3}, "do not match this version"),
     ],
 )
 def test_a_config_that_fits_no_longer(run: Path, name: str, value: Any, part: str):

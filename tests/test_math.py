@@ -171,7 +171,7 @@ def test_moments_forget_beyond_the_horizon() -> None:
 
 
 def test_vectors_are_standardized_and_the_rest_left_alone() -> None:
-    x = jax.random.normal(jax.random.key(0), (64, 3)) * 5 + 2
+    x = jax.random.normal(jax.random.key(0), (64, 3)) * 2 + 1
     obs = {"state": x, "image": jnp.ones((64, 2), jnp.uint8)}
     start = {"state": moments.initial(3)}
     np.testing.assert_allclose(moments.standardize(start, obs)["state"], x, rtol=1e-6)
@@ -179,3 +179,5 @@ def test_vectors_are_standardized_and_the_rest_left_alone() -> None:
     np.testing.assert_allclose(scaled["state"].mean(0), np.zeros(3), atol=1e-5)
     np.testing.assert_allclose(scaled["state"].std(0), np.ones(3), rtol=1e-5)
     assert scaled["image"] is obs["image"]
+    extreme = moments.standardize(start, {"state": jnp.array([[-1e9, 0.5, 11.0]])})["state"]
+    assert extreme.tolist() == [[-10.0, 0.5, 10.0]]

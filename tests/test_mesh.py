@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any, NamedTuple
 
+import jax
 import pytest
 from command import ENVIRON, ROOT
 
@@ -148,5 +149,8 @@ def test_parse():
 
 
 def test_free_memory_is_known():
-    assert mesh.free_bytes(mesh.make(1), "device") > 0
-    assert mesh.free_bytes(mesh.make(1), "pinned_host") > 0
+    free = mesh.free_bytes(mesh.make(1))
+    if jax.default_backend() == "cpu":  # which has no memory but that of the host
+        assert free is None
+    else:
+        assert free and free > 0

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from command import SMALL, call, hastily, lines
 
-from dreamer_jax import mesh
 from dreamer_jax.agents.networks import BEHAVIOR, WORLD_MODEL
 from dreamer_jax.main import restored, stored
-from dreamer_jax.programs import build
+from dreamer_jax.programs import INIT, derive
 from dreamer_jax.types import AgentState
 
 # Vectors are standardised: their running statistics must not move either.
@@ -62,7 +61,7 @@ def restored_fresh(logdir: Path) -> AgentState:
     setup = stored(logdir)
     agent, _ = restored(setup)
     with hastily():
-        return build(agent, setup.config.replay, setup.seed, mesh.make(1)).init()
+        return jax.jit(lambda: agent.init(derive(setup.seed, INIT, 0)))()
 
 
 def test_behavior_learns_on_a_frozen_world_model(source: Path, behavior: Path):

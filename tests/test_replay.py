@@ -276,18 +276,3 @@ def test_more_than_two_gigabytes():
     np.testing.assert_array_equal(drawn.steps["image"], frames)
     for leaf in jax.tree.leaves(state):
         leaf.delete()
-
-
-def test_check_memory_says_what_fits():
-    bytes_per_step = 6 + 4 + 1 + 4 + 6 + 2
-    replay.check_memory(STEP, LATENT, 800, 1000 * bytes_per_step)
-    with pytest.raises(ValueError, match=r"replay\.capacity=801 takes 0\.0 GB \(23 bytes a step\)"):
-        replay.check_memory(STEP, LATENT, 801, 1000 * bytes_per_step)
-    with pytest.raises(ValueError) as caught:
-        replay.check_memory(STEP, LATENT, 10**9, 2 * 10**9)
-    message = str(caught.value)
-    assert "takes 23.0 GB" in message and "only 2.0 GB" in message and "\n" not in message
-    fits = int(message.split("--set replay.capacity=")[1].split()[0])
-    replay.check_memory(STEP, LATENT, fits, 2 * 10**9)
-    with pytest.raises(ValueError):
-        replay.check_memory(STEP, LATENT, fits + 1, 2 * 10**9)

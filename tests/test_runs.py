@@ -1,6 +1,8 @@
 """Whole runs through the command line: train, stop, resume, evaluate."""
 
+import json
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -102,6 +104,18 @@ def test_evaluation_changes_nothing(trained: tuple[Path, Result]):
     assert before == {path: path.stat().st_mtime_ns for path in logdir.rglob("*")}
 
 
+def test_other_versions_are_named(trained: tuple[Path, Result], tmp_path: Path):
+    logdir = tmp_path / "run"
+    shutil.copytree(trained[0], logdir)
+    run = saved.read(logdir)
+    (logdir / saved.NAME).write_text(
+        json.dumps({**run, "versions": {**run["versions"], "jax": "0.1"}})
+    )
+    result = call(f"--logdir={logdir}", "--mode=eval", "--episodes=1")
+    assert result.code == 0
+    assert re.search(r"warning: .* was made with jax 0\.1, now [\d.]+: numbers may", result.err)
+
+
 def test_nothing_changes_where_nothing_is_left_to_do(trained: tuple[Path, Result]):
     """Restored and saved again, agent and replay are the same to the last bit."""
     logdir, _ = trained
@@ -142,17 +156,32 @@ def player(envs: int) -> evaluate.Player:
 def test_every_environment_plays_as_often():
     """Whichever episodes end first must not count more: here those of row 0, after one step."""
     state = Witness().init(jax.random.key(0))
-    scores = player(3).play(state, episodes=6, first=4)
-    row = [[sum(range(n + 1)) + n * 100 * episode for episode in (4, 5)] for n in (1, 2, 3)]
-    assert scores.tolist() == [score for scores in row for score in scores]
-    assert player(3).play(state, episodes=4, first=4).tolist() == scores.tolist()[:4]
+    row = [[sum(range(n + 1)) + n * 100 * episode for episode in (0, 1)] for n in (1, 2, 3)]
+    assert player(3).play(state, episodes=6).tolist() == [*row[0], *row[1], *row[2]]
+    assert player(3).play(state, episodes=4).tolist() == [*row[0], row[1][0], row[2][0]]
 
 
 def test_a_player_can_be_asked_again():
     state = Witness().init(jax.random.key(0))
     asked = player(2)
-    first = asked.play(state, episodes=2, first=0)
-    np.testing.assert_array_equal(asked.play(state, episodes=2, first=0), first)
+    first = asked.play(state, episodes=2)
+    np.testing.assert_array_equal(asked.play(state, episodes=2), first)
+
+
+def test_an_evaluation_can_be_stopped():
+    answers = iter([False, False, True])
+    state = Witness().init(jax.random.key(0))
+    scores = player(3).play(state, episodes=6, stopped=lambda: next(answers))
+    assert evaluate.summary(scores) == {}
+
+
+def test_episodes_without_an_end_are_cut_off(monkeypatch: pytest.MonkeyPatch):
+    """Row 2 is in its first episode after two steps, and the others are in their second."""
+    monkeypatch.setattr(evaluate, "LIMIT", 1)
+    state = Witness().init(jax.random.key(0))
+    scores = player(3).play(state, episodes=6)
+    assert len(scores) == 3 + 1
+    assert scores.tolist() == [1.0, 0.0, 2 + 1.0, 2 + 1.0]
 
 
 def test_summary():

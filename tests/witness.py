@@ -10,7 +10,10 @@ import numpy as np
 
 from dreamer_jax import mesh
 from dreamer_jax.config import Config, Replay, Train
-from dreamer_jax.train import Run
+from dreamer_jax.preflight import measure, preflight
+from dreamer_jax.programs import Programs
+from dreamer_jax.run import Run
+from dreamer_jax.train import train
 from dreamer_jax.types import (
     Agent,
     AgentState,
@@ -106,9 +109,10 @@ class Witness:
         pixels = jnp.zeros((2, 5, 4, 8, 8, 3), jnp.uint8)
         return {"report/mistakes": sum(mistakes(window).values(), jnp.zeros(()))}, {"view": pixels}
 
-    def evaluate(self, state: AgentState) -> dict[str, float]:
+    def evaluate(self, state: AgentState, stopped: Any) -> dict[str, float]:
+        assert not stopped()
         self.evaluations.append(int(jax.device_get(state.updates)))
-        return {"mean": float(len(self.evaluations))}
+        return {"mean": float(self.evaluations[-1])}
 
     def run(self, logdir: Path, steps: int = 200) -> Run:
         config = replace(CONFIG, train=replace(CONFIG.train, steps=steps))
@@ -116,6 +120,16 @@ class Witness:
         env = Watched(EPISODE, ENVS, self.guards)
         devices = mesh.make(1)
         return Run(agent, env, config, 0, devices, logdir, self.evaluate, lambda state: state)
+
+
+def compiled(run: Run) -> Programs:
+    """The programs of a run."""
+    return preflight(run, measure(run))
+
+
+def run_to_the_end(run: Run) -> AgentState:
+    """Compiles and trains."""
+    return train(run, compiled(run))
 
 
 class Watched(Counting):

@@ -26,6 +26,7 @@ def behavior_metrics(
     shares = {
         f"randomness/{key}": entropies[f"entropy/{key}"] / dist.max_entropy()
         for key, dist in policy.items()
+        if dist.max_entropy() > 0  # else there is nothing to choose
     }
     return {
         "behavior/imagined_return": returns.mean(),

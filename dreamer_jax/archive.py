@@ -1,0 +1,90 @@
+"""Trees of arrays in files of their own, and the replay ring as a row of such files.
+
+A block holds the steps [i L, (i + 1) L) of every row, counted from the beginning of the run. What
+happened does not change, so a block is written once, and a checkpoint costs what is new. Latents
+do change, with every update; they are no part of the archive.
+"""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from dreamer_jax.faults import Damaged
+
+BLOCK = 1024  # steps in a block, over all rows; 12 MB of Atari
+
+
+def block_length(rows: int, capacity: int) -> int:
+    """L, the steps of each row in a block; no more than the `capacity` of a row."""
+    return min(capacity, max(1, BLOCK // rows))
+
+
+def blocks(total: int, capacity: int, length: int) -> range:
+    """The full blocks that a ring with `total` steps ever added needs; what follows is the tail."""
+    return range(max(0, total - capacity) // length, total // length)
+
+
+def path(folder: Path, index: int) -> Path:
+    """Where block `index` is."""
+    return folder / f"{index:09d}.npz"
+
+
+def forget(folder: Path, first: float) -> None:
+    """Removes the blocks before `first`, and what interrupted writes have left."""
+    for file in folder.glob("*"):
+        if file.suffix == ".partial" or (file.stem.isdecimal() and int(file.stem) < first):
+            file.unlink()
+
+
+def write(file: Path, tree: Any) -> int:
+    """Writes a tree of arrays; returns its bytes. When it returns, the file outlives a power cut.
+
+    Whenever the process dies, the file is complete or what it was before. Raises OSError where the
+    disk is full, and leaves nothing behind.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    try:
+        with partial.open("wb") as stream:
+            np.savez(stream, **named(tree))
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(file)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    return file.stat().st_size
+
+
+def read(file: Path, like: Any) -> Any:
+    """Reads a tree of arrays shaped like `like` (arrays or shape structs), and nothing else.
+
+    Raises Damaged, in one line, for whatever is not such a file; it carries checksums.
+    """
+    found, wanted = read_all(file), named(like)
+    if found.keys() != wanted.keys():
+        raise Damaged(f"{file} holds {sorted(found)}, not {sorted(wanted)}")
+    for name, want in wanted.items():
+        have = found[name]
+        if (have.dtype, have.shape) != (want.dtype, want.shape):
+            raise Damaged(f"{file} has {have.dtype}{list(have.shape)} as {name}")
+    return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in wanted])
+
+
+def read_all(file: Path) -> dict[str, np.ndarray]:
+    """Reads whatever arrays there are, by name. Raises Damaged for what is no file of arrays."""
+    try:
+        with file.open("rb") as stream, np.load(stream) as found:
+            return {name: np.asarray(found[name]) for name in found.files}
+    except (OSError, ValueError, EOFError, MemoryError, KeyError, zipfile.BadZipFile) as error:
+        raise Damaged(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def named(tree: Any) -> dict[str, Any]:
+    """Path of each leaf -> leaf, as in `obs/image`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(at, simple=True, separator="/"): leaf for at, leaf in leaves}

@@ -1,0 +1,13 @@
+"""What ends a run although its user did nothing wrong."""
+
+
+class Fault(Exception):
+    """Ends the run with exit code 1 and its message, which is one line, instead of a traceback."""
+
+
+class Damaged(Fault):
+    """A file of a checkpoint is missing, cut short, changed, or never was what it should be."""
+
+
+class Diverged(Fault):
+    """A loss or a parameter is not finite any more."""

@@ -1,0 +1,94 @@
+"""Whether a run fits into memory, found out before anything is allocated."""
+
+import bisect
+import math
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import psutil
+
+from dreamer_jax import checkpoint, programs
+from dreamer_jax import mesh as meshes
+from dreamer_jax.config import Config
+from dreamer_jax.programs import Programs
+from dreamer_jax.run import Run, remembered, ring
+
+SHARE = 0.9  # of the free memory that a run may take; the rest is for everybody else
+
+
+class Sizes(NamedTuple):
+    """Bytes of the parts of a run."""
+
+    step: int  # one step in replay
+    latent: int  # its latent
+    state: int  # parameters, optimiser and statistics
+    temporary: int  # what an update needs on a device while it runs
+
+
+def measure(run: Run) -> Sizes:
+    """The sizes that are known before anything is compiled. ValueError if they are too large."""
+    step, latent = remembered(run)
+    state = jax.eval_shape(run.agent.init, jax.random.key(0))
+    sizes = Sizes(size(step), size(latent), size(state), temporary=0)
+    check(run, sizes)
+    return sizes
+
+
+def preflight(run: Run, sizes: Sizes) -> Programs:
+    """Compiles the update. ValueError, saying what fits, if memory cannot hold the run."""
+    copied, rows = meshes.copied(run.mesh), programs.ring_sharding(run.mesh, run.config.replay)
+    state = checkpoint.placed(jax.eval_shape(run.agent.init, jax.random.key(0)), copied)
+    memory = checkpoint.placed(jax.eval_shape(ring(run)), rows)
+    compiled = programs.build(run.agent, run.config.replay, run.seed, run.mesh, memory)
+    print("compiling the update", file=sys.stderr, flush=True)
+    count = jax.ShapeDtypeStruct((), np.int32, sharding=copied)
+    learn = compiled.learn.lower(state, memory, compiled.sums, count).compile()
+    check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
+    return compiled._replace(learn=learn)
+
+
+def check(run: Run, sizes: Sizes) -> None:
+    """ValueError unless what the run needs is free."""
+    device, host = meshes.free_bytes(run.mesh), psutil.virtual_memory().available
+    on_device = partial(needed_on_device, run.config, sizes, run.mesh.size)
+    on_host = partial(needed_on_host, run.config, sizes)
+    if device is None:  # devices without memory of their own
+        require(run, "memory", lambda c: run.mesh.size * on_device(c) + on_host(c), host)
+    else:
+        require(run, "memory of the device", on_device, device)
+        require(run, "memory of the host", on_host, host)
+
+
+def needed_on_device(config: Config, sizes: Sizes, devices: int, capacity: int) -> int:
+    """Bytes that each device needs for a ring of `capacity` steps over all devices."""
+    held = 0 if config.replay.memory == "pinned_host" else capacity * (sizes.step + sizes.latent)
+    return sizes.state + sizes.temporary + held // devices
+
+
+def needed_on_host(config: Config, sizes: Sizes, capacity: int) -> int:
+    """Bytes that the host needs beside them."""
+    held = capacity * (sizes.step + sizes.latent) if config.replay.memory == "pinned_host" else 0
+    # A checkpoint is written from a copy on the host: state, latents, and the steps that are new.
+    new = min(config.train.save_every, capacity)
+    return held + sizes.state + capacity * sizes.latent + new * sizes.step
+
+
+def require(run: Run, what: str, need: Callable[[int], int], free: int) -> None:
+    """ValueError that says which capacity fits, unless the run's takes at most SHARE of `free`."""
+    capacity = run.config.replay.capacity
+    if need(capacity) > SHARE * free:
+        fits = bisect.bisect_right(range(capacity), SHARE * free, key=need) - 1
+        hint = f"--set replay.capacity={fits} fits" if fits > 0 else "the model alone is too big"
+        raise ValueError(
+            f"replay.capacity={capacity} needs {need(capacity) / 1e9:.2f} GB of {what}, the model "
+            f"included, but only {free / 1e9:.2f} GB are free; {hint}"
+        )
+
+
+def size(tree: Any) -> int:
+    """Bytes of all arrays in a tree."""
+    return sum(x.dtype.itemsize * math.prod(x.shape) for x in jax.tree.leaves(tree))

@@ -1,0 +1,196 @@
+"""What `Vector` does when copies fail; the copies are played by a script."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from envs.seeding import episode_seed
+from envs.spaces import Actions, Observations
+from envs.timestep import Timestep
+from envs.vector import PATIENCE, CopyFailed, EnvironmentFailed, Outcome, Vector
+
+SEED = 5
+NONE = np.zeros((2, 1), np.int32)
+
+
+class Scripted:
+    """Shows [life, steps in the episode]; episodes end after `length` steps.
+
+    `failing` says for each call of begin and receive in turn whether it fails ('!').
+    """
+
+    def __init__(self, failing: str = "", length: int = 3):
+        self.failing = list(failing)
+        self.length = length
+        self.life = self.count = 0
+        self.calls: list[Any] = []  # seeds prepared, 'begin', 'restart'
+
+    def prepare(self, seed: int) -> None:
+        self.calls.append(seed)
+
+    def begin(self) -> Any:
+        self.calls.append("begin")
+        self.fail()
+        self.count = 0
+        return np.array([self.life, 0], np.float32)
+
+    def send(self, action: Any) -> None:
+        del action
+
+    def receive(self) -> Outcome:
+        self.fail()
+        self.count += 1
+        return Outcome(np.array([self.life, self.count]), 1.0, self.count == self.length, False)
+
+    def fail(self) -> None:
+        if self.failing and self.failing.pop(0) == "!":
+            raise CopyFailed(f"Traceback: life {self.life} is over")
+
+    def restart(self) -> None:
+        self.calls.append("restart")
+        self.life += 1
+
+    def close(self) -> None:
+        pass
+
+
+def vector(*failing: str, length: int = 3) -> tuple[Vector, list[Scripted]]:
+    copies = [Scripted(script, length) for script in failing]
+    observations = Observations(spaces.Box(-np.inf, np.inf, (2,)), 64)
+    actions = Actions(spaces.Discrete(3))
+    return Vector(copies, observations, actions, seed=SEED, frames_per_step=1), copies
+
+
+def steps(env: Vector, count: int) -> list[Timestep]:
+    return [env.step({"action": NONE[: env.num_envs]}) for _ in range(count)]
+
+
+def column(trace: list[Timestep], field: str, row: int) -> list[Any]:
+    return [getattr(timestep, field)[row].item() for timestep in trace]
+
+
+def shown(trace: list[Timestep], row: int) -> list[list[float]]:
+    return [timestep.obs["vector"][row].tolist() for timestep in trace]
+
+
+def test_a_failure_cuts_the_episode_off_and_the_neighbours_go_on(caplog):
+    env, copies = vector("..!", "")
+    trace = [env.reset(), *steps(env, 4)]
+    assert shown(trace, 0) == [[0, 0], [0, 1], [0, 1], [1, 0], [1, 1]]
+    assert column(trace, "reward", 0) == [0, 1, 0, 0, 1]
+    assert column(trace, "is_last", 0) == [False, False, True, False, False]
+    assert column(trace, "is_first", 0) == [True, False, False, True, False]
+    assert not any(column(trace, "is_terminal", 0))
+    assert shown(trace, 1) == [[0, 0], [0, 1], [0, 2], [0, 3], [0, 0]]
+    assert env.restarts == 1 and env.failure == ""
+    assert env.episodes.tolist() == [1, 1]
+    seeds = [episode_seed(SEED, 0, number) for number in range(3)]
+    expected = [seeds[0], "begin", seeds[1], "restart", seeds[1], "begin", seeds[2]]
+    assert copies[0].calls == expected
+    assert "environment 0 failed" in caplog.text and "life 0 is over" in caplog.text
+
+
+def test_what_was_returned_before_a_failure_is_not_written_again():
+    env, _ = vector("..!", "")
+    kept = [env.reset(), *steps(env, 1)]
+    before = [timestep.obs["vector"].copy() for timestep in kept]
+    after = steps(env, 1)[0].obs["vector"]
+    assert after.tolist() == [[0, 1], [0, 2]]
+    for timestep, obs in zip(kept, before, strict=True):
+        np.testing.assert_array_equal(timestep.obs["vector"], obs)
+        assert not np.shares_memory(timestep.obs["vector"], after)
+
+
+def test_all_may_fail_at_once():
+    env, _ = vector(".!", ".!")
+    first, last = env.reset(), steps(env, 1)[0]
+    np.testing.assert_array_equal(last.obs["vector"], first.obs["vector"])
+    assert last.is_last.all() and not last.is_terminal.any() and env.restarts == 2
+
+
+def test_an_episode_that_does_not_begin_is_begun_again():
+    env, copies = vector("!!.", "")
+    assert env.reset().obs["vector"].tolist() == [[2, 0], [0, 0]]
+    first, second = (episode_seed(SEED, 0, number) for number in range(2))
+    again = [first, "begin", "restart"]
+    assert copies[0].calls == [*again, *again, first, "begin", second]
+    assert env.restarts == 2 and env.episodes.tolist() == [0, 0]
+
+
+def test_an_environment_that_never_begins_ends_the_run():
+    env, _ = vector("", "!" * PATIENCE)
+    with pytest.raises(EnvironmentFailed, match=r"environment 1 failed 3 .*Traceback: life 2"):
+        env.reset()
+    with pytest.raises(EnvironmentFailed, match="environment 1"):
+        env.reset()
+
+
+def test_the_last_failure_still_gives_a_whole_timestep():
+    env, _ = vector(".!.!.!", "")
+    trace = [env.reset(), *steps(env, 5)]
+    assert column(trace, "is_last", 0) == [False, True] * 3
+    assert env.restarts == PATIENCE - 1
+    assert "environment 0" in env.failure and "Traceback: life 2 is over" in env.failure
+    snapshot = env.snapshot()
+    for call in (lambda: steps(env, 1), env.reset, lambda: env.restore(snapshot)):
+        with pytest.raises(EnvironmentFailed, match="Traceback: life 2"):
+            call()
+    again, _ = vector("", "")
+    assert_equal(again.restore(snapshot), trace[-1])
+    assert steps(again, 1)[0].is_first.tolist() == [True, False]
+
+
+def test_an_episode_that_never_begins_gives_a_timestep_that_can_be_restored():
+    """The loop has put the end of the last episode into replay when it learns of the failure."""
+    env, _ = vector("....!!!", "")
+    trace = [env.reset(), *steps(env, 4)]
+    assert env.failure and trace[-1].is_first.tolist() == [True, True]
+    snapshot = env.snapshot()
+    assert snapshot["episodes"].tolist() == [1, 1] and snapshot["length"].tolist() == [0, 0]
+    again, _ = vector("", "")
+    seen = again.restore(snapshot)
+    assert seen.obs["vector"].tolist() == [[0, 0], [0, 0]] and not seen.is_last.any()
+    assert again.lost == 0
+    assert shown(steps(again, 1), 0) == [[0, 1]]
+
+
+@pytest.mark.parametrize(("script", "works"), [(".!.!....!.!", True), (".!.!...!", False)])
+def test_only_failures_without_an_episode_finished_in_between_count(script, works):
+    env, copies = vector(script)
+    env.reset()
+    while copies[0].failing:
+        steps(env, 1)
+    assert (env.failure == "") == works
+
+
+def test_a_copy_that_fails_while_it_is_restored_loses_its_episode():
+    env, _ = vector("", "", length=5)
+    trace = [env.reset(), *steps(env, 3)]
+    again, copies = vector("..!", "", length=5)
+    seen = again.restore(env.snapshot())
+    assert again.lost == 1 and again.restarts == 1
+    assert seen.is_last.tolist() == [True, False] and not seen.is_terminal.any()
+    np.testing.assert_array_equal(seen.obs["vector"], trace[-1].obs["vector"])
+    after = steps(again, 1)[0]
+    assert after.obs["vector"].tolist() == [[1, 0], [0, 4]]
+    assert again.episodes.tolist() == [1, 0]
+    assert copies[0].calls[-3:] == [episode_seed(SEED, 0, 1), "begin", episode_seed(SEED, 0, 2)]
+
+
+def test_an_episode_that_ends_early_is_lost():
+    env, _ = vector("", length=9)
+    env.reset()
+    steps(env, 5)
+    for length, lost in ((4, 1), (5, 1), (6, 0)):
+        again, _ = vector("", length=length)
+        seen = again.restore(env.snapshot())
+        assert again.lost == lost and seen.is_last.tolist() == [lost == 1]
+        assert steps(again, 1)[0].is_first.tolist() == [lost == 1]
+
+
+def assert_equal(left: Timestep, right: Timestep) -> None:
+    np.testing.assert_array_equal(left.obs["vector"], right.obs["vector"])
+    for a, b in zip(left[1:5], right[1:5], strict=True):
+        np.testing.assert_array_equal(a, b)

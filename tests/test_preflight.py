@@ -1,0 +1,87 @@
+"""Memory is checked before anything is allocated, and the message says what fits."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import psutil
+import pytest
+from witness import CAPACITY, ENVS, Witness
+
+from dreamer_jax import mesh, preflight, run
+from dreamer_jax.preflight import Sizes
+from dreamer_jax.run import Run
+
+
+class Free(NamedTuple):
+    available: int
+
+
+def with_replay(tmp_path: Path, **values: Any) -> Run:
+    made = Witness().run(tmp_path)
+    replay = dataclasses.replace(made.config.replay, **values)
+    return dataclasses.replace(made, config=dataclasses.replace(made.config, replay=replay))
+
+
+SIZES = Sizes(step=100, latent=7, state=1000, temporary=500)
+
+
+def test_what_is_needed_is_what_is_allocated(tmp_path: Path) -> None:
+    made = with_replay(tmp_path, capacity=ENVS * CAPACITY)
+    step, latent = run.remembered(made)
+    sizes = Sizes(preflight.size(step), preflight.size(latent), 1000, 500)
+    held = jax.eval_shape(run.ring(made))
+    ring = preflight.size((held.steps, held.latents))
+    for devices in (1, 2):
+        need = preflight.needed_on_device(made.config, sizes, devices, ENVS * CAPACITY)
+        assert need == 1500 + ring // devices
+    # Of the copy for a checkpoint, 64 steps are new each time.
+    copy = 1000 + ENVS * CAPACITY * sizes.latent + 64 * sizes.step
+    assert preflight.needed_on_host(made.config, sizes, ENVS * CAPACITY) == copy
+    pinned = with_replay(tmp_path, memory="pinned_host").config
+    assert preflight.needed_on_device(pinned, sizes, 1, ENVS * CAPACITY) == 1500
+    assert preflight.needed_on_host(pinned, sizes, ENVS * CAPACITY) == copy + ring
+
+
+def test_size_counts_bytes() -> None:
+    assert preflight.size({"a": np.zeros((3, 4), np.uint8), "b": (np.zeros(2, np.float32),)}) == 20
+
+
+@pytest.mark.parametrize("memory", ["device", "pinned_host"])
+def test_the_most_that_fits_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: str
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Free(10**6))
+    monkeypatch.setattr(mesh, "free_bytes", lambda _: None)
+    with pytest.raises(ValueError, match=r"replay\.capacity=1000000000 .* fits") as error:
+        preflight.check(with_replay(tmp_path, capacity=10**9, memory=memory), SIZES)
+    assert "\n" not in str(error.value)
+    hint = re.search(r"capacity=(\d+) fits", str(error.value))
+    assert hint
+    preflight.check(with_replay(tmp_path, capacity=int(hint[1]), memory=memory), SIZES)
+    with pytest.raises(ValueError, match="fits"):
+        preflight.check(with_replay(tmp_path, capacity=int(hint[1]) + 1, memory=memory), SIZES)
+
+
+def test_a_device_of_its_own_is_checked_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mesh, "free_bytes", lambda _: 10**6)
+    made = with_replay(tmp_path, capacity=120)
+    preflight.check(made, SIZES)
+    with pytest.raises(ValueError, match=r"memory of the device, .* the model alone is too big"):
+        preflight.check(made, SIZES._replace(temporary=10**7))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Free(10**3))
+    with pytest.raises(ValueError, match="memory of the host"):
+        preflight.check(made, SIZES)
+
+
+def test_the_update_is_compiled_and_measured(tmp_path: Path) -> None:
+    made = with_replay(tmp_path)
+    compiled = preflight.preflight(made, preflight.measure(made))
+    analysis = compiled.learn.memory_analysis()
+    held = jax.eval_shape(run.ring(made))
+    assert analysis.argument_size_in_bytes >= preflight.size(held)
