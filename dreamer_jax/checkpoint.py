@@ -20,7 +20,7 @@ from orbax.checkpoint import v1 as ocp
 from dreamer_jax import archive
 from dreamer_jax.faults import Damaged
 
-ARRAYS, CHECKSUMS = "arrays", "checksums.json"
+ARRAYS, COUNTERS, CHECKSUMS = "arrays", "counters.json", "checksums.json"
 
 
 def save(
@@ -52,7 +52,8 @@ def save(
     fresh = root / f"{step}.new"
     try:
         with _context():
-            ocp.save_checkpointables(str(fresh / ARRAYS), items, custom_metadata=host)
+            ocp.save_checkpointables(str(fresh / ARRAYS), items)
+        (fresh / ARRAYS / COUNTERS).write_text(json.dumps(host))
         for name, tree in files.items():
             archive.write(fresh / f"{name}.npz", tree)
         (fresh / CHECKSUMS).write_text(json.dumps(_checksums(fresh / ARRAYS, items), indent=1))
@@ -99,8 +100,8 @@ def newest(directory: str | os.PathLike[str], load: Callable[[int], Any]) -> Fou
         try:
             return Found(step, load(step), notes)
         except Damaged as error:
-            notes.append(f"checkpoint {step} is damaged, trying the one before: {error}")
-    raise Damaged(f"no checkpoint in {directory} is whole. {'. '.join(notes)}")
+            notes.append(f"checkpoint {step} is damaged and passed over: {error}")
+    raise Damaged(f"no checkpoint in {directory} is whole: {'; '.join(notes)}")
 
 
 def discard(directory: str | os.PathLike[str], after: int) -> None:
@@ -146,10 +147,7 @@ def read_host(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
     """The counters saved with a checkpoint. Raises FileNotFoundError where there is none."""
     path = _existing(directory, step)
     _verify(path, ())
-    host = _metadata(path).custom_metadata
-    if not isinstance(host, dict):
-        raise Damaged(f"checkpoint {path} holds no counters")
-    return host
+    return json.loads((path / ARRAYS / COUNTERS).read_text())
 
 
 def read_arrays(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:

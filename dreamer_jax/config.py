@@ -249,7 +249,8 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
         ),
         (
             (t.learn == "behavior") != bool(t.world_model),
-            f"train.world_model={t.world_model!r}: needed for train.learn=behavior, and only there",
+            f"train.learn={t.learn} with train.world_model={t.world_model!r}: the logdir of "
+            "another run is needed for behavior, and only there",
         ),
         (r.length < 2, f"replay.length={r.length}: must be at least 2"),
         (

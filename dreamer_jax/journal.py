@@ -45,6 +45,7 @@ class Journal:
         """Goes on from `counters` and the `state` of the journal then; {} at the beginning."""
         self.logger = Logger(logdir, counters.step)
         self.progress = Progress(config.steps, counters.step)
+        self.steps = config.steps
         self.frames_per_step = frames_per_step
         self.pending: Pending | None = None
         self.score = np.array(past.get("score", [0.0] * config.envs))
@@ -153,7 +154,10 @@ class Journal:
 
     def ended(self, counters: Any) -> None:
         """Says where the run stands, which a run that was complete already would not tell."""
-        self.say(f"saved at step {counters.step}; --steps takes it further")
+        if counters.step < self.steps:
+            self.say(f"stopped and saved at step {counters.step}; the same command goes on")
+        else:
+            self.say(f"saved at step {counters.step}; --steps takes it further")
 
     def report(
         self, counters: Any, metrics: dict[str, jax.Array], views: dict[str, jax.Array]

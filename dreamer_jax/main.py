@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from dreamer_jax.agents import dreamer
 from dreamer_jax.agents.transfer import inherit
 from dreamer_jax.config import Config
 from dreamer_jax.evaluate import Player
-from dreamer_jax.faults import Damaged, Fault
+from dreamer_jax.faults import Fault
 from dreamer_jax.preflight import measure, preflight
 from dreamer_jax.run import Run
 from dreamer_jax.train import train
@@ -76,14 +77,20 @@ def main(argv: Sequence[str]) -> int:
         heap.keep_freed_memory()
         task = {"train": training, "eval": evaluation}[FLAGS.mode]()
     except (flags.Error, ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return complain(error, 2)
+    except Fault as error:
+        return complain(error, 1)
     try:
         task()
     except (Fault, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+        return complain(error, 1)
     return 0
+
+
+def complain(error: Exception, code: int) -> int:
+    """Explains an error in one line; returns the exit code."""
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return code
 
 
 def interruptible(argv: Sequence[str]) -> int:
@@ -98,6 +105,10 @@ def training() -> Callable[[], Any]:
     """Checks everything that a user can get wrong; what it returns only has to be called."""
     setup = decide()
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
+    done = checkpoint.latest(setup.logdir / "checkpoints") or 0
+    if done >= config.train.steps:
+        text = f"{setup.logdir} is at step {done} of {config.train.steps}: nothing is left to do"
+        return partial(print, f"{text}; --steps takes it further", file=sys.stderr)
     mesh.divides(devices, "train.envs", config.train.envs)
     mesh.divides(devices, "replay.batch", config.replay.batch)
     env = envs.make(setup.env, config.env, config.train.envs, setup.seed)
@@ -158,14 +169,16 @@ def evaluation() -> Callable[[], Any]:
 def decide() -> Setup:
     """Reads flags and logdir; ValueError where they are wrong or contradict each other."""
     if not FLAGS.env and not FLAGS.logdir:
-        raise ValueError("--env is needed, such as --env=cartpole; see --help")
+        raise ValueError("--env is needed, such as --env=cartpole, or the --logdir of a run")
     name = f"{FLAGS.env}-seed{FLAGS.seed or 0}"
     logdir = Path(FLAGS.logdir or Path("logdir") / re.sub(r"[^\w.-]+", "_", name))
     if logdir.exists() and not logdir.is_dir():
         raise ValueError(f"--logdir={logdir} is a file")
     if saved.exists(logdir):
         return resumed(logdir)
-    if FLAGS.mode != "train" or checkpoint.steps(logdir / "checkpoints"):
+    if checkpoint.steps(logdir / "checkpoints"):
+        raise ValueError(f"{logdir} has checkpoints, but no {saved.NAME} that tells what they are")
+    if FLAGS.mode != "train":
         raise ValueError(f"no run in {logdir}: it has no {saved.NAME}")
     if not FLAGS.env:
         raise ValueError(f"--env is needed to start a run in {logdir}")
@@ -209,7 +222,8 @@ def with_flags(config: Config) -> Config:
     if FLAGS.size is not None:
         depth = config_.SIZES.get(FLAGS.size)
         if depth is None and not FLAGS.size.isdecimal():
-            raise ValueError(f"--size={FLAGS.size}: valid are {', '.join(config_.SIZES)}, a depth")
+            names = ", ".join(config_.SIZES)
+            raise ValueError(f"--size={FLAGS.size}: valid are {names}, or a depth number")
         depth = depth or int(FLAGS.size)
         widths = dict.fromkeys(("deter", "hidden", "classes", "units"), 0)  # as depth has them
         model = dataclasses.replace(config.model, depth=depth, **widths)
@@ -255,10 +269,7 @@ def restored(setup: Setup) -> tuple[Agent, AgentState]:
         agent = dreamer.make(setup.config, env.obs_space, env.act_space)
     shapes = jax.eval_shape(agent.init, jax.random.key(0))
     wanted = {"agent": checkpoint.placed(shapes, mesh.copied(mesh.make(1)))}
-    try:
-        found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
-    except Damaged as error:
-        raise ValueError(str(error)) from error
+    found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
     for note in found.notes:
         print(note, file=sys.stderr)
     return agent, found.loaded["agent"]

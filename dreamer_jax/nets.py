@@ -1,6 +1,7 @@
 """Building blocks of every network. Parameters are float32; `dtype` is what they compute in."""
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -17,7 +18,7 @@ def truncated_normal(scale: float, fan_in: int) -> Callable[..., jax.Array]:
     # 0.8796 is the deviation of a unit normal after it is cut at ±2.
     stddev = scale / 0.87962566 / np.sqrt(fan_in)
 
-    def init(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
         return stddev * jax.random.truncated_normal(key, -2, 2, shape, dtype)
 
     return init

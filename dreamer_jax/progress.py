@@ -88,7 +88,7 @@ def describe(
     """The line. steps: done and in all; rates: steps, frames and updates a second."""
     done, total = steps
     step_rate, frame_rate, update_rate = rates
-    left = tqdm.format_interval((total - done) / step_rate) if step_rate > 0 else "?"
+    left = tqdm.format_interval(max(0, total - done) / step_rate) if step_rate > 0 else "?"
     return (
         f"{_short(done)}/{_short(total)} steps {_short(updates)} updates "
         f"{_short(frame_rate)} frames/s {_short(update_rate)} updates/s "

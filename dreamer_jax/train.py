@@ -46,8 +46,10 @@ def train(run: Run, compiled: Programs) -> AgentState:
             save(run, compiled, journal, saver, place)
             saver.wait()
             journal.ended(place.counters)
-    if run.env.failure:
-        raise Fault(f"an environment fails again and again: {run.env.failure}")
+            if run.env.failure:
+                journal.say(run.env.failure)
+                reason = run.env.failure.splitlines()[-1]
+                raise Fault(f"an environment fails again and again: {reason}")
     return place.learner.state
 
 

@@ -86,6 +86,7 @@ class Vector:
         self._seed = seed
         self._record = Record(self.num_envs, self.obs_space, self.act_space, self.event_keys)
         self._failures = np.zeros(self.num_envs, np.int64)  # since an episode was finished
+        self._explained: set[str] = set()  # failures whose traceback was logged
         obs = {key: zeros(space, self.num_envs) for key, space in self.obs_space.items()}
         no = np.zeros(self.num_envs, bool)
         # What was returned last: a row that fails shows its observation again.
@@ -206,8 +207,12 @@ class Vector:
             found = f"environment {i} failed {PATIENCE} times in a row: {error}"
             self.failure = self.failure or found
             return False
-        logging.getLogger(__name__).warning("environment %d failed, restarting it: %s", i, error)
         self.restarts += 1
+        # The same traceback again and again would bury everything else.
+        text = str(error).strip()
+        reason = text if text not in self._explained else text.splitlines()[-1]
+        self._explained.add(text)
+        logging.getLogger(__name__).warning("environment %d failed, restarting it: %s", i, reason)
         self._copies[i].restart()
         self._prepare(np.arange(self.num_envs) == i, ahead)
         return True

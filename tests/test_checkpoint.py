@@ -225,7 +225,7 @@ DAMAGE = {
     "a file more": lambda root: (root / "2" / "arrays" / "agent" / "more").write_text("x"),
     "a link": lambda root: elsewhere(arrays_of(root, "agent")),
     "no metadata": lambda root: (root / "2" / "arrays" / "_CHECKPOINT_METADATA").unlink(),
-    "changed counters": lambda root: flip(root / "2" / "arrays" / "_CHECKPOINT_METADATA"),
+    "changed counters": lambda root: flip(root / "2" / "arrays" / "counters.json"),
     "checksums cut short": lambda root: os.truncate(root / "2" / "checksums.json", 40),
     "checksums of another kind": lambda root: (root / "2" / "checksums.json").write_text("[1]"),
 }
@@ -255,12 +255,11 @@ def test_damage_elsewhere_does_no_harm(tmp_path: Path) -> None:
     with pytest.raises(Damaged, match="replay"):
         checkpoint.restore(tmp_path, 2, {"replay": abstract(ring())})
     wanted = {"replay": abstract(ring())}
-    with pytest.raises(Damaged, match=r"no checkpoint .* is whole\. checkpoint 2 is damaged"):
+    with pytest.raises(Damaged, match=r"no checkpoint .* is whole: checkpoint 2 is damaged"):
         checkpoint.newest(tmp_path, lambda step: checkpoint.restore(tmp_path, step, wanted))
 
 
 def test_a_checkpoint_is_data(tmp_path: Path) -> None:
     save(tmp_path, 1, {"agent": state()}, {"step": 1}, keep=1)
-    metadata = json.loads((tmp_path / "1" / "arrays" / "_CHECKPOINT_METADATA").read_text())
-    assert metadata["custom_metadata"] == {"step": 1}
+    assert json.loads((tmp_path / "1" / "arrays" / "counters.json").read_text()) == {"step": 1}
     assert not [p for p in tmp_path.rglob("*") if p.suffix in (".pkl", ".py")]
