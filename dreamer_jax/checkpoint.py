@@ -82,6 +82,13 @@ def latest(directory: str | os.PathLike[str]) -> int | None:
     return max(steps(directory), default=None)
 
 
+def require_none(directory: str | os.PathLike[str]) -> None:
+    """Raises Damaged if there is what once was a checkpoint, which a new run would bury."""
+    for path in sorted(Path(directory).glob("*")):
+        if path.name.isdecimal() and path.is_dir():
+            raise Damaged(f"{path} was a checkpoint, but has no {CHECKSUMS}")
+
+
 class Found(NamedTuple):
     """A checkpoint that could be restored."""
 

@@ -71,7 +71,7 @@ def _continue_lines(path: Path, last_step: int) -> TextIO:
     """
     if path.exists():
         kept = path.with_suffix(".partial")
-        with path.open() as old, kept.open("w") as new:
+        with path.open(errors="replace") as old, kept.open("w") as new:
             new.writelines(line for line in old if _step_of(line) <= last_step)
         kept.replace(path)
     return path.open("a", buffering=1)
@@ -80,7 +80,7 @@ def _continue_lines(path: Path, last_step: int) -> TextIO:
 def _step_of(line: str) -> float:
     try:
         return float(json.loads(line)["step"]) if line.endswith("\n") else math.inf
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return math.inf
 
 

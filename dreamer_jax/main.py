@@ -27,6 +27,7 @@ from dreamer_jax.preflight import measure, preflight
 from dreamer_jax.run import Run
 from dreamer_jax.train import train
 from dreamer_jax.types import Agent, AgentState
+from envs.vector import EnvironmentFailed
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("env", None, "Environment: atari_<rom>, cartpole, cartpole_pixels, gym:<id>.")
@@ -78,11 +79,11 @@ def main(argv: Sequence[str]) -> int:
         task = {"train": training, "eval": evaluation}[FLAGS.mode]()
     except (flags.Error, ValueError, OSError) as error:
         return complain(error, 2)
-    except Fault as error:
+    except (Fault, EnvironmentFailed) as error:
         return complain(error, 1)
     try:
         task()
-    except (Fault, OSError) as error:
+    except (Fault, EnvironmentFailed, OSError) as error:
         return complain(error, 1)
     return 0
 

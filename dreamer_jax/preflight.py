@@ -66,7 +66,9 @@ def check(run: Run, sizes: Sizes) -> None:
 def needed_on_device(config: Config, sizes: Sizes, devices: int, capacity: int) -> int:
     """Bytes that each device needs for a ring of `capacity` steps over all devices."""
     held = 0 if config.replay.memory == "pinned_host" else capacity * (sizes.step + sizes.latent)
-    return sizes.state + sizes.temporary + held // devices
+    # A resumed run holds the latents twice for a moment, before its first update.
+    more = max(sizes.temporary, capacity * sizes.latent // devices)
+    return sizes.state + more + held // devices
 
 
 def needed_on_host(config: Config, sizes: Sizes, capacity: int) -> int:

@@ -25,6 +25,7 @@ def start(run: Run, compiled: Programs) -> tuple[Place, dict[str, Any], list[str
     """
     directory = run.logdir / "checkpoints"
     if not checkpoint.steps(directory):
+        checkpoint.require_none(directory)
         return begin(run, compiled), {}, []
     step, (place, past), notes = checkpoint.newest(directory, partial(restore, run, compiled))
     # Their experience will be written over.

@@ -45,7 +45,7 @@ def lock(logdir: Path) -> TextIO:
     file = (logdir / LOCK).open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         file.seek(0)
         holder = file.read().strip() or "another process"
         file.close()

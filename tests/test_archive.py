@@ -77,6 +77,23 @@ def test_every_byte_of_an_array_is_checked(tmp_path: Path) -> None:
     assert "CRC" in damaged(flip, tmp_path)
 
 
+def test_every_bit_that_is_changed_is_noticed_or_does_no_harm(tmp_path: Path) -> None:
+    file = tmp_path / "tree.npz"
+    archive.write(file, TREE)
+    content, found = file.read_bytes(), 0
+    for at in range(0, len(content), 3):
+        changed = bytearray(content)
+        changed[at] ^= 1 << at % 8
+        file.write_bytes(changed)
+        try:
+            arrays = archive.named(archive.read(file, TREE))
+        except Damaged:
+            found += 1
+        else:
+            assert all(x.tobytes() == arrays[k].tobytes() for k, x in archive.named(TREE).items())
+    assert found > len(content) / 12
+
+
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
 def test_a_file_cut_short_is_damaged(tmp_path: Path, share: float) -> None:
     def cut(file: Path) -> None:

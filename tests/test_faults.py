@@ -128,6 +128,17 @@ def test_a_run_whose_checkpoints_are_all_damaged_does_not_begin_anew(
     assert checkpoint.steps(logdir / "checkpoints") == [66, 129, 192, 201]
 
 
+def test_checkpoints_without_checksums_are_not_buried(whole: Path, tmp_path: Path) -> None:
+    logdir = tmp_path / "run"
+    shutil.copytree(whole, logdir)
+    for step in checkpoint.steps(logdir / "checkpoints"):
+        (logdir / "checkpoints" / str(step) / checkpoint.CHECKSUMS).unlink()
+    episodes = lines(logdir, "episodes")
+    with pytest.raises(Fault, match="was a checkpoint"):
+        run_to_the_end(Witness().run(logdir))
+    assert lines(logdir, "episodes") == episodes
+
+
 class Diverging(Witness):
     """Its loss is not a number from the 19th update on."""
 

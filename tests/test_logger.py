@@ -89,7 +89,9 @@ def test_resuming_drops_what_will_be_lived_again(tmp_path: Path) -> None:
         logger.episode(step, 1.0, 5)
     logger.close()
     with (tmp_path / "metrics.jsonl").open("a") as file:
-        file.write('not json\n[1]\n{"step": null}\n{"step": 15, "fra')
+        file.write('not json\n[1]\n{"step": null}\n{"step": 1' + "0" * 400 + "}\n")
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(b'\xff\xfe\n{"step": 15, "fra')
     logger = Logger(tmp_path, 20)
     logger.scalars(25, 25, 0.0, {"loss": 25})
     logger.close()
