@@ -62,10 +62,7 @@ def save(
         raise
     _publish(fresh, root / str(step))
     complete = steps(root)
-    for old in set(complete) - keep(complete) - {step}:
-        # A directory is hidden before its files go, so no half of it is ever taken for complete.
-        (root / str(old)).rename(root / f"{old}.old")
-    _sweep(root)
+    _expire(root, set(complete) - keep(complete) - {step})
     return sum(file.stat().st_size for file in (root / str(step)).rglob("*") if file.is_file())
 
 
@@ -114,10 +111,7 @@ def newest(directory: str | os.PathLike[str], load: Callable[[int], Any]) -> Fou
 def discard(directory: str | os.PathLike[str], after: int) -> None:
     """Removes the checkpoints of all steps after this one."""
     root = Path(directory).absolute()
-    for step in steps(root):
-        if step > after:
-            (root / str(step)).rename(root / f"{step}.old")
-    _sweep(root)
+    _expire(root, (step for step in steps(root) if step > after))
 
 
 def restore(
@@ -167,6 +161,14 @@ def read_arrays(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
 def path_of(directory: str | os.PathLike[str], step: int, name: str) -> Path:
     """Where one of the `files` of a checkpoint is, for `archive.read`."""
     return _existing(directory, step) / f"{name}.npz"
+
+
+def _expire(root: Path, old: Iterable[int]) -> None:
+    """Removes the checkpoints of these steps."""
+    for step in old:
+        # A directory is hidden before its files go, so no half of it is ever taken for complete.
+        (root / str(step)).rename(root / f"{step}.old")
+    _sweep(root)
 
 
 def _sweep(root: Path) -> None:
@@ -242,13 +244,8 @@ def _existing(directory: str | os.PathLike[str], step: int) -> Path:
 
 def _arrays(tree: Any) -> dict[str, str]:
     """Path of each leaf -> what it is, as in `params/dense/kernel` -> `float32[3, 4]`."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): (
-            f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
-        )
-        for path, leaf in leaves
-    }
+    leaves = archive.named(tree)
+    return {path: f"{np.dtype(x.dtype).name}{list(x.shape)}" for path, x in leaves.items()}
 
 
 def _require_equal(where: str, name: str, saved: dict[str, str], wanted: dict[str, str]) -> None:
