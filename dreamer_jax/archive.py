@@ -53,13 +53,22 @@ def write(file: Path, tree: Any) -> int:
     try:
         with partial.open("wb") as stream:
             np.savez(stream, **named(tree))
-            stream.flush()
-            os.fsync(stream.fileno())
+        flush(partial)
         partial.replace(file)
+        flush(file.parent)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
     return file.stat().st_size
+
+
+def flush(path: Path) -> None:
+    """Has the disk keep a file, or the names in a folder, through a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read(file: Path, like: Any) -> Any:

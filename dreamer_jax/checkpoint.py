@@ -18,7 +18,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from dreamer_jax import archive
-from dreamer_jax.faults import Damaged
+from dreamer_jax.faults import Damaged, Fault
 
 ARRAYS, COUNTERS, CHECKSUMS = "arrays", "counters.json", "checksums.json"
 
@@ -122,15 +122,15 @@ def restore(
     abstract: for each item its tree of `jax.ShapeDtypeStruct`, every one with its sharding, which
         need not be the one it was saved with.
     Raises FileNotFoundError where there is no such checkpoint, Damaged where a file of these items
-    is not what was written, and ValueError, naming the first path that differs, where the
-    checkpoint does not hold exactly these arrays.
+    is not what was written, and Fault, naming the first path that differs, where the checkpoint
+    does not hold exactly these arrays.
     """
     path = _existing(directory, step)
     _verify(path, abstract)
     saved = _metadata(path).metadata
     for name, tree in abstract.items():
         if name not in saved:
-            raise ValueError(f"checkpoint {path} has no {name!r}, only {sorted(saved)}")
+            raise Fault(f"checkpoint {path} has no {name!r}, only {sorted(saved)}")
         _require_equal(f"checkpoint {path}", name, _arrays(saved[name]), _arrays(tree))
     with _context():
         return ocp.load_checkpointables(str(path / ARRAYS), abstract)
@@ -226,9 +226,12 @@ def _metadata(path: Path) -> Any:
 
 
 def _publish(fresh: Path, path: Path) -> None:
+    for each in [*fresh.rglob("*"), fresh]:
+        archive.flush(each)
     if path.exists():
         path.rename(path.with_name(f"{path.name}.old"))
     fresh.rename(path)
+    archive.flush(path.parent)
 
 
 def _is_complete(path: Path) -> bool:
@@ -252,4 +255,4 @@ def _require_equal(where: str, name: str, saved: dict[str, str], wanted: dict[st
     for path in [*wanted, *saved]:
         have, want = saved.get(path, "nothing"), wanted.get(path, "nothing")
         if have != want:
-            raise ValueError(f"{where} has {have} at {name}/{path} where {want} is expected")
+            raise Fault(f"{where} has {have} at {name}/{path} where {want} is expected")

@@ -1,5 +1,6 @@
 """Plays whole episodes with a fixed policy and reports their scores."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -7,9 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from dreamer_jax.tally import Tally
 from dreamer_jax.types import Agent, AgentState
 
-Scores = np.ndarray  # [episodes] float64
+Results = dict[str, np.ndarray]  # [episodes]: 'score', 'length', and the sum of each event
+SUCCESS = (
+    "event/success"  # the event of tasks that can be solved: 1 where an episode solves its own
+)
 LIMIT = 30_000  # steps of an environment for each of its episodes; half an hour of Atari is 27,000
 
 
@@ -28,43 +33,64 @@ class Player:
 
     def play(
         self, state: AgentState, episodes: int, stopped: Callable[[], bool] = lambda: False
-    ) -> Scores:
-        """Scores of the first episodes of each environment, always the same ones.
+    ) -> Results:
+        """Results of the first episodes of each environment, always the same ones.
 
         Which episodes count does not depend on how long they are: taking whichever end first would
         count short ones too often. An episode without an end counts as far as LIMIT lets it come.
-        Returns no scores if `stopped` says so in between.
+        Returns nothing if `stopped` says so in between.
         """
         envs = self.env.num_envs
         quota = episodes // envs + (np.arange(envs) < episodes % envs)
-        scores: list[list[float]] = [[] for _ in range(envs)]
-        running = np.zeros(envs)
+        finished: list[list[dict[str, float]]] = [[] for _ in range(envs)]
+        running = Tally.empty(envs, self.env.event_keys)
         where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
         carry = jax.device_put(self.begin(), where)
         seen, index = self.env.reset(), 0
-        while any(len(row) < n for row, n in zip(scores, quota, strict=True)):
+        while any(len(row) < n for row, n in zip(finished, quota, strict=True)):
             if stopped():
-                return np.zeros(0)
+                return {}
             if index >= LIMIT * quota.max():
-                for i in np.flatnonzero(~seen.is_last):
-                    scores[i].append(float(running[i]))
+                for i in np.flatnonzero(~seen.is_last).tolist():
+                    finished[i].append(running.row(i))
                 break
             inputs = jax.device_put((seen.obs, seen.is_first, np.int32(index)), where)
             carry, action = self.step(state, carry, *inputs)
             seen, index = self.env.step(jax.device_get(action)), index + 1
-            running = np.where(seen.is_first, 0.0, running + seen.reward)
-            for i in np.flatnonzero(seen.is_last):
-                scores[i].append(float(running[i]))
-        return np.array([x for row, n in zip(scores, quota, strict=True) for x in row[:n]])
+            running = running.add(seen)
+            for i in np.flatnonzero(seen.is_last).tolist():
+                finished[i].append(running.row(i))
+        counted = [x for row, n in zip(finished, quota, strict=True) for x in row[:n]]
+        return {key: np.array([x[key] for x in counted]) for key in counted[0]}
 
 
-def summary(scores: Scores) -> dict[str, float]:
-    """Mean, standard deviation, smallest and largest score; nothing of no scores."""
-    if not scores.size:
+def summary(results: Results) -> dict[str, float]:
+    """Mean, standard deviation, smallest and largest score; nothing of no episodes.
+
+    Tasks that can be solved have the share of episodes that did, with its interval, as well.
+    """
+    if not results:
         return {}
-    return {
+    scores = results["score"]
+    numbers = {
         "mean": float(scores.mean()),
         "std": float(scores.std()),
         "min": float(scores.min()),
         "max": float(scores.max()),
     }
+    if SUCCESS in results:
+        solved = results[SUCCESS] > 0
+        low, high = interval(int(solved.sum()), len(solved))
+        numbers |= {"success": float(solved.mean()), "success_low": low, "success_high": high}
+    return numbers
+
+
+def interval(successes: int, trials: int) -> tuple[float, float]:
+    """95 % interval of a rate, after Wilson: with p = successes / trials, n = trials, z = 1.96,
+
+    (p + z²/2n ± z √(p (1 - p) / n + z²/4n²)) / (1 + z²/n).
+    """
+    z, rate = 1.959964, successes / trials
+    middle = rate + z * z / (2 * trials)
+    spread = z * math.sqrt(rate * (1 - rate) / trials + (z / (2 * trials)) ** 2)
+    return (middle - spread) / (1 + z * z / trials), (middle + spread) / (1 + z * z / trials)

@@ -13,6 +13,7 @@ from dreamer_jax.config import Train
 from dreamer_jax.faults import Diverged
 from dreamer_jax.logger import Logger
 from dreamer_jax.progress import Progress
+from dreamer_jax.tally import Tally
 
 SHOWN = 4  # sequences in a picture
 MOMENTS = 8  # points in time of each
@@ -38,7 +39,7 @@ class Journal:
         self,
         logdir: Path,
         config: Train,
-        frames_per_step: int,
+        env: Any,
         counters: Any,
         past: dict[str, Any],
     ) -> None:
@@ -46,12 +47,14 @@ class Journal:
         self.logger = Logger(logdir, counters.step)
         self.progress = Progress(config.steps, counters.step)
         self.steps = config.steps
-        self.frames_per_step = frames_per_step
+        self.frames_per_step = env.frames_per_step
         self.pending: Pending | None = None
-        self.score = np.array(past.get("score", [0.0] * config.envs))
-        self.length = np.array(past.get("length", [0] * config.envs))
-        self.recent: list[float] = past.get("recent", [])
+        self.running = (
+            Tally.of(past["running"]) if past else Tally.empty(env.num_envs, env.event_keys)
+        )
+        self.recent: list[dict[str, float]] = past.get("recent", [])  # episodes since the last line
         self.latest: float | None = past.get("latest")
+        self.owed: bool = past.get("owed", False)  # whether the last evaluation was stopped
         self.logged = past.get("logged", [0, 0])  # step and updates at the last line of metrics
         self.since = (
             counters.step,
@@ -78,10 +81,10 @@ class Journal:
     def state(self) -> dict[str, Any]:
         """What a later part of the run has to know, as JSON holds it; nothing may be pending."""
         return {
-            "score": self.score.tolist(),
-            "length": self.length.tolist(),
+            "running": self.running.state(),
             "recent": list(self.recent),
             "latest": self.latest,
+            "owed": self.owed,
             "logged": list(self.logged),
         }
 
@@ -91,13 +94,12 @@ class Journal:
 
     def saw(self, step: int, seen: Any) -> None:
         """Adds one step of every environment to the running episodes; writes those that ended."""
-        self.score = np.where(seen.is_first, 0.0, self.score + seen.reward)
-        self.length = np.where(seen.is_first, 0, self.length + 1)
-        for i in np.flatnonzero(seen.is_last):
-            score, length = float(self.score[i]), int(self.length[i])
-            self.logger.episode(step, score=score, length=length, env=int(i))
-            self.recent.append(score)
-            self.latest = score
+        self.running = self.running.add(seen)
+        for i in np.flatnonzero(seen.is_last).tolist():
+            episode = self.running.row(i)
+            self.logger.episode(step, **episode, env=i)
+            self.latest = episode["score"]
+            self.recent.append(episode)
 
     def tick(self, counters: Any) -> None:
         """Moves the progress display on."""
@@ -116,13 +118,15 @@ class Journal:
         step, updates, then = self.since
         now = time.monotonic()
         elapsed = max(now - then, 1e-9)
-        rates = {
+        rates: dict[str, float] = {
             "speed/frames_per_second": (counters.step - step) * self.frames_per_step / elapsed,
             "speed/updates_per_second": (counters.updates - updates) / elapsed,
             "env/restarts": restarts,
         }
         if self.recent:
-            rates["episode/mean_score"] = float(np.mean(self.recent))
+            for key in sorted(self.recent[0].keys() - {"length"}):
+                mean = float(np.mean([episode[key] for episode in self.recent]))
+                rates[f"episode/mean_{key.removeprefix('event/')}"] = mean
             self.recent.clear()
         self._scalars(counters, rates)
         self.since = (counters.step, counters.updates, now)
@@ -140,11 +144,12 @@ class Journal:
             raise Diverged(f"not finite any more {span}: {', '.join(wrong)}")
 
     def evaluation(self, counters: Any, scores: dict[str, float]) -> None:
-        """Writes the scores of an evaluation; nothing where it was stopped."""
-        if not scores:
+        """Writes the scores of an evaluation; one that was stopped, without any, is still owed."""
+        self.owed = not scores
+        if self.owed:
             return
         self._scalars(counters, {f"evaluation/{key}": value for key, value in scores.items()})
-        text = ", ".join(f"{key} {value:.1f}" for key, value in scores.items())
+        text = ", ".join(f"{key} {value:.2f}" for key, value in scores.items())
         self.say(f"step {counters.step}: evaluation {text}")
 
     def saved(self, counters: Any, seconds: float, bytes_before: int) -> None:

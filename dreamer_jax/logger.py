@@ -37,7 +37,7 @@ class Logger:
         for name, value in values.items():
             self._point(name, value, step)
 
-    def episode(self, step: int, score: float, length: int, **details: Any) -> None:
+    def episode(self, step: int, score: float, length: float, **details: Any) -> None:
         """One line for a finished episode; `details` are written beside it."""
         line = {"step": step, "score": score, "length": length, **details}
         self._episodes.write(_encode(line))

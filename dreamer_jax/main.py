@@ -1,11 +1,12 @@
 """Trains or evaluates: python -m dreamer_jax.main --env=atari_pong"""
 
 import dataclasses
+import errno
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,7 @@ flags.DEFINE_integer("episodes", 100, "Episodes to play with --mode=eval.", lowe
 flags.DEFINE_bool("deterministic", False, "Make a GPU repeat itself to the last bit; slower.")
 flags.DEFINE_bool("help", False, "Show these flags.")
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # nobody's mistake
 EVAL_ENVS = 16  # environments played side by side in an evaluation
 # Seeds of the episodes that evaluations play, apart from those of training and from each other.
 PERIODIC, FINAL = 1 << 20, 2 << 20
@@ -78,7 +80,8 @@ def main(argv: Sequence[str]) -> int:
         heap.keep_freed_memory()
         task = {"train": training, "eval": evaluation}[FLAGS.mode]()
     except (flags.Error, ValueError, OSError) as error:
-        return complain(error, 2)
+        full = isinstance(error, OSError) and error.errno in NO_SPACE
+        return complain(error, 1 if full else 2)
     except (Fault, EnvironmentFailed) as error:
         return complain(error, 1)
     try:
@@ -116,6 +119,7 @@ def training() -> Callable[[], Any]:
     agent = dreamer.make(config, env.obs_space, env.act_space)
     opened = ExitStack()
     opened.callback(env.close)
+    evaluate_, failure = periodic_evaluation(setup, agent, opened)
     run = Run(
         agent=agent,
         env=env,
@@ -123,8 +127,9 @@ def training() -> Callable[[], Any]:
         seed=setup.seed,
         mesh=devices,
         logdir=setup.logdir,
-        evaluate=periodic_evaluation(setup, agent, opened),
+        evaluate=evaluate_,
         begin=beginning(setup, agent),
+        evaluation_failure=failure,
     )
     sizes = measure(run)
     lock = saved.lock(setup.logdir)
@@ -247,18 +252,25 @@ def make_player(setup: Setup, agent: Agent, policy: Any, episodes: int, seed: in
     return Player(agent, policy, env, setup.seed + seed)
 
 
-def periodic_evaluation(setup: Setup, agent: Agent, opened: ExitStack) -> Callable[..., Any]:
-    """The evaluation that training asks for: always the same episodes, greedily."""
+def periodic_evaluation(
+    setup: Setup, agent: Agent, opened: ExitStack
+) -> tuple[Callable[..., dict[str, float]], Callable[[], str]]:
+    """The evaluation that training asks for, and why its environments do not work any more.
+
+    It always plays the same episodes, greedily.
+    """
     train_ = setup.config.train
     if not train_.eval_every:
-        return lambda *_: {}
+        return lambda *_: {}, str
     player = make_player(setup, agent, agent.greedy, train_.eval_episodes, PERIODIC)
     opened.callback(player.env.close)
 
     def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
-        return evaluate.summary(player.play(state, train_.eval_episodes, stopped))
+        with suppress(EnvironmentFailed):  # said by what is returned beside this
+            return evaluate.summary(player.play(state, train_.eval_episodes, stopped))
+        return {}
 
-    return scores
+    return scores, lambda: player.env.failure
 
 
 def restored(setup: Setup) -> tuple[Agent, AgentState]:

@@ -57,10 +57,11 @@ def check(run: Run, sizes: Sizes) -> None:
     on_device = partial(needed_on_device, run.config, sizes, run.mesh.size)
     on_host = partial(needed_on_host, run.config, sizes)
     if device is None:  # devices without memory of their own
-        require(run, "memory", lambda c: run.mesh.size * on_device(c) + on_host(c), host)
+        require(run, "memory", lambda c: run.mesh.size * on_device(c) + on_host(1, c), host)
     else:
         require(run, "memory of the device", on_device, device)
-        require(run, "memory of the host", on_host, host)
+        # What is fetched from a device of its own is there twice until the next update.
+        require(run, "memory of the host", partial(on_host, 2), host)
 
 
 def needed_on_device(config: Config, sizes: Sizes, devices: int, capacity: int) -> int:
@@ -71,12 +72,12 @@ def needed_on_device(config: Config, sizes: Sizes, devices: int, capacity: int) 
     return sizes.state + more + held // devices
 
 
-def needed_on_host(config: Config, sizes: Sizes, capacity: int) -> int:
-    """Bytes that the host needs beside them."""
+def needed_on_host(config: Config, sizes: Sizes, copies: int, capacity: int) -> int:
+    """Bytes that the host needs beside them, where a fetched array takes `copies` of itself."""
     held = capacity * (sizes.step + sizes.latent) if config.replay.memory == "pinned_host" else 0
     # A checkpoint is written from a copy on the host: state, latents, and the steps that are new.
     new = min(config.train.save_every, capacity)
-    return held + sizes.state + capacity * sizes.latent + new * sizes.step
+    return held + copies * (sizes.state + capacity * sizes.latent + new * sizes.step)
 
 
 def require(run: Run, what: str, need: Callable[[int], int], free: int) -> None:

@@ -96,16 +96,13 @@ def restore(run: Run, compiled: Programs, step: int) -> tuple[Place, dict[str, A
     rows = programs.ring_sharding(run.mesh, run.config.replay)
     changing = {"latents": memory.latents, "total": memory.total, "online": memory.online}
     places = {"latents": rows.latents, "total": rows.total, "online": rows.online}
-    items = checkpoint.restore(
-        directory,
-        step,
-        {
-            "agent": checkpoint.placed(state, copied),
-            "replay": checkpoint.placed(jax.eval_shape(lambda: changing), places),
-            "acting": checkpoint.placed(carry, split),
-            "sums": compiled.sums,
-        },
-    )
+    wanted = {
+        "agent": checkpoint.placed(state, copied),
+        "replay": checkpoint.placed(jax.eval_shape(lambda: changing), places),
+        "acting": checkpoint.placed(carry, split),
+        "sums": compiled.sums,
+    }
+    items = checkpoint.restore(directory, step, wanted)
     for start, steps in experience(run, memory, counters):
         memory = compiled.put(memory, at(run, start), jax.device_put(steps, split))
     memory = memory.replace(**items["replay"])

@@ -26,8 +26,13 @@ class Run:
     mesh: Mesh
     logdir: Path
     evaluate: Callable[[AgentState, Callable[[], bool]], dict[str, float]]
-    """(state, stopped) -> scores of the policy, none where it was stopped"""
+    """(state, stopped) -> scores of the policy, none where it was stopped or could not go on"""
     begin: Callable[[AgentState], AgentState]  # last word on fresh parameters
+    evaluation_failure: Callable[[], str] = str  # as `failure`, for environments of its own
+
+    def failure(self) -> str:
+        """Why an environment does not work any more; empty while all do."""
+        return self.env.failure or self.evaluation_failure()
 
 
 class Learner(NamedTuple):

@@ -42,7 +42,8 @@ def lock(logdir: Path) -> TextIO:
     Raises ValueError, naming its process and host, if another one holds it.
     """
     logdir.mkdir(parents=True, exist_ok=True)
-    file = (logdir / LOCK).open("a+")
+    path = logdir / LOCK
+    file = path.open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -50,6 +51,9 @@ def lock(logdir: Path) -> TextIO:
         holder = file.read().strip() or "another process"
         file.close()
         raise ValueError(f"{logdir} is in use by {holder}") from None
+    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        file.close()  # whoever held it has just abandoned the logdir
+        return lock(logdir)
     file.truncate(0)
     file.write(f"process {os.getpid()} on {platform.node()}\n")
     file.flush()
@@ -58,10 +62,10 @@ def lock(logdir: Path) -> TextIO:
 
 def abandon(logdir: Path, held: TextIO) -> None:
     """Gives back a lock; a `logdir` in which nothing has begun goes with it."""
-    held.close()
-    if [path.name for path in logdir.iterdir()] == [LOCK]:
-        (logdir / LOCK).unlink()
-        logdir.rmdir()
+    with held:
+        if [path.name for path in logdir.iterdir()] == [LOCK]:
+            (logdir / LOCK).unlink()
+            logdir.rmdir()
 
 
 def read(logdir: Path) -> dict[str, Any]:

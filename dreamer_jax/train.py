@@ -30,12 +30,14 @@ def train(run: Run, compiled: Programs) -> AgentState:
     config = run.config.train
     with stop_signals() as stopped:
         place, past, notes = resume.start(run, compiled)
-        journal = Journal(run.logdir, config, run.env.frames_per_step, place.counters, past)
+        journal = Journal(run.logdir, config, run.env, place.counters, past)
         saver = Saver(run.logdir, config, resume.full_blocks(run, place.counters).stop)
         with journal, saver, jax.transfer_guard("disallow"):
             for note in notes:
                 journal.say(note)
-            while place.counters.step < config.steps and not (stopped() or run.env.failure):
+            if journal.owed:
+                journal.evaluation(place.counters, run.evaluate(place.learner.state, stopped))
+            while place.counters.step < config.steps and not (stopped() or run.failure()):
                 before, began = place.counters, time.monotonic()
                 place = advance(run, compiled, journal, place)
                 place = occasions(run, compiled, journal, before, place, stopped)
@@ -46,9 +48,9 @@ def train(run: Run, compiled: Programs) -> AgentState:
             save(run, compiled, journal, saver, place)
             saver.wait()
             journal.ended(place.counters)
-            if run.env.failure:
-                journal.say(run.env.failure)
-                reason = run.env.failure.splitlines()[-1]
+            if failure := run.failure():
+                journal.say(failure)
+                reason = failure.splitlines()[-1]
                 raise Fault(f"an environment fails again and again: {reason}")
     return place.learner.state
 

@@ -1,7 +1,8 @@
 """The vectoriser: E copies of a single environment become one `VectorEnv`."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ class Outcome(NamedTuple):
     reward: float
     terminated: bool  # the episode truly ended
     truncated: bool  # the episode was cut off, for example by a time limit
+    events: Mapping[str, float] = MappingProxyType({})  # those that happened, of the event keys
 
 
 class Copy(Protocol):
@@ -62,8 +64,6 @@ class EnvironmentFailed(RuntimeError):
 class Vector:
     """A `VectorEnv` (see there) made of copies; keeps track of episodes, seeds and autoreset."""
 
-    event_keys: tuple[str, ...] = ()
-
     def __init__(
         self,
         copies: Sequence[Copy],
@@ -72,7 +72,9 @@ class Vector:
         *,
         seed: int,
         frames_per_step: int,
+        event_keys: tuple[str, ...] = (),
     ):
+        self.event_keys = event_keys
         self.num_envs = len(copies)
         self.frames_per_step = frames_per_step
         self.obs_space = observations.spaces
@@ -90,7 +92,8 @@ class Vector:
         obs = {key: zeros(space, self.num_envs) for key, space in self.obs_space.items()}
         no = np.zeros(self.num_envs, bool)
         # What was returned last: a row that fails shows its observation again.
-        self._seen = Timestep(obs, no.astype(np.float32), no, no, no, {})
+        nothing = {key: no.astype(np.float32) for key in event_keys}
+        self._seen = Timestep(obs, no.astype(np.float32), no, no, no, nothing)
 
     @property
     def episodes(self) -> np.ndarray:
@@ -165,7 +168,10 @@ class Vector:
             is_first=starting,
             is_last=over,
             is_terminal=terminal,
-            events={},
+            events={
+                key: np.array([outcome.events.get(key, 0.0) for outcome in outcomes], np.float32)
+                for key in self.event_keys
+            },
         )
         return self._seen
 

@@ -17,7 +17,7 @@ from flax.struct import PyTreeNode
 from jax.sharding import SingleDeviceSharding
 
 from dreamer_jax import archive, checkpoint
-from dreamer_jax.faults import Damaged
+from dreamer_jax.faults import Damaged, Fault
 
 
 class State(PyTreeNode):
@@ -166,14 +166,14 @@ def test_a_killed_save_leaves_the_last_checkpoint(tmp_path: Path) -> None:
 )
 def test_what_differs_is_named(tmp_path: Path, change: Any, message: str) -> None:
     save(tmp_path, 1, {"agent": state()}, {}, keep=1)
-    with pytest.raises(ValueError, match=message) as error:
+    with pytest.raises(Fault, match=message) as error:
         checkpoint.restore(tmp_path, 1, {"agent": abstract(change(state()))})
     assert "\n" not in str(error.value)
 
 
 def test_a_missing_item_is_named(tmp_path: Path) -> None:
     save(tmp_path, 1, {"replay": ring()}, {}, keep=1)
-    with pytest.raises(ValueError, match=r"has no 'agent', only \['replay'\]"):
+    with pytest.raises(Fault, match=r"has no 'agent', only \['replay'\]"):
         checkpoint.restore(tmp_path, 1, {"agent": abstract(state())})
 
 

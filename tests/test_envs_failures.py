@@ -42,7 +42,8 @@ class Scripted:
     def receive(self) -> Outcome:
         self.fail()
         self.count += 1
-        return Outcome(np.array([self.life, self.count]), 1.0, self.count == self.length, False)
+        obs, over = np.array([self.life, self.count]), self.count == self.length
+        return Outcome(obs, 1.0, over, False, {"event/count": self.count} if self.count > 1 else {})
 
     def fail(self) -> None:
         if self.failing and self.failing.pop(0) == "!":
@@ -60,7 +61,9 @@ def vector(*failing: str, length: int = 3) -> tuple[Vector, list[Scripted]]:
     copies = [Scripted(script, length) for script in failing]
     observations = Observations(spaces.Box(-np.inf, np.inf, (2,)), 64)
     actions = Actions(spaces.Discrete(3))
-    return Vector(copies, observations, actions, seed=SEED, frames_per_step=1), copies
+    keys = ("event/count",)
+    env = Vector(copies, observations, actions, seed=SEED, frames_per_step=1, event_keys=keys)
+    return env, copies
 
 
 def steps(env: Vector, count: int) -> list[Timestep]:
@@ -90,6 +93,17 @@ def test_a_failure_cuts_the_episode_off_and_the_neighbours_go_on(caplog):
     expected = [seeds[0], "begin", seeds[1], "restart", seeds[1], "begin", seeds[2]]
     assert copies[0].calls == expected
     assert "environment 0 failed" in caplog.text and "life 0 is over" in caplog.text
+
+
+def test_events_are_those_of_the_step():
+    """Zero where none happened: in the first step, in the second, and where a copy failed."""
+    env, _ = vector("...!", "")
+    trace = [env.reset(), *steps(env, 4)]
+    events = [timestep.events["event/count"] for timestep in trace]
+    assert [list(row) for row in zip(*events, strict=True)] == [[0, 0, 2, 0, 0], [0, 0, 2, 3, 0]]
+    assert all(x.dtype == np.float32 for x in events)
+    again, _ = vector("", "")
+    assert again.restore(env.snapshot()).events["event/count"].tolist() == [0, 0]
 
 
 def test_what_was_returned_before_a_failure_is_not_written_again():

@@ -224,6 +224,27 @@ def test_a_run_is_saved_when_an_environment_fails_for_good(tmp_path: Path) -> No
     assert checkpoint.latest(tmp_path / "checkpoints") == 90
 
 
+def test_a_run_is_saved_when_its_evaluation_fails_for_good(tmp_path: Path) -> None:
+    """And owes the evaluation, which is made up for when it goes on."""
+    run = Witness().run(tmp_path)
+    every = replace(run.config, train=replace(run.config.train, eval_every=50))
+    failure: list[str] = []
+
+    def broken(*_: Any) -> dict[str, float]:
+        failure.append("environment 2: it melted")
+        return {}
+
+    failing = replace(run, config=every, evaluate=broken)
+    failing = replace(failing, evaluation_failure=lambda: "".join(failure))
+    with pytest.raises(Fault, match="environment 2: it melted"):
+        run_to_the_end(failing)
+    step = checkpoint.latest(tmp_path / "checkpoints")
+    assert step == 51
+    run_to_the_end(replace(run, config=every))
+    evaluated = [line["step"] for line in lines(tmp_path) if "evaluation/mean" in line]
+    assert evaluated == [51, 102, 150, 201]
+
+
 def test_the_clock_may_jump(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour back at every look: nothing depends on what time it is."""
     now = itertools.count(4_000_000_000, -3600)

@@ -40,10 +40,11 @@ def test_what_is_needed_is_what_is_allocated(tmp_path: Path) -> None:
         assert need == 1500 + ring // devices
     # Of the copy for a checkpoint, 64 steps are new each time.
     copy = 1000 + ENVS * CAPACITY * sizes.latent + 64 * sizes.step
-    assert preflight.needed_on_host(made.config, sizes, ENVS * CAPACITY) == copy
+    assert preflight.needed_on_host(made.config, sizes, 1, ENVS * CAPACITY) == copy
+    assert preflight.needed_on_host(made.config, sizes, 2, ENVS * CAPACITY) == 2 * copy
     pinned = with_replay(tmp_path, memory="pinned_host").config
     assert preflight.needed_on_device(pinned, sizes, 1, ENVS * CAPACITY) == 1500
-    assert preflight.needed_on_host(pinned, sizes, ENVS * CAPACITY) == copy + ring
+    assert preflight.needed_on_host(pinned, sizes, 1, ENVS * CAPACITY) == copy + ring
 
 
 def test_size_counts_bytes() -> None:

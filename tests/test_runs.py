@@ -157,15 +157,15 @@ def test_every_environment_plays_as_often():
     """Whichever episodes end first must not count more: here those of row 0, after one step."""
     state = Witness().init(jax.random.key(0))
     row = [[sum(range(n + 1)) + n * 100 * episode for episode in (0, 1)] for n in (1, 2, 3)]
-    assert player(3).play(state, episodes=6).tolist() == [*row[0], *row[1], *row[2]]
-    assert player(3).play(state, episodes=4).tolist() == [*row[0], row[1][0], row[2][0]]
+    assert player(3).play(state, episodes=6)["score"].tolist() == [*row[0], *row[1], *row[2]]
+    assert player(3).play(state, episodes=4)["score"].tolist() == [*row[0], row[1][0], row[2][0]]
 
 
 def test_a_player_can_be_asked_again():
     state = Witness().init(jax.random.key(0))
     asked = player(2)
     first = asked.play(state, episodes=2)
-    np.testing.assert_array_equal(asked.play(state, episodes=2), first)
+    np.testing.assert_equal(asked.play(state, episodes=2), first)
 
 
 def test_an_evaluation_can_be_stopped():
@@ -179,11 +179,28 @@ def test_episodes_without_an_end_are_cut_off(monkeypatch: pytest.MonkeyPatch):
     """Row 2 is in its first episode after two steps, and the others are in their second."""
     monkeypatch.setattr(evaluate, "LIMIT", 1)
     state = Witness().init(jax.random.key(0))
-    scores = player(3).play(state, episodes=6)
+    scores = player(3).play(state, episodes=6)["score"]
     assert len(scores) == 3 + 1
     assert scores.tolist() == [1.0, 0.0, 2 + 1.0, 2 + 1.0]
 
 
+def test_events_are_summed_over_each_episode():
+    """The event of the counting environment is the number of the episode, in each of its steps."""
+    results = player(2).play(Witness().init(jax.random.key(0)), episodes=4)
+    np.testing.assert_array_equal(results["length"], [1, 1, 2, 2])
+    np.testing.assert_array_equal(results["event/episode"], [0, 1, 0, 2])
+
+
 def test_summary():
-    scores = evaluate.summary(np.array([1.0, 3.0, 5.0, 7.0]))
+    scores = evaluate.summary({"score": np.array([1.0, 3.0, 5.0, 7.0])})
     assert scores == {"mean": 4.0, "std": 5**0.5, "min": 1.0, "max": 7.0}
+
+
+def test_summary_of_a_task_that_can_be_solved():
+    """The interval of 9 in 10, after Wilson, from the roots of (p - 0.9)² n = z² p (1 - p)."""
+    results = {"score": np.zeros(10), evaluate.SUCCESS: np.array([1.0] * 8 + [2.0, 0.0])}
+    summary = evaluate.summary(results)
+    roots = np.roots([10 + 1.959964**2, -(2 * 9 + 1.959964**2), 0.9**2 * 10])
+    assert summary["success"] == 0.9
+    found = [summary["success_low"], summary["success_high"]]
+    np.testing.assert_allclose(found, sorted(roots), rtol=1e-6)
