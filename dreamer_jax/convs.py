@@ -6,22 +6,33 @@ import jax.numpy as jnp
 NARROW = 16  # up to as many channels XLA's CPU convolution gains (up to 2x) from 2x2 squares
 
 
-def conv5x5(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Stride 1, SAME: [N, h, w, in], [5, 5, in, out] -> [N, h, w, out].
+def conv5x5_max_pool(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Largest output of each 2x2 square: [N, 2 h, 2 w, in], [5, 5, in, out] -> [N, h, w, out].
 
+    The convolution has stride 1 and SAME padding:
     y[n, i, j] = Σ_ab x[n, i + a - 2, j + b - 2] kernel[a, b], with x = 0 outside.
     """
+    channels = x.shape[-1]
     if jax.default_backend() != "cpu":
-        return _lax_conv(x, kernel)
-    _, height, width, channels = x.shape
-    if channels > NARROW or height % 2 or width % 2:
-        return _conv(x, kernel)
+        return max_pool(_lax_conv(x, kernel))
+    if channels > NARROW:
+        return max_pool(_conv(x, kernel))
     taps = _flat(_phases(kernel).swapaxes(1, 2), 4 * channels)
-    return depth_to_space(_conv(space_to_depth(x), taps))
+    # The outputs of a square lie side by side: they are compared where they are.
+    upper, lower = jnp.split(_conv(space_to_depth(x), taps), 2, axis=-1)
+    left, right = jnp.split(jnp.maximum(upper, lower), 2, axis=-1)
+    return jnp.maximum(left, right)
+
+
+def max_pool(x: jax.Array) -> jax.Array:
+    """The largest of each 2x2 square: [N, 2 h, 2 w, c] -> [N, h, w, c]."""
+    # Slices, not a reshape and `max`: the encoder's forward and backward pass on CPU is 10% faster.
+    rows = jnp.maximum(x[:, ::2], x[:, 1::2])
+    return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])
 
 
 def upsample_conv5x5(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """conv5x5 of x repeated 2x2: [N, h, w, in], [5, 5, in, out] -> [N, 2 h, 2 w, out].
+    """The same convolution of x repeated 2x2: [N, h, w, in], [5, 5, in, out] -> [N, 2 h, 2 w, out].
 
     A pixel of the output sees 3x3 of x; taps that read the same one are summed: 9 instead of 25.
     This is exact at the borders: the two zeros beside the repeated image are one beside x.

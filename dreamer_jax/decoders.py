@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from dreamer_jax.convs import upsample_conv5x5
 from dreamer_jax.dists import Choices
 from dreamer_jax.nets import (
     MLP,
@@ -87,9 +88,9 @@ class ImageDecoder(nn.Module):
         x = self._from_deter(deter) + self._from_stoch(stoch)
         x = NormAct(self.dtype, name="space_norm")(x)
         for i in reversed(range(HALVINGS - 1)):
-            x = Conv(STAGES[i] * self.depth, self.dtype, upsample=True, name=f"conv{i}")(x)
+            x = Conv(STAGES[i] * self.depth, upsample_conv5x5, self.dtype, name=f"conv{i}")(x)
             x = NormAct(self.dtype, name=f"norm{i}")(x)
-        x = Conv(self.channels, self.dtype, upsample=True, name="pixels")(x)
+        x = Conv(self.channels, upsample_conv5x5, self.dtype, name="pixels")(x)
         return batch_minor(jax.nn.sigmoid(x.astype(jnp.float32)), batch)
 
     def _from_deter(self, deter: jax.Array) -> jax.Array:

@@ -45,7 +45,7 @@ class Categorical(PyTreeNode):
         """One-hot of a sample whose gradient is that of the (mixed) probabilities: [..., K]."""
         probs = self.probs
         one_hot = jax.nn.one_hot(index, probs.shape[-1], dtype=jnp.float32)
-        return one_hot + probs - jax.lax.stop_gradient(probs)
+        return one_hot + (probs - jax.lax.stop_gradient(probs))
 
     def log_prob(self, index: jax.Array) -> jax.Array:
         return jnp.take_along_axis(self.log_probs, index[..., None], axis=-1)[..., 0]

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from dreamer_jax.convs import conv5x5_max_pool
 from dreamer_jax.nets import MLP, STAGES, Conv, NormAct, batch_major, batch_minor
 from dreamer_jax.spaces import Spaces, flatten
 
@@ -43,13 +44,6 @@ class ImageEncoder(nn.Module):
         batch, x = x.shape[:-3], batch_major(x, 3)
         x = x.astype(self.dtype) / 255 - 0.5
         for i, multiple in enumerate(STAGES):
-            x = Conv(multiple * self.depth, self.dtype, name=f"conv{i}")(x)
-            x = NormAct(self.dtype, name=f"norm{i}")(max_pool(x))
+            x = Conv(multiple * self.depth, conv5x5_max_pool, self.dtype, name=f"conv{i}")(x)
+            x = NormAct(self.dtype, name=f"norm{i}")(x)
         return batch_minor(x.reshape(x.shape[0], -1), batch)
-
-
-def max_pool(x: jax.Array) -> jax.Array:
-    """The largest of each 2x2 square: [N, h, w, c] -> [N, h / 2, w / 2, c]."""
-    # Slices, not a reshape and `max`: the encoder's forward and backward pass on CPU is 10% faster.
-    rows = jnp.maximum(x[:, ::2], x[:, 1::2])
-    return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])

@@ -24,9 +24,10 @@ class Player:
     def __init__(self, agent: Agent, policy: Callable[..., Any], env: Any, seed: int) -> None:
         """`policy` is one of the agent's own: `agent.policy` or `agent.greedy`."""
         self.env = env
+        self.seed = np.uint32(seed)
         self.begin = jax.jit(partial(agent.carry, env.num_envs))
         self.step = jax.jit(
-            lambda state, carry, obs, is_first, index: policy(
+            lambda seed, state, carry, obs, is_first, index: policy(
                 state, carry, obs, is_first, jax.random.fold_in(jax.random.key(seed), index)
             )[:2]
         )
@@ -45,7 +46,7 @@ class Player:
         finished: list[list[dict[str, float]]] = [[] for _ in range(envs)]
         running = Tally.empty(envs, self.env.event_keys)
         where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
-        carry = jax.device_put(self.begin(), where)
+        seed, carry = jax.device_put((self.seed, self.begin()), where)
         seen, index = self.env.reset(), 0
         while any(len(row) < n for row, n in zip(finished, quota, strict=True)):
             if stopped():
@@ -55,7 +56,7 @@ class Player:
                     finished[i].append(running.row(i))
                 break
             inputs = jax.device_put((seen.obs, seen.is_first, np.int32(index)), where)
-            carry, action = self.step(state, carry, *inputs)
+            carry, action = self.step(seed, state, carry, *inputs)
             seen, index = self.env.step(jax.device_get(action)), index + 1
             running = running.add(seen)
             for i in np.flatnonzero(seen.is_last).tolist():

@@ -17,7 +17,7 @@ from absl import logging as absl_logging
 
 import configs
 import envs
-from dreamer_jax import checkpoint, evaluate, heap, mesh, saved
+from dreamer_jax import cache, checkpoint, evaluate, heap, mesh, saved
 from dreamer_jax import config as config_
 from dreamer_jax.agents import dreamer
 from dreamer_jax.agents.transfer import inherit
@@ -78,10 +78,10 @@ def main(argv: Sequence[str]) -> int:
             os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
         absl_logging.set_verbosity(absl_logging.FATAL)  # orbax logs what it raises
         heap.keep_freed_memory()
+        cache.keep_compiled_programs()
         task = {"train": training, "eval": evaluation}[FLAGS.mode]()
     except (flags.Error, ValueError, OSError) as error:
-        full = isinstance(error, OSError) and error.errno in NO_SPACE
-        return complain(error, 1 if full else 2)
+        return complain(error, 1 if getattr(error, "errno", None) in NO_SPACE else 2)
     except (Fault, EnvironmentFailed) as error:
         return complain(error, 1)
     try:

@@ -43,10 +43,11 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     copied, rows = meshes.copied(run.mesh), programs.ring_sharding(run.mesh, run.config.replay)
     state = checkpoint.placed(jax.eval_shape(run.agent.init, jax.random.key(0)), copied)
     memory = checkpoint.placed(jax.eval_shape(ring(run)), rows)
-    compiled = programs.build(run.agent, run.config.replay, run.seed, run.mesh, memory)
+    compiled = programs.build(run.agent, run.config.replay, run.mesh, memory)
     print("compiling the update", file=sys.stderr, flush=True)
+    seed = jax.ShapeDtypeStruct((), programs.SEED_TYPE, sharding=copied)
     count = jax.ShapeDtypeStruct((), np.int32, sharding=copied)
-    learn = compiled.learn.lower(state, memory, compiled.sums, count).compile()
+    learn = compiled.learn.lower(seed, state, memory, compiled.sums, count).compile()
     check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
     return compiled._replace(learn=learn)
 

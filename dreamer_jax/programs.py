@@ -15,6 +15,7 @@ from dreamer_jax.types import Agent, AgentState, Carry, ReplayState, Step, Windo
 
 Metrics = dict[str, jax.Array]
 INIT, ACT, LEARN, REPORT = range(4)  # what a random key is for
+SEED_TYPE = np.uint32
 
 
 class Setting(NamedTuple):
@@ -22,7 +23,6 @@ class Setting(NamedTuple):
 
     agent: Agent
     config: Replay
-    seed: int  # of the run
     mesh: Mesh
 
 
@@ -30,31 +30,31 @@ class Programs(NamedTuple):
     """Jitted functions; arguments marked * are donated and must not be used again.
 
     Random keys are derived, never stored: each is a function of the seed, of what it is for, and of
-    a counter, so a run is a function of its configuration, its seed and its environment.
+    a counter, so a run is a function of its configuration, its seed and its environment. The seed
+    is an argument: runs that differ in nothing else share what was compiled.
     """
 
-    init: Any  # () -> state
-    act: Any  # (state, replay*, carry*, seen, index) -> replay, carry, action
-    learn: Any  # (state*, replay*, sums*, count) -> state, replay, sums of metrics
-    report: Any  # (state, replay) -> metrics, pictures
+    init: Any  # (seed) -> state
+    act: Any  # (seed, state, replay*, carry*, seen, index) -> replay, carry, action
+    learn: Any  # (seed, state*, replay*, sums*, count) -> state, replay, sums of metrics
+    report: Any  # (seed, state, replay) -> metrics, pictures
     block: Any  # (replay, start, length) -> steps [E, length, ...]
     put: Any  # (replay*, start, steps) -> replay
     sums: Any  # shapes of the sums of metrics
 
 
-def build(agent: Agent, config: Replay, seed: int, mesh: Mesh, memory: ReplayState) -> Programs:
-    """The programs of an agent for a replay configuration and a mesh.
-
-    seed: of the run. memory: shapes of the ring.
-    """
-    given = Setting(agent, config, seed, mesh)
+def build(agent: Agent, config: Replay, mesh: Mesh, memory: ReplayState) -> Programs:
+    """The programs of an agent for a replay configuration, a mesh and the shapes of a ring."""
+    given = Setting(agent, config, mesh)
     copied, split, ring = meshes.copied(mesh), meshes.split(mesh), ring_sharding(mesh, config)
-    act_ = jax.jit(partial(act, given), donate_argnums=(1, 2), out_shardings=(ring, split, split))
+    act_ = jax.jit(partial(act, given), donate_argnums=(2, 3), out_shardings=(ring, split, split))
     learn_ = jax.jit(
-        partial(learn, given), donate_argnums=(0, 1, 2), out_shardings=(copied, ring, copied)
+        partial(learn, given), donate_argnums=(1, 2, 3), out_shardings=(copied, ring, copied)
     )
-    init = jax.jit(lambda: agent.init(derive(seed, INIT, 0)), out_shardings=copied)
-    _, _, metrics = jax.eval_shape(partial(update, given), jax.eval_shape(init), memory)
+    init = jax.jit(lambda seed: agent.init(derive(seed, INIT, 0)), out_shardings=copied)
+    number = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=copied)
+    state = jax.eval_shape(init, number)
+    _, _, metrics = jax.eval_shape(partial(update, given), number, state, memory)
     return Programs(
         init=init,
         act=act_,
@@ -74,13 +74,19 @@ def ring_sharding(mesh: Mesh, config: Replay) -> Any:
     return ReplayState(steps=rows, latents=rows, total=counters, online=counters)
 
 
-def derive(seed: int, purpose: int, counter: Any) -> jax.Array:
+def seeded(seed: int, mesh: Mesh) -> jax.Array:
+    """The seed of a run, on its devices."""
+    return jax.device_put(SEED_TYPE(seed), meshes.copied(mesh))
+
+
+def derive(seed: Any, purpose: int, counter: Any) -> jax.Array:
     """The key for one use of randomness."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), purpose), counter)
 
 
 def act(
     given: Setting,
+    seed: jax.Array,
     state: AgentState,
     memory: ReplayState,
     carry: Carry,
@@ -91,7 +97,7 @@ def act(
 
     seen: a step [E, ...] without its action; index: [] int32, steps acted before.
     """
-    key = derive(given.seed, ACT, index)
+    key = derive(seed, ACT, index)
     carry, action, latent = given.agent.policy(state, carry, seen.obs, seen.is_first, key)
     # Nobody acts on the last observation of an episode; replay must not pretend that somebody did.
     kept = {name: jnp.where(seen.is_last[:, None], 0, a) for name, a in action.items()}
@@ -102,6 +108,7 @@ def act(
 
 def learn(
     given: Setting,
+    seed: jax.Array,
     state: AgentState,
     memory: ReplayState,
     sums: Metrics,
@@ -111,17 +118,17 @@ def learn(
 
     def once(_: Any, carried: tuple[AgentState, ReplayState, Metrics]) -> tuple[Any, ...]:
         state, memory, sums = carried
-        state, memory, metrics = update(given, state, memory)
+        state, memory, metrics = update(given, seed, state, memory)
         return state, memory, jax.tree.map(jnp.add, sums, metrics)
 
     return jax.lax.fori_loop(0, count, once, (state, memory, sums))
 
 
 def update(
-    given: Setting, state: AgentState, memory: ReplayState
+    given: Setting, seed: jax.Array, state: AgentState, memory: ReplayState
 ) -> tuple[AgentState, ReplayState, Metrics]:
     """Draws, learns, and writes the fresh latents back."""
-    draw_key, update_key = jax.random.split(derive(given.seed, LEARN, state.updates))
+    draw_key, update_key = jax.random.split(derive(seed, LEARN, state.updates))
     memory, window = draw(given.config, given.mesh, memory, draw_key)
     with meshes.within(given.mesh):
         state, latents, metrics = given.agent.update(state, window, update_key)
@@ -129,10 +136,10 @@ def update(
 
 
 def report(
-    given: Setting, state: AgentState, memory: ReplayState
+    given: Setting, seed: jax.Array, state: AgentState, memory: ReplayState
 ) -> tuple[Metrics, dict[str, jax.Array]]:
     """What the agent makes of a fresh batch; replay stays as it is."""
-    draw_key, report_key = jax.random.split(derive(given.seed, REPORT, state.updates))
+    draw_key, report_key = jax.random.split(derive(seed, REPORT, state.updates))
     _, window = draw(given.config, given.mesh, memory, draw_key)
     return given.agent.report(state, window, report_key)
 

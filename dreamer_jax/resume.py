@@ -37,10 +37,11 @@ def start(run: Run, compiled: Programs) -> tuple[Place, dict[str, Any], list[str
 
 def begin(run: Run, compiled: Programs) -> Place:
     """The first step of a run."""
-    state = run.begin(compiled.init())
+    seed = programs.seeded(run.seed, run.mesh)
+    state = run.begin(compiled.init(seed))
     memory = empty(run)
     carry = jax.device_put(run.agent.carry(run.env.num_envs), meshes.split(run.mesh))
-    learner = Learner(state, memory, carry, programs.zeros(compiled.sums))
+    learner = Learner(seed, state, memory, carry, programs.zeros(compiled.sums))
     return Place(learner, Counters(), run.env.reset())
 
 
@@ -58,7 +59,7 @@ def snapshot(
         run.
     Raises Diverged if a loss or a parameter is not finite.
     """
-    (state, memory, carry, sums), counters, _ = place
+    (_, state, memory, carry, sums), counters, _ = place
     items = {
         "agent": state,
         "replay": {"latents": memory.latents, "total": memory.total, "online": memory.online},
@@ -90,7 +91,8 @@ def restore(run: Run, compiled: Programs, step: int) -> tuple[Place, dict[str, A
     host = checkpoint.read_host(directory, step)
     counters = Counters(**{name: host[name] for name in asdict(Counters())})
     memory = empty(run)
-    state = jax.eval_shape(compiled.init)
+    seed = programs.seeded(run.seed, run.mesh)
+    state = jax.eval_shape(compiled.init, seed)
     carry = jax.eval_shape(lambda: run.agent.carry(run.env.num_envs))
     copied, split = meshes.copied(run.mesh), meshes.split(run.mesh)
     rows = programs.ring_sharding(run.mesh, run.config.replay)
@@ -111,7 +113,7 @@ def restore(run: Run, compiled: Programs, step: int) -> tuple[Place, dict[str, A
         seen = run.env.restore(episodes)
     except ValueError as error:
         raise Damaged(f"the episodes of checkpoint {step} cannot go on: {error}") from None
-    learner = Learner(items["agent"], memory, items["acting"], items["sums"])
+    learner = Learner(seed, items["agent"], memory, items["acting"], items["sums"])
     return Place(learner, counters, seen), host["journal"]
 
 

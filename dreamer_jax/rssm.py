@@ -19,6 +19,7 @@ from dreamer_jax.dists import Categorical
 from dreamer_jax.nets import MLP, BlockLinear, Linear, NormAct
 from dreamer_jax.types import CompactLatent, Latent
 
+KEPT = jax.checkpoint_policies.dots_saveable
 Variables = dict[str, Any]
 Act = Callable[[jax.Array, jax.Array], tuple[Any, jax.Array]]
 
@@ -157,6 +158,8 @@ def observe(
             latent, posterior = observe_step(model, variables, latent, *inputs)
             return latent, (latent, posterior)
 
+        # Backwards, what is not a matrix product is computed again: cheaper than to keep it.
+        step = jax.checkpoint(step, policy=KEPT, prevent_cse=False)
         return jax.lax.scan(step, start, inputs)[1]
 
     uniform = jax.random.uniform(key, (*is_first.shape, model.stoch))

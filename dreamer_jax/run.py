@@ -38,6 +38,7 @@ class Run:
 class Learner(NamedTuple):
     """What lives on the device; each program replaces what it donates."""
 
+    seed: jax.Array  # [] uint32, of the run
     state: AgentState
     memory: ReplayState
     carry: Carry

@@ -57,20 +57,20 @@ def train(run: Run, compiled: Programs) -> AgentState:
 
 def advance(run: Run, compiled: Programs, journal: Journal, place: Place) -> Place:
     """One step of every environment, and the updates that it owes."""
-    (state, memory, carry, sums), counters, seen = place
+    (seed, state, memory, carry, sums), counters, seen = place
     index = counters.step // run.env.num_envs
-    memory, carry, action = compiled.act(state, memory, carry, *put(run.mesh, seen, index))
+    memory, carry, action = compiled.act(seed, state, memory, carry, *put(run.mesh, seen, index))
     step = counters.step + run.env.num_envs
     owed = updates_owed(step, counters.updates, run.config)
     if owed:
         count = jax.device_put(np.int32(owed), meshes.copied(run.mesh))
-        state, memory, sums = compiled.learn(state, memory, sums, count)
+        state, memory, sums = compiled.learn(seed, state, memory, sums, count)
     journal.saw(counters.step, seen)
     # Dispatch is asynchronous: this waits for the action, while the device goes on learning.
     chosen = {key: np.asarray(value) for key, value in jax.device_get(action).items()}
     seen = run.env.step(chosen)
     counters = replace(counters, step=step, updates=counters.updates + owed)
-    return Place(Learner(state, memory, carry, sums), counters, seen)
+    return Place(Learner(seed, state, memory, carry, sums), counters, seen)
 
 
 def occasions(
@@ -92,7 +92,7 @@ def occasions(
         journal.metrics(now, learner.sums, run.env.restarts)
         learner = learner._replace(sums=programs.zeros(compiled.sums))
     if due(config.report_every) and now.updates:
-        journal.report(now, *compiled.report(learner.state, learner.memory))
+        journal.report(now, *compiled.report(learner.seed, learner.state, learner.memory))
     if due(config.eval_every):
         journal.evaluation(now, run.evaluate(learner.state, stopped))
     return place._replace(learner=learner)

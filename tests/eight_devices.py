@@ -92,14 +92,15 @@ def updated(
 ) -> tuple[dict[str, float], str]:
     """Metrics of one update on all devices, and the text of the program that does it."""
     mesh = meshes.make(DEVICES)
-    built = programs.build(agent, config.replay, SEED, mesh, memory)
+    built = programs.build(agent, config.replay, mesh, memory)
     # Copies, because the program takes what it is given.
     state = jax.device_put(jax.tree.map(jnp.copy, state), meshes.copied(mesh))
     memory = jax.device_put(jax.tree.map(jnp.copy, memory), meshes.split(mesh))
     count = jax.device_put(np.int32(1), meshes.copied(mesh))
     sums = programs.zeros(built.sums)
-    program = built.learn.lower(state, memory, sums, count).compile()
-    metrics = program(state, memory, sums, count)[2]
+    arguments = (programs.seeded(SEED, mesh), state, memory, sums, count)
+    program = built.learn.lower(*arguments).compile()
+    metrics = program(*arguments)[2]
     return {key: float(value) for key, value in metrics.items()}, program.as_text()
 
 

@@ -18,11 +18,24 @@ def reference(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=layout)
 
 
+def pool_reference(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    y = reference(x, kernel)
+    n, h, w, c = y.shape
+    return y.reshape(n, h // 2, 2, w // 2, 2, c).max((2, 4))
+
+
 def upsample_reference(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return reference(x.repeat(2, 1).repeat(2, 2), kernel)
 
 
-PAIRS = [(convs.conv5x5, reference), (convs.upsample_conv5x5, upsample_reference)]
+PAIRS = [
+    (convs.conv5x5_max_pool, pool_reference),
+    (convs.upsample_conv5x5, upsample_reference),
+]
+SCALE: dict[Conv, float] = {
+    convs.conv5x5_max_pool: 0.5,
+    convs.upsample_conv5x5: 2,
+}  # of the output's sides
 
 
 def values_and_gradients(conv: Conv, x: jax.Array, kernel: jax.Array, dy: jax.Array) -> list:
@@ -38,9 +51,10 @@ def looped(conv: Conv, x: jax.Array, kernel: jax.Array, dy: jax.Array) -> list:
     return jax.lax.fori_loop(0, 2, lambda i, total: add(total, one(x * i, kernel, dy)), zeros)
 
 
-def arguments(n: int, h: int, w: int, cin: int, cout: int, scale: int) -> list[jax.Array]:
+def arguments(conv: Conv, n: int, h: int, w: int, cin: int, cout: int) -> list[jax.Array]:
     rng = np.random.default_rng(0)
-    shapes = (n, h, w, cin), (5, 5, cin, cout), (n, scale * h, scale * w, cout)
+    out = (n, int(SCALE[conv] * h), int(SCALE[conv] * w), cout)
+    shapes = (n, h, w, cin), (5, 5, cin, cout), out
     return [jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in shapes]
 
 
@@ -62,24 +76,24 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(("cin", "cout"), [(1, 3), (3, 8), (16, 3), (24, 8)])
 @pytest.mark.parametrize("side", [4, 6, 8, 12, 16, 24, 48, 64])
 def test_values_and_gradients(side: int, cin: int, cout: int, conv: Conv, plain: Conv) -> None:
-    args = arguments(2, side, side, cin, cout, 2 if conv is convs.upsample_conv5x5 else 1)
+    args = arguments(conv, 2, side, side, cin, cout)
     actual = jax.jit(partial(values_and_gradients, conv))(*args)
     assert_near(actual, jax.jit(partial(values_and_gradients, plain))(*args), 1e-5)
 
 
 @pytest.mark.parametrize(("conv", "plain"), PAIRS)
 @pytest.mark.parametrize(
-    ("n", "h", "w"), [(1, 1, 2), (7, 5, 6), (24, 4, 9), (33, 3, 3), (64, 8, 6)]
+    ("n", "h", "w"), [(1, 2, 2), (7, 6, 4), (24, 4, 10), (33, 6, 6), (64, 8, 6)]
 )
 def test_any_batch_and_sides(n: int, h: int, w: int, conv: Conv, plain: Conv) -> None:
-    args = arguments(n, h, w, 3, 8, 2 if conv is convs.upsample_conv5x5 else 1)
+    args = arguments(conv, n, h, w, 3, 8)
     assert_near(values_and_gradients(conv, *args), values_and_gradients(plain, *args), 1e-5)
 
 
 @pytest.mark.parametrize(("conv", "plain"), PAIRS)
 @pytest.mark.parametrize("cin", [3, 24])
 def test_within_a_loop(cin: int, conv: Conv, plain: Conv) -> None:
-    args = arguments(32, 8, 8, cin, 8, 2 if conv is convs.upsample_conv5x5 else 1)
+    args = arguments(conv, 32, 8, 8, cin, 8)
     assert_near(jax.jit(partial(looped, conv))(*args), looped(plain, *args), 1e-5)
 
 
@@ -87,12 +101,14 @@ def test_within_a_loop(cin: int, conv: Conv, plain: Conv) -> None:
 @pytest.mark.parametrize(("conv", "plain"), PAIRS)
 def test_bfloat16(conv: Conv, plain: Conv) -> None:
     """Types are kept; sums are float32, so the results are as near as their inputs."""
-    args = arguments(32, 8, 8, 3, 8, 2 if conv is convs.upsample_conv5x5 else 1)
+    args = arguments(conv, 32, 8, 8, 3, 8)
     small = [a.astype(jnp.bfloat16) for a in args]
     actual = values_and_gradients(conv, *small)
     assert {a.dtype for a in actual} == {jnp.dtype("bfloat16")}
     exact = values_and_gradients(plain, *(a.astype(jnp.float32) for a in small))
-    assert_near([a.astype(jnp.float32) for a in actual], exact, 2e-2)
+    # Rounding moves some maxima to another place, and with them the way that gradients take.
+    fixed = 1 if conv is convs.conv5x5_max_pool else 3
+    assert_near([a.astype(jnp.float32) for a in actual[:fixed]], exact[:fixed], 2e-2)
 
 
 def test_depth_to_space_by_hand() -> None:

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dreamer_jax.convs import max_pool
 from dreamer_jax.decoders import Decoder, ImageDecoder, reconstruction_losses
-from dreamer_jax.encoders import Encoder, ImageEncoder, max_pool
+from dreamer_jax.encoders import Encoder, ImageEncoder
 from dreamer_jax.nets import MLP
 from dreamer_jax.spaces import Spaces, zeros
 from dreamer_jax.types import Latent

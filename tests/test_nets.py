@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dreamer_jax.convs import conv5x5_max_pool, upsample_conv5x5
 from dreamer_jax.nets import MLP, BlockLinear, Conv, Linear, NormAct, batch_major, batch_minor
 
 KEY = jax.random.key(0)
@@ -37,7 +38,7 @@ def apply(layer: nn.Module, params: Any, *inputs: jax.Array) -> np.ndarray:
         (Linear(700, 1.0, F32), (1, 300), 300),
         (Linear(700, 0.01, F32), (1, 300), 300 * 100**2),
         (BlockLinear(150, F32), (1, 8, 150), 8 * 150),  # of the whole layer, not of a block
-        (Conv(120, F32), (1, 6, 6, 60), 25 * 60),
+        (Conv(120, conv5x5_max_pool, F32), (1, 6, 6, 60), 25 * 60),
     ],
 )
 def test_first_weights(layer: nn.Module, shape: tuple[int, ...], fan_in: int) -> None:
@@ -128,26 +129,36 @@ def plain_conv(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return y
 
 
-@pytest.mark.parametrize("upsample", [False, True])
 @pytest.mark.parametrize("shape", [(2, 6, 4, 3), (2, 3, 3, 3), (1, 4, 4, 20)])
-def test_conv(upsample: bool, shape: tuple[int, ...]) -> None:
+def test_upsampling_conv(shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
-    layer = Conv(2, F32, upsample)
+    layer = Conv(2, upsample_conv5x5, F32)
     params = random_weights(layer, jnp.asarray(x))
-    seen = x.repeat(2, 1).repeat(2, 2) if upsample else x
-    expected = plain_conv(seen, params["kernel"]) + params["bias"]
+    expected = plain_conv(x.repeat(2, 1).repeat(2, 2), params["kernel"]) + params["bias"]
     np.testing.assert_allclose(apply(layer, params, jnp.asarray(x)), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("upsample", [False, True])
-def test_conv_gradients(upsample: bool) -> None:
+@pytest.mark.parametrize("shape", [(2, 6, 4, 3), (2, 2, 8, 3), (1, 4, 4, 20)])
+def test_pooling_conv(shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    layer = Conv(2, conv5x5_max_pool, F32)
+    params = random_weights(layer, jnp.asarray(x))
+    every = plain_conv(x, params["kernel"]) + params["bias"]
+    expected = [
+        [every[:, i : i + 2, j : j + 2].max((1, 2)) for j in range(0, shape[2], 2)]
+        for i in range(0, shape[1], 2)
+    ]
+    expected = np.moveaxis(np.array(expected), 2, 0)
+    np.testing.assert_allclose(apply(layer, params, jnp.asarray(x)), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_conv_gradients() -> None:
     """A convolution is linear in both inputs, so a step along the gradient tells its length."""
     generator = np.random.default_rng(2)
     x = jnp.asarray(generator.normal(size=(3, 4, 4, 2)), jnp.float32)
-    layer = Conv(3, F32, upsample)
+    layer = Conv(3, upsample_conv5x5, F32)
     params = random_weights(layer, x)
-    size = 8 if upsample else 4
-    upstream = generator.normal(size=(3, size, size, 3)).astype(np.float32)
+    upstream = generator.normal(size=(3, 8, 8, 3)).astype(np.float32)
 
     def loss(params: Any, x: jax.Array) -> jax.Array:
         return (jnp.asarray(layer.apply({"params": params}, x)) * upstream).sum()

@@ -16,7 +16,6 @@ from dreamer_jax.agents.networks import LEARNS, Dreamer, Params, init, networks,
 from dreamer_jax.agents.reports import behavior_metrics, report
 from dreamer_jax.config import Config
 from dreamer_jax.decoders import reconstruction_losses
-from dreamer_jax.dists import TwoHot
 from dreamer_jax.heads import action_width, at_random, mode, sample
 from dreamer_jax.types import (
     Agent,
@@ -193,20 +192,22 @@ def behavior_losses(
     """
     b = dreamer.config.behavior
     slow_params = {**params, "value": state.slow_value}
-    value = dreamer.apply(params, "value", rollout.features)
-    slow = dreamer.apply(slow_params, "value", rollout.features)
-    policy = dreamer.apply(params, "policy", rollout.features[:-1])
-    returns = actor_critic.imagined_returns(rollout, sg(value.mean()), b.lambda_)
+    seen, end = rollout.features[:-1], rollout.features[-1:]
+    value = dreamer.apply(params, "value", seen)
+    slow = dreamer.apply(slow_params, "value", seen)
+    policy = dreamer.apply(params, "policy", seen)
+    bootstrap = dreamer.apply(params, "value", end).mean()
+    values = sg(jnp.concatenate([value.mean(), bootstrap]))
+    returns = actor_critic.imagined_returns(rollout, values, b.lambda_)
     return_range = actor_critic.update_return_range(state.return_range, returns, b.return_rate)
-    advantage = actor_critic.advantage(returns, value.mean()[:-1], return_range)
+    advantage = actor_critic.advantage(returns, values[:-1], return_range)
     weight = actor_critic.rollout_weight(rollout)
     policy_losses = actor_critic.policy_loss(policy, rollout.action, advantage, weight, b.entropy)
-    value_losses = actor_critic.value_loss(
-        TwoHot(value.logits[:-1]), returns, TwoHot(slow.logits[:-1]), weight, b.slow_regularizer
-    )
+    value_losses = actor_critic.value_loss(value, returns, slow, weight, b.slow_regularizer)
     # On real steps the critic's gradient reaches the world model: latents learn to tell value.
-    real_value = dreamer.apply(params, "value", latents.features)
-    real_slow = dreamer.apply(slow_params, "value", latents.features)
+    features = latents.features[:-1]
+    real_value = dreamer.apply(params, "value", features)
+    real_slow = dreamer.apply(slow_params, "value", features)
     real_returns = actor_critic.replay_returns(
         real.reward, real.is_last, real.is_terminal, returns[0], b.horizon, b.lambda_
     )
@@ -214,14 +215,14 @@ def behavior_losses(
         "policy": policy_losses.mean(0),
         "value": value_losses.mean(0),
         "replay_value": actor_critic.value_loss(
-            TwoHot(real_value.logits[:-1]),
+            real_value,
             real_returns,
-            TwoHot(real_slow.logits[:-1]),
+            real_slow,
             1 - real.is_last[:-1].astype(jnp.float32),
             b.slow_regularizer,
         ),
     }
-    metrics = behavior_metrics(policy, rollout, returns, value.mean(), advantage, return_range)
+    metrics = behavior_metrics(policy, rollout, returns, values, advantage, return_range)
     metrics |= {"behavior/replay_return": real_returns.mean()}
     return losses, return_range, metrics
 
