@@ -1,0 +1,61 @@
+"""Random experience in the shape of the real one, for measuring what does not look at it."""
+
+from typing import Any
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium.spaces import Box, MultiDiscrete
+
+from dreamer_jax import programs, rssm
+from dreamer_jax.run import Run, row_capacity
+from dreamer_jax.types import Latent, ReplayState, Step
+
+
+def full(run: Run) -> ReplayState:
+    """A ring full of random steps, of which none waits to be trained on first."""
+    env, model, generator = run.env, run.config.model, np.random.default_rng(0)
+    shape = (env.num_envs, row_capacity(run))
+    no = np.zeros(shape, bool)
+    steps: dict[str, Any] = {
+        "obs": {key: drawn(space, shape, generator) for key, space in env.obs_space.items()},
+        "action": {key: drawn(space, shape, generator) for key, space in env.act_space.items()},
+        "reward": generator.normal(size=shape).astype(np.float32),
+        **dict.fromkeys(("is_first", "is_last", "is_terminal"), no),
+        "events": {key: no.astype(np.float32) for key in env.event_keys},
+    }
+    index = generator.integers(0, model.classes, (*shape, model.stoch))
+    deter = generator.uniform(-1, 1, (*shape, model.deter)).astype(np.float32)
+    total = np.full(shape[0], shape[1], np.int32)
+
+    def place(
+        steps: dict[str, Any], deter: jax.Array, index: jax.Array, total: jax.Array
+    ) -> ReplayState:
+        latents = rssm.compact(Latent(deter, jax.nn.one_hot(index, model.classes)))
+        return ReplayState(Step(**steps), latents, total, online=total - 1)
+
+    where = programs.ring_sharding(run.mesh, run.config.replay)
+    return jax.jit(place, out_shardings=where)(
+        *jax.tree.map(jnp.array, (steps, deter, index, total))
+    )
+
+
+def at_random(env: Any, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """An action for each environment."""
+    return {key: drawn(x, (env.num_envs,), generator) for key, x in env.act_space.items()}
+
+
+def drawn(
+    space: gymnasium.Space, shape: tuple[int, ...], generator: np.random.Generator
+) -> np.ndarray:
+    """Random elements of a space, normal ones where it has no bounds: [*shape, ...]."""
+    if isinstance(space, MultiDiscrete):
+        return generator.integers(0, space.nvec, (*shape, *space.shape)).astype(np.int32)
+    assert isinstance(space, Box)
+    shape = (*shape, *space.shape)
+    if space.dtype == np.uint8:
+        return generator.integers(0, 256, shape, np.uint8)
+    if space.is_bounded():
+        return generator.uniform(space.low, space.high, shape).astype(np.float32)
+    return generator.normal(size=shape).astype(np.float32)

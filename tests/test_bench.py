@@ -1,0 +1,103 @@
+"""The measurements: real, and complete."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import command
+import pytest
+
+from experiments import bench_profile, bench_runs, bench_table
+from experiments.bench_cases import Case
+from experiments.bench_profile import Event
+from experiments.bench_table import Found
+
+SMALL: dict[str, Any] = {
+    **{"preset": "debug", "batch": 2, "length": 4, "capacity": 64, "envs": 2},
+    **{"width": 64, "least": 0.0, "updates": 2},
+}
+
+
+def bench(*arguments: str) -> str:
+    """What the command prints, on the smallest of everything."""
+    sets = [f"--set={name}={value}" for name, value in SMALL.items()]
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.bench", "--repeats=2", *sets, *arguments],
+        cwd=command.ROOT,
+        env=command.ENVIRON,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_update_from_the_command_to_the_json(tmp_path: Path) -> None:
+    out = tmp_path / "found.json"
+    kinds = ("--kinds=matmul,copy,update", "--sizes=nano", "--observations=vector")
+    shown = bench(*kinds, f"--out={out}").splitlines()
+    assert [row.split(" | ")[0] for row in shown[2:]] == [
+        "| matmul float32",
+        "| copy float32",
+        "| update nano float32 vector",
+    ]
+    (checkout,) = json.loads(out.read_text())["checkouts"]
+    *_, update = checkout["cases"]
+    assert update["case"]["batch"] == SMALL["batch"]
+    assert len(update["repeats"]) == 2
+    for repeat in update["repeats"]:
+        assert 0 < repeat["seconds"] < 60 and 0 < repeat["cpu_seconds"] < 60
+    facts = update["facts"]
+    assert facts["parameters"] > 100_000
+    assert facts["flops"] > 2 * facts["parameters"]  # each parameter is used at least once
+    assert facts["temporary_bytes"] > 0 and facts["compile_seconds"] > 0
+    assert update["needs"]["peak_bytes"] > 1e8
+
+
+def test_two_checkouts_in_turn() -> None:
+    kinds = ("--kinds=add", "--sizes=nano", "--observations=vector")
+    *_, row, other, ratios = bench(*kinds, f"--against={command.ROOT}").splitlines()
+    assert row.split(" | ")[0] == other.split(" | ")[0]
+    found = re.search(r"seconds [\d.]+ .* peak_bytes ([\d.]+)$", ratios)
+    assert found and float(found[1]) == pytest.approx(1, abs=0.2)
+
+
+def test_a_loop_is_as_fast_as_its_pulse() -> None:
+    with command.hastily():
+        facts, repeat = bench_runs.loop(Case("loop", "nano", task="counting", ratio=8, **SMALL))
+        found = repeat()
+    assert facts["flops"] > 0
+    assert found["overhead"] == pytest.approx(found["seconds"] / found["bare_seconds"])
+    assert math.isfinite(found["overhead"]) and found["seconds"] > 0
+
+
+def test_a_profile_has_the_operations_of_an_update() -> None:
+    with command.hastily():
+        _, repeat = bench_profile.profile(Case("profile", "nano", observation="vector", **SMALL))
+        found: dict[str, Any] = repeat()
+    assert 0 < found["busy"] <= 1
+    shares = [operation["share"] for operation in found["operations"]]
+    assert shares == sorted(shares, reverse=True) and 0.3 < sum(shares) <= 1.001
+    assert any("rssm" in operation["where"] for operation in found["operations"])
+
+
+def test_time_that_overlaps_is_covered_once() -> None:
+    found = [Event("a", 0, 4), Event("b", 1, 2), Event("c", 3, 6), Event("d", 10, 11)]
+    assert bench_profile.covered(found) == 7
+
+
+def test_rates_and_shares_are_those_of_the_machine() -> None:
+    matmul = Found(Case("matmul"), {"flops": 1e9}, [{"seconds": 0.01}], {"peak_bytes": 1})
+    update = Found(
+        Case("update", "1m"),
+        {"flops": 1e9, "compile_seconds": 2.0},
+        [{"seconds": x, "cpu_seconds": 2 * x} for x in (0.1, 0.2, 0.3)],
+        {"peak_bytes": 2.5e9},
+    )
+    cells = bench_table.line(update, [matmul, update]).split(" | ")
+    assert cells[1:6] == ["200 ms", "150 ms to 250 ms", "400 ms", "2 s", "2.50 GB"]
+    assert cells[7:11] == ["1.00", "5.0", "5.0 %", "10 ms"]
