@@ -22,6 +22,7 @@ setup(
     packages=find_packages(
         include=["dreamer_jax", "dreamer_jax.*", "envs", "envs.*", "configs", "configs.*"]
     ),
+    package_data={"envs.cartridge": ["asm/*.asm", "art/*.txt"]},
     install_requires=[
         "absl-py>=2",
         "ale-py>=0.12",
@@ -40,7 +41,7 @@ setup(
         "cuda12": ["jax[cuda12]"],
         "cuda13": ["jax[cuda13]"],
         "mario": ["gym-super-mario-bros", "nes-py"],
-        "pokemon": ["pyboy"],
+        "pokemon": ["pyboy>=2.8,<3"],
         "test": ["hypothesis", "matplotlib", "pyright>=1.1.414", "pytest>=9", "ruff>=0.17"],
     },
 )
