@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "dreamer_jax/__init__.py").read_text())
 assert VERSION, "dreamer_jax/__init__.py must define __version__"
 README = HERE / "README.md"
+PYBOY = "pyboy>=2.8.1,<3"
 
 setup(
     name="dreamer-jax",
@@ -40,8 +41,13 @@ setup(
     extras_require={
         "cuda12": ["jax[cuda12]"],
         "cuda13": ["jax[cuda13]"],
-        "mario": ["gym-super-mario-bros", "nes-py"],
-        "pokemon": ["pyboy>=2.8,<3"],
+        "mario": [  # the first pair is the last one that installs before Python 3.13
+            'gym-super-mario-bros==7.4.0; python_version < "3.13"',
+            'nes-py==8.2.1; python_version < "3.13"',
+            'gym-super-mario-bros>=9.1,<10; python_version >= "3.13"',
+            'nes-py>=9.0.1,<10; python_version >= "3.13"',
+        ],
+        "pokemon": [PYBOY],
         "test": ["hypothesis", "matplotlib", "pyright>=1.1.414", "pytest>=9", "ruff>=0.17"],
     },
 )

@@ -13,6 +13,7 @@ PRESETS = {
     "cartpole_pixels": ("cartpole",),
     "debug": (),
     "gym": (),
+    "mario": ("mario",),
 }
 DEFAULTS = {"cartpole": "cartpole", "cartpole_pixels": "cartpole_pixels", "counting": "debug"}
 

@@ -17,6 +17,8 @@ FORMS = {
     "cartpole_pixels": "cartpole",
     "counting": "counting",
     "gym:<id>": "gym",
+    "mario": "mario",
+    "mario_<world>_<stage>": "mario",
 }
 
 

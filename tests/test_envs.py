@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from extras import MARIO
 from gymnasium import spaces
 
 import envs
@@ -20,8 +21,11 @@ CASES = {
     "cartpole_pixels": {"max_steps": 12},
     "counting": {"length": 5},
     "gym:Pendulum-v1": {"max_steps": 12},
+    "mario_1_1": {"max_steps": 12},
 }
-every = pytest.mark.parametrize("name", CASES)
+NEEDS = {"mario_1_1": MARIO}
+NAMES = [pytest.param(name, marks=NEEDS.get(name, ())) for name in CASES]
+every = pytest.mark.parametrize("name", NAMES)
 
 
 def build(name: str, num_envs: int, seed: int = 3) -> VectorEnv:
@@ -101,7 +105,7 @@ def test_shapes_and_dtypes_are_those_of_the_spaces(name):
         assert tuple(timestep.events) == env.event_keys
         for event in timestep.events.values():
             assert event.shape == (3,) and event.dtype == np.float32
-    assert env.frames_per_step == (4 if name.startswith("atari") else 1)
+    assert env.frames_per_step == (4 if name.startswith(("atari", "mario")) else 1)
     assert env.episodes.shape == (3,) and env.episodes.dtype == np.int64
     env.close()
 
@@ -111,7 +115,7 @@ def test_same_seed_and_actions_give_the_same_bytes(name):
     assert_same(play(name, 3), known(name))
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "counting"])
+@pytest.mark.parametrize("name", [param for param in NAMES if param.values != ("counting",)])
 def test_rows_episodes_and_seeds_differ(name):
     trace = known(name)
     key = next(iter(trace[0].obs))

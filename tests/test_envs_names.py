@@ -31,6 +31,8 @@ def test_seeds_must_not_be_negative():
         ("cartpole_pixels", "cartpole"),
         ("counting", "counting"),
         ("gym:module:Id-v0", "gym"),
+        ("mario", "mario"),
+        ("mario_1_1", "mario"),
     ],
 )
 def test_family(name, family):
@@ -38,7 +40,7 @@ def test_family(name, family):
 
 
 @pytest.mark.parametrize(
-    "name", ["cartpol", "CartPole-v1", "pong", "", "gym:", "atari_", "gymPong"]
+    "name", ["cartpol", "CartPole-v1", "pong", "", "gym:", "atari_", "gymPong", "mario_"]
 )
 def test_unknown_names_get_one_line_that_lists_the_valid_forms(name):
     for call in (envs.family, envs.default_options, lambda n: envs.make(n, None, 1, 0)):
@@ -66,6 +68,13 @@ def test_a_close_name_is_suggested():
         ("gym:CartPole-v1", "size", 32),
         ("gym:CartPole-v1", "timeout", 0.0),
         ("gym:CartPole-v1", "timeout", 1e6),
+        ("mario", "start", "1_1"),
+        ("mario", "start", "9-1"),
+        ("mario_1_1", "actions", "all"),
+        ("mario_1_1", "max_steps", -1),
+        ("mario_1_1", "noops", -1),
+        ("mario_1_1", "size", 50),
+        ("mario_1_1", "start", "1-1"),
     ],
 )
 def test_options_out_of_range(name, field, value):

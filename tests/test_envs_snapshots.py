@@ -7,6 +7,7 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
+from extras import MARIO
 from test_envs import arrays, assert_same, random_actions
 
 import envs
@@ -24,8 +25,12 @@ CASES = {
     "counting": (3, {"length": 5}),
     "gym:FrozenLake-v1": (3, {}),
     "gym:Pendulum-v1": (3, {"max_steps": 9}),
+    "mario_1_1": (2, {"max_steps": 13}),
 }
-every = pytest.mark.parametrize("name", CASES)
+NEEDS = {"mario_1_1": MARIO}
+every = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=NEEDS.get(name, ())) for name in CASES]
+)
 quick = pytest.mark.parametrize("name", ["cartpole", "counting"])
 
 

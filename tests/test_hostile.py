@@ -72,11 +72,12 @@ def bad_arguments() -> st.SearchStrategy[list[str]]:
         bad_setting().map(lambda x: [ENV, f"--set={x}"]),
         flags.map(lambda x: [ENV, f"--x{x}=1"]),
         text.filter(lambda x: x and not x.startswith("-")).map(lambda x: [ENV, x]),
-        word.filter(lambda x: not x.startswith(("cartpole", "counting", "atari_"))).map(
+        word.filter(lambda x: not x.startswith(("cartpole", "counting", "atari_", "mario"))).map(
             lambda x: [f"--env={x}"]
         ),
         word.map(lambda x: [f"--env=gym:{x}-v0"]),
         word.map(lambda x: [f"--env=atari_{x}x"]),
+        word.map(lambda x: [f"--env=mario_{x}x"]),
         text.filter(lambda x: x not in SIZES and not is_number(x)).map(
             lambda x: [ENV, f"--size={x}"]
         ),

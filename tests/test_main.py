@@ -32,6 +32,8 @@ def complaint(result: Result) -> str:
         ([], ("--env is needed to start a run in",)),
         (["--env=cartpol"], ("unknown environment 'cartpol'", "did you mean cartpole?")),
         (["--env=atari_pongg"], ("unknown Atari ROM 'pongg'", "pong")),
+        (["--env=mario_9_1"], ("stages are mario_<world>_<stage>", "'9_1'")),
+        (["--env=mario_1_1", "--set=env.rom=/nowhere"], ("cannot read the ROM /nowhere",)),
         (["--env=gym:Nope-v0"], ("gym:Nope-v0",)),
         (["--env=gym:CartPol-v1"], ("gym:CartPol-v1", "CartPole-v1")),
         (["--env=gym:no_such_module:Id-v0"], ("no_such_module",)),

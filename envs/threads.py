@@ -1,0 +1,81 @@
+"""An environment whose work is done by threads, for emulators that let Python run meanwhile."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+from envs.vector import Outcome
+
+
+class Playable(Protocol):
+    """A single environment; an episode is a function of its seed and its actions."""
+
+    def start(self, seed: int) -> Any:
+        """Begins the episode of this seed and returns its first observation."""
+        ...
+
+    def step(self, action: Any) -> Outcome:
+        """Takes one step."""
+        ...
+
+    def close(self) -> None:
+        """Frees what the environment holds."""
+        ...
+
+
+class ThreadCopy:
+    """An environment as a `Copy` (see `envs.vector`) that works in one of several threads."""
+
+    def __init__(self, game: Playable, threads: ThreadPoolExecutor):
+        """Takes over both; `threads` may be shared by several copies, which close it together."""
+        self._game = game
+        self._threads = threads
+        self._seed = 0
+        self._awaited: int | None = None  # seed of the episode that is started but not begun
+        self._playing = False
+        self._work: Future[Any] | None = None  # never two at once: they would share the game
+
+    def prepare(self, seed: int) -> None:
+        """Lets a thread start the episode at once unless another is being played."""
+        self._seed = seed
+        if not self._playing and self._awaited != seed:
+            self._start()
+
+    def begin(self) -> Any:
+        """Waits for the first observation."""
+        if self._awaited != self._seed:
+            self._start()
+        obs = self._result()
+        self._awaited, self._playing = None, True
+        return obs
+
+    def send(self, action: Any) -> None:
+        """Lets a thread take the step."""
+        self._work = self._threads.submit(self._game.step, action)
+
+    def receive(self) -> Outcome:
+        """Waits for the step to be done."""
+        outcome = self._result()
+        if outcome.terminated or outcome.truncated:
+            # The next episode begins while the agent learns from the end of this one.
+            self._playing = False
+            self._start()
+        return outcome
+
+    def restart(self) -> None:
+        """Never called: an error in a thread is the caller's to see."""
+
+    def close(self) -> None:
+        """Stops the threads and closes the environment."""
+        self._threads.shutdown()
+        self._game.close()
+
+    def _start(self) -> None:
+        if self._work is not None:
+            self._result()
+        self._awaited = self._seed
+        self._work = self._threads.submit(self._game.start, self._seed)
+
+    def _result(self) -> Any:
+        assert self._work is not None, "nothing was asked for"
+        result, self._work = self._work.result(), None
+        return result
