@@ -1,6 +1,7 @@
 """Super Mario Bros.: `mario_<world>_<stage>` for a single stage, `mario` for the whole game.
 
-Each copy is a console of its own, stepped by a thread.
+Each copy is a console of its own, stepped by a thread: the emulator lets other threads run, a step
+costs about as much CPU time as in a process of its own, and 16 copies start with a third of it.
 """
 
 import dataclasses

@@ -99,7 +99,7 @@ class Module:
     """An `Emulator` (see there) from the extension module of nes-py 9."""
 
     def __init__(self, nes_py: Any, rom: Path):
-        self._env = nes_py.NESEnv(str(rom))
+        self._env: Any = nes_py.NESEnv(str(rom))
         self._env.reset()
         self._kept: Any = None
         self.ram = memoryview(self._env.ram)
