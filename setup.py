@@ -48,6 +48,6 @@ setup(
             'nes-py>=9.0.1,<10; python_version >= "3.13"',
         ],
         "pokemon": [PYBOY],
-        "test": ["hypothesis", "matplotlib", "pyright>=1.1.414", "pytest>=9", "ruff>=0.17"],
+        "test": ["hypothesis", "matplotlib", PYBOY, "pyright>=1.1.414", "pytest>=9", "ruff>=0.17"],
     },
 )

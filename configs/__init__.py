@@ -12,10 +12,16 @@ PRESETS = {
     "cartpole": ("cartpole",),
     "cartpole_pixels": ("cartpole",),
     "debug": (),
+    "gameboy_demo": ("pokemon",),
     "gym": (),
     "mario": ("mario",),
+    "pokemon_red": ("pokemon",),
 }
-DEFAULTS = {"cartpole": "cartpole", "cartpole_pixels": "cartpole_pixels", "counting": "debug"}
+# Environment -> preset, where that is not the name of the family.
+DEFAULTS = {
+    **{name: name for name in ("cartpole_pixels", "gameboy_demo", "pokemon_red")},
+    "counting": "debug",
+}
 
 
 def default(env: str, family: str) -> str:

@@ -55,6 +55,7 @@ class Journal:
         self.recent: list[dict[str, float]] = past.get("recent", [])  # episodes since the last line
         self.latest: float | None = past.get("latest")
         self.owed: bool = past.get("owed", False)  # whether the last evaluation was stopped
+        self.reached: list[str] = past.get("reached", [])  # milestones, in the order of their time
         self.logged = past.get("logged", [0, 0])  # step and updates at the last line of metrics
         self.since = (
             counters.step,
@@ -85,6 +86,7 @@ class Journal:
             "recent": list(self.recent),
             "latest": self.latest,
             "owed": self.owed,
+            "reached": list(self.reached),
             "logged": list(self.logged),
         }
 
@@ -100,6 +102,18 @@ class Journal:
             self.logger.episode(step, **episode, env=i)
             self.latest = episode["score"]
             self.recent.append(episode)
+
+    def passed(self, counters: Any, milestones: list[tuple[int, str]]) -> None:
+        """Writes those of the milestones (environment and name) that nobody has reached before.
+
+        They belong to `counters`: the step is the one that reached them, hours are of training.
+        """
+        for env, name in milestones:
+            if name not in self.reached:
+                self.reached.append(name)
+                hours = counters.seconds / 3600
+                self.logger.milestone(counters.step, hours, name, env)
+                self.say(f"step {counters.step}, {hours:.2f} hours: first {name}")
 
     def tick(self, counters: Any) -> None:
         """Moves the progress display on."""

@@ -14,8 +14,8 @@ from dreamer_jax.board import Board
 class Logger:
     """Appends to `metrics.jsonl`, `episodes.jsonl` and TensorBoard events in one logdir.
 
-    A line can be read when the call returns, its TensorBoard events a few seconds later. Numbers
-    that JSON cannot hold are written as null.
+    `milestones.jsonl` is there once one was reached. A line can be read when the call returns, its
+    TensorBoard events a few seconds later. Numbers that JSON cannot hold are written as null.
     """
 
     def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
@@ -28,6 +28,8 @@ class Logger:
         root.mkdir(parents=True, exist_ok=True)
         self._metrics = _continue_lines(root / "metrics.jsonl", first_step)
         self._episodes = _continue_lines(root / "episodes.jsonl", first_step - 1)
+        self._milestones = root / "milestones.jsonl"
+        _drop_lines(self._milestones, first_step)
         self._board = Board(root, first_step)
 
     def scalars(self, step: int, frames: int, seconds: float, values: dict[str, float]) -> None:
@@ -43,6 +45,12 @@ class Logger:
         self._episodes.write(_encode(line))
         self._point("episode/score", score, step)
         self._point("episode/length", length, step)
+
+    def milestone(self, step: int, hours: float, name: str, env: int) -> None:
+        """One line for what environment `env` is the first ever to reach."""
+        line = {"step": step, "hours": hours, "name": name, "env": env}
+        with self._milestones.open("a") as file:
+            file.write(_encode(line))
 
     def image(self, step: int, name: str, array: np.ndarray) -> None:
         """A picture [H, W, 3] uint8, for TensorBoard alone."""
@@ -65,16 +73,18 @@ class Logger:
 
 
 def _continue_lines(path: Path, last_step: int) -> TextIO:
-    """Opens a file of JSON lines to append, without its lines after `last_step`.
+    """Opens a file of JSON lines to append, without its lines after `last_step`."""
+    _drop_lines(path, last_step)
+    return path.open("a", buffering=1)
 
-    A line that is no object with a step, such as one cut short by a crash, goes as well.
-    """
+
+def _drop_lines(path: Path, last_step: int) -> None:
+    """Removes lines after `last_step`, and what is no object with a step, such as half a line."""
     if path.exists():
         kept = path.with_suffix(".partial")
         with path.open(errors="replace") as old, kept.open("w") as new:
             new.writelines(line for line in old if _step_of(line) <= last_step)
         kept.replace(path)
-    return path.open("a", buffering=1)
 
 
 def _step_of(line: str) -> float:

@@ -70,6 +70,7 @@ def advance(run: Run, compiled: Programs, journal: Journal, place: Place) -> Pla
     chosen = {key: np.asarray(value) for key, value in jax.device_get(action).items()}
     seen = run.env.step(chosen)
     counters = replace(counters, step=step, updates=counters.updates + owed)
+    journal.passed(counters, run.env.milestones)
     return Place(Learner(seed, state, memory, carry, sums), counters, seen)
 
 

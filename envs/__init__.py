@@ -16,9 +16,11 @@ FORMS = {
     "cartpole": "cartpole",
     "cartpole_pixels": "cartpole",
     "counting": "counting",
+    "gameboy_demo": "pokemon",
     "gym:<id>": "gym",
     "mario": "mario",
     "mario_<world>_<stage>": "mario",
+    "pokemon_red": "pokemon",
 }
 
 

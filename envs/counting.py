@@ -20,7 +20,8 @@ class Counting:
     """A `VectorEnv` (see there) whose every number is known beforehand.
 
     'vector' is (episode, step in the episode), 'discrete' the step and the reward the step too.
-    Odd episodes end terminal, even ones truncated. The event is the number of the episode.
+    Odd episodes end terminal, even ones truncated. The event is the number of the episode, and its
+    end is a milestone.
     """
 
     frames_per_step = 1
@@ -31,6 +32,7 @@ class Counting:
     def __init__(self, length: int, num_envs: int):
         self.num_envs = num_envs
         self.lost = 0
+        self.milestones: list[tuple[int, str]] = []
         self.obs_space: dict[str, spaces.Space] = {
             "vector": spaces.Box(-np.inf, np.inf, (2,), np.float32),
             "discrete": spaces.MultiDiscrete([length + 1]),
@@ -62,6 +64,8 @@ class Counting:
         self._count = np.where(self._record.over, 0, self._count + 1)
         self._record.act(action)
         self._seen = self._timestep()
+        ended = np.flatnonzero(self._record.over).tolist()
+        self.milestones = [(i, f"episode/{self.episodes[i]}") for i in ended]
         return self._seen
 
     def snapshot(self) -> dict[str, np.ndarray]:

@@ -43,6 +43,7 @@ class VectorEnv(Protocol):
     event_keys: tuple[str, ...]  # keys of Timestep.events
     restarts: int  # copies that crashed or hung and were started again, so far
     lost: int  # episodes that the last `restore` could not continue
+    milestones: list[tuple[int, str]]  # row and name of those reached in the step; [] in restore
     failure: str  # why a copy does not work any more; empty while all do
 
     @property

@@ -23,6 +23,7 @@ class Outcome(NamedTuple):
     terminated: bool  # the episode truly ended
     truncated: bool  # the episode was cut off, for example by a time limit
     events: Mapping[str, float] = MappingProxyType({})  # those that happened, of the event keys
+    milestones: tuple[str, ...] = ()  # names of those that the episode reached for the first time
 
 
 class Copy(Protocol):
@@ -82,6 +83,7 @@ class Vector:
         self.restarts = 0
         self.lost = 0
         self.failure = ""
+        self.milestones: list[tuple[int, str]] = []
         self._copies = copies
         self._observations = observations
         self._actions = actions
@@ -143,6 +145,7 @@ class Vector:
         self._seen = record.resume(self._seen, self._encode(raw), alive)
         self._prepare(running, ahead=1)
         self.lost = int(np.sum(running & record.over))
+        self.milestones = []
         return self._seen
 
     def close(self) -> None:
@@ -162,6 +165,7 @@ class Vector:
         terminal = np.array([outcome.terminated for outcome in outcomes], bool)
         over = terminal | np.array([outcome.truncated for outcome in outcomes], bool)
         self._record.end(over)
+        self.milestones = [(i, name) for i, o in enumerate(outcomes) for name in o.milestones]
         self._seen = Timestep(
             obs=obs,
             reward=np.array([outcome.reward for outcome in outcomes], np.float32),

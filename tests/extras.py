@@ -8,3 +8,4 @@ MARIO = pytest.mark.skipif(
     not (find_spec("nes_py") and find_spec("gym_super_mario_bros")),
     reason='needs pip install -e ".[mario]"',
 )
+POKEMON = pytest.mark.skipif(not find_spec("pyboy"), reason='needs pip install -e ".[pokemon]"')

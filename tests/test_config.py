@@ -14,7 +14,7 @@ import envs
 from dreamer_jax import config as config_
 from dreamer_jax import saved
 from dreamer_jax.config import Config, Model, override, resolve, to_dict
-from envs import atari, cartpole, counting, gym, mario
+from envs import atari, cartpole, counting, gym, mario, pokemon
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = resolve(Config(env=atari.Options()))
@@ -22,6 +22,7 @@ SECTIONS = ("model", "losses", "behavior", "optimizer", "replay", "train")
 ENVIRONMENTS = (
     *("atari_pong", "cartpole", "cartpole_pixels", "counting", "gym:CartPole-v1"),
     *("mario", "mario_1_1"),
+    *("gameboy_demo", "pokemon_red"),
 )
 
 
@@ -212,7 +213,7 @@ def test_every_field_is_read_somewhere():
     for section in SECTIONS:
         names = {f.name for f in dataclasses.fields(getattr(DEFAULT, section))}
         assert names <= read, f"{section}: never read: {sorted(names - read)}"
-    for module in (atari, cartpole, counting, gym, mario):
+    for module in (atari, cartpole, counting, gym, mario, pokemon):
         names = {f.name for f in dataclasses.fields(module.Options)}
         assert names <= attributes_read("envs"), module
 

@@ -30,9 +30,11 @@ def test_seeds_must_not_be_negative():
         ("cartpole", "cartpole"),
         ("cartpole_pixels", "cartpole"),
         ("counting", "counting"),
+        ("gameboy_demo", "pokemon"),
         ("gym:module:Id-v0", "gym"),
         ("mario", "mario"),
         ("mario_1_1", "mario"),
+        ("pokemon_red", "pokemon"),
     ],
 )
 def test_family(name, family):

@@ -48,6 +48,7 @@ def test_lines_and_points(tmp_path: Path) -> None:
         {"step": 10, "frames": 40, "seconds": 1.5, "loss/image": 0.25, "count": 3}
     ]
     logger.close()
+    assert not (tmp_path / "new/run/milestones.jsonl").exists()
     points = {
         value.tag: (event.step, value.simple_value)
         for event in events(tmp_path / "new/run")
@@ -87,6 +88,7 @@ def test_resuming_drops_what_will_be_lived_again(tmp_path: Path) -> None:
     for step in (10, 20, 30):
         logger.scalars(step, step, 0.0, {"loss": step})
         logger.episode(step, 1.0, 5)
+        logger.milestone(step, step / 100, f"map/{step}", 2)
     logger.close()
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('not json\n[1]\n{"step": null}\n{"step": 1' + "0" * 400 + "}\n")
@@ -99,6 +101,9 @@ def test_resuming_drops_what_will_be_lived_again(tmp_path: Path) -> None:
     assert [line["step"] for line in lines(tmp_path / "episodes.jsonl")] == [
         10
     ]  # that of 20 is seen again
+    assert lines(tmp_path / "milestones.jsonl") == [
+        {"step": step, "hours": step / 100, "name": f"map/{step}", "env": 2} for step in (10, 20)
+    ]
     restarts = [event.step for event in events(tmp_path) if event.session_log.status]
     assert restarts == [1, 21], "TensorBoard hides what came after the restored step"
     assert not list(tmp_path.glob("*.partial"))

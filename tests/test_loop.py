@@ -122,6 +122,15 @@ def test_episodes_are_counted_once(trained: Any):
     assert len(written) == ENVS * (201 // ENVS // (EPISODE + 1))
 
 
+def test_milestones_are_written_the_first_time(trained: Any):
+    written = lines(trained[0], "milestones")
+    found = [(line["step"], line["name"], line["env"]) for line in written]
+    per_episode = ENVS * (EPISODE + 1)
+    assert found == [(per_episode * n + ENVS * EPISODE, f"episode/{n}", 0) for n in range(8)]
+    hours = [line["hours"] for line in written]
+    assert hours == sorted(hours) and hours[-1] > 0
+
+
 def test_everything_is_traced_and_compiled_once(trained: Any):
     _, witness, compiled = trained
     assert witness.traces == 2  # once to learn which metrics there are, once to compile
@@ -158,13 +167,13 @@ def place(logdir: Path) -> Any:
 
 
 def test_a_run_in_two_parts_has_the_same_record(prolonged: Path, whole: Path):
-    for name in ("metrics", "episodes"):
+    for name in ("metrics", "episodes", "milestones"):
         assert timeless(lines(prolonged, name)) == timeless(lines(whole, name))
 
 
 def timeless(record: list[dict[str, Any]]) -> list[Any]:
     """The lines without what depends on time, ordered: saving hurries some of them."""
-    times = ("seconds", "speed/", "checkpoint/")
+    times = ("seconds", "hours", "speed/", "checkpoint/")
     kept = [{k: x for k, x in line.items() if not k.startswith(times)} for line in record]
     return sorted((sorted(line.items()) for line in kept if len(line) > 2), key=str)
 

@@ -38,6 +38,8 @@ def complaint(result: Result) -> str:
         (["--env=gym:CartPol-v1"], ("gym:CartPol-v1", "CartPole-v1")),
         (["--env=gym:no_such_module:Id-v0"], ("no_such_module",)),
         (["--env=gym:.relative:Id-v0"], ("cannot make",)),
+        (["--env=pokemon_red", "--set=env.rom=/no/red.gb"], ("/no/red.gb: No such file",)),
+        (["--env=gameboy_demo", "--set=env.goal=gate"], ("'gate' is no event", "gate_open")),
         ([COUNTING, "--set=modle.units=3"], ("modle", "did you mean model?", "replay, train")),
         ([COUNTING, "--set=model.unit=3"], ("did you mean units?", "depth, deter, hidden")),
         ([COUNTING, "--set=env.size=3"], ("env.size", "valid are length")),

@@ -1,0 +1,20 @@
+"""Pokémon Red from the user's own cartridge, with everything that the player sees and reads."""
+
+from typing import Any
+
+from dreamer_jax.config import Behavior, Config, Model, Replay, Train
+
+
+def get_config(env: Any) -> Config:
+    """Episodes of 8,192 steps (55 minutes of play) at train ratio 32. Not measured yet.
+
+    An episode of 2,048 steps that grows by 512 with each event, badge and map:
+    `--set env.steps=2048 --set env.steps_per_milestone=512`.
+    """
+    return Config(
+        env=env,
+        model=Model(depth=32),
+        behavior=Behavior(horizon=500.0),
+        replay=Replay(capacity=1_000_000),
+        train=Train(envs=16, steps=50_000_000, ratio=32, prefill=20_000),
+    )

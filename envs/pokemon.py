@@ -1,0 +1,213 @@
+"""Pokémon Red on the Game Boy (`pokemon_red`), and the project's own cartridge (`gameboy_demo`).
+
+An episode begins at the first moment of play, a few frames earlier or later, as its seed says.
+"""
+
+import dataclasses
+import difflib
+import math
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from envs import red_memory
+from envs.demo_cartridge import demo
+from envs.gameboy import BUTTONS, Gameboy
+from envs.red_cartridge import Cartridge, red
+from envs.red_memory import Reading
+from envs.red_progress import Progress, event_keys
+from envs.red_text import BLANK
+from envs.red_view import letters, observe, space
+from envs.resize import check_side
+from envs.spaces import Actions, Observations
+from envs.vector import Outcome, Vector
+
+DEMO = "gameboy_demo"
+FRAMES_PER_STEP = 24  # enough for one step of the player, which takes 16
+HOLD = 8  # frames that a button is held; two would be pressed at once if it were never released
+FASTEST = 1  # frames for each letter
+
+
+@dataclasses.dataclass(frozen=True)
+class Rewards:
+    """The reward is the sum of the step's events (`envs.red_progress`), each times its weight."""
+
+    flags: float = 1.0
+    badges: float = 5.0
+    maps: float = 0.0
+    cells: float = 0.0
+    explored: float = 0.25  # a new map is worth 1 of these, its hundredth cell a twentieth
+    levels: float = 0.05
+    healed: float = 0.2
+    seen: float = 0.1
+    owned: float = 0.2
+    blackouts: float = -0.1
+    success: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of the Pokémon family."""
+
+    rom: str = ""  # file of Pokémon Red or Blue (US); empty: the environment's POKEMON_RED_ROM
+    size: int = 80  # pixels; side of the square screen; at 80 each is the mean of 2 x 2
+    steps: int = 8_192  # after which an episode is truncated
+    steps_per_milestone: int = 0  # more of them for each event, badge and map reached in it
+    wait: int = 60  # most frames without action before an episode begins; drawn from the seed
+    skip_scripts: bool = True  # press A, whatever the action, while the game ignores buttons
+    hide_text: bool = False  # for comparisons: blanks for text, and white squares for letters
+    goal: str = ""  # event that counts as success and ends an episode; empty: the game's ending
+    rewards: Rewards = dataclasses.field(default_factory=Rewards)
+
+
+class Game:
+    """One emulator as a `Copy` (see `envs.vector`)."""
+
+    def __init__(self, cartridge: Cartridge, options: Options, threads: ThreadPoolExecutor):
+        self._cartridge = cartridge
+        self._options = options
+        self._threads = threads
+        self._gameboy = Gameboy(cartridge.rom)
+        self._start = b""
+        self._seed = 0
+        self._result: Future[Outcome]
+
+    def play_intro(self) -> bytes:
+        """Plays to the first moment of play, where every episode begins; returns its state."""
+        self._cartridge.start(self._gameboy)
+        speed = self._gameboy.read(red_memory.OPTIONS) & 0xF8 | FASTEST
+        self._gameboy.write(red_memory.OPTIONS, speed)
+        return self._gameboy.save()
+
+    def start_from(self, state: bytes) -> None:
+        """Begins every episode at this state."""
+        self._start = state
+
+    def prepare(self, seed: int) -> None:
+        """Keeps the seed for `begin`."""
+        self._seed = seed
+
+    def begin(self) -> dict[str, Any]:
+        """Goes back to the start and lets the seed decide what chance will bring."""
+        random = np.random.default_rng(self._seed)
+        self._gameboy.load(self._start)
+        for address in self._cartridge.seeds:
+            self._gameboy.write(address, int(random.integers(256)))
+        self._gameboy.wait(1 + int(random.integers(self._options.wait + 1)))
+        self._length = 0
+        self._reading = self._read()
+        self._covered = letters(self._reading.tiles)
+        self._progress = Progress(self._reading, self._cartridge.world)
+        return self._observe()
+
+    def send(self, action: int) -> None:
+        """Starts the step in a thread."""
+        self._result = self._threads.submit(self._step, BUTTONS[action])
+
+    def receive(self) -> Outcome:
+        """Waits for the step to be done."""
+        return self._result.result()
+
+    def restart(self) -> None:
+        """Never called: an error in this process is the caller's to see."""
+
+    def close(self) -> None:
+        """Switches the emulator off, and stops the threads."""
+        self._threads.shutdown()
+        self._gameboy.close()
+
+    def _step(self, button: str) -> Outcome:
+        options = self._options
+        if options.skip_scripts and self._reading.buttons_ignored:
+            button = "a"
+        self._gameboy.press(button, HOLD, FRAMES_PER_STEP)
+        self._reading = self._read()
+        events, milestones = self._progress.update(self._reading)
+        self._length += 1
+        longest = options.steps + options.steps_per_milestone * self._progress.milestones
+        weights = dataclasses.asdict(options.rewards)
+        return Outcome(
+            obs=self._observe(),
+            reward=sum(weight * events[f"event/{name}"] for name, weight in weights.items()),
+            terminated=bool(self._reading.flags[self._cartridge.world.goal]) or self._lost(),
+            truncated=self._length >= longest,
+            events=events,
+            milestones=milestones,
+        )
+
+    def _lost(self) -> bool:
+        address = self._cartridge.lost
+        return address is not None and self._gameboy.read(address) != 0
+
+    def _read(self) -> Reading:
+        return red_memory.read(self._gameboy.work_ram(red_memory.RANGES))
+
+    def _observe(self) -> dict[str, Any]:
+        reading, screen = self._reading, self._gameboy.screen()
+        if self._options.hide_text:
+            # The screen shows what memory holds up to 3 frames later: letters of the step before.
+            covered, self._covered = self._covered, letters(reading.tiles)
+            screen[covered | self._covered] = 255
+            reading = reading._replace(tiles=np.full_like(reading.tiles, BLANK))
+        visited = self._progress.around(reading.player)
+        return observe(screen, visited, reading, self._options.size)
+
+
+def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+    """Makes `num_envs` copies of the game `name`; see `envs.red_view.space` for what it shows.
+
+    Raises:
+        ValueError: PyBoy is missing, the ROM is missing or another one, or an option is out of
+            range.
+    """
+    _check(options)
+    if name == DEMO and options.rom:
+        raise ValueError(f"rom={options.rom}: {DEMO} is a cartridge of its own; use pokemon_red")
+    cartridge = demo() if name == DEMO else red(options.rom)
+    return vectorise(with_goal(cartridge, options.goal), options, num_envs, seed)
+
+
+def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) -> Vector:
+    """Steps `num_envs` emulators in threads: they let go of Python's lock while they run.
+
+    The beginning is played once, in memory; nothing is written anywhere.
+    """
+    threads = ThreadPoolExecutor(min(num_envs, os.cpu_count() or 1), "gameboy")
+    games = [Game(cartridge, options, threads) for _ in range(num_envs)]
+    start = games[0].play_intro()
+    for game in games:
+        game.start_from(start)
+    return Vector(
+        games,
+        Observations(space(options.size), options.size),
+        Actions(spaces.Discrete(len(BUTTONS))),
+        seed=seed,
+        frames_per_step=FRAMES_PER_STEP,
+        event_keys=event_keys(cartridge.world),
+    )
+
+
+def with_goal(cartridge: Cartridge, goal: str) -> Cartridge:
+    """Counts the event `goal` as success; ValueError if the game has none of this name."""
+    if not goal:
+        return cartridge
+    flags = {name: flag for flag, name in cartridge.world.flags.items()}
+    if goal not in flags:
+        close = difflib.get_close_matches(goal, flags, n=3)
+        hint = f"close: {', '.join(close)}" if close else f"there are {len(flags)}"
+        raise ValueError(f"goal {goal!r} is no event of the game ({hint})")
+    return cartridge._replace(world=cartridge.world._replace(goal=flags[goal]))
+
+
+def _check(options: Options) -> None:
+    check_side(options.size)
+    for field, least in (("steps", 1), ("steps_per_milestone", 0), ("wait", 0)):
+        value = getattr(options, field)
+        if value < least:
+            raise ValueError(f"{field} must be at least {least}, got {value}")
+    for field, weight in dataclasses.asdict(options.rewards).items():
+        if not math.isfinite(weight):
+            raise ValueError(f"rewards.{field} must be finite, got {weight}")
