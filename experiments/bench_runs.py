@@ -1,6 +1,7 @@
 """What bench measures of whole runs: the loop around the updates, the start, all of a preset."""
 
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -32,7 +33,7 @@ from experiments.bench_cases import (
 )
 
 WARM = 2  # updates of a loop before it is looked at
-IDLE = 512  # rounds of steps of a loop without updates
+IDLE = 512  # steps of a loop without updates
 PATIENCE = 1800  # seconds until the first update of a start
 
 
@@ -55,7 +56,7 @@ class Watched:
 
 
 class Beats(NamedTuple):
-    """The steps of a loop between which it is looked at; both are followed by an update."""
+    """The steps of a loop between which it is looked at; an update is under way at both."""
 
     first: int
     last: int
@@ -82,15 +83,15 @@ def loop(case: Case) -> Prepared:
 
 def idle(case: Case) -> Prepared:
     """A step of every environment in the loop, without updates, and one with random actions."""
-    run, _ = playing(dataclasses.replace(case, ratio=0))
+    run, beats = playing(dataclasses.replace(case, ratio=0))
     built, _, _, facts = begun(run)
     bare = environment(case)
 
     def repeat() -> Numbers:
         pulse = pulse_of(run, built)
         alone = bare.repeat()["seconds"]
-        first = len(pulse) // 4
-        seconds, cpu = per(pulse[first], pulse[-1], len(pulse) - 1 - first)
+        rounds = beats.last - beats.first
+        seconds, cpu = per(pulse[beats.first], pulse[beats.last], rounds)
         return {
             **{"seconds": seconds, "cpu_seconds": cpu},
             **{"bare_seconds": alone, "share": alone / seconds},
@@ -139,31 +140,28 @@ def whole(case: Case) -> Prepared:
 
 
 def playing(case: Case) -> tuple[Run, Beats]:
-    """A run in the environments of the case that does nothing but play and learn.
-
-    With a train ratio of 0 it has `IDLE` rounds of steps.
-    """
+    """A run in the environments of the case that does nothing but play and learn."""
     config = configuration(case)
-    section = dataclasses.replace(config.train, ratio=case.ratio, prefill=0)
-    config = dataclasses.replace(config, train=section)
-    done = updates_by_round(config, case)
-    steps = case.envs * len(done)
     section = dataclasses.replace(
-        section, steps=steps, save_every=steps, report_every=0, eval_every=0
+        config.train, ratio=case.ratio, prefill=0, report_every=0, eval_every=0
     )
-    beats = [i for i in range(1, len(done)) if done[i] > done[i - 1] >= WARM - 1]
-    beats = beats or [0]
+    config = dataclasses.replace(config, train=section)
+    beats = looked_at(config, case.updates) if case.ratio else Beats(IDLE // 4, IDLE - 1, 0)
+    steps = case.envs * (beats.last + 1)
+    section = dataclasses.replace(section, steps=steps, save_every=steps)
     env = Watched(envs.make(case.task, config.env, case.envs, 0))
-    run = run_of(dataclasses.replace(config, train=section), env)
-    return run, Beats(beats[0], beats[-1], done[beats[-1]] - done[beats[0]])
+    return run_of(dataclasses.replace(config, train=section), env), beats
 
 
-def updates_by_round(config: Config, case: Case) -> list[int]:
-    """How many updates are owed after each round of steps, until there are enough."""
-    done = [updates_owed(case.envs, 0, config)]
-    while done[-1] < WARM + case.updates if case.ratio else len(done) < IDLE:
-        done.append(updates_owed(case.envs * (len(done) + 1), 0, config))
-    return done
+def looked_at(config: Config, updates: int) -> Beats:
+    """The steps between which a loop does `updates`, or more if a step owes several."""
+
+    def owed(step: int) -> int:
+        return updates_owed(config.train.envs * (step + 1), 0, config)
+
+    first = next(step for step in itertools.count() if owed(step) >= WARM)
+    last = next(step for step in itertools.count(first) if owed(step) >= owed(first) + updates)
+    return Beats(first, last, owed(last) - owed(first))
 
 
 def pulse_of(run: Run, programs: Any) -> list[tuple[float, float]]:
