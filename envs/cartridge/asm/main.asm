@@ -20,6 +20,7 @@ include "levels.asm"
 include "people.asm"
 include "gate.asm"
 include "start_menu.asm"
+include "bag_menu.asm"
 include "ending.asm"
 
 include "battle.asm"
