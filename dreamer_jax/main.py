@@ -1,15 +1,13 @@
 """Trains or evaluates: python -m dreamer_jax.main --env=atari_pong"""
 
-import dataclasses
 import errno
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from absl import flags
@@ -17,48 +15,23 @@ from absl import logging as absl_logging
 
 import configs
 import envs
-from dreamer_jax import cache, checkpoint, evaluate, heap, mesh, saved
+from dreamer_jax import cache, checkpoint, evaluate, heap, mesh, options, saved
 from dreamer_jax import config as config_
 from dreamer_jax.agents import dreamer
 from dreamer_jax.agents.transfer import inherit
-from dreamer_jax.config import Config
 from dreamer_jax.evaluate import Player
 from dreamer_jax.faults import Fault
+from dreamer_jax.options import FLAGS, Setup, decide, stored
 from dreamer_jax.preflight import measure, preflight
 from dreamer_jax.run import Run
 from dreamer_jax.train import train
 from dreamer_jax.types import Agent, AgentState
 from envs.vector import EnvironmentFailed
 
-FLAGS = flags.FLAGS
-flags.DEFINE_string("env", None, "Environment: atari_<rom>, cartpole, cartpole_pixels, gym:<id>.")
-flags.DEFINE_string("config", None, "Preset; --config=help lists them. Default: the suite's own.")
-flags.DEFINE_string("size", None, f"Model size: {', '.join(config_.SIZES)}, or a depth number.")
-flags.DEFINE_multi_string("set", [], "Override a number: path=value, e.g. model.units=128.")
-flags.DEFINE_enum("mode", "train", ["train", "eval"], "What to do.")
-flags.DEFINE_string("logdir", None, "Where the run lives; the same one again resumes it.")
-flags.DEFINE_integer("seed", None, "Seed of everything; default 0.", 0, 2**31 - 1)
-flags.DEFINE_integer("steps", None, "Actions to take in all; short for train.steps.", lower_bound=1)
-flags.DEFINE_string("mesh", None, "Devices to split replay and batch over: data=N; default data=1.")
-flags.DEFINE_integer("episodes", 100, "Episodes to play with --mode=eval.", lower_bound=1)
-flags.DEFINE_bool("deterministic", False, "Make a GPU repeat itself to the last bit; slower.")
-flags.DEFINE_bool("help", False, "Show these flags.")
-
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # nobody's mistake
 EVAL_ENVS = 16  # environments played side by side in an evaluation
 # Seeds of the episodes that evaluations play, apart from those of training and from each other.
 PERIODIC, FINAL = 1 << 20, 2 << 20
-
-
-class Setup(NamedTuple):
-    """Everything that the flags and the logdir decide."""
-
-    env: str
-    preset: str
-    seed: int
-    config: Config
-    mesh: str
-    logdir: Path
 
 
 def main(argv: Sequence[str]) -> int:
@@ -68,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         if unknown:
             raise ValueError(f"unexpected argument {unknown[0]!r}; flags look like --env=cartpole")
         if FLAGS.help:
-            print(f"{__doc__}\n{FLAGS.module_help(sys.modules[__name__])}")
+            print(f"{__doc__}\n{FLAGS.module_help(options)}")
             return 0
         if FLAGS.config == "help":
             print(configs.describe())
@@ -167,83 +140,6 @@ def evaluation() -> Callable[[], Any]:
             print(f"{name:8} {FLAGS.episodes} episodes  {text}", flush=True)
 
     return play
-
-
-# What to run ------------------------------------------------------------------------------------
-
-
-def decide() -> Setup:
-    """Reads flags and logdir; ValueError where they are wrong or contradict each other."""
-    if not FLAGS.env and not FLAGS.logdir:
-        raise ValueError("--env is needed, such as --env=cartpole, or the --logdir of a run")
-    name = f"{FLAGS.env}-seed{FLAGS.seed or 0}"
-    logdir = Path(FLAGS.logdir or Path("logdir") / re.sub(r"[^\w.-]+", "_", name))
-    if logdir.exists() and not logdir.is_dir():
-        raise ValueError(f"--logdir={logdir} is a file")
-    if saved.exists(logdir):
-        return resumed(logdir)
-    if checkpoint.steps(logdir / "checkpoints"):
-        raise ValueError(f"{logdir} has checkpoints, but no {saved.NAME} that tells what they are")
-    if FLAGS.mode != "train":
-        raise ValueError(f"no run in {logdir}: it has no {saved.NAME}")
-    if not FLAGS.env:
-        raise ValueError(f"--env is needed to start a run in {logdir}")
-    family = envs.family(FLAGS.env)
-    preset = FLAGS.config or configs.default(FLAGS.env, family)
-    config = with_flags(configs.load(preset, family, envs.default_options(FLAGS.env)))
-    devices = "data=1" if FLAGS.mesh is None else FLAGS.mesh
-    return Setup(FLAGS.env, preset, FLAGS.seed or 0, config, devices, logdir)
-
-
-def stored(logdir: Path) -> Setup:
-    """The run that was started in `logdir`, as it was started."""
-    run = saved.read(logdir)
-    like = configs.load(run["preset"], envs.family(run["env"]), envs.default_options(run["env"]))
-    config = saved.rebuild(like, run["config"])
-    return Setup(run["env"], run["preset"], run["seed"], config, run["mesh"], logdir)
-
-
-def resumed(logdir: Path) -> Setup:
-    """The run that was started in `logdir`; a flag that says otherwise is an error."""
-    before = stored(logdir)
-    changed = saved.changed_versions(saved.read(logdir))
-    devices = before.mesh if FLAGS.mesh is None else FLAGS.mesh
-    if devices != before.mesh:
-        changed.append(f"--mesh={before.mesh}, now {devices}")
-    if changed:
-        text = f"warning: {logdir} was made with {'; '.join(changed)}: numbers may differ"
-        print(text, file=sys.stderr)
-    config = with_flags(before.config)
-    asked = {"env": FLAGS.env, "preset": FLAGS.config, "seed": FLAGS.seed}
-    asked = {key: value for key, value in asked.items() if value is not None}
-    wrong = saved.contradictions(before._asdict(), asked)
-    wrong += saved.contradictions(config_.to_dict(before.config), config_.to_dict(config))
-    if wrong:
-        raise ValueError(f"{logdir} holds another run: {'; '.join(wrong)}; use another --logdir")
-    return before._replace(config=config, mesh=devices)
-
-
-def with_flags(config: Config) -> Config:
-    """Applies --size, --set and --steps, in this order."""
-    if FLAGS.size is not None:
-        depth = config_.SIZES.get(FLAGS.size)
-        if depth is None and not FLAGS.size.isdecimal():
-            names = ", ".join(config_.SIZES)
-            raise ValueError(f"--size={FLAGS.size}: valid are {names}, or a depth number")
-        depth = depth or int(FLAGS.size)
-        widths = dict.fromkeys(("deter", "hidden", "classes", "units"), 0)  # as depth has them
-        model = dataclasses.replace(config.model, depth=depth, **widths)
-        config = dataclasses.replace(config, model=model)
-    for assignment in FLAGS.set:
-        config = config_.override(config, assignment)
-    if FLAGS.steps is not None:
-        config = dataclasses.replace(
-            config, train=dataclasses.replace(config.train, steps=FLAGS.steps)
-        )
-    return config_.resolve(config)
-
-
-# Pieces -----------------------------------------------------------------------------------------
 
 
 def make_player(setup: Setup, agent: Agent, policy: Any, episodes: int, seed: int) -> Player:
