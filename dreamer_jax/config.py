@@ -1,12 +1,10 @@
-"""Every number of the project, once, with its unit and meaning; and `--set path=value`.
+"""Every number of the project, once, with its unit and meaning.
 
 Defaults are those of DreamerV3 (2024 version). Presets in `configs/` replace what a task needs.
 """
 
 import dataclasses
-import difflib
 import math
-import typing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +41,10 @@ class Model:
     policy_layers: int = 3
     value_layers: int = 3
     bins: int = 255  # of the two-hot distributions; odd
+    text_width: int = 0  # tokens of the networks that read and write text; 8 * depth
+    text_layers: int = 2  # of the transformer that reads text
+    text_heads: int = 4  # of its attention
+    text_patch: int = 4  # symbols that are joined into one token
     unimix: float = 0.01  # share of a uniform distribution in latents and policy
     vectors: str = "symlog"  # how vector observations are scaled: symlog or standardize
     moments_horizon: float = 1e6  # steps over which `standardize` averages
@@ -56,6 +58,9 @@ class Losses:
     image: float = 1.0  # reconstruction of each image
     vector: float = 1.0  # reconstruction of each vector
     choice: float = 1.0  # reconstruction of each discrete observation
+    bits: float = 1.0  # reconstruction of each list of bits
+    text: float = 1.0  # reconstruction of each text
+    keys: str = ""  # factors for single observations beside this, such as "screen=0.5 text=2"
     reward: float = 1.0
     continue_: float = 1.0
     dynamics: float = 1.0  # pulls the prior towards the posterior
@@ -147,57 +152,6 @@ BELOW_1 = {"optimizer.rms_decay", "optimizer.momentum", "model.unimix"}  # 0, or
 POSITIVE = {"optimizer.clip", "optimizer.clip_floor"}
 
 
-def override(config: Config, assignment: str) -> Config:
-    """Applies one `path=value`, e.g. `model.units=128`.
-
-    ValueError in one line for an unknown path (with what is valid) or a value of the wrong type.
-    """
-    path, equals, text = assignment.partition("=")
-    if not equals:
-        raise ValueError(f"--set {assignment}: expected path=value, such as model.units=128")
-    return _replace(config, path.split("."), text, path)
-
-
-def _replace(node: Any, names: list[str], text: str, path: str) -> Any:
-    name, *rest = names
-    fields = {f.name: f for f in dataclasses.fields(node)}
-    if name not in fields:
-        close = difflib.get_close_matches(name, fields, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise ValueError(f"--set {path}: no field {name!r}; {hint}valid are {', '.join(fields)}")
-    value = getattr(node, name)
-    if dataclasses.is_dataclass(value) != bool(rest):
-        inside = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
-        names_inside = ", ".join(f"{name}.{f.name}" for f in inside)
-        wrong = f"a section; set one of {names_inside}" if inside else f"no section: {value!r}"
-        raise ValueError(f"--set {path}: {name} is {wrong}")
-    if rest:
-        return dataclasses.replace(node, **{name: _replace(value, rest, text, path)})
-    kind = typing.get_type_hints(type(node))[name]
-    return dataclasses.replace(node, **{name: parse(text, kind, path)})
-
-
-def parse(text: str, kind: Any, path: str) -> Any:
-    """Reads `text` as a value of type `kind`; ValueError names the path and what was expected."""
-    try:
-        if kind is bool:
-            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
-        if kind is int:
-            return int(text.replace("_", "")) if "e" not in text.lower() else _whole(float(text))
-        value = kind(text)
-        if value != value or value in (math.inf, -math.inf):  # JSON has no such numbers
-            raise ValueError(text)
-        return value
-    except (KeyError, ValueError, OverflowError):
-        raise ValueError(f"--set {path}={text}: expected {kind.__name__}") from None
-
-
-def _whole(number: float) -> int:
-    if number != int(number):
-        raise ValueError(number)
-    return int(number)
-
-
 def resolve(config: Config) -> Config:
     """Fills in the widths that follow from `depth` and checks what no type can.
 
@@ -210,6 +164,7 @@ def resolve(config: Config) -> Config:
         hidden=m.hidden or 16 * m.depth,
         classes=m.classes or m.depth,
         units=m.units or 16 * m.depth,
+        text_width=m.text_width or 8 * m.depth,
     )
     config = dataclasses.replace(config, model=model)
     for wrong, message in _out_of_range(config) + _contradictions(config):
@@ -225,6 +180,11 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
         (
             m.deter % max(1, m.blocks) != 0,
             f"model.deter={m.deter}: not divisible by blocks={m.blocks}",
+        ),
+        (
+            m.text_width % 2 != 0 or m.text_width % m.text_heads != 0,
+            f"model.text_width={m.text_width}: must be even and divisible by "
+            f"text_heads={m.text_heads}",
         ),
         (not 2 <= m.classes <= 256, f"model.classes={m.classes}: must be 2 to 256"),
         (
@@ -277,6 +237,21 @@ def _out_of_range(config: Config) -> list[tuple[bool, str]]:
             elif path in POSITIVE:
                 right, limit = value > 0, "above 0"
             found.append((not right, f"{path}={value}: must be {limit}"))
+    return found
+
+
+def factors(losses: Losses) -> dict[str, float]:
+    """Reads `losses.keys`: observation -> factor; ValueError in one line for another format."""
+    found = {}
+    for part in losses.keys.split():
+        key, _, number = part.rpartition("=")
+        try:
+            found[key] = float(number)
+        except ValueError:
+            found[key] = math.nan
+        if not key or not 0 <= found[key] < math.inf:
+            text = "expected observation=factor, each at least 0, with spaces between them"
+            raise ValueError(f"losses.keys={losses.keys!r}: {text}")
     return found
 
 

@@ -3,9 +3,11 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+from optax import softmax_cross_entropy_with_integer_labels as cross_entropy
 
 from dreamer_jax.convs import upsample_conv5x5
-from dreamer_jax.dists import Choices
+from dreamer_jax.dists import Bernoulli
 from dreamer_jax.nets import (
     MLP,
     STAGES,
@@ -13,6 +15,7 @@ from dreamer_jax.nets import (
     Conv,
     Linear,
     NormAct,
+    TextSize,
     batch_major,
     batch_minor,
 )
@@ -23,13 +26,16 @@ HALVINGS = len(STAGES)
 
 
 class Decoder(nn.Module):
-    """Predicts every observation: images from one deconvolutional stack, the rest from one MLP."""
+    """Predicts every observation: a deconvolutional stack for the images of each size, a network
+    for each text, one MLP for the rest.
+    """
 
     spaces: Spaces
     depth: int
     units: int
     layers: int
     blocks: int
+    text: TextSize
     dtype: jnp.dtype
 
     @nn.compact
@@ -37,43 +43,49 @@ class Decoder(nn.Module):
         """Latent [*, ...] -> float32 outputs [*, ...] per key.
 
         Images: pixels in [0, 1]. Vectors: scaled as the encoder saw them. Choices: logits
-        [*, Σ classes].
+        [*, Σ classes]. Bits: logits [*, n]. Texts: logits [*, n, alphabet].
         """
         stoch = latent.stoch.reshape(*latent.stoch.shape[:-2], -1)
+        joined = jnp.concatenate([stoch, latent.deter], axis=-1)
         outputs = {}
-        if self.spaces.images:
-            outputs |= self._images(latent.deter, stoch)
+        for side, keys in self.spaces.stacks.items():
+            outputs |= self._images(side, keys, latent.deter, stoch)
+        for key, (length, alphabet) in self.spaces.texts.items():
+            text = TextDecoder(
+                length, alphabet, self.units, self.layers, self.text, self.dtype, name=f"{key}_text"
+            )
+            outputs[key] = text(joined)
         if self.spaces.flat:
-            mlp = MLP(self.layers, self.units, self.dtype, name="vector")
-            x = mlp(jnp.concatenate([stoch, latent.deter], axis=-1))
-            sizes = {**self.spaces.vectors, **_totals(self.spaces)}
+            x = MLP(self.layers, self.units, self.dtype, name="vector")(joined)
+            totals = {key: sum(classes) for key, classes in self.spaces.choices.items()}
+            sizes = {**self.spaces.vectors, **totals, **self.spaces.bits}
             for key in self.spaces.flat:
                 head = Linear(sizes[key], 1.0, self.dtype, name=f"{key}_head")
                 outputs[key] = head(x).astype(jnp.float32)
         return outputs
 
-    def _images(self, deter: jax.Array, stoch: jax.Array) -> dict[str, jax.Array]:
-        shapes = self.spaces.images
-        height, width, _ = next(iter(shapes.values()))
-        channels = [shape[-1] for shape in shapes.values()]
+    def _images(
+        self, side: int, keys: tuple[str, ...], deter: jax.Array, stoch: jax.Array
+    ) -> dict[str, jax.Array]:
+        channels = [self.spaces.images[key][-1] for key in keys]
         decoder = ImageDecoder(
-            side=(height >> HALVINGS, width >> HALVINGS),
+            side=side >> HALVINGS,
             channels=sum(channels),
             depth=self.depth,
             units=self.units,
             blocks=self.blocks,
             dtype=self.dtype,
-            name="image",
+            name=f"image{side}",
         )
         ends = [sum(channels[: i + 1]) for i in range(len(channels) - 1)]
         parts = jnp.split(decoder(deter, stoch), ends, axis=-1)
-        return dict(zip(shapes, parts, strict=True))
+        return dict(zip(keys, parts, strict=True))
 
 
 class ImageDecoder(nn.Module):
     """Mirror image of the encoder: four times upsampling and convolution, sigmoid at the end."""
 
-    side: tuple[int, int]
+    side: int  # of the smallest stage, in pixels
     channels: int
     depth: int
     units: int
@@ -95,7 +107,7 @@ class ImageDecoder(nn.Module):
 
     def _from_deter(self, deter: jax.Array) -> jax.Array:
         """Each block of `deter` paints its own share of the channels, everywhere."""
-        height, width = self.side
+        height = width = self.side
         share = STAGES[-1] * self.depth // self.blocks
         blocks = deter.reshape(deter.shape[0], self.blocks, -1)
         x = BlockLinear(height * width * share, self.dtype, name="deter_space")(blocks)
@@ -103,11 +115,35 @@ class ImageDecoder(nn.Module):
         return jnp.moveaxis(x, 1, 3).reshape(-1, height, width, self.blocks * share)
 
     def _from_stoch(self, stoch: jax.Array) -> jax.Array:
-        height, width = self.side
+        height = width = self.side
         channels = STAGES[-1] * self.depth
         x = MLP(1, 2 * self.units, self.dtype, name="stoch_mlp")(stoch)
         x = Linear(height * width * channels, 1.0, self.dtype, name="stoch_space")(x)
         return x.reshape(-1, height, width, channels)
+
+
+class TextDecoder(nn.Module):
+    """A vector for each patch of symbols, then for each symbol, then one layer for all of them."""
+
+    length: int
+    alphabet: int
+    units: int
+    layers: int
+    size: TextSize
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[*, F] -> logits [*, length, alphabet], float32."""
+        width, patch = self.size.width, self.size.patch
+        patches = -(-self.length // patch)
+        x = MLP(self.layers, self.units, self.dtype, name="mlp")(x)
+        x = Linear(patches * width, 1.0, self.dtype, name="patches")(x)
+        x = NormAct(self.dtype, name="patch_norm")(x.reshape(*x.shape[:-1], patches, width))
+        x = Linear(patch * width, 1.0, self.dtype, name="symbols")(x)
+        x = x.reshape(*x.shape[:-2], patches * patch, width)[..., : self.length, :]
+        x = NormAct(self.dtype, name="symbol_norm")(x)
+        return Linear(self.alphabet, 1.0, self.dtype, name="logits")(x).astype(jnp.float32)
 
 
 def reconstruction_losses(
@@ -117,7 +153,8 @@ def reconstruction_losses(
 
     Returns [*] for each key, under the name `<kind>/<key>`, such as `image/screen`.
 
-    Images: Σ (x / 255 - x̂)². Vectors, scaled as for the encoder: Σ (x - x̂)². Choices: -Σ ln p(x).
+    Images: Σ (x / 255 - x̂)². Vectors, scaled as for the encoder: Σ (x - x̂)². Choices, bits and
+    texts: -Σ ln p(x).
     """
     losses = {}
     for key, shape in spaces.images.items():
@@ -126,10 +163,12 @@ def reconstruction_losses(
     for key in spaces.vectors:
         losses[f"vector/{key}"] = jnp.square(obs[key] - outputs[key]).sum(-1)
     for key, classes in spaces.choices.items():
-        choices = Choices.from_logits(outputs[key], classes, unimix=0.0)
-        losses[f"choice/{key}"] = -choices.log_prob(obs[key])
+        parts = jnp.split(outputs[key], np.cumsum(classes)[:-1], axis=-1)
+        each = [cross_entropy(part, obs[key][..., i]) for i, part in enumerate(parts)]
+        losses[f"choice/{key}"] = sum(each, jnp.float32(0))
+    for key in spaces.bits:
+        coins = Bernoulli(outputs[key]).loss(obs[key].astype(jnp.float32))
+        losses[f"bits/{key}"] = coins.sum(-1)
+    for key in spaces.texts:
+        losses[f"text/{key}"] = cross_entropy(outputs[key], obs[key]).sum(-1)
     return losses
-
-
-def _totals(spaces: Spaces) -> dict[str, int]:
-    return {key: sum(classes) for key, classes in spaces.choices.items()}

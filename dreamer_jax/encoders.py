@@ -5,26 +5,47 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.convs import conv5x5_max_pool
-from dreamer_jax.nets import MLP, STAGES, Conv, NormAct, batch_major, batch_minor
+from dreamer_jax.nets import (
+    MLP,
+    STAGES,
+    Attention,
+    Conv,
+    Linear,
+    Norm,
+    NormAct,
+    TextSize,
+    Transformer,
+    batch_major,
+    batch_minor,
+    positions,
+    truncated_normal,
+)
 from dreamer_jax.spaces import Spaces, flatten
 
 
 class Encoder(nn.Module):
-    """Images through one convolutional stack, everything else through one MLP, then joined."""
+    """Images of one size through one convolutional stack, each text through a transformer.
+
+    Everything else goes through one MLP; then all is joined.
+    """
 
     spaces: Spaces
     depth: int
     units: int
     layers: int
+    text: TextSize
     dtype: jnp.dtype
 
     @nn.compact
     def __call__(self, obs: dict[str, jax.Array]) -> jax.Array:
         """Every key of `obs` is [*, ...] as its space says, vectors scaled -> tokens [*, M]."""
         tokens = []
-        if self.spaces.images:
-            stack = [obs[key] for key in self.spaces.images]
-            tokens.append(ImageEncoder(self.depth, self.dtype, name="image")(stack))
+        for side, keys in self.spaces.stacks.items():
+            images = [obs[key] for key in keys]
+            tokens.append(ImageEncoder(self.depth, self.dtype, name=f"image{side}")(images))
+        for key, (_, alphabet) in self.spaces.texts.items():
+            text = TextEncoder(alphabet, self.units, self.text, self.dtype, name=f"{key}_text")
+            tokens.append(text(obs[key]))
         if self.spaces.flat:
             mlp = MLP(self.layers, self.units, self.dtype, name="vector")
             tokens.append(mlp(flatten(obs, self.spaces)))
@@ -47,3 +68,32 @@ class ImageEncoder(nn.Module):
             x = Conv(multiple * self.depth, conv5x5_max_pool, self.dtype, name=f"conv{i}")(x)
             x = NormAct(self.dtype, name=f"norm{i}")(x)
         return batch_minor(x.reshape(x.shape[0], -1), batch)
+
+
+class TextEncoder(nn.Module):
+    """Symbols to patches to a transformer, pooled by a learned question."""
+
+    alphabet: int
+    units: int
+    size: TextSize
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, symbols: jax.Array) -> jax.Array:
+        """[*, n] integers below `alphabet` -> [*, units]."""
+        width, batch = self.size.width, symbols.shape[:-1]
+        symbols = batch_major(symbols, 1)
+        rest = -symbols.shape[1] % self.size.patch
+        symbols = jnp.pad(symbols, [(0, 0), (0, rest)])
+        table = self.param("symbols", truncated_normal(1.0, 1), (self.alphabet, width))
+        # A product, as a look-up's gradient adds up in an order of its own on accelerators.
+        x = jax.nn.one_hot(symbols, self.alphabet, dtype=self.dtype) @ table.astype(self.dtype)
+        x = x.reshape(len(x), -1, self.size.patch * width)
+        x = Linear(width, 1.0, self.dtype, name="patch")(x)
+        x = x + positions(x.shape[1], width).astype(self.dtype)
+        x = Transformer(self.size.layers, self.size.heads, self.dtype, name="transformer")(x)
+        x = Norm(self.dtype, name="norm")(x)
+        question = self.param("question", truncated_normal(1.0, 1), (1, 1, width))
+        question = jnp.broadcast_to(question.astype(self.dtype), (len(x), 1, width))
+        pooled = Attention(self.size.heads, self.dtype, name="pool")(question, x)
+        return batch_minor(MLP(1, self.units, self.dtype, name="mlp")(pooled[:, 0]), batch)

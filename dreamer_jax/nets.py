@@ -1,7 +1,7 @@
 """Building blocks of every network. Parameters are float32; `dtype` is what they compute in."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -80,8 +80,8 @@ class Conv(nn.Module):
         return self.conv(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
 
 
-class NormAct(nn.Module):
-    """SiLU(RMSNorm(x)), with RMSNorm(x) = scale x / √(mean(x²) + 1e-4) over the last axis."""
+class Norm(nn.Module):
+    """RMSNorm(x) = scale x / √(mean(x²) + 1e-4) over the last axis."""
 
     dtype: jnp.dtype
 
@@ -90,7 +90,14 @@ class NormAct(nn.Module):
         scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
         x = x.astype(jnp.float32)
         x = x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-4)
-        return jax.nn.silu((x * scale).astype(self.dtype))
+        return (x * scale).astype(self.dtype)
+
+
+class NormAct(Norm):
+    """SiLU(RMSNorm(x))."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jax.nn.silu(super().__call__(x))
 
 
 class MLP(nn.Module):
@@ -106,6 +113,69 @@ class MLP(nn.Module):
             x = Linear(self.units, 1.0, self.dtype, name=f"layer{i}")(x)
             x = NormAct(self.dtype, name=f"norm{i}")(x)
         return x
+
+
+class TextSize(NamedTuple):
+    """What the networks that read and write text are made of."""
+
+    width: int  # of each token; even, and divisible by the heads
+    layers: int
+    heads: int
+    patch: int  # symbols that are joined into one token
+
+
+class Attention(nn.Module):
+    """softmax(Q Kᵀ / √d) V in each of `heads` slices, of d numbers, of the width.
+
+    Source: Vaswani et al. 2017, § 3.2.
+    """
+
+    heads: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, asking: jax.Array, told: jax.Array) -> jax.Array:
+        """Queries from `asking` [N, m, width], keys and values from `told` [N, n, width]."""
+        width = told.shape[-1]
+        inputs = {"query": asking, "key": told, "value": told}
+        query, key, value = (
+            Linear(width, 1.0, self.dtype, name=name)(x).reshape(*x.shape[:-1], self.heads, -1)
+            for name, x in inputs.items()
+        )
+        mixed = jax.nn.dot_product_attention(query, key, value).reshape(asking.shape)
+        return Linear(width, 1.0, self.dtype, name="mixed")(mixed)
+
+
+class Transformer(nn.Module):
+    """`layers` times x += Attention(RMSNorm(x)), x += MLP(RMSNorm(x)): [N, n, width] -> the same.
+
+    Order is not seen: who calls it adds `positions`.
+    """
+
+    layers: int
+    heads: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        width = x.shape[-1]
+        for i in range(self.layers):
+            normed = Norm(self.dtype, name=f"attention_norm{i}")(x)
+            x = x + Attention(self.heads, self.dtype, name=f"attention{i}")(normed, normed)
+            normed = Norm(self.dtype, name=f"wide_norm{i}")(x)
+            wide = jax.nn.silu(Linear(4 * width, 1.0, self.dtype, name=f"wide{i}")(normed))
+            x = x + Linear(width, 1.0, self.dtype, name=f"narrow{i}")(wide)
+        return x
+
+
+def positions(count: int, width: int) -> np.ndarray:
+    """[count, width]: sin(p / 10⁴^(2 i / width)) and, in the second half, cos of the same.
+
+    Source: Vaswani et al. 2017, § 3.5.
+    """
+    rates = 10_000.0 ** (-np.arange(0, width, 2) / width)
+    angles = np.arange(count)[:, None] * rates
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1).astype(np.float32)
 
 
 def batch_major(x: jax.Array, event: int) -> jax.Array:

@@ -13,6 +13,7 @@ import envs
 from dreamer_jax import checkpoint, saved
 from dreamer_jax import config as config_
 from dreamer_jax.config import Config
+from dreamer_jax.override import override
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -104,11 +105,12 @@ def with_flags(config: Config) -> Config:
             names = ", ".join(config_.SIZES)
             raise ValueError(f"--size={FLAGS.size}: valid are {names}, or a depth number")
         depth = depth or int(FLAGS.size)
-        widths = dict.fromkeys(("deter", "hidden", "classes", "units"), 0)  # as depth has them
+        # All widths as depth has them.
+        widths = dict.fromkeys(("deter", "hidden", "classes", "units", "text_width"), 0)
         model = dataclasses.replace(config.model, depth=depth, **widths)
         config = dataclasses.replace(config, model=model)
     for assignment in FLAGS.set:
-        config = config_.override(config, assignment)
+        config = override(config, assignment)
     if FLAGS.steps is not None:
         config = dataclasses.replace(
             config, train=dataclasses.replace(config.train, steps=FLAGS.steps)

@@ -1,7 +1,7 @@
 """What an environment shows and what it accepts, as the networks need to know it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,10 @@ from gymnasium import spaces as gym
 
 Values = Mapping[str, jax.Array]
 
+# A list of choices is a text if it has at least this many places, and one alphabet of at least
+# this many symbols for all of them.
+TEXT_LENGTH, ALPHABET = 16, 32
+
 
 @dataclass(frozen=True)
 class Spaces:
@@ -17,30 +21,65 @@ class Spaces:
 
     images: dict[str, tuple[int, int, int]]  # key -> height, width, channels; uint8
     vectors: dict[str, int]  # key -> length; float32
-    choices: dict[str, tuple[int, ...]]  # key -> classes of each entry; int32
+    choices: dict[str, tuple[int, ...]]  # key -> classes of each entry; integers
+    bits: dict[str, int] = field(default_factory=dict)  # key -> how many; integers, 0 or 1
+    texts: dict[str, tuple[int, int]] = field(default_factory=dict)  # key -> length, alphabet
+
+    @property
+    def keys(self) -> set[str]:
+        """Every key."""
+        return {*self.images, *self.vectors, *self.choices, *self.bits, *self.texts}
 
     @property
     def flat(self) -> tuple[str, ...]:
-        """Keys of vectors and choices, in the order in which they are joined."""
-        return tuple(sorted({**self.vectors, **self.choices}))
+        """Keys of vectors, choices and bits, in the order in which they are joined."""
+        return tuple(sorted({**self.vectors, **self.choices, **self.bits}))
+
+    @property
+    def stacks(self) -> dict[int, tuple[str, ...]]:
+        """Images by their side: those of one size go through one convolutional stack."""
+        sides = sorted({height for height, _, _ in self.images.values()})
+        return {side: tuple(k for k, x in self.images.items() if x[0] == side) for side in sides}
 
 
-def read(spaces: Mapping[str, gym.Space]) -> Spaces:
-    """Sorts Gymnasium spaces by kind; ValueError names the key of a space of no known kind."""
-    images, vectors, choices = {}, {}, {}
+def actions(spaces: Mapping[str, gym.Space]) -> Spaces:
+    """Sorts the spaces of actions; ValueError names the key of one that cannot be acted in."""
+    vectors, choices = {}, {}
     for key, space in sorted(spaces.items()):
-        if isinstance(space, gym.Box) and space.dtype == np.uint8 and len(space.shape) == 3:
-            images[key] = tuple(space.shape)
-        elif isinstance(space, gym.Box) and space.dtype == np.float32 and len(space.shape) == 1:
-            vectors[key] = space.shape[0]
-        elif isinstance(space, gym.MultiDiscrete) and space.nvec.ndim == 1:
-            choices[key] = tuple(int(n) for n in space.nvec)
+        if (length := _numbers(space)) is not None:
+            vectors[key] = length
+        elif (classes := _classes(space)) is not None:
+            choices[key] = classes
         else:
+            raise ValueError(f"{key!r} is {space}; expected a float32 vector or MultiDiscrete")
+    return Spaces({}, vectors, choices)
+
+
+def observations(spaces: Mapping[str, gym.Space]) -> Spaces:
+    """Sorts the spaces of observations; ValueError names the key of a space of no known kind.
+
+    MultiDiscrete is bits where every entry has two classes, and a text where many entries share
+    one alphabet.
+    """
+    sorted_ = Spaces({}, {}, {}, {}, {})
+    for key, space in sorted(spaces.items()):
+        classes = _classes(space)
+        if isinstance(space, gym.Box) and space.dtype == np.uint8 and len(space.shape) == 3:
+            sorted_.images[key] = (space.shape[0], space.shape[1], space.shape[2])
+        elif (length := _numbers(space)) is not None:
+            sorted_.vectors[key] = length
+        elif classes is None:
             raise ValueError(
                 f"{key!r} is {space}; expected a uint8 image [h, w, c], a float32 vector or a "
                 "MultiDiscrete vector"
             )
-    return Spaces(images, vectors, choices)
+        elif set(classes) == {2}:
+            sorted_.bits[key] = len(classes)
+        elif len(classes) >= TEXT_LENGTH and len(set(classes)) == 1 and classes[0] >= ALPHABET:
+            sorted_.texts[key] = (len(classes), classes[0])
+        else:
+            sorted_.choices[key] = classes
+    return sorted_
 
 
 def one_hot(choices: jax.Array, classes: tuple[int, ...]) -> jax.Array:
@@ -50,17 +89,38 @@ def one_hot(choices: jax.Array, classes: tuple[int, ...]) -> jax.Array:
 
 
 def flatten(values: Values, spaces: Spaces) -> jax.Array:
-    """Vectors as they are and choices as one-hots, in the order of `spaces.flat`: [..., A]."""
-    parts = [
-        values[key] if key in spaces.vectors else one_hot(values[key], spaces.choices[key])
-        for key in spaces.flat
-    ]
-    return jnp.concatenate(parts, axis=-1)
+    """Vectors as they are, choices as one-hots, bits as 0 or 1, as `spaces.flat` orders them."""
+
+    def numbers(key: str) -> jax.Array:
+        if key in spaces.choices:
+            return one_hot(values[key], spaces.choices[key])
+        return values[key].astype(jnp.float32)
+
+    return jnp.concatenate([numbers(key) for key in spaces.flat], axis=-1)
 
 
 def zeros(spaces: Spaces, *batch: int) -> dict[str, jax.Array]:
     """An all-zero value of every key, [*batch, ...]."""
     images = {k: jnp.zeros((*batch, *s), jnp.uint8) for k, s in spaces.images.items()}
     vectors = {k: jnp.zeros((*batch, n), jnp.float32) for k, n in spaces.vectors.items()}
-    choices = {k: jnp.zeros((*batch, len(n)), jnp.int32) for k, n in spaces.choices.items()}
-    return {**images, **vectors, **choices}
+    lengths = {k: len(n) for k, n in spaces.choices.items()} | spaces.bits
+    lengths |= {k: n for k, (n, _) in spaces.texts.items()}
+    return {
+        **images,
+        **vectors,
+        **{k: jnp.zeros((*batch, n), jnp.int32) for k, n in lengths.items()},
+    }
+
+
+def _numbers(space: gym.Space) -> int | None:
+    """Length of a list of numbers."""
+    if isinstance(space, gym.Box) and space.dtype == np.float32 and len(space.shape) == 1:
+        return space.shape[0]
+    return None
+
+
+def _classes(space: gym.Space) -> tuple[int, ...] | None:
+    """Classes of each entry of a list of choices."""
+    if isinstance(space, gym.MultiDiscrete) and space.nvec.ndim == 1:
+        return tuple(int(n) for n in space.nvec)
+    return None

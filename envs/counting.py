@@ -6,6 +6,7 @@ import numpy as np
 from gymnasium import spaces
 
 from envs.record import Record
+from envs.spaces import observed
 from envs.timestep import Timestep
 
 
@@ -87,7 +88,7 @@ class Counting:
     def _obs(self) -> dict[str, np.ndarray]:
         return {
             "vector": np.stack([self.episodes, self._count], 1).astype(np.float32),
-            "discrete": self._count[:, None].astype(np.int32),
+            "discrete": self._count[:, None].astype(observed(self.obs_space["discrete"])),
         }
 
     def _timestep(self) -> Timestep:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from gymnasium import spaces
 
-from envs.spaces import zeros
+from envs.spaces import no_actions
 from envs.timestep import Timestep
 
 SPARE = 64  # steps that may be kept beyond the longest episode, so that dropping them is rare
@@ -67,7 +67,7 @@ class Record:
         found = {key: np.array(value) for key, value in (numbers | _packed(seen)).items()}
         newest = self._newest()
         for key, space in self._act_space.items():
-            steps = zeros(space, 0, len(self.over))
+            steps = no_actions(space, 0, len(self.over))
             if newest:
                 steps = np.stack([step[key] for step in newest])
             rows = [steps[len(steps) - n :, i] for i, n in enumerate(self.length)]
@@ -91,7 +91,7 @@ class Record:
         for key, space in self._act_space.items():
             flat = snapshot[f"actions/{key}"]
             # Aligned at the end, as if all rows had acted in the same steps.
-            steps[key] = zeros(space, longest, len(length)).astype(flat.dtype)
+            steps[key] = no_actions(space, longest, len(length)).astype(flat.dtype)
             for i, (n, end) in enumerate(zip(length, ends, strict=True)):
                 steps[key][longest - n :, i] = flat[end - n : end]
         self._actions = [{key: x[t] for key, x in steps.items()} for t in range(longest)]

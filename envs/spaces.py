@@ -87,10 +87,17 @@ class Actions:
         ]
 
 
-def zeros(space: spaces.Space, *shape: int) -> np.ndarray:
-    """[*shape, ...] zeros for a space of the agent's, in the dtype that its values have."""
+def no_actions(space: spaces.Space, *shape: int) -> np.ndarray:
+    """[*shape, ...] zeros for a space of actions, in the dtype that actions have."""
     dtype = np.int32 if isinstance(space, spaces.MultiDiscrete) else space.dtype
     return np.zeros((*shape, *(space.shape or ())), dtype)
+
+
+def observed(space: spaces.Space) -> np.dtype:
+    """What observations of a space of the agent's are kept in: choices in bytes where they fit."""
+    if isinstance(space, spaces.MultiDiscrete):
+        return np.dtype(np.uint8 if space.nvec.max() <= 256 else np.int32)
+    return np.dtype(space.dtype)
 
 
 def _leaves(space: spaces.Space, path: Path = ()) -> Iterator[tuple[Path, spaces.Space]]:
@@ -145,17 +152,34 @@ def _reader(path: Path, space: spaces.Space, size: int) -> Reader:
     if (discrete := _discrete(space)) is not None:
         start = discrete.start.astype(np.int64)
         agent_space = spaces.MultiDiscrete(discrete.nvec)
+        dtype = observed(agent_space)
         return Reader(
             path,
             "discrete",
             agent_space,
-            lambda raw: (_flat(raw, np.int64) - start).astype(np.int32),
+            lambda raw: (_flat(raw, np.int64) - start).astype(dtype),
         )
+    if isinstance(space, spaces.Text):
+        return _text(path, space)
     raise ValueError(f"cannot observe {_key(path, 'observation')!r}: unsupported space {space}")
 
 
 def _flat(raw: list[Any], dtype: type) -> np.ndarray:
     return np.array(raw, dtype).reshape(len(raw), -1)
+
+
+def _text(path: Path, space: spaces.Text) -> Reader:
+    """Each character as its place in the alphabet, counted from 1; 0 after the end of the text."""
+    places = {character: i + 1 for i, character in enumerate(space.character_list)}
+    agent_space = spaces.MultiDiscrete([1 + len(places)] * space.max_length)
+
+    def encode(raw: list[str]) -> np.ndarray:
+        codes = np.zeros((len(raw), space.max_length), observed(agent_space))
+        for row, text in zip(codes, raw, strict=True):
+            row[: len(text)] = [places[character] for character in text]
+        return codes
+
+    return Reader(path, "text", agent_space, encode)
 
 
 def _discrete(space: spaces.Space) -> spaces.MultiDiscrete | None:

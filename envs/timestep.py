@@ -32,8 +32,9 @@ class VectorEnv(Protocol):
     raises `envs.vector.EnvironmentFailed`.
 
     An observation space is an image `Box(0, 255, (H, W, C), uint8)`, a vector
-    `Box(..., (n,), float32)` or `MultiDiscrete([n, ...])` with int32 values. An action space is
-    `Box(-1, 1, (n,), float32)` or `MultiDiscrete([n, ...])`.
+    `Box(..., (n,), float32)` or `MultiDiscrete([n, ...])` with uint8 values, int32 where one has
+    more than 256 classes. An action space is `Box(-1, 1, (n,), float32)` or `MultiDiscrete([n,
+    ...])` with int32 values.
     """
 
     num_envs: int  # E

@@ -9,7 +9,7 @@ import numpy as np
 
 from envs.record import Record
 from envs.seeding import episode_seed
-from envs.spaces import Actions, Observations, zeros
+from envs.spaces import Actions, Observations, observed
 from envs.timestep import Timestep
 
 PATIENCE = 3  # failures of a copy, without an episode finished in between, that end the run
@@ -91,7 +91,10 @@ class Vector:
         self._record = Record(self.num_envs, self.obs_space, self.act_space, self.event_keys)
         self._failures = np.zeros(self.num_envs, np.int64)  # since an episode was finished
         self._explained: set[str] = set()  # failures whose traceback was logged
-        obs = {key: zeros(space, self.num_envs) for key, space in self.obs_space.items()}
+        obs = {
+            key: np.zeros((self.num_envs, *(space.shape or ())), observed(space))
+            for key, space in self.obs_space.items()
+        }
         no = np.zeros(self.num_envs, bool)
         # What was returned last: a row that fails shows its observation again.
         nothing = {key: no.astype(np.float32) for key in event_keys}

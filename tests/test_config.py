@@ -13,7 +13,8 @@ import configs
 import envs
 from dreamer_jax import config as config_
 from dreamer_jax import saved
-from dreamer_jax.config import Config, Model, override, resolve, to_dict
+from dreamer_jax.config import Config, Losses, Model, factors, resolve, to_dict
+from dreamer_jax.override import override
 from envs import atari, cartpole, counting, gym, mario, pokemon
 
 ROOT = Path(__file__).parents[1]
@@ -260,3 +261,16 @@ def test_numbers_of_the_published_algorithm():
     assert (losses.dynamics, losses.representation, losses.free_nats) == (1.0, 0.1, 1.0)
     assert (behavior.imagination, behavior.lambda_, behavior.entropy) == (15, 0.95, 3e-4)
     assert (DEFAULT.replay.batch, DEFAULT.replay.length, DEFAULT.model.bins) == (16, 64, 255)
+
+
+def test_factors_of_single_observations() -> None:
+    assert factors(Losses()) == {}
+    assert factors(Losses(keys="screen=0.5  a/b=2 c=d=0")) == {"screen": 0.5, "a/b": 2, "c=d": 0}
+
+
+@pytest.mark.parametrize(
+    "keys", ["screen", "=1", "screen=", "screen=-1", "a=inf", "a=nan", "a = 1"]
+)
+def test_factors_that_cannot_be_read(keys: str) -> None:
+    with pytest.raises(ValueError, match="observation=factor"):
+        factors(Losses(keys=keys))

@@ -6,42 +6,39 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_hand import conv, norm_act, softmax, variables
 
 from dreamer_jax.convs import max_pool
 from dreamer_jax.decoders import Decoder, ImageDecoder, reconstruction_losses
 from dreamer_jax.encoders import Encoder, ImageEncoder
-from dreamer_jax.nets import MLP
+from dreamer_jax.nets import MLP, TextSize
 from dreamer_jax.spaces import Spaces, zeros
 from dreamer_jax.types import Latent
 
 KEY = jax.random.key(0)
 F32 = jnp.dtype("float32")
 MIXED = Spaces(
-    images={"left": (48, 48, 1), "right": (48, 48, 3)},
+    images={"left": (48, 48, 1), "right": (48, 48, 3), "large": (64, 64, 1)},
     vectors={"position": 3},
     choices={"inventory": (4, 2)},
+    bits={"badges": 5},
+    texts={"sign": (18, 40)},
 )
+TEXT = TextSize(width=8, layers=2, heads=2, patch=4)
 
 
 def encoder(spaces: Spaces) -> Encoder:
-    return Encoder(spaces, depth=1, units=8, layers=2, dtype=F32)
+    return Encoder(spaces, depth=1, units=8, layers=2, text=TEXT, dtype=F32)
 
 
 def decoder(spaces: Spaces) -> Decoder:
-    return Decoder(spaces, depth=1, units=8, layers=2, blocks=4, dtype=F32)
+    return Decoder(spaces, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=F32)
 
 
 def latent(*batch: int) -> Latent:
     deter, stoch = jax.random.split(KEY)
     classes = jax.random.randint(stoch, (*batch, 3), 0, 2)
     return Latent(jax.random.normal(deter, (*batch, 16)), jax.nn.one_hot(classes, 2))
-
-
-def variables(net: Any, *inputs: Any) -> dict[str, Any]:
-    """Parameters for a network, all of them random, biases and scales too."""
-    shapes = jax.eval_shape(net.init, KEY, *inputs)
-    generator = np.random.default_rng(0)
-    return jax.tree.map(lambda x: np.float32(0.3 * generator.normal(size=x.shape)), shapes)
 
 
 def random_obs(spaces: Spaces, *batch: int) -> dict[str, jax.Array]:
@@ -52,6 +49,8 @@ def random_obs(spaces: Spaces, *batch: int) -> dict[str, jax.Array]:
     }
     obs |= {k: 3 * generator.normal(size=(*batch, n)) for k, n in spaces.vectors.items()}
     obs |= {k: generator.integers(0, n, (*batch, len(n))) for k, n in spaces.choices.items()}
+    obs |= {k: generator.integers(0, 2, (*batch, n)) for k, n in spaces.bits.items()}
+    obs |= {k: generator.integers(0, a, (*batch, n)) for k, (n, a) in spaces.texts.items()}
     kinds = zeros(spaces)
     return {k: jnp.asarray(x, kinds[k].dtype) for k, x in obs.items()}
 
@@ -71,16 +70,16 @@ def test_shapes_for_every_side(side: int) -> None:
 def test_shapes_of_a_mixture_in_both_precisions() -> None:
     for dtype in (F32, jnp.dtype("bfloat16")):
         obs = jax.eval_shape(lambda: zeros(MIXED, 5, 2))
-        net = Encoder(MIXED, depth=1, units=8, layers=2, dtype=dtype)
+        net = Encoder(MIXED, depth=1, units=8, layers=2, text=TEXT, dtype=dtype)
         tokens, _ = jax.eval_shape(lambda o, net=net: net.init_with_output(KEY, o), obs)
-        assert tokens.shape == (5, 2, 9 * 4 + 8) and tokens.dtype == dtype
-        views = Decoder(MIXED, depth=1, units=8, layers=2, blocks=4, dtype=dtype)
+        assert tokens.shape == (5, 2, 9 * 4 + 16 * 4 + 8 + 8) and tokens.dtype == dtype
+        views = Decoder(MIXED, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=dtype)
         start = jax.eval_shape(lambda: latent(5, 2))
         outputs, _ = jax.eval_shape(lambda x, net=views: net.init_with_output(KEY, x), start)
         shapes = {key: x.shape[2:] for key, x in outputs.items()}
         assert shapes == {
-            **{"left": (48, 48, 1), "right": (48, 48, 3)},
-            **{"position": (3,), "inventory": (6,)},
+            **{"left": (48, 48, 1), "right": (48, 48, 3), "large": (64, 64, 1)},
+            **{"position": (3,), "inventory": (6,), "badges": (5,), "sign": (18, 40)},
         }
         assert {x.dtype for x in outputs.values()} == {F32}
 
@@ -88,17 +87,6 @@ def test_shapes_of_a_mixture_in_both_precisions() -> None:
 def test_pool_by_hand() -> None:
     x = jnp.arange(8.0).reshape(1, 2, 4, 1)
     np.testing.assert_array_equal(max_pool(x)[0, ..., 0], [[5, 7]])
-
-
-def conv(x: np.ndarray, params: Any) -> np.ndarray:
-    padded = np.pad(x, [(0, 0), (2, 2), (2, 2), (0, 0)])
-    patches = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), (1, 2))
-    return np.einsum("nhwcij,ijco->nhwo", patches, params["kernel"]) + params["bias"]
-
-
-def norm_act(x: np.ndarray, params: Any) -> np.ndarray:
-    x = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-4) * params["scale"]
-    return x / (1 + np.exp(-x))
 
 
 def test_image_encoder_against_numpy() -> None:
@@ -118,7 +106,7 @@ def test_image_encoder_against_numpy() -> None:
 def test_image_decoder_against_numpy() -> None:
     start = latent(2)
     flat = start.stoch.reshape(2, -1)
-    net = ImageDecoder(side=(3, 3), channels=2, depth=1, units=8, blocks=4, dtype=F32)
+    net = ImageDecoder(side=3, channels=2, depth=1, units=8, blocks=4, dtype=F32)
     params = variables(net, start.deter, flat)["params"]
     x = np.zeros((2, 3, 3, 4))
     for block in range(4):  # each paints one of the four channels
@@ -158,16 +146,17 @@ def test_several_images_are_one_with_more_channels() -> None:
     np.testing.assert_allclose(apart["right"], whole["image"][..., 1:], rtol=1e-5)
 
 
-def test_vectors_and_one_hot_choices_are_joined_by_key() -> None:
-    spaces = Spaces({}, {"position": 2, "alone": 1}, {"inventory": (3, 2)})
+def test_vectors_one_hot_choices_and_bits_are_joined_by_key() -> None:
+    spaces = Spaces({}, {"position": 2, "alone": 1}, {"inventory": (3, 2)}, {"badges": 2})
     obs = {
+        "badges": jnp.array([[0, 1]], jnp.uint8),
         "position": jnp.array([[1.0, -3.0]]),
         "alone": jnp.array([[5.0]]),
         "inventory": jnp.array([[2, 0]]),
     }
     net = encoder(spaces)
     weights = variables(net, obs)
-    row = jnp.array([[5.0, 0, 0, 1, 1, 0, 1, -3]])
+    row = jnp.array([[5.0, 0, 1, 0, 0, 1, 1, 0, 1, -3]])
     expected = MLP(2, 8, F32).apply({"params": weights["params"]["vector"]}, row)
     tokens = np.asarray(net.apply(weights, obs))
     np.testing.assert_allclose(tokens, np.asarray(expected), rtol=1e-5)
@@ -180,7 +169,10 @@ def test_losses_are_sums_over_each_observation() -> None:
         "left": generator.uniform(size=(3, 2, 48, 48, 1)),
         "right": generator.uniform(size=(3, 2, 48, 48, 3)),
         "position": generator.normal(size=(3, 2, 3)),
+        "large": generator.uniform(size=(3, 2, 64, 64, 1)),
         "inventory": generator.normal(size=(3, 2, 6)),
+        "badges": generator.normal(size=(3, 2, 5)),
+        "sign": generator.normal(size=(3, 2, 18, 40)),
     }
     given = {key: jnp.asarray(x, jnp.float32) for key, x in outputs.items()}
     losses = reconstruction_losses(given, obs, MIXED)
@@ -195,3 +187,36 @@ def test_losses_are_sums_over_each_observation() -> None:
         picked = np.asarray(obs["inventory"])[..., entry, None]
         expected -= np.log(np.take_along_axis(probs, picked, -1))[..., 0]
     np.testing.assert_allclose(losses["choice/inventory"], expected, rtol=1e-4)
+    ones = 1 / (1 + np.exp(-outputs["badges"]))
+    right = np.where(np.asarray(obs["badges"]) == 1, ones, 1 - ones)
+    np.testing.assert_allclose(losses["bits/badges"], -np.log(right).sum(-1), rtol=1e-4)
+    probs = softmax(outputs["sign"])
+    right = np.take_along_axis(probs, np.asarray(obs["sign"])[..., None], -1)[..., 0]
+    np.testing.assert_allclose(losses["text/sign"], -np.log(right).sum(-1), rtol=1e-4)
+
+
+def test_certain_and_wrong_costs_much_but_not_everything() -> None:
+    """A softmax that underflows to 0 would have an infinite loss and no gradient."""
+    spaces = Spaces({}, {}, {"x": (3,)}, {"y": 1}, {"z": (1, 3)})
+    obs = {key: jnp.zeros(1, jnp.int32) for key in "xyz"}
+
+    def loss(sure: jax.Array) -> jax.Array:
+        outputs = {"x": sure, "y": sure[:1], "z": sure[None]}
+        return sum(reconstruction_losses(outputs, obs, spaces).values(), jnp.float32(0))
+
+    value, slope = jax.value_and_grad(loss)(jnp.array([500.0, 900.0, 0.0]))
+    np.testing.assert_allclose(value, 400 + 500 + 400)
+    np.testing.assert_allclose(slope, [-1, 2, 0])
+
+
+def test_images_of_each_size_have_a_stack_of_their_own() -> None:
+    assert MIXED.stacks == {48: ("left", "right"), 64: ("large",)}
+    obs = random_obs(MIXED, 2)
+    weights = variables(encoder(MIXED), obs)
+    tokens = np.asarray(jax.jit(encoder(MIXED).apply)(weights, obs))
+    for side, keys in MIXED.stacks.items():
+        alone = Spaces({key: MIXED.images[key] for key in keys}, {}, {})
+        mine = {"params": {f"image{side}": weights["params"][f"image{side}"]}}
+        part = np.asarray(jax.jit(encoder(alone).apply)(mine, obs))
+        where = slice(0, 36) if side == 48 else slice(36, 100)
+        np.testing.assert_allclose(tokens[:, where], part, rtol=1e-4, atol=1e-5)

@@ -10,6 +10,7 @@ from extras import MARIO, POKEMON
 from gymnasium import spaces
 
 import envs
+from envs.spaces import observed
 from envs.timestep import Timestep, VectorEnv
 
 STEPS = 40
@@ -98,8 +99,7 @@ def test_shapes_and_dtypes_are_those_of_the_spaces(name):
         for key, space in env.obs_space.items():
             value = timestep.obs[key]
             assert value.shape == (3, *(space.shape or ()))
-            discrete = isinstance(space, spaces.MultiDiscrete)
-            assert value.dtype == (np.int32 if discrete else space.dtype)
+            assert value.dtype == observed(space)
             assert all(space.contains(row) for row in value)
         assert timestep.reward.shape == (3,) and timestep.reward.dtype == np.float32
         for flag in (timestep.is_first, timestep.is_last, timestep.is_terminal):

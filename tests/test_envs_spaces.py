@@ -28,15 +28,17 @@ def one(space: spaces.Space, value) -> tuple[spaces.Space, np.ndarray, str]:
         ),
         (spaces.MultiDiscrete([3, 3], start=[1, 2]), [1, 4], "discrete", [0, 2]),
         (spaces.MultiBinary((2, 2)), [[0, 1], [1, 1]], "discrete", [0, 1, 1, 1]),
+        (spaces.MultiDiscrete([256, 2]), [255, 1], "discrete", [255, 1]),
+        (spaces.Text(4, charset="abc"), "cab", "text", [3, 1, 2, 0]),
         (spaces.Box(-np.inf, np.inf, (), np.float64), 1.5, "vector", [1.5]),
         (spaces.Box(0, 9, (2, 2), np.int64), [[1, 2], [3, 4]], "vector", [1, 2, 3, 4]),
         (spaces.Box(0, 255, (3,), np.uint8), [0, 7, 255], "vector", [0, 7, 255]),
     ],
 )
 def test_observations_of_low_dimension(space, value, key, expected):
-    agent_space, encoded, found = one(space, np.array(value))
+    agent_space, encoded, found = one(space, value)
     assert found == key
-    assert encoded.dtype == (np.float32 if key == "vector" else np.int32)
+    assert encoded.dtype == (np.float32 if key == "vector" else np.uint8)
     assert encoded.tolist() == expected and agent_space.contains(encoded)
 
 
@@ -169,7 +171,14 @@ def test_discrete_actions_out_of_range(action):
         Actions(spaces.Discrete(3)).decode({"action": np.array([[action]])}, 1)
 
 
-@pytest.mark.parametrize("space", [spaces.Text(5), spaces.Sequence(spaces.Discrete(2))])
+def test_more_classes_than_a_byte_holds():
+    _, encoded, _ = one(spaces.MultiDiscrete([257, 2]), [256, 1])
+    assert encoded.dtype == np.int32 and encoded.tolist() == [256, 1]
+
+
+@pytest.mark.parametrize(
+    "space", [spaces.Graph(spaces.Discrete(2), None), spaces.Sequence(spaces.Discrete(2))]
+)
 def test_unsupported_spaces_are_named(space):
     nested = spaces.Dict({"x": spaces.Discrete(2), "y": spaces.Tuple([space])})
     for convert in (lambda s: Observations(s, 64), Actions):

@@ -52,8 +52,9 @@ def changed(section: str, **values: Any) -> Config:
 
 def make(obs: Space = VECTOR, act: Space = TURN, config: Config = CONFIG) -> Dreamer:
     """The networks and the optimiser, for calling the functions of an agent one by one."""
-    nets = networks(config, spaces.read(obs), spaces.read(act))
-    return Dreamer(config, spaces.read(obs), spaces.read(act), nets, optim.make(config.optimizer))
+    seen, done = spaces.observations(obs), spaces.actions(act)
+    nets = networks(config, seen, done)
+    return Dreamer(config, seen, done, nets, optim.make(config.optimizer))
 
 
 def made_up(dreamer: Dreamer, size: float = 0.3) -> AgentState:

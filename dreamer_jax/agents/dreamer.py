@@ -14,7 +14,7 @@ from dreamer_jax.agents.acting import act_step, initial_carry
 from dreamer_jax.agents.batches import Batch, prepare
 from dreamer_jax.agents.networks import LEARNS, Dreamer, Params, init, networks, scale_vectors
 from dreamer_jax.agents.reports import behavior_metrics, report
-from dreamer_jax.config import Config
+from dreamer_jax.config import Config, factors
 from dreamer_jax.decoders import reconstruction_losses
 from dreamer_jax.heads import action_width, at_random, mode, sample
 from dreamer_jax.types import (
@@ -38,7 +38,12 @@ def make(
     act_space: Mapping[str, gymnasium.Space],
 ) -> Agent:
     """Builds the agent for an environment; ValueError for spaces that no network fits."""
-    obs, act = spaces.read(obs_space), spaces.read(act_space)
+    obs, act = spaces.observations(obs_space), spaces.actions(act_space)
+    if unknown := factors(config.losses).keys() - obs.keys:
+        raise ValueError(
+            f"losses.keys={config.losses.keys!r}: no observation {min(unknown)!r}; there are "
+            f"{', '.join(sorted(obs.keys))}"
+        )
     nets = networks(config, obs, act)
     dreamer = Dreamer(config, obs, act, nets, optim.make(config.optimizer))
     explore = at_random if config.train.learn == "world_model" else sample
@@ -236,6 +241,8 @@ def weighted_sum(
         "image": scales.image,
         "vector": scales.vector,
         "choice": scales.choice,
+        "bits": scales.bits,
+        "text": scales.text,
         "reward": scales.reward,
         "continue": scales.continue_,
         "dynamics": scales.dynamics,
@@ -248,4 +255,9 @@ def weighted_sum(
     for name, value in losses.items():
         assert value.shape == shorter.get(name, shape), (name, value.shape)
         assert value.dtype == jnp.float32, (name, value.dtype)
-    return sum((named[k.split("/")[0]] * v.mean() for k, v in losses.items()), jnp.float32(0))
+    factor = factors(scales)
+    total = jnp.float32(0)
+    for name, value in losses.items():
+        kind, _, key = name.partition("/")
+        total += named[kind] * factor.get(key, 1.0) * value.mean()
+    return total

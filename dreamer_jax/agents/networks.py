@@ -12,6 +12,7 @@ from dreamer_jax.decoders import Decoder
 from dreamer_jax.encoders import Encoder
 from dreamer_jax.heads import ContinueHead, PolicyHead, TwoHotHead
 from dreamer_jax.math import symlog
+from dreamer_jax.nets import TextSize
 from dreamer_jax.rssm import RSSM
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.types import AgentState, Moments, ReturnRange
@@ -43,8 +44,9 @@ def networks(config: Config, obs: Spaces, act: Spaces) -> dict[str, Any]:
     on_cpu = jax.default_backend() == "cpu"
     dtype = jnp.dtype(m.dtype if m.dtype != "auto" else "float32" if on_cpu else "bfloat16")
     image_fits(obs, m.depth, m.blocks)
+    text = TextSize(m.text_width, m.text_layers, m.text_heads, m.text_patch)
     return {
-        "encoder": Encoder(obs, m.depth, m.units, m.encoder_layers, dtype),
+        "encoder": Encoder(obs, m.depth, m.units, m.encoder_layers, text, dtype),
         "rssm": RSSM(
             deter=m.deter,
             hidden=m.hidden,
@@ -57,7 +59,7 @@ def networks(config: Config, obs: Spaces, act: Spaces) -> dict[str, Any]:
             unimix=m.unimix,
             dtype=dtype,
         ),
-        "decoder": Decoder(obs, m.depth, m.units, m.decoder_layers, m.blocks, dtype),
+        "decoder": Decoder(obs, m.depth, m.units, m.decoder_layers, m.blocks, text, dtype),
         "reward": TwoHotHead(m.reward_layers, m.units, m.bins, dtype),
         "continue": ContinueHead(m.continue_layers, m.units, dtype),
         "policy": PolicyHead(act, m.policy_layers, m.units, m.unimix, dtype),
@@ -66,15 +68,13 @@ def networks(config: Config, obs: Spaces, act: Spaces) -> dict[str, Any]:
 
 
 def image_fits(obs: Spaces, depth: int, blocks: int) -> None:
-    """ValueError unless every image ends 3..16 wide after four halvings, all of one size."""
+    """ValueError unless every image ends 3..16 wide after four halvings."""
     for key, (height, width, _) in obs.images.items():
         if height != width or height % 16 or not 3 <= height // 16 <= 16:
             raise ValueError(
                 f"image {key!r} is {height}x{width}; images must be square with a side that is "
                 "a multiple of 16 from 48 to 256"
             )
-    if len({shape[:2] for shape in obs.images.values()}) > 1:
-        raise ValueError(f"all images must be of one size, got {obs.images}")
     if obs.images and 4 * depth % blocks:
         raise ValueError(f"model.depth={depth}: images need 4 * depth divisible by {blocks} blocks")
 

@@ -1,0 +1,60 @@
+"""`--set path=value`: one number of the configuration, replaced."""
+
+import dataclasses
+import difflib
+import math
+import typing
+from typing import Any
+
+from dreamer_jax.config import Config
+
+
+def override(config: Config, assignment: str) -> Config:
+    """Applies one `path=value`, e.g. `model.units=128`.
+
+    ValueError in one line for an unknown path (with what is valid) or a value of the wrong type.
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals:
+        raise ValueError(f"--set {assignment}: expected path=value, such as model.units=128")
+    return _replace(config, path.split("."), text, path)
+
+
+def _replace(node: Any, names: list[str], text: str, path: str) -> Any:
+    name, *rest = names
+    fields = {f.name: f for f in dataclasses.fields(node)}
+    if name not in fields:
+        close = difflib.get_close_matches(name, fields, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ValueError(f"--set {path}: no field {name!r}; {hint}valid are {', '.join(fields)}")
+    value = getattr(node, name)
+    if dataclasses.is_dataclass(value) != bool(rest):
+        inside = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        names_inside = ", ".join(f"{name}.{f.name}" for f in inside)
+        wrong = f"a section; set one of {names_inside}" if inside else f"no section: {value!r}"
+        raise ValueError(f"--set {path}: {name} is {wrong}")
+    if rest:
+        return dataclasses.replace(node, **{name: _replace(value, rest, text, path)})
+    kind = typing.get_type_hints(type(node))[name]
+    return dataclasses.replace(node, **{name: parse(text, kind, path)})
+
+
+def parse(text: str, kind: Any, path: str) -> Any:
+    """Reads `text` as a value of type `kind`; ValueError names the path and what was expected."""
+    try:
+        if kind is bool:
+            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if kind is int:
+            return int(text.replace("_", "")) if "e" not in text.lower() else _whole(float(text))
+        value = kind(text)
+        if value != value or value in (math.inf, -math.inf):  # JSON has no such numbers
+            raise ValueError(text)
+        return value
+    except (KeyError, ValueError, OverflowError):
+        raise ValueError(f"--set {path}={text}: expected {kind.__name__}") from None
+
+
+def _whole(number: float) -> int:
+    if number != int(number):
+        raise ValueError(number)
+    return int(number)
