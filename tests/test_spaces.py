@@ -55,5 +55,5 @@ def test_actions_are_choices_or_numbers() -> None:
 
 @pytest.mark.parametrize("read", [spaces.observations, spaces.actions])
 def test_spaces_of_no_known_kind_are_named(read) -> None:
-    with pytest.raises(ValueError, match="'where'.*float64"):
+    with pytest.raises(ValueError, match=r"'where'.*float64"):
         read({"where": gym.Box(0, 1, (2,), np.float64)})
