@@ -3,16 +3,17 @@
 Nothing here knows where a rollout came from; dreams and real steps are the same struct.
 """
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
 
-from dreamer_jax.dists import TwoHot
+from dreamer_jax.dists import Ensemble, TwoHot
 from dreamer_jax.math import lambda_returns
 from dreamer_jax.types import ReturnRange, Rollout
 
 sg = jax.lax.stop_gradient
+Critic = TypeVar("Critic", TwoHot, Ensemble)
 
 
 class ActionDist(Protocol):
@@ -77,13 +78,13 @@ def policy_loss(
 
 
 def value_loss(
-    value: TwoHot, target: jax.Array, slow: TwoHot, weight: jax.Array, slow_scale: float
+    value: Critic, target: jax.Array, slow: Critic, weight: jax.Array, slow_scale: float
 ) -> jax.Array:
     """w [CE(v, R) + scale · CE(v, mean of the slow critic)], all [H, *]. (§ Critic learning)
 
     The second term keeps the critic near its own past: a target network that is not a target.
     """
-    return weight * (value.loss(sg(target)) + slow_scale * value.loss(sg(slow.mean())))
+    return weight * (value.loss(sg(target)) + slow_scale * value.pull(sg(slow)))
 
 
 def replay_returns(

@@ -80,6 +80,8 @@ class Behavior:
     lambda_: float = 0.95  # of the λ-return
     entropy: float = 3e-4  # scale of the entropy bonus
     return_rate: float = 0.01  # of the running return percentiles, per update
+    critics: int = 1  # learnt side by side
+    ensemble: str = "mean"  # what several critics say together: mean or min
     slow_rate: float = 0.02  # of the slow critic, per update
     slow_regularizer: float = 1.0  # pull of the slow critic on the critic
 
@@ -143,7 +145,14 @@ class Config:
 
 # Of all other numbers, those of the model must be at least 1 and the rest at least 0.
 AT_LEAST_1 = {
-    *("behavior.imagination", "behavior.horizon", "replay.batch", "train.envs", "train.steps"),
+    *(
+        "behavior.imagination",
+        "behavior.horizon",
+        "behavior.critics",
+        "replay.batch",
+        "train.envs",
+        "train.steps",
+    ),
     *("train.log_every", "train.eval_episodes", "train.save_every", "train.keep"),
     "optimizer.warmup",
 }
@@ -174,7 +183,7 @@ def resolve(config: Config) -> Config:
 
 
 def _contradictions(config: Config) -> list[tuple[bool, str]]:
-    m, r, t = config.model, config.replay, config.train
+    m, b, r, t = config.model, config.behavior, config.replay, config.train
     rows = r.capacity // max(1, t.envs)
     return [
         (
@@ -198,6 +207,10 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
         (
             m.vectors not in ("symlog", "standardize"),
             f"model.vectors={m.vectors}: must be symlog or standardize",
+        ),
+        (
+            b.ensemble not in ("mean", "min"),
+            f"behavior.ensemble={b.ensemble}: must be mean or min",
         ),
         (
             r.memory not in ("device", "pinned_host"),

@@ -6,10 +6,11 @@ Everything here is float32, whatever the networks compute in.
 """
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from flax.struct import PyTreeNode
+from flax.struct import PyTreeNode, field
 
 from dreamer_jax.math import symexp_bins, two_hot
 
@@ -186,6 +187,30 @@ class TwoHot(PyTreeNode):
         total = jax.nn.logsumexp(self.logits, axis=-1)
         return total - jnp.sum(weights * self.logits, axis=-1)
 
+    def pull(self, other: "TwoHot") -> jax.Array:
+        """Cross-entropy with the mean of another prediction of the same: [...]."""
+        return self.loss(other.mean())
+
     @property
     def _bins(self) -> jax.Array:
         return symexp_bins(self.logits.shape[-1])
+
+
+class Ensemble(PyTreeNode):
+    """Several predictions of one number, each learnt on its own."""
+
+    parts: tuple[TwoHot, ...]
+    combine: Callable[..., jax.Array] = field(pytree_node=False)  # jnp.mean or jnp.min
+
+    def mean(self) -> jax.Array:
+        """The mean, or the smallest, of the members' means: [...]."""
+        return self.combine(jnp.stack([part.mean() for part in self.parts]), axis=0)
+
+    def loss(self, target: jax.Array) -> jax.Array:
+        """Mean of the members' losses, all with the same target: [...]."""
+        return jnp.stack([part.loss(target) for part in self.parts]).mean(0)
+
+    def pull(self, other: "Ensemble") -> jax.Array:
+        """Mean of the members' pulls, each towards its own counterpart: they stay apart."""
+        pairs = zip(self.parts, other.parts, strict=True)
+        return jnp.stack([mine.pull(its) for mine, its in pairs]).mean(0)

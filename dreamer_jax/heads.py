@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dreamer_jax.dists import Bernoulli, BoundedNormal, Choices, TwoHot
+from dreamer_jax.dists import Bernoulli, BoundedNormal, Choices, Ensemble, TwoHot
 from dreamer_jax.nets import MLP, Linear
 from dreamer_jax.spaces import Spaces
 
@@ -28,6 +28,26 @@ class TwoHotHead(nn.Module):
         x = MLP(self.layers, self.units, self.dtype, name="mlp")(features)
         x = Linear(self.bins, 0.0, self.dtype, name="logits")(x)
         return TwoHot(x.astype(jnp.float32))
+
+
+class CriticEnsemble(nn.Module):
+    """`count` critics that differ in where they start."""
+
+    count: int
+    combine: Callable[..., jax.Array]
+    layers: int
+    units: int
+    bins: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> Ensemble:
+        """[*, F] -> `count` distributions of numbers [*]."""
+        critics = [
+            TwoHotHead(self.layers, self.units, self.bins, self.dtype, name=f"critic{i}")
+            for i in range(self.count)
+        ]
+        return Ensemble(tuple(critic(features) for critic in critics), self.combine)
 
 
 class ContinueHead(nn.Module):

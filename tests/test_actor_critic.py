@@ -7,7 +7,7 @@ import pytest
 
 from dreamer_jax import actor_critic
 from dreamer_jax.actor_critic import ActionDist
-from dreamer_jax.dists import BoundedNormal, Choices, TwoHot
+from dreamer_jax.dists import BoundedNormal, Choices, Ensemble, TwoHot
 from dreamer_jax.math import symexp_bins
 from dreamer_jax.types import ReturnRange, Rollout
 
@@ -153,6 +153,19 @@ def test_value_loss_adds_a_pull_towards_the_slow_critic() -> None:
     value, slow = TwoHot(jnp.asarray(LOGITS)), TwoHot(jnp.asarray(SLOW))
     actual = actor_critic.value_loss(value, jnp.asarray(target), slow, jnp.asarray(WEIGHT), 0.7)
     np.testing.assert_allclose(actual, expected, rtol=1e-4)
+
+
+def test_value_loss_of_an_ensemble_is_that_of_its_members() -> None:
+    target, weight = jnp.asarray(1e5 * VALUE[:-1]), jnp.asarray(WEIGHT)
+    members = [TwoHot(jnp.asarray(k * LOGITS)) for k in (1, 2, 3)]
+    slow = [TwoHot(jnp.asarray(k * SLOW)) for k in (3, 1, 2)]
+    values, pulls = Ensemble(tuple(members), jnp.min), Ensemble(tuple(slow), jnp.min)
+    actual = actor_critic.value_loss(values, target, pulls, weight, 0.7)
+    alone = [
+        actor_critic.value_loss(m, target, s, weight, 0.7)
+        for m, s in zip(members, slow, strict=True)
+    ]
+    np.testing.assert_allclose(actual, np.mean(alone, 0), rtol=1e-5)
 
 
 def test_value_loss_has_no_gradient_into_its_targets() -> None:

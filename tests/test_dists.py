@@ -1,13 +1,14 @@
 """Distributions against formulas worked out in NumPy, and samples against frequencies."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax.dists import Bernoulli, BoundedNormal, Categorical, Choices, TwoHot
+from dreamer_jax.dists import Bernoulli, BoundedNormal, Categorical, Choices, Ensemble, TwoHot
 from dreamer_jax.math import symexp_bins
 
 LOGITS = np.random.default_rng(0).normal(0, 2, (6, 5)).astype(np.float32)
@@ -201,3 +202,12 @@ def test_two_hot_loss_pulls_towards_the_target_and_not_the_target_itself() -> No
     expected = softmax(LOGITS[:1]) - [[0, 0, 0.75, 0.25, 0]]
     np.testing.assert_allclose(to_logits, expected, atol=1e-6)
     np.testing.assert_array_equal(to_target, [0])
+
+
+@pytest.mark.parametrize("combine", [jnp.mean, jnp.min])
+def test_what_an_ensemble_says(combine: Any) -> None:
+    logits = jax.random.normal(jax.random.key(8), (3, 7, 41))
+    parts = tuple(TwoHot(x) for x in logits)
+    means = np.stack([part.mean() for part in parts])
+    expected = means.mean(0) if combine is jnp.mean else means.min(0)
+    np.testing.assert_allclose(Ensemble(parts, combine).mean(), expected, rtol=1e-6)

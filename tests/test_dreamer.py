@@ -22,6 +22,7 @@ KEY = jax.random.key(3)
 # Scales of the losses as published; reconstruction counts for each observation.
 SCALES = {
     **{"vector/state": 1, "image/image": 1, "choice/inventory": 1},
+    **{"bits/door": 1, "text/sign": 1},
     **{"reward": 1, "continue": 1, "dynamics": 1, "representation": 0.1},
     **{"policy": 1, "value": 1, "replay_value": 0.3},
 }
@@ -48,6 +49,16 @@ def test_losses_of_mixed_observations_and_actions() -> None:
 def test_each_loss_has_its_published_scale(name: str) -> None:
     ones = jnp.ones((3, 2) if name == "replay_value" else (4, 2))
     assert agent.weighted_sum(tiny.make(), {name: ones}, (4, 2)) == np.float32(SCALES[name])
+
+
+def test_single_observations_may_count_for_more_or_less() -> None:
+    dreamer = tiny.make(tiny.MIXED, config=tiny.changed("losses", text=0.5, keys="sign=3 door=0"))
+    ones = jnp.ones((4, 2))
+    for name, scale in {"text/sign": 1.5, "bits/door": 0, "image/image": 1, "reward": 1}.items():
+        assert agent.weighted_sum(dreamer, {name: ones}, (4, 2)) == scale
+    wrong = tiny.changed("losses", keys="signs=3")
+    with pytest.raises(ValueError, match="no observation 'signs'; there are door, image"):
+        agent.make(wrong, tiny.MIXED, tiny.TURN)
 
 
 def test_losses_of_pixels_alone() -> None:
@@ -194,6 +205,22 @@ def test_the_slow_critic_and_the_return_range_move_with_every_update() -> None:
         for slow, mixed in zip(*map(jax.tree.leaves, (state.slow_value, expected)), strict=True):
             np.testing.assert_allclose(slow, mixed, rtol=1e-5, atol=1e-6)
         assert state.return_range.high > range_.high
+
+
+def test_several_critics_start_apart_and_all_learn() -> None:
+    dreamer = tiny.make(config=tiny.changed("behavior", critics=3, ensemble="min"))
+    update = jax.jit(partial(agent.update, dreamer))
+    state, window = init(dreamer, KEY), tiny.window(dreamer)
+    assert state.params["value"].keys() == {"critic0", "critic1", "critic2"}
+    kernels = [part["mlp"]["layer0"]["kernel"] for part in state.params["value"].values()]
+    assert (kernels[0] != kernels[1]).all() and (kernels[1] != kernels[2]).all()
+    start = state.params["value"]
+    for _ in range(2):
+        state, _, _ = update(state, window, KEY)
+    assert all(differs(state.params["value"][k]["logits"], start[k]["logits"]) for k in start)
+    features = tiny.latents(dreamer, 5).features
+    says = dreamer.apply(state.params, "value", features)
+    np.testing.assert_array_equal(says.mean(), np.min([p.mean() for p in says.parts], 0))
 
 
 @pytest.mark.parametrize("learn", LEARNS)

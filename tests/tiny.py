@@ -21,7 +21,13 @@ Space = dict[str, gymnasium.Space]
 LENGTH, BATCH = 4, 3
 VECTOR: Space = {"state": gym.Box(-9, 9, (3,), np.float32)}
 PIXELS: Space = {"image": gym.Box(0, 255, (48, 48, 1), np.uint8)}
-MIXED: Space = {**VECTOR, "inventory": gym.MultiDiscrete([3, 2]), **PIXELS}
+MIXED: Space = {
+    **VECTOR,
+    **PIXELS,
+    "inventory": gym.MultiDiscrete([3, 2]),
+    "door": gym.MultiDiscrete([2, 2]),
+    "sign": gym.MultiDiscrete([32] * 18),
+}
 TURN: Space = {"action": gym.MultiDiscrete([3])}
 BOTH: Space = {**TURN, "speed": gym.Box(-1, 1, (2,), np.float32)}
 
@@ -86,6 +92,10 @@ def experience(dreamer: Dreamer, steps: int = LENGTH, seed: int = 0) -> Step:
             values[key] = generator.normal(size=(steps, BATCH, size))
         for key, classes in known.choices.items():
             values[key] = generator.integers(0, classes, (steps, BATCH, len(classes)))
+        for key, size in known.bits.items():
+            values[key] = generator.integers(0, 2, (steps, BATCH, size))
+        for key, (length, alphabet) in known.texts.items():
+            values[key] = generator.integers(0, alphabet, (steps, BATCH, length))
         kinds = spaces.zeros(known)
         return {key: jnp.asarray(x, kinds[key].dtype) for key, x in values.items()}
 

@@ -10,7 +10,7 @@ from dreamer_jax import moments, spaces
 from dreamer_jax.config import Config
 from dreamer_jax.decoders import Decoder
 from dreamer_jax.encoders import Encoder
-from dreamer_jax.heads import ContinueHead, PolicyHead, TwoHotHead
+from dreamer_jax.heads import ContinueHead, CriticEnsemble, PolicyHead, TwoHotHead
 from dreamer_jax.math import symlog
 from dreamer_jax.nets import TextSize
 from dreamer_jax.rssm import RSSM
@@ -63,8 +63,17 @@ def networks(config: Config, obs: Spaces, act: Spaces) -> dict[str, Any]:
         "reward": TwoHotHead(m.reward_layers, m.units, m.bins, dtype),
         "continue": ContinueHead(m.continue_layers, m.units, dtype),
         "policy": PolicyHead(act, m.policy_layers, m.units, m.unimix, dtype),
-        "value": TwoHotHead(m.value_layers, m.units, m.bins, dtype),
+        "value": critic(config, dtype),
     }
+
+
+def critic(config: Config, dtype: jnp.dtype) -> TwoHotHead | CriticEnsemble:
+    """One critic, or several."""
+    m, b = config.model, config.behavior
+    if b.critics == 1:
+        return TwoHotHead(m.value_layers, m.units, m.bins, dtype)
+    combine = {"mean": jnp.mean, "min": jnp.min}[b.ensemble]
+    return CriticEnsemble(b.critics, combine, m.value_layers, m.units, m.bins, dtype)
 
 
 def image_fits(obs: Spaces, depth: int, blocks: int) -> None:
