@@ -16,8 +16,7 @@ from dreamer_jax.nets import (
     Linear,
     NormAct,
     TextSize,
-    batch_major,
-    batch_minor,
+    by_blocks,
 )
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.types import Latent
@@ -78,7 +77,8 @@ class Decoder(nn.Module):
             name=f"image{side}",
         )
         ends = [sum(channels[: i + 1]) for i in range(len(channels) - 1)]
-        parts = jnp.split(decoder(deter, stoch), ends, axis=-1)
+        pixels = by_blocks(decoder, deter.shape[:-1], deter, stoch)
+        parts = jnp.split(pixels, ends, axis=-1)
         return dict(zip(keys, parts, strict=True))
 
 
@@ -94,16 +94,14 @@ class ImageDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, deter: jax.Array, stoch: jax.Array) -> jax.Array:
-        """deter [*, D], stoch [*, S K] -> pixels [*, h, w, channels] in [0, 1], float32."""
-        batch = deter.shape[:-1]
-        deter, stoch = batch_major(deter, 1), batch_major(stoch, 1)
+        """deter [N, D], stoch [N, S K] -> pixels [N, h, w, channels] in [0, 1], float32."""
         x = self._from_deter(deter) + self._from_stoch(stoch)
         x = NormAct(self.dtype, name="space_norm")(x)
         for i in reversed(range(HALVINGS - 1)):
             x = Conv(STAGES[i] * self.depth, upsample_conv5x5, self.dtype, name=f"conv{i}")(x)
             x = NormAct(self.dtype, name=f"norm{i}")(x)
         x = Conv(self.channels, upsample_conv5x5, self.dtype, name="pixels")(x)
-        return batch_minor(jax.nn.sigmoid(x.astype(jnp.float32)), batch)
+        return jax.nn.sigmoid(x.astype(jnp.float32))
 
     def _from_deter(self, deter: jax.Array) -> jax.Array:
         """Each block of `deter` paints its own share of the channels, everywhere."""

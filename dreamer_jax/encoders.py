@@ -17,6 +17,7 @@ from dreamer_jax.nets import (
     Transformer,
     batch_major,
     batch_minor,
+    by_blocks,
     positions,
     truncated_normal,
 )
@@ -41,8 +42,9 @@ class Encoder(nn.Module):
         """Every key of `obs` is [*, ...] as its space says, vectors scaled -> tokens [*, M]."""
         tokens = []
         for side, keys in self.spaces.stacks.items():
-            images = [obs[key] for key in keys]
-            tokens.append(ImageEncoder(self.depth, self.dtype, name=f"image{side}")(images))
+            images = jnp.concatenate([obs[key] for key in keys], axis=-1)
+            encoder = ImageEncoder(self.depth, self.dtype, name=f"image{side}")
+            tokens.append(by_blocks(encoder, images.shape[:-3], images))
         for key, (_, alphabet) in self.spaces.texts.items():
             text = TextEncoder(alphabet, self.units, self.text, self.dtype, name=f"{key}_text")
             tokens.append(text(obs[key]))
@@ -59,15 +61,13 @@ class ImageEncoder(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, images: list[jax.Array]) -> jax.Array:
-        """uint8 images [*, h, w, c_i] of one size, joined along channels -> [*, M]."""
-        x = jnp.concatenate(images, axis=-1)
-        batch, x = x.shape[:-3], batch_major(x, 3)
-        x = x.astype(self.dtype) / 255 - 0.5
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """uint8 images [N, h, w, c] -> [N, M]."""
+        x = images.astype(self.dtype) / 255 - 0.5
         for i, multiple in enumerate(STAGES):
             x = Conv(multiple * self.depth, conv5x5_max_pool, self.dtype, name=f"conv{i}")(x)
             x = NormAct(self.dtype, name=f"norm{i}")(x)
-        return batch_minor(x.reshape(x.shape[0], -1), batch)
+        return x.reshape(x.shape[0], -1)
 
 
 class TextEncoder(nn.Module):

@@ -7,7 +7,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.ad_checkpoint import checkpoint_name
 
+from dreamer_jax.convs import KEPT
+
+BLOCK = 64  # images that go through a convolutional stack together, on a CPU
 STAGES = (2, 3, 4, 4)  # channels of the encoder's convolutions in multiples of its depth
 
 
@@ -77,7 +81,8 @@ class Conv(nn.Module):
         init = truncated_normal(1.0, 25 * x.shape[-1])
         kernel = self.param("kernel", init, (5, 5, x.shape[-1], self.channels))
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
-        return self.conv(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
+        y = self.conv(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
+        return checkpoint_name(y, KEPT)
 
 
 class Norm(nn.Module):
@@ -176,6 +181,34 @@ def positions(count: int, width: int) -> np.ndarray:
     rates = 10_000.0 ** (-np.arange(0, width, 2) / width)
     angles = np.arange(count)[:, None] * rates
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1).astype(np.float32)
+
+
+def by_blocks(module: nn.Module, batch: tuple[int, ...], *inputs: jax.Array) -> jax.Array:
+    """Runs a module that takes [N, ...] on inputs [*batch, ...]: on a CPU, a few steps at a time.
+
+    What lies between the layers then fits into caches, and of it only what layers mark as `KEPT`
+    waits for the way back; the rest, which is quick to compute, is computed again.
+    """
+
+    def merged(module: nn.Module, inputs: tuple[jax.Array, ...]) -> jax.Array:
+        rank = len(batch)
+        y = module(*(batch_major(x, x.ndim - rank) for x in inputs))
+        return batch_minor(y, inputs[0].shape[:rank])
+
+    if jax.default_backend() != "cpu" or len(batch) < 2:
+        return merged(module, inputs)
+    most = max(1, BLOCK // batch[1])
+    steps = max(k for k in range(1, most + 1) if batch[0] % k == 0)
+    blocks = tuple(x.reshape(-1, steps, *x.shape[1:]) for x in inputs)
+    policy = jax.checkpoint_policies.save_only_these_names(KEPT)
+    block = nn.remat(merged, policy=policy, prevent_cse=False)
+    scan = nn.scan(
+        lambda module, _, inputs: (None, block(module, inputs)),
+        variable_broadcast="params",
+        split_rngs={"params": False},
+    )
+    _, y = scan(module, None, blocks)
+    return y.reshape(*batch, *y.shape[1 + len(batch) :])
 
 
 def batch_major(x: jax.Array, event: int) -> jax.Array:

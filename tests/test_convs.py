@@ -48,7 +48,7 @@ def looped(conv: Conv, x: jax.Array, kernel: jax.Array, dy: jax.Array) -> list:
     one = partial(values_and_gradients, conv)
     zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(one, x, kernel, dy))
     add = partial(jax.tree.map, jnp.add)
-    return jax.lax.fori_loop(0, 2, lambda i, total: add(total, one(x * i, kernel, dy)), zeros)
+    return jax.lax.fori_loop(0, 2, lambda i, total: add(total, one(x * (i + 1), kernel, dy)), zeros)
 
 
 def arguments(conv: Conv, n: int, h: int, w: int, cin: int, cout: int) -> list[jax.Array]:
@@ -115,3 +115,17 @@ def test_depth_to_space_by_hand() -> None:
     x = jnp.arange(8).reshape(1, 1, 2, 4)
     np.testing.assert_array_equal(convs.depth_to_space(x)[0, ..., 0], [[0, 1, 4, 5], [2, 3, 6, 7]])
     np.testing.assert_array_equal(convs.space_to_depth(convs.depth_to_space(x)), x)
+
+
+def test_pool_by_hand() -> None:
+    x = jnp.arange(8.0).reshape(1, 2, 4, 1)
+    np.testing.assert_array_equal(convs.max_pool(x)[0, ..., 0], [[5, 7]])
+
+
+def test_gradient_goes_to_the_first_of_the_largest() -> None:
+    """Flat parts of a picture are full of ties."""
+    x = jnp.array([[3.0, 3, 1], [0, 3, 1], [2, 5, 1], [3, 5, 1]])
+    y, pullback = jax.vjp(convs.largest, *x)
+    np.testing.assert_array_equal(y, [3, 5, 1])
+    expected = [[7, 0, 9], [0, 0, 0], [0, 8, 0], [0, 0, 0]]
+    np.testing.assert_array_equal(pullback(jnp.array([7.0, 8, 9])), expected)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from by_hand import conv, norm_act, softmax, variables
 
-from dreamer_jax.convs import max_pool
 from dreamer_jax.decoders import Decoder, ImageDecoder, reconstruction_losses
 from dreamer_jax.encoders import Encoder, ImageEncoder
 from dreamer_jax.nets import MLP, TextSize
@@ -84,22 +83,17 @@ def test_shapes_of_a_mixture_in_both_precisions() -> None:
         assert {x.dtype for x in outputs.values()} == {F32}
 
 
-def test_pool_by_hand() -> None:
-    x = jnp.arange(8.0).reshape(1, 2, 4, 1)
-    np.testing.assert_array_equal(max_pool(x)[0, ..., 0], [[5, 7]])
-
-
 def test_image_encoder_against_numpy() -> None:
     spaces = Spaces({"image": (48, 48, 3)}, {}, {})
     obs = random_obs(spaces, 2)
     net = ImageEncoder(depth=1, dtype=F32)
-    params = variables(net, [obs["image"]])["params"]
+    params = variables(net, obs["image"])["params"]
     x = np.asarray(obs["image"]) / 255 - 0.5
     for i in range(4):
         x = conv(x, params[f"conv{i}"])
         x = x.reshape(2, x.shape[1] // 2, 2, x.shape[2] // 2, 2, -1).max((2, 4))
         x = norm_act(x, params[f"norm{i}"])
-    tokens = jax.jit(net.apply)({"params": params}, [obs["image"]])
+    tokens = jax.jit(net.apply)({"params": params}, obs["image"])
     np.testing.assert_allclose(np.asarray(tokens), x.reshape(2, -1), rtol=1e-3, atol=1e-4)
 
 
