@@ -11,7 +11,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 from dreamer_jax.convs import KEPT
 
-BLOCK = 64  # images that go through a convolutional stack together, on a CPU
+BLOCK = 256  # images that go through a convolutional stack together, on a CPU
 STAGES = (2, 3, 4, 4)  # channels of the encoder's convolutions in multiples of its depth
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium import spaces
 
 from envs.record import Record
-from envs.spaces import observed
+from envs.spaces import choices
 from envs.timestep import Timestep
 
 
@@ -36,7 +36,7 @@ class Counting:
         self.milestones: list[tuple[int, str]] = []
         self.obs_space: dict[str, spaces.Space] = {
             "vector": spaces.Box(-np.inf, np.inf, (2,), np.float32),
-            "discrete": spaces.MultiDiscrete([length + 1]),
+            "discrete": choices([length + 1]),
         }
         self.act_space: dict[str, spaces.Space] = {"action": spaces.MultiDiscrete([3])}
         self._length = length
@@ -88,7 +88,7 @@ class Counting:
     def _obs(self) -> dict[str, np.ndarray]:
         return {
             "vector": np.stack([self.episodes, self._count], 1).astype(np.float32),
-            "discrete": self._count[:, None].astype(observed(self.obs_space["discrete"])),
+            "discrete": self._count[:, None].astype(self.obs_space["discrete"].dtype),
         }
 
     def _timestep(self) -> Timestep:

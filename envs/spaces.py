@@ -93,11 +93,13 @@ def no_actions(space: spaces.Space, *shape: int) -> np.ndarray:
     return np.zeros((*shape, *(space.shape or ())), dtype)
 
 
-def observed(space: spaces.Space) -> np.dtype:
-    """What observations of a space of the agent's are kept in: choices in bytes where they fit."""
-    if isinstance(space, spaces.MultiDiscrete):
-        return np.dtype(np.uint8 if space.nvec.max() <= 256 else np.int32)
-    return np.dtype(space.dtype)
+def choices(nvec: np.ndarray | list[int]) -> spaces.MultiDiscrete:
+    """A space of the agent's observations, whose values are kept in bytes where they fit."""
+    space = spaces.MultiDiscrete(nvec)
+    # Not its argument: that would be the type of the numbers of classes too, and 256 is no byte.
+    dtype: Any = np.dtype(np.uint8 if space.nvec.max() <= 256 else np.int32)
+    space.dtype = dtype
+    return space
 
 
 def _leaves(space: spaces.Space, path: Path = ()) -> Iterator[tuple[Path, spaces.Space]]:
@@ -151,13 +153,12 @@ def _reader(path: Path, space: spaces.Space, size: int) -> Reader:
         return Reader(path, "vector", vector, lambda raw: _flat(raw, np.float32))
     if (discrete := _discrete(space)) is not None:
         start = discrete.start.astype(np.int64)
-        agent_space = spaces.MultiDiscrete(discrete.nvec)
-        dtype = observed(agent_space)
+        agent_space = choices(discrete.nvec)
         return Reader(
             path,
             "discrete",
             agent_space,
-            lambda raw: (_flat(raw, np.int64) - start).astype(dtype),
+            lambda raw: (_flat(raw, np.int64) - start).astype(agent_space.dtype),
         )
     if isinstance(space, spaces.Text):
         return _text(path, space)
@@ -171,10 +172,10 @@ def _flat(raw: list[Any], dtype: type) -> np.ndarray:
 def _text(path: Path, space: spaces.Text) -> Reader:
     """Each character as its place in the alphabet, counted from 1; 0 after the end of the text."""
     places = {character: i + 1 for i, character in enumerate(space.character_list)}
-    agent_space = spaces.MultiDiscrete([1 + len(places)] * space.max_length)
+    agent_space = choices([1 + len(places)] * space.max_length)
 
     def encode(raw: list[str]) -> np.ndarray:
-        codes = np.zeros((len(raw), space.max_length), observed(agent_space))
+        codes = np.zeros((len(raw), space.max_length), agent_space.dtype)
         for row, text in zip(codes, raw, strict=True):
             row[: len(text)] = [places[character] for character in text]
         return codes

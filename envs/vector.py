@@ -9,7 +9,7 @@ import numpy as np
 
 from envs.record import Record
 from envs.seeding import episode_seed
-from envs.spaces import Actions, Observations, observed
+from envs.spaces import Actions, Observations
 from envs.timestep import Timestep
 
 PATIENCE = 3  # failures of a copy, without an episode finished in between, that end the run
@@ -92,7 +92,7 @@ class Vector:
         self._failures = np.zeros(self.num_envs, np.int64)  # since an episode was finished
         self._explained: set[str] = set()  # failures whose traceback was logged
         obs = {
-            key: np.zeros((self.num_envs, *(space.shape or ())), observed(space))
+            key: np.zeros((self.num_envs, *(space.shape or ())), space.dtype)
             for key, space in self.obs_space.items()
         }
         no = np.zeros(self.num_envs, bool)

@@ -10,7 +10,6 @@ from extras import MARIO, POKEMON
 from gymnasium import spaces
 
 import envs
-from envs.spaces import observed
 from envs.timestep import Timestep, VectorEnv
 
 STEPS = 40
@@ -99,7 +98,7 @@ def test_shapes_and_dtypes_are_those_of_the_spaces(name):
         for key, space in env.obs_space.items():
             value = timestep.obs[key]
             assert value.shape == (3, *(space.shape or ()))
-            assert value.dtype == observed(space)
+            assert value.dtype == space.dtype
             assert all(space.contains(row) for row in value)
         assert timestep.reward.shape == (3,) and timestep.reward.dtype == np.float32
         for flag in (timestep.is_first, timestep.is_last, timestep.is_terminal):

@@ -38,7 +38,7 @@ def one(space: spaces.Space, value) -> tuple[spaces.Space, np.ndarray, str]:
 def test_observations_of_low_dimension(space, value, key, expected):
     agent_space, encoded, found = one(space, value)
     assert found == key
-    assert encoded.dtype == (np.float32 if key == "vector" else np.uint8)
+    assert encoded.dtype == agent_space.dtype == (np.float32 if key == "vector" else np.uint8)
     assert encoded.tolist() == expected and agent_space.contains(encoded)
 
 
@@ -172,8 +172,8 @@ def test_discrete_actions_out_of_range(action):
 
 
 def test_more_classes_than_a_byte_holds():
-    _, encoded, _ = one(spaces.MultiDiscrete([257, 2]), [256, 1])
-    assert encoded.dtype == np.int32 and encoded.tolist() == [256, 1]
+    space, encoded, _ = one(spaces.MultiDiscrete([257, 2]), [256, 1])
+    assert encoded.dtype == space.dtype == np.int32 and encoded.tolist() == [256, 1]
 
 
 @pytest.mark.parametrize(
