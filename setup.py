@@ -48,6 +48,9 @@ setup(
             'nes-py>=9.0.1,<10; python_version >= "3.13"',
         ],
         "pokemon": [PYBOY],
-        "test": ["hypothesis", "matplotlib", PYBOY, "pyright>=1.1.414", "pytest>=9", "ruff>=0.17"],
+        "test": [
+            *("hypothesis", "matplotlib", PYBOY, "pyright>=1.1.414"),
+            *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17"),
+        ],
     },
 )

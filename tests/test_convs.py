@@ -1,7 +1,7 @@
 """Every form of the convolutions against XLA's own, values and both gradients."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -65,6 +65,18 @@ def assert_near(actual: list, expected: list, tolerance: float) -> None:
         np.testing.assert_allclose(a, e, rtol=0, atol=tolerance * np.abs(e).max())
 
 
+def compiled(conv: Conv) -> Callable[..., list]:
+    """`values_and_gradients`, compiled for the backend that the test pretends to have."""
+    return jax.jit(partial(values_and_gradients, conv))
+
+
+@cache
+def known(conv: Conv, plain: Conv, *shape: int) -> tuple[list, list]:
+    """Arguments, and what the reference makes of them, which is the same for both backends."""
+    args = arguments(conv, *shape)
+    return args, compiled(plain)(*args)
+
+
 @pytest.fixture(params=["cpu", "gpu"])
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The forms for either backend; both compute on the one at hand."""
@@ -76,9 +88,8 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(("cin", "cout"), [(1, 3), (3, 8), (16, 3), (24, 8)])
 @pytest.mark.parametrize("side", [4, 6, 8, 12, 16, 24, 48, 64])
 def test_values_and_gradients(side: int, cin: int, cout: int, conv: Conv, plain: Conv) -> None:
-    args = arguments(conv, 2, side, side, cin, cout)
-    actual = jax.jit(partial(values_and_gradients, conv))(*args)
-    assert_near(actual, jax.jit(partial(values_and_gradients, plain))(*args), 1e-5)
+    args, expected = known(conv, plain, 2, side, side, cin, cout)
+    assert_near(compiled(conv)(*args), expected, 1e-5)
 
 
 @pytest.mark.parametrize(("conv", "plain"), PAIRS)
@@ -86,26 +97,26 @@ def test_values_and_gradients(side: int, cin: int, cout: int, conv: Conv, plain:
     ("n", "h", "w"), [(1, 2, 2), (7, 6, 4), (24, 4, 10), (33, 6, 6), (64, 8, 6)]
 )
 def test_any_batch_and_sides(n: int, h: int, w: int, conv: Conv, plain: Conv) -> None:
-    args = arguments(conv, n, h, w, 3, 8)
-    assert_near(values_and_gradients(conv, *args), values_and_gradients(plain, *args), 1e-5)
+    args, expected = known(conv, plain, n, h, w, 3, 8)
+    assert_near(compiled(conv)(*args), expected, 1e-5)
 
 
 @pytest.mark.parametrize(("conv", "plain"), PAIRS)
 @pytest.mark.parametrize("cin", [3, 24])
 def test_within_a_loop(cin: int, conv: Conv, plain: Conv) -> None:
     args = arguments(conv, 32, 8, 8, cin, 8)
-    assert_near(jax.jit(partial(looped, conv))(*args), looped(plain, *args), 1e-5)
+    expected = jax.jit(partial(looped, plain))(*args)
+    assert_near(jax.jit(partial(looped, conv))(*args), expected, 1e-5)
 
 
 @pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize(("conv", "plain"), PAIRS)
 def test_bfloat16(conv: Conv, plain: Conv) -> None:
     """Types are kept; sums are float32, so the results are as near as their inputs."""
-    args = arguments(conv, 32, 8, 8, 3, 8)
-    small = [a.astype(jnp.bfloat16) for a in args]
-    actual = values_and_gradients(conv, *small)
+    small = [a.astype(jnp.bfloat16) for a in arguments(conv, 32, 8, 8, 3, 8)]
+    actual = compiled(conv)(*small)
     assert {a.dtype for a in actual} == {jnp.dtype("bfloat16")}
-    exact = values_and_gradients(plain, *(a.astype(jnp.float32) for a in small))
+    exact = compiled(plain)(*(a.astype(jnp.float32) for a in small))
     # Rounding moves some maxima to another place, and with them the way that gradients take.
     fixed = 1 if conv is convs.conv5x5_max_pool else 3
     assert_near([a.astype(jnp.float32) for a in actual[:fixed]], exact[:fixed], 2e-2)
