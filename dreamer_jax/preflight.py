@@ -4,6 +4,7 @@ import bisect
 import math
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from dreamer_jax import mesh as meshes
 from dreamer_jax.config import Config
 from dreamer_jax.programs import Programs
 from dreamer_jax.run import Run, remembered, ring
+from dreamer_jax.types import Step
 
 SHARE = 0.9  # of the free memory that a run may take; the rest is for everybody else
 
@@ -39,17 +41,35 @@ def measure(run: Run) -> Sizes:
 
 
 def preflight(run: Run, sizes: Sizes) -> Programs:
-    """Compiles the update. ValueError, saying what fits, if memory cannot hold the run."""
-    copied, rows = meshes.copied(run.mesh), programs.ring_sharding(run.mesh, run.config.replay)
+    """Compiles what a run begins with. ValueError, saying what fits, if memory cannot hold it."""
+    copied, split = meshes.copied(run.mesh), meshes.split(run.mesh)
+    rows = programs.ring_sharding(run.mesh, run.config.replay)
     state = checkpoint.placed(jax.eval_shape(run.agent.init, jax.random.key(0)), copied)
+    carry = checkpoint.placed(jax.eval_shape(lambda: run.agent.carry(run.env.num_envs)), split)
     memory = checkpoint.placed(jax.eval_shape(ring(run)), rows)
+    seen = checkpoint.placed(seen_at_once(run), split)
     compiled = programs.build(run.agent, run.config.replay, run.mesh, memory)
     print("compiling the update", file=sys.stderr, flush=True)
     seed = jax.ShapeDtypeStruct((), programs.SEED_TYPE, sharding=copied)
     count = jax.ShapeDtypeStruct((), np.int32, sharding=copied)
-    learn = compiled.learn.lower(seed, state, memory, compiled.sums, count).compile()
+    traced = (
+        compiled.learn.lower(seed, state, memory, compiled.sums, count),
+        compiled.act.lower(seed, state, memory, carry, seen, count),
+        compiled.init.lower(seed),
+    )
+    with ThreadPoolExecutor(len(traced)) as threads:  # compilers let go of Python's lock
+        learn, act, init = threads.map(lambda program: program.compile(), traced)
     check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
-    return compiled._replace(learn=learn)
+    return compiled._replace(learn=learn, act=act, init=init)
+
+
+def seen_at_once(run: Run) -> Step:
+    """Shapes of what all environments show in one step, before anybody acts on it."""
+    step, _ = remembered(run)
+    rows = run.env.num_envs
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((rows, *x.shape), x.dtype), step.replace(action={})
+    )
 
 
 def check(run: Run, sizes: Sizes) -> None:

@@ -92,7 +92,7 @@ def restore(run: Run, compiled: Programs, step: int) -> tuple[Place, dict[str, A
     counters = Counters(**{name: host[name] for name in asdict(Counters())})
     memory = empty(run)
     seed = programs.seeded(run.seed, run.mesh)
-    state = jax.eval_shape(compiled.init, seed)
+    state = jax.eval_shape(run.agent.init, jax.random.key(0))
     carry = jax.eval_shape(lambda: run.agent.carry(run.env.num_envs))
     copied, split = meshes.copied(run.mesh), meshes.split(run.mesh)
     rows = programs.ring_sharding(run.mesh, run.config.replay)
