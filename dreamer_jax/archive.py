@@ -13,10 +13,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from dreamer_jax.faults import Damaged
+from dreamer_jax.faults import Damaged, said
 
 # Errors that say nothing about a file's content.
-NO_DAMAGE = (errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.ESTALE)
+NO_DAMAGE = (
+    *(errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.ESTALE),
+    *(errno.ENOMEM, errno.EINTR, errno.EAGAIN, errno.ETIMEDOUT, errno.EHOSTDOWN),
+)
 BLOCK = 1024  # steps in a block, over all rows; 12 MB of Atari
 
 
@@ -92,9 +95,15 @@ def read_all(file: Path) -> dict[str, np.ndarray]:
         with file.open("rb") as stream, np.load(stream) as found:
             return {name: np.asarray(found[name]) for name in found.files}
     except Exception as error:  # a changed bit makes the reader fail in any way
-        if isinstance(error, OSError) and error.errno in NO_DAMAGE:
-            raise
-        raise Damaged(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+        raise damage(file, error) from None
+
+
+def damage(path: Path, error: Exception) -> Exception:
+    """What to raise where a path could not be read: Damaged, or an error that is none of it."""
+    elsewhere = isinstance(error, OSError) and error.errno in NO_DAMAGE
+    if elsewhere or isinstance(error, jax.errors.JaxRuntimeError):  # such as no memory of a device
+        return error
+    return Damaged(f"{path} cannot be read: {said(error)}")
 
 
 def named(tree: Any) -> dict[str, Any]:

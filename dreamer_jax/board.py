@@ -4,14 +4,15 @@ A thread that writes them would die of a full disk alone, and leave the run to w
 """
 
 import os
+import platform
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tensorboardX import summary
-from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
+from tensorboardX.record_writer import RecordWriter
 
 protos: Any = event_pb2  # its classes are made when it is imported
 FLUSH_SECONDS = 10  # between two writes to the disk
@@ -21,10 +22,12 @@ class Board:
     """One file of events in a logdir; TensorBoard forgets earlier ones from `first_step` + 1 on."""
 
     def __init__(self, logdir: Path, first_step: int) -> None:
-        self._events = EventsWriter(str(logdir / "events"), f".{os.getpid()}.{first_step}")
+        when, who = int(time.time()), f"{platform.node()}.{os.getpid()}.{first_step}"
+        self._records = RecordWriter(str(logdir / f"events.out.tfevents.{when}.{who}"))
         self._flushed = time.monotonic()
         start = protos.SessionLog(status=protos.SessionLog.START)
-        self._events.write_event(protos.Event(step=first_step + 1, session_log=start))
+        self._write(protos.Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self._write(protos.Event(step=first_step + 1, session_log=start))
 
     def scalar(self, name: str, value: float, step: int) -> None:
         """A point of a curve."""
@@ -36,10 +39,13 @@ class Board:
 
     def close(self) -> None:
         """Writes what is left."""
-        self._events.close()
+        self._records.close()
 
     def _add(self, content: Any, step: int) -> None:
-        self._events.write_event(protos.Event(wall_time=time.time(), step=step, summary=content))
+        self._write(protos.Event(wall_time=time.time(), step=step, summary=content))
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self._events.flush()
+            self._records.flush()
             self._flushed = time.monotonic()
+
+    def _write(self, event: Any) -> None:
+        self._records.write(event.SerializeToString())

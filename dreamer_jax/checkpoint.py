@@ -21,6 +21,7 @@ from dreamer_jax import archive
 from dreamer_jax.faults import Damaged, Fault
 
 ARRAYS, COUNTERS, CHECKSUMS = "arrays", "counters.json", "checksums.json"
+ASIDE = ".damaged"  # suffix of checkpoints that were passed over
 
 
 def save(
@@ -79,11 +80,23 @@ def latest(directory: str | os.PathLike[str]) -> int | None:
     return max(steps(directory), default=None)
 
 
+def is_whole(directory: str | os.PathLike[str], step: int) -> bool:
+    """Whether all files of a checkpoint are as they were written."""
+    try:
+        path = _existing(directory, step)
+        _verify(path, None)
+        for file in path.glob("*.npz"):
+            archive.read_all(file)
+    except Damaged:
+        return False
+    return True
+
+
 def require_none(directory: str | os.PathLike[str]) -> None:
     """Raises Damaged if there is what once was a checkpoint, which a new run would bury."""
     for path in sorted(Path(directory).glob("*")):
-        if path.name.isdecimal() and path.is_dir():
-            raise Damaged(f"{path} was a checkpoint, but has no {CHECKSUMS}")
+        if path.name.removesuffix(ASIDE).isdecimal() and path.is_dir():
+            raise Damaged(f"{path} was a checkpoint, but none is whole any more")
 
 
 class Found(NamedTuple):
@@ -99,19 +112,29 @@ def newest(directory: str | os.PathLike[str], load: Callable[[int], Any]) -> Fou
 
     Raises Damaged if there is none.
     """
-    notes: list[str] = []
-    for step in reversed(steps(directory)):
+    notes, tried = list[str](), set[int]()
+    while left := set(steps(directory)) - tried:
+        tried.add(step := max(left))
         try:
             return Found(step, load(step), notes)
-        except Damaged as error:
-            notes.append(f"checkpoint {step} is damaged and passed over: {error}")
+        except (Damaged, FileNotFoundError) as error:
+            if step in steps(directory):  # else a process that trains has just removed it
+                notes.append(f"checkpoint {step} is damaged and passed over: {error}")
     raise Damaged(f"no checkpoint in {directory} is whole: {'; '.join(notes)}")
 
 
-def discard(directory: str | os.PathLike[str], after: int) -> None:
-    """Removes the checkpoints of all steps after this one."""
+def set_aside(directory: str | os.PathLike[str], after: int) -> None:
+    """Renames the checkpoints of all steps after this one, which could not be restored.
+
+    What is wrong with them may be curable; they are removed by nobody but the user.
+    """
     root = Path(directory).absolute()
-    _expire(root, (step for step in steps(root) if step > after))
+    for step in steps(root):
+        if step > after:
+            aside = root / f"{step}{ASIDE}"
+            if aside.exists():
+                shutil.rmtree(aside)
+            (root / str(step)).rename(aside)
 
 
 def restore(
@@ -132,8 +155,11 @@ def restore(
         if name not in saved:
             raise Fault(f"checkpoint {path} has no {name!r}, only {sorted(saved)}")
         _require_equal(f"checkpoint {path}", name, _arrays(saved[name]), _arrays(tree))
-    with _context():
-        return ocp.load_checkpointables(str(path / ARRAYS), abstract)
+    try:
+        with _context():
+            return ocp.load_checkpointables(str(path / ARRAYS), abstract)
+    except Exception as error:  # checksums may be right where what they are of is not
+        raise archive.damage(path / ARRAYS, error) from None
 
 
 def placed(shapes: Any, sharding: Any) -> Any:
@@ -145,10 +171,19 @@ def placed(shapes: Any, sharding: Any) -> Any:
 
 
 def read_host(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
-    """The counters saved with a checkpoint. Raises FileNotFoundError where there is none."""
+    """The counters saved with a checkpoint. Raises FileNotFoundError where there is none.
+
+    Raises Damaged where they are not what was written, or no JSON object.
+    """
     path = _existing(directory, step)
     _verify(path, ())
-    return json.loads((path / ARRAYS / COUNTERS).read_text())
+    try:
+        host = json.loads((path / ARRAYS / COUNTERS).read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise archive.damage(path / ARRAYS / COUNTERS, error) from None
+    if not isinstance(host, dict):
+        raise Damaged(f"{path / ARRAYS / COUNTERS} holds no counters")
+    return host
 
 
 def read_arrays(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
@@ -172,23 +207,26 @@ def _expire(root: Path, old: Iterable[int]) -> None:
 
 
 def _sweep(root: Path) -> None:
-    """Removes what interrupted saves and expired checkpoints left: `<step>.<anything>`."""
+    """Removes the folders that interrupted saves and expired checkpoints left: `<step>.<...>`."""
     for path in root.glob("*.*"):
-        if path.name.split(".")[0].isdecimal():
+        ours = path.name.split(".")[0].isdecimal() and path.suffix != ASIDE
+        if ours and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
 
 
-def _verify(path: Path, items: Iterable[str]) -> None:
-    """Raises Damaged unless the files of these items, and those of no item, are as written."""
-    few = set(items)
+def _verify(path: Path, items: Iterable[str] | None) -> None:
+    """Raises Damaged unless files of these items (None: all), and of no item, are as written."""
+    there = {folder.name for folder in (path / ARRAYS).glob("*") if folder.is_dir()}
+    few = there if items is None else set(items)
 
     def of_these(sums: dict[str, str]) -> dict[str, str]:
-        return {name: x for name, x in sums.items() if "/" not in name or name.split("/")[0] in few}
+        every = items is None
+        return {k: x for k, x in sums.items() if every or "/" not in k or k.split("/")[0] in few}
 
     try:
         expected = of_these(json.loads((path / CHECKSUMS).read_text()))
-    except (OSError, ValueError, AttributeError) as error:
-        raise Damaged(f"{path / CHECKSUMS} cannot be read: {error}") from None
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise archive.damage(path / CHECKSUMS, error) from None
     found = of_these(_checksums(path / ARRAYS, few))
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
@@ -203,8 +241,11 @@ def _checksums(folder: Path, items: Iterable[str]) -> dict[str, str]:
         if file.is_symlink():
             raise Damaged(f"{file} points elsewhere")
         if file.is_file():
-            with file.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            try:
+                with file.open("rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            except OSError as error:
+                raise archive.damage(file, error) from None
             sums[file.relative_to(folder).as_posix()] = digest
     return sums
 
@@ -221,8 +262,8 @@ def _context() -> ocp.Context:
 def _metadata(path: Path) -> Any:
     try:
         return ocp.checkpointables_metadata(str(path / ARRAYS))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"{path / ARRAYS}: {' '.join(str(error).split())}") from None
+    except Exception as error:  # somebody else's may be anything
+        raise archive.damage(path / ARRAYS, error) from None
 
 
 def _publish(fresh: Path, path: Path) -> None:
@@ -235,7 +276,8 @@ def _publish(fresh: Path, path: Path) -> None:
 
 
 def _is_complete(path: Path) -> bool:
-    return path.name.isdecimal() and (path / CHECKSUMS).is_file()
+    number = path.name.isdecimal() and path.name == str(int(path.name))
+    return number and (path / CHECKSUMS).is_file()
 
 
 def _existing(directory: str | os.PathLike[str], step: int) -> Path:

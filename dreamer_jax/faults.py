@@ -11,3 +11,11 @@ class Damaged(Fault):
 
 class Diverged(Fault):
     """A loss or a parameter is not finite any more."""
+
+
+def said(error: Exception) -> str:
+    """An error in one line, without the number that the system has for it."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror + (f": {error.filename}" if error.filename else "")
+    return " ".join(text.split())

@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 
 from dreamer_jax.config import Train
-from dreamer_jax.faults import Diverged
+from dreamer_jax.faults import Diverged, Fault
 from dreamer_jax.logger import Logger
 from dreamer_jax.progress import Progress
 from dreamer_jax.tally import Tally
@@ -77,7 +78,9 @@ class Journal:
                 self.settle()
         finally:
             self.progress.close()
-            self.logger.close()
+            # What has ended the run is said, not that the rest of the record is lost with it.
+            with suppress(Fault) if kind else nullcontext():
+                self.logger.close()
 
     def state(self) -> dict[str, Any]:
         """What a later part of the run has to know, as JSON holds it; nothing may be pending."""
@@ -129,30 +132,44 @@ class Journal:
         step, updates = self.logged
         self.pending = Pending(counters, step, sums, counters.updates - updates)
         self.logged = [counters.step, counters.updates]
+        self._scalars(counters, {**self._rates(counters, restarts), **means(self.recent)})
+        self.recent.clear()
+        self.since = (counters.step, counters.updates, time.monotonic())
+
+    def conclude(self, counters: Any, seen: Any, sums: dict[str, jax.Array], restarts: int) -> None:
+        """Writes what came together since the last line of metrics, and the episodes in `seen`.
+
+        For whoever does not go on; a run that does, from the same step, writes it anew.
+        """
+        running, recent = self.running.add(seen), [*self.recent]
+        for i in np.flatnonzero(seen.is_last).tolist():
+            recent.append(running.row(i))
+            self.logger.episode(counters.step, **recent[-1], env=i)
+        step, updates = self.logged
+        if counters.step > step:
+            values = {**self._rates(counters, restarts), **means(recent)}
+            values |= average(sums, counters.updates - updates)
+            self._scalars(counters, values, unfinished=True)
+
+    def _rates(self, counters: Any, restarts: int) -> dict[str, float]:
+        """How fast the run was since the last line of metrics."""
         step, updates, then = self.since
-        now = time.monotonic()
-        elapsed = max(now - then, 1e-9)
-        rates: dict[str, float] = {
+        elapsed = max(time.monotonic() - then, 1e-9)
+        return {
             "speed/frames_per_second": (counters.step - step) * self.frames_per_step / elapsed,
             "speed/updates_per_second": (counters.updates - updates) / elapsed,
             "env/restarts": restarts,
         }
-        if self.recent:
-            for key in sorted(self.recent[0].keys() - {"length"}):
-                mean = float(np.mean([episode[key] for episode in self.recent]))
-                rates[f"episode/mean_{key.removeprefix('event/')}"] = mean
-            self.recent.clear()
-        self._scalars(counters, rates)
-        self.since = (counters.step, counters.updates, now)
 
     def settle(self) -> None:
         """Writes what is pending. Raises Diverged if a loss is not finite."""
         if self.pending is None:
             return
         (counters, since, sums, updates), self.pending = self.pending, None
-        means = {k: float(v) / max(1, updates) for k, v in jax.device_get(sums).items()}
-        self._scalars(counters, means)
-        wrong = [k for k, v in means.items() if k.startswith("loss/") and not math.isfinite(v)]
+        values = average(sums, updates)
+        if values:
+            self._scalars(counters, values)
+        wrong = [k for k, v in values.items() if k.startswith("loss/") and not math.isfinite(v)]
         if wrong:
             span = f"between steps {since} and {counters.step}"
             raise Diverged(f"not finite any more {span}: {', '.join(wrong)}")
@@ -187,9 +204,43 @@ class Journal:
         for key, view in views.items():
             self.logger.image(counters.step, f"report/{key}", picture(np.asarray(view)))
 
-    def _scalars(self, counters: Any, values: dict[str, float]) -> None:
+    def _scalars(self, counters: Any, values: dict[str, float], unfinished: bool = False) -> None:
         frames = counters.step * self.frames_per_step
-        self.logger.scalars(counters.step, frames, counters.seconds, values)
+        self.logger.scalars(counters.step, frames, counters.seconds, values, unfinished)
+
+
+def means(episodes: list[dict[str, float]]) -> dict[str, float]:
+    """Mean score of episodes, and of the sum of each event in them; nothing of none."""
+    keys = sorted(episodes[0].keys() - {"length"}) if episodes else []
+    return {
+        f"episode/mean_{key.removeprefix('event/')}": float(np.mean([x[key] for x in episodes]))
+        for key in keys
+    }
+
+
+def average(sums: dict[str, jax.Array], updates: int) -> dict[str, float]:
+    """The mean of each metric over the updates that they are sums over; nothing over none."""
+    return {k: float(v) / updates for k, v in jax.device_get(sums).items()} if updates else {}
+
+
+def checked(past: Any, env: Any) -> dict[str, Any]:
+    """The `state` of a journal of `env`, read from JSON; ValueError or TypeError if it is not."""
+    running, keys = Tally.of(past["running"]), {"score", *env.event_keys}
+    columns = [running.length, *running.sums.values()]
+    recent, latest = past.get("recent", []), past.get("latest")
+    logged, reached = past.get("logged", [0, 0]), past.get("reached", [])
+    right = (
+        running.sums.keys() == keys
+        and all(x.shape == (env.num_envs,) and x.dtype.kind in "if" for x in columns)
+        and all(episode.keys() == {"length", *keys} for episode in recent)
+        and all(isinstance(x, (int, float)) for episode in recent for x in episode.values())
+        and (latest is None or isinstance(latest, (int, float)))
+        and all(isinstance(name, str) for name in reached)
+        and [type(number) for number in logged] == [int, int]
+    )
+    if not right:
+        raise ValueError("not the state of a journal of this environment")
+    return past
 
 
 def picture(view: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Trains or evaluates: python -m dreamer_jax.main --env=atari_pong"""
 
 import errno
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from dreamer_jax import config as config_
 from dreamer_jax.agents import dreamer
 from dreamer_jax.agents.transfer import inherit
 from dreamer_jax.evaluate import Player
-from dreamer_jax.faults import Fault
+from dreamer_jax.faults import Fault, said
 from dreamer_jax.options import FLAGS, Setup, decide, stored
 from dreamer_jax.preflight import measure, preflight
 from dreamer_jax.run import Run
@@ -28,6 +29,7 @@ from dreamer_jax.train import train
 from dreamer_jax.types import Agent, AgentState
 from envs.vector import EnvironmentFailed
 
+NO_MEMORY = "RESOURCE_EXHAUSTED"  # as XLA says it
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # nobody's mistake
 EVAL_ENVS = 16  # environments played side by side in an evaluation
 # Seeds of the episodes that evaluations play, apart from those of training and from each other.
@@ -49,7 +51,9 @@ def main(argv: Sequence[str]) -> int:
         if FLAGS.deterministic:
             flag = "--xla_gpu_deterministic_ops=true"
             os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
-        absl_logging.set_verbosity(absl_logging.FATAL)  # orbax logs what it raises
+        # Orbax logs what it raises, and leaves other tasks that failed with it to be found.
+        absl_logging.set_verbosity(absl_logging.FATAL)
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         heap.keep_freed_memory()
         cache.keep_compiled_programs()
         task = {"train": training, "eval": evaluation}[FLAGS.mode]()
@@ -61,12 +65,16 @@ def main(argv: Sequence[str]) -> int:
         task()
     except (Fault, EnvironmentFailed, OSError) as error:
         return complain(error, 1)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if isinstance(error, jax.errors.JaxRuntimeError) and NO_MEMORY not in str(error):
+            raise
+        return complain(Fault(f"out of memory: {error}; what was saved stays as it is"), 1)
     return 0
 
 
 def complain(error: Exception, code: int) -> int:
     """Explains an error in one line; returns the exit code."""
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"error: {said(error)}", file=sys.stderr)
     return code
 
 
@@ -80,20 +88,44 @@ def interruptible(argv: Sequence[str]) -> int:
 
 def training() -> Callable[[], Any]:
     """Checks everything that a user can get wrong; what it returns only has to be called."""
+    before = saved.state(options.place())
     setup = decide()
+    directory = setup.logdir / "checkpoints"
+    done = checkpoint.latest(directory) or 0
+    if done >= setup.config.train.steps and checkpoint.is_whole(directory, done):
+        text = f"{setup.logdir} is at step {done} of {setup.config.train.steps}"
+        text = f"{text}: nothing is left to do; --steps takes it further"
+        return partial(print, text, file=sys.stderr)
+    with ExitStack() as opened:
+        run = prepared(setup, opened)
+        sizes = measure(run)
+        lock = saved.lock(setup.logdir)
+        opened.callback(saved.unlock, setup.logdir, lock)
+        if saved.state(setup.logdir) != before:
+            raise ValueError(f"another process has just changed {setup.logdir}; please try again")
+        compiled = preflight(run, sizes)
+        config = config_.to_dict(setup.config)
+        found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
+        saved.write(setup.logdir, found)
+        kept = opened.pop_all()
+
+    def task() -> None:
+        with kept:
+            train(run, compiled)
+
+    return task
+
+
+def prepared(setup: Setup, opened: ExitStack) -> Run:
+    """What the loop is given; `opened` closes its environments."""
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
-    done = checkpoint.latest(setup.logdir / "checkpoints") or 0
-    if done >= config.train.steps:
-        text = f"{setup.logdir} is at step {done} of {config.train.steps}: nothing is left to do"
-        return partial(print, f"{text}; --steps takes it further", file=sys.stderr)
     mesh.divides(devices, "train.envs", config.train.envs)
     mesh.divides(devices, "replay.batch", config.replay.batch)
     env = envs.make(setup.env, config.env, config.train.envs, setup.seed)
-    agent = dreamer.make(config, env.obs_space, env.act_space)
-    opened = ExitStack()
     opened.callback(env.close)
+    agent = dreamer.make(config, env.obs_space, env.act_space)
     evaluate_, failure = periodic_evaluation(setup, agent, opened)
-    run = Run(
+    return Run(
         agent=agent,
         env=env,
         config=config,
@@ -104,23 +136,6 @@ def training() -> Callable[[], Any]:
         begin=beginning(setup, agent),
         evaluation_failure=failure,
     )
-    sizes = measure(run)
-    lock = saved.lock(setup.logdir)
-    try:
-        compiled = preflight(run, sizes)
-    except ValueError:
-        saved.abandon(setup.logdir, lock)
-        raise
-    saved.write(
-        setup.logdir,
-        {**setup._asdict(), "config": config_.to_dict(config), "logdir": str(setup.logdir)},
-    )
-
-    def task() -> None:
-        with lock, opened:
-            train(run, compiled)
-
-    return task
 
 
 def evaluation() -> Callable[[], Any]:
@@ -189,7 +204,7 @@ def beginning(setup: Setup, agent: Agent) -> Callable[[AgentState], AgentState]:
     if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
         return lambda state: state
     source = Path(setup.config.train.world_model)
-    return inherit(agent, restored(stored(source))[1], source)
+    return inherit(agent, restored(stored(source, setup.env))[1], source)
 
 
 if __name__ == "__main__":

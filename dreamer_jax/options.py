@@ -10,8 +10,8 @@ from absl import flags
 
 import configs
 import envs
-from dreamer_jax import checkpoint, saved
 from dreamer_jax import config as config_
+from dreamer_jax import saved
 from dreamer_jax.config import Config
 from dreamer_jax.override import override
 
@@ -46,20 +46,26 @@ class Setup(NamedTuple):
     logdir: Path
 
 
-def decide() -> Setup:
-    """Reads flags and logdir; ValueError where they are wrong or contradict each other."""
+def place() -> Path:
+    """The logdir; ValueError where no flag says which."""
     if not FLAGS.env and not FLAGS.logdir:
         raise ValueError("--env is needed, such as --env=cartpole, or the --logdir of a run")
     name = f"{FLAGS.env}-seed{FLAGS.seed or 0}"
-    logdir = Path(FLAGS.logdir or Path("logdir") / re.sub(r"[^\w.-]+", "_", name))
+    return Path(FLAGS.logdir or Path("logdir") / re.sub(r"[^\w.-]+", "_", name))
+
+
+def decide() -> Setup:
+    """Reads flags and logdir; ValueError where they are wrong or contradict each other."""
+    logdir = place()
     if logdir.exists() and not logdir.is_dir():
         raise ValueError(f"--logdir={logdir} is a file")
     if saved.exists(logdir):
         return resumed(logdir)
-    if checkpoint.steps(logdir / "checkpoints"):
-        raise ValueError(f"{logdir} has checkpoints, but no {saved.NAME} that tells what they are")
     if FLAGS.mode != "train":
         raise ValueError(f"no run in {logdir}: it has no {saved.NAME}")
+    if others := [name for name in saved.RECORD if (logdir / name).exists()]:
+        text = f"{logdir} has {', '.join(others)}, but no {saved.NAME} that tells of which run"
+        raise ValueError(f"{text}; use another --logdir")
     if not FLAGS.env:
         raise ValueError(f"--env is needed to start a run in {logdir}")
     family = envs.family(FLAGS.env)
@@ -69,9 +75,18 @@ def decide() -> Setup:
     return Setup(FLAGS.env, preset, FLAGS.seed or 0, config, devices, logdir)
 
 
-def stored(logdir: Path) -> Setup:
-    """The run that was started in `logdir`, as it was started."""
+def stored(logdir: Path, trusted: str | None = None) -> Setup:
+    """The run that was started in `logdir`, as it was started.
+
+    trusted: the environment that the user has named. ValueError for another one that would import
+        a module: a config of somebody else's is no reason to run code.
+    """
+    saved.require_plain(logdir)
     run = saved.read(logdir)
+    module, colon, _ = run["env"].removeprefix("gym:").partition(":")
+    if colon and run["env"] != trusted:
+        text = f"{logdir} would import the module {module!r}: if you trust it, say so by"
+        raise ValueError(f"{text} --env={run['env']}")
     like = configs.load(run["preset"], envs.family(run["env"]), envs.default_options(run["env"]))
     config = saved.rebuild(like, run["config"])
     return Setup(run["env"], run["preset"], run["seed"], config, run["mesh"], logdir)
@@ -79,7 +94,7 @@ def stored(logdir: Path) -> Setup:
 
 def resumed(logdir: Path) -> Setup:
     """The run that was started in `logdir`; a flag that says otherwise is an error."""
-    before = stored(logdir)
+    before = stored(logdir, FLAGS.env)
     changed = saved.changed_versions(saved.read(logdir))
     devices = before.mesh if FLAGS.mesh is None else FLAGS.mesh
     if devices != before.mesh:

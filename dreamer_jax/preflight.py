@@ -1,7 +1,8 @@
-"""Whether a run fits into memory, found out before anything is allocated."""
+"""Whether a run fits into memory and onto the disk, found out before anything is allocated."""
 
 import bisect
 import math
+import shutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,7 @@ def measure(run: Run) -> Sizes:
     state = jax.eval_shape(run.agent.init, jax.random.key(0))
     sizes = Sizes(size(step), size(latent), size(state), temporary=0)
     check(run, sizes)
+    require_disk(run, sizes)
     return sizes
 
 
@@ -83,6 +85,19 @@ def check(run: Run, sizes: Sizes) -> None:
         require(run, "memory of the device", on_device, device)
         # What is fetched from a device of its own is there twice until the next update.
         require(run, "memory of the host", partial(on_host, 2), host)
+
+
+def require_disk(run: Run, sizes: Sizes) -> None:
+    """ValueError unless the disk has room for a checkpoint: it would be missed after hours."""
+    logdir = run.logdir.absolute()
+    there = next(path for path in (logdir, *logdir.parents) if path.exists())
+    need = sizes.state + run.config.replay.capacity * sizes.latent
+    free = shutil.disk_usage(there).free
+    if need > free:
+        raise ValueError(
+            f"a checkpoint takes {need / 1e9:.3f} GB, but only {free / 1e9:.3f} GB are free for "
+            f"{logdir}; a smaller replay.capacity or another --logdir may fit"
+        )
 
 
 def needed_on_device(config: Config, sizes: Sizes, devices: int, capacity: int) -> int:

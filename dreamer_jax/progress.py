@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TextIO
 
 from tqdm import tqdm
@@ -13,6 +14,8 @@ LINE_SECONDS = 10.0  # between two plain lines
 
 class Progress:
     """One line on stderr: steps, updates, frames/s, updates/s, latest score, time left.
+
+    Where nobody can read it any more, such as after a terminal was closed, it is not shown.
 
     Rates are over the last interval, not since the start. `step`, `frames` and `updates` are
     counters since the beginning of the run, those before a resume included.
@@ -49,17 +52,19 @@ class Progress:
 
     def write(self, text: str) -> None:
         """Prints a line of its own, above the bar if there is one."""
-        if self._bar is None:
-            print(text, file=self._stream, flush=True)
-        else:
-            self._bar.write(text, file=self._stream)
+        with suppress(OSError):
+            if self._bar is None:
+                print(text, file=self._stream, flush=True)
+            else:
+                self._bar.write(text, file=self._stream)
 
     def close(self) -> None:
         """Shows the last counters and leaves them standing."""
         if self._latest is not None:
             self._show(time.monotonic())
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()
 
     def _show(self, now: float) -> None:
         assert self._latest is not None and self._shown is not None
@@ -79,7 +84,8 @@ class Progress:
             self.write(line)
         else:
             self._bar.n = step
-            self._bar.set_description_str(line)
+            with suppress(OSError):
+                self._bar.set_description_str(line)
 
 
 def describe(

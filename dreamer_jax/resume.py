@@ -11,6 +11,7 @@ import numpy as np
 from dreamer_jax import archive, checkpoint, programs
 from dreamer_jax import mesh as meshes
 from dreamer_jax.faults import Damaged, Diverged
+from dreamer_jax.journal import checked
 from dreamer_jax.programs import Programs
 from dreamer_jax.run import Counters, Learner, Place, Run, ring, row_capacity
 from dreamer_jax.saver import Snapshot
@@ -29,7 +30,7 @@ def start(run: Run, compiled: Programs) -> tuple[Place, dict[str, Any], list[str
         return begin(run, compiled), {}, []
     step, (place, past), notes = checkpoint.newest(directory, partial(restore, run, compiled))
     # Their experience will be written over.
-    checkpoint.discard(directory, after=step)
+    checkpoint.set_aside(directory, after=step)
     if run.env.lost:
         notes.append(f"{run.env.lost} episodes did not repeat themselves: cut off as truncated")
     return place, past, notes
@@ -57,7 +58,7 @@ def snapshot(
 
     written: blocks of the replay ring that are on disk already, counted from the beginning of the
         run.
-    Raises Diverged if a loss or a parameter is not finite.
+    Raises Diverged if a loss or anything that was learnt is not finite.
     """
     (_, state, memory, carry, sums), counters, _ = place
     items = {
@@ -69,7 +70,8 @@ def snapshot(
     # Copies: on a CPU these arrays would be views of memory that the next step writes over.
     items = jax.tree.map(np.array, jax.device_get(items))
     losses = {k: x for k, x in items["sums"].items() if k.startswith("loss/")}
-    require_finite(items["agent"].params | losses, journal["logged"][0], counters.step)
+    learnt = archive.named(losses) | archive.named(items["agent"])
+    require_finite(learnt, journal["logged"][0], counters.step)
     length, blocks = block_length(run), full_blocks(run, counters)
     host = {**asdict(counters), "journal": journal, "first_block": blocks.start}
 
@@ -88,8 +90,7 @@ def snapshot(
 def restore(run: Run, compiled: Programs, step: int) -> tuple[Place, dict[str, Any]]:
     """The inverse of `snapshot`. Raises Damaged where a file is not what was written."""
     directory = run.logdir / "checkpoints"
-    host = checkpoint.read_host(directory, step)
-    counters = Counters(**{name: host[name] for name in asdict(Counters())})
+    counters, past = standing(run, step, checkpoint.read_host(directory, step))
     memory = empty(run)
     seed = programs.seeded(run.seed, run.mesh)
     state = jax.eval_shape(run.agent.init, jax.random.key(0))
@@ -114,7 +115,20 @@ def restore(run: Run, compiled: Programs, step: int) -> tuple[Place, dict[str, A
     except ValueError as error:
         raise Damaged(f"the episodes of checkpoint {step} cannot go on: {error}") from None
     learner = Learner(seed, items["agent"], memory, items["acting"], items["sums"])
-    return Place(learner, counters, seen), host["journal"]
+    return Place(learner, counters, seen), past
+
+
+def standing(run: Run, step: int, host: Any) -> tuple[Counters, dict[str, Any]]:
+    """Counters and the journal's state, as saved. Raises Damaged if that is not what they are."""
+    try:
+        past = checked(host["journal"], run.env)
+        kinds = {"step": int, "updates": int, "seconds": float}
+        counters = Counters(**{name: kind(host[name]) for name, kind in kinds.items()})
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        raise Damaged(f"the counters of checkpoint {step} are not those of such a run") from None
+    if counters.step != step or step % run.env.num_envs or counters.updates < 0:
+        raise Damaged(f"the counters of checkpoint {step} say step {counters.step}")
+    return counters, past
 
 
 def experience(run: Run, memory: ReplayState, counters: Counters) -> Iterator[tuple[int, Any]]:
@@ -146,9 +160,9 @@ def at(run: Run, step: int) -> jax.Array:
     return jax.device_put(np.int32(step), meshes.copied(run.mesh))
 
 
-def require_finite(tree: Any, since: int, step: int) -> None:
-    """Raises Diverged, naming them, if leaves hold NaN or infinity."""
-    wrong = [name for name, x in archive.named(tree).items() if not np.isfinite(x).all()]
+def require_finite(arrays: dict[str, Any], since: int, step: int) -> None:
+    """Raises Diverged, naming them, if arrays hold NaN or infinity."""
+    wrong = [name for name, x in arrays.items() if not np.isfinite(x).all()]
     if wrong:
         more = f" and {len(wrong) - 5} more" * (len(wrong) > 5)
         span = f"between steps {since} and {step}"

@@ -15,6 +15,8 @@ from dreamer_jax import __version__
 
 NAME = "config.json"
 LOCK = "lock"
+FOLDERS = ("checkpoints", "replay")
+RECORD = (*FOLDERS, "metrics.jsonl", "episodes.jsonl", "milestones.jsonl")
 KINDS = {
     **{"env": str, "preset": str, "seed": int, "config": dict, "mesh": str},
     "versions": dict,
@@ -32,8 +34,33 @@ def write(logdir: Path, run: dict[str, Any]) -> None:
     logdir.mkdir(parents=True, exist_ok=True)
     begun = read(logdir)["versions"] if exists(logdir) else versions()
     partial = logdir / f"{NAME}.partial"
-    partial.write_text(json.dumps({**run, "versions": begun}, indent=2) + "\n")
-    partial.replace(logdir / NAME)  # complete or absent
+    try:
+        with partial.open("w") as file:
+            file.write(json.dumps({**run, "versions": begun}, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # complete or absent after a loss of power, too
+        partial.replace(logdir / NAME)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(error.errno, f"{error.strerror}: {logdir / NAME}") from error
+
+
+def state(logdir: Path) -> tuple[bytes, set[str]]:
+    """What decides how to go on: the config, and which checkpoints there are."""
+    config, checkpoints = logdir / NAME, logdir / "checkpoints"
+    names = {path.name for path in checkpoints.iterdir()} if checkpoints.is_dir() else set()
+    return config.read_bytes() if config.is_file() else b"", names
+
+
+def require_plain(logdir: Path) -> None:
+    """ValueError if anything that belongs to a run is a link, or neither file nor folder.
+
+    Whoever made such a run could have it write, or remove, what lies elsewhere.
+    """
+    below = [path for name in FOLDERS for path in (logdir / name).rglob("*")]
+    for path in [*logdir.glob("*"), *below]:
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path} is a link, or no plain file: such a run is left alone")
 
 
 def lock(logdir: Path) -> TextIO:
@@ -54,16 +81,20 @@ def lock(logdir: Path) -> TextIO:
     if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
         file.close()  # whoever held it has just abandoned the logdir
         return lock(logdir)
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {platform.node()}\n")
-    file.flush()
+    holder = f"process {os.getpid()} on {platform.node()}\n"
+    try:
+        file.truncate(0)
+        os.write(file.fileno(), holder.encode())
+    except OSError as error:
+        unlock(logdir, file)
+        raise OSError(error.errno, f"{error.strerror}: {path}") from error
     return file
 
 
-def abandon(logdir: Path, held: TextIO) -> None:
+def unlock(logdir: Path, held: TextIO) -> None:
     """Gives back a lock; a `logdir` in which nothing has begun goes with it."""
     with held:
-        if [path.name for path in logdir.iterdir()] == [LOCK]:
+        if logdir.is_dir() and [path.name for path in logdir.iterdir()] == [LOCK]:
             (logdir / LOCK).unlink()
             logdir.rmdir()
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from dreamer_jax import archive, checkpoint
 from dreamer_jax.config import Train
-from dreamer_jax.faults import Damaged, Fault
+from dreamer_jax.faults import Damaged, Fault, said
 
 
 class Snapshot(NamedTuple):
@@ -63,8 +63,7 @@ class Saver:
             try:
                 writing.result()
             except (OSError, ValueError) as error:  # orbax says it with a ValueError
-                reason = " ".join(str(error).split())
-                raise Fault(f"cannot save in {self.checkpoints}: {reason}") from error
+                raise Fault(f"cannot save in {self.checkpoints}: {said(error)}") from error
 
     def _write(self, snapshot: Snapshot) -> None:
         step, items, host, files, blocks = snapshot
@@ -77,8 +76,8 @@ class Saver:
 
     def _first_block(self, step: int) -> float:
         try:
-            return checkpoint.read_host(self.checkpoints, step)["first_block"]
-        except Damaged:
+            return int(checkpoint.read_host(self.checkpoints, step)["first_block"])
+        except (Damaged, KeyError, TypeError, ValueError):
             return math.inf
 
 

@@ -47,6 +47,8 @@ def train(run: Run, compiled: Programs) -> AgentState:
                     save(run, compiled, journal, saver, place)
             save(run, compiled, journal, saver, place)
             saver.wait()
+            sums, restarts = place.learner.sums, run.env.restarts
+            journal.conclude(place.counters, place.seen, sums, restarts)
             journal.ended(place.counters)
             if failure := run.failure():
                 journal.say(failure)
@@ -147,9 +149,11 @@ def put(mesh: Mesh, seen: Any, index: int) -> tuple[Step, jax.Array]:
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turns the first SIGINT or SIGTERM into a request to stop; a second one ends the process."""
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop; a second one is deadly."""
     received: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        numbers.append(signal.SIGHUP)
 
     def remember(number: int, _: Any) -> None:
         received.append(number)

@@ -30,10 +30,15 @@ class Record:
         self.length = np.zeros(num_envs, np.int64)  # actions in the episode; 0 if it is over
         self._actions: list[dict[str, np.ndarray]] = []  # [E, k] per key, the newest last
         self._act_space = act_space
-        rows = (num_envs,)
-        self._shapes = dict.fromkeys(("episodes", "over", "length"), rows)
-        self._shapes |= {f"seen/{name}": rows for name in (*FLAGS, *event_keys)}
-        self._shapes |= {f"seen/obs/{key}": rows + _shape(x) for key, x in obs_space.items()}
+        # What a snapshot holds but for actions: [E, ...] and dtype of each array.
+        seen = dict.fromkeys(FLAGS, bool) | dict.fromkeys(("reward", *event_keys), np.float32)
+        kinds = {"episodes": np.int64, "over": bool, "length": np.int64}
+        kinds |= {f"seen/{name}": kind for name, kind in seen.items()}
+        self._arrays: dict[str, tuple[tuple[int, ...], np.dtype]] = {
+            name: ((num_envs,), np.dtype(kind)) for name, kind in kinds.items()
+        }
+        for key, space in obs_space.items():
+            self._arrays[f"seen/obs/{key}"] = (num_envs, *_shape(space)), np.dtype(space.dtype)
 
     def begin(self, episodes: np.ndarray | None) -> None:
         """All rows begin an episode, `episodes` [E] or 0. Raises ValueError for another shape."""
@@ -79,7 +84,7 @@ class Record:
 
         Raises ValueError, and changes nothing, if they do not fit together or this environment.
         """
-        self._require_shapes(snapshot)
+        self._require_arrays(snapshot)
         length, over = snapshot["length"].astype(np.int64), snapshot["over"].astype(bool)
         if (length < 0).any() or length[over].any() or (snapshot["episodes"] < 0).any():
             raise ValueError(f"a snapshot cannot have the lengths {length} with over {over}")
@@ -125,12 +130,17 @@ class Record:
         """As many steps as the longest running episode has."""
         return self._actions[len(self._actions) - int(self.length.max()) :]
 
-    def _require_shapes(self, snapshot: dict[str, np.ndarray]) -> None:
-        total = int(np.sum(snapshot.get("length", 0)))
-        acted = {f"actions/{key}": (total, *_shape(x)) for key, x in self._act_space.items()}
-        shapes = {key: np.shape(value) for key, value in snapshot.items()}
-        if shapes != (expected := self._shapes | acted):
-            raise ValueError(f"expected a snapshot with the shapes {expected}, got {shapes}")
+    def _require_arrays(self, snapshot: dict[str, np.ndarray]) -> None:
+        found = {key: (np.shape(value), value.dtype) for key, value in snapshot.items()}
+        right = found.get("length") == self._arrays["length"]
+        total = int(np.sum(snapshot["length"])) if right else 0
+        expected = dict(self._arrays)
+        for key, space in self._act_space.items():
+            expected[f"actions/{key}"] = (total, *_shape(space)), no_actions(space, 0).dtype
+        if found != expected:
+            wrong = sorted(k for k in found | expected if found.get(k) != expected.get(k))
+            told = "; ".join(f"{k} {found.get(k)}, not {expected.get(k)}" for k in wrong)
+            raise ValueError(f"not a snapshot of these environments: {told}")
 
 
 def _packed(seen: Timestep) -> dict[str, np.ndarray]:

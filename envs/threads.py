@@ -1,9 +1,10 @@
 """An environment whose work is done by threads, for emulators that let Python run meanwhile."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import traceback
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
-from envs.vector import Outcome
+from envs.vector import CopyFailed, Outcome
 
 
 class Playable(Protocol):
@@ -41,7 +42,7 @@ class ThreadCopy:
             self._start()
 
     def begin(self) -> Any:
-        """Waits for the first observation."""
+        """Waits for the first observation. Raises CopyFailed."""
         if self._awaited != self._seed:
             self._start()
         obs = self._result()
@@ -53,7 +54,7 @@ class ThreadCopy:
         self._work = self._threads.submit(self._game.step, action)
 
     def receive(self) -> Outcome:
-        """Waits for the step to be done."""
+        """Waits for the step to be done. Raises CopyFailed."""
         outcome = self._result()
         if outcome.terminated or outcome.truncated:
             # The next episode begins while the agent learns from the end of this one.
@@ -62,7 +63,8 @@ class ThreadCopy:
         return outcome
 
     def restart(self) -> None:
-        """Never called: an error in a thread is the caller's to see."""
+        """Has nothing asked for, as in the beginning; each episode begins from nothing anyway."""
+        self._awaited, self._playing = None, False
 
     def close(self) -> None:
         """Stops the threads and closes the environment."""
@@ -71,11 +73,14 @@ class ThreadCopy:
 
     def _start(self) -> None:
         if self._work is not None:
-            self._result()
+            wait([self._work])  # whatever has become of it, nobody asks for it any more
         self._awaited = self._seed
         self._work = self._threads.submit(self._game.start, self._seed)
 
     def _result(self) -> Any:
         assert self._work is not None, "nothing was asked for"
-        result, self._work = self._work.result(), None
-        return result
+        work, self._work = self._work, None
+        try:
+            return work.result()
+        except Exception:
+            raise CopyFailed(traceback.format_exc()) from None

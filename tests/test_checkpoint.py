@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -110,13 +111,17 @@ def test_half_a_directory_is_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "7.new.orbax-checkpoint-tmp" / "replay").mkdir(parents=True)
     (tmp_path / "8").write_text("a file")
     (tmp_path / "notes.txt").write_text("not ours")
-    assert checkpoint.latest(tmp_path) == 5
+    (tmp_path / "5.txt").write_text("not ours")
+    shutil.copytree(tmp_path / "5", tmp_path / "007")  # no name that a step has
+    shutil.copytree(tmp_path / "5", tmp_path / "\u0663")  # a digit to Python
+    assert checkpoint.steps(tmp_path) == [5]
     with pytest.raises(FileNotFoundError, match="no complete checkpoint of step 6"):
         checkpoint.restore(tmp_path, 6, {"replay": abstract(ring())})
     with pytest.raises(FileNotFoundError, match="no complete checkpoint of step 7"):
         checkpoint.read_host(tmp_path, 7)
     save(tmp_path, 9, {"replay": ring()}, {}, keep=2)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["5", "6", "8", "9", "notes.txt"]
+    names = ["007", "5", "5.txt", "6", "8", "9", "notes.txt", "\u0663"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
 
 
 def test_a_killed_save_leaves_the_last_checkpoint(tmp_path: Path) -> None:
@@ -228,6 +233,7 @@ DAMAGE = {
     "changed counters": lambda root: flip(root / "2" / "arrays" / "counters.json"),
     "checksums cut short": lambda root: os.truncate(root / "2" / "checksums.json", 40),
     "checksums of another kind": lambda root: (root / "2" / "checksums.json").write_text("[1]"),
+    "an item missing": lambda root: shutil.rmtree(root / "2" / "arrays" / "agent"),
 }
 
 
@@ -243,8 +249,33 @@ def test_damage_is_noticed_and_the_one_before_is_used(tmp_path: Path, kind: str)
     assert found.step == 1 and len(found.notes) == 1
     assert found.notes[0].startswith("checkpoint 2 is damaged") and "\n" not in found.notes[0]
     assert_bit_equal(found.loaded["agent"], state())
-    checkpoint.discard(tmp_path, after=1)
-    assert [path.name for path in tmp_path.iterdir() if path.name != "elsewhere"] == ["1"]
+    assert checkpoint.is_whole(tmp_path, 1) and not checkpoint.is_whole(tmp_path, 2)
+    checkpoint.set_aside(tmp_path, after=1)
+    assert checkpoint.steps(tmp_path) == [1]
+    save(tmp_path, 2, {"agent": state(), "replay": ring()}, {"step": 2}, keep=1)
+    names = {path.name for path in tmp_path.iterdir()} - {"elsewhere"}
+    assert names == {"2", "2.damaged"}  # nothing is removed that somebody could still repair
+    checkpoint.set_aside(tmp_path, after=1)
+    assert {path.name for path in tmp_path.iterdir()} - {"elsewhere"} == {"2.damaged"}
+
+
+def test_a_checkpoint_that_goes_while_it_is_read_is_no_damage(tmp_path: Path) -> None:
+    """As for an evaluation beside a run that trains."""
+    save(tmp_path, 1, {"replay": ring()}, {}, keep=1)
+
+    def load(step: int) -> Any:
+        if step == 1:
+            save(tmp_path, 2, {"replay": ring()}, {}, keep=1)
+        return checkpoint.read_host(tmp_path, step)
+
+    assert checkpoint.newest(tmp_path, load) == (2, {}, [])
+
+
+def test_what_was_set_aside_is_not_buried(tmp_path: Path) -> None:
+    save(tmp_path, 5, {"replay": ring()}, {}, keep=1)
+    checkpoint.set_aside(tmp_path, after=0)
+    with pytest.raises(Damaged, match=r"5.damaged was a checkpoint"):
+        checkpoint.require_none(tmp_path)
 
 
 def test_damage_elsewhere_does_no_harm(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What `Vector` does when copies fail; the copies are played by a script."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from gymnasium import spaces
 
 from envs.seeding import episode_seed
 from envs.spaces import Actions, Observations
+from envs.threads import ThreadCopy
 from envs.timestep import Timestep
 from envs.vector import PATIENCE, CopyFailed, EnvironmentFailed, Outcome, Vector
 
@@ -202,6 +204,58 @@ def test_an_episode_that_ends_early_is_lost():
         seen = again.restore(env.snapshot())
         assert again.lost == lost and seen.is_last.tolist() == [lost == 1]
         assert steps(again, 1)[0].is_first.tolist() == [lost == 1]
+
+
+class Breaking:
+    """An emulator, to be played by a thread, that breaks in some of its steps, counted from 1."""
+
+    def __init__(self, *breaks: int):
+        self.breaks = breaks
+        self.steps = self.count = 0
+
+    def start(self, seed: int) -> Any:
+        del seed
+        self.count = 0
+        return np.zeros(2, np.float32)
+
+    def step(self, action: Any) -> Outcome:
+        del action
+        self.steps, self.count = self.steps + 1, self.count + 1
+        if self.steps in self.breaks:
+            raise RuntimeError("the cartridge is loose")
+        return Outcome(np.array([0, self.count], np.float32), 1.0, self.count == 3, False)
+
+    def close(self) -> None:
+        pass
+
+
+def played_by_threads(*games: Breaking) -> Vector:
+    threads = ThreadPoolExecutor(2)
+    copies = [ThreadCopy(game, threads) for game in games]
+    observations = Observations(spaces.Box(-np.inf, np.inf, (2,)), 64)
+    actions = Actions(spaces.Discrete(3))
+    return Vector(copies, observations, actions, seed=SEED, frames_per_step=1)
+
+
+def test_an_error_in_a_thread_costs_an_episode(caplog):
+    env = played_by_threads(Breaking(2), Breaking())
+    trace = [env.reset(), *steps(env, 4)]
+    assert shown(trace, 0) == [[0, 0], [0, 1], [0, 1], [0, 0], [0, 1]]
+    assert shown(trace, 1) == [[0, 0], [0, 1], [0, 2], [0, 3], [0, 0]]
+    assert column(trace, "is_last", 0) == [False, False, True, False, False]
+    assert env.restarts == 1 and "the cartridge is loose" in caplog.text
+    assert "in step" in caplog.text  # where in the emulator it was
+    assert env.reset().is_first.all()
+    env.close()
+
+
+def test_an_emulator_that_breaks_again_and_again_is_given_up():
+    env = played_by_threads(Breaking(1, 2, 3), Breaking())
+    env.reset()
+    steps(env, 5)
+    assert "environment 0 failed 3 times" in env.failure
+    assert "the cartridge is loose" in env.failure
+    env.close()
 
 
 def assert_equal(left: Timestep, right: Timestep) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,10 @@ from dreamer_jax.run import Run
 
 class Free(NamedTuple):
     available: int
+
+
+class Disk(NamedTuple):
+    free: int
 
 
 def with_replay(tmp_path: Path, **values: Any) -> Run:
@@ -86,3 +91,22 @@ def test_the_update_is_compiled_and_measured(tmp_path: Path) -> None:
     analysis = compiled.learn.memory_analysis()
     held = jax.eval_shape(run.ring(made))
     assert analysis.argument_size_in_bytes >= preflight.size(held)
+
+
+def test_a_disk_without_room_for_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at where the logdir will be, which is made later."""
+    made = dataclasses.replace(with_replay(tmp_path), logdir=tmp_path / "new" / "run")
+    asked: list[Path] = []
+
+    def disk(path: Path) -> Any:
+        asked.append(path)
+        return Disk(need - 1)
+
+    need = SIZES.state + made.config.replay.capacity * SIZES.latent
+    monkeypatch.setattr(shutil, "disk_usage", disk)
+    with pytest.raises(ValueError, match=f"a checkpoint takes .* for {tmp_path}/new/run;"):
+        preflight.require_disk(made, SIZES)
+    assert asked == [tmp_path]
+    preflight.require_disk(made, SIZES._replace(state=SIZES.state - 1))
