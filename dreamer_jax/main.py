@@ -21,7 +21,7 @@ from dreamer_jax import config as config_
 from dreamer_jax.agents import dreamer
 from dreamer_jax.agents.transfer import inherit
 from dreamer_jax.evaluate import Player
-from dreamer_jax.faults import Fault, said
+from dreamer_jax.faults import Fault, news, said
 from dreamer_jax.options import FLAGS, Setup, decide, stored
 from dreamer_jax.preflight import measure, preflight
 from dreamer_jax.run import Run
@@ -80,6 +80,7 @@ def complain(error: Exception, code: int) -> int:
 
 def interruptible(argv: Sequence[str]) -> int:
     """`main`, where Ctrl-C outside of training ends the program without a traceback."""
+    sys.unraisablehook = news
     try:
         return main(argv)
     except KeyboardInterrupt:
