@@ -7,7 +7,6 @@ has two engines, and while one is played the other loads the next episode.
 
 import dataclasses
 import difflib
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +18,7 @@ from gymnasium import spaces
 
 from envs.resize import check_side
 from envs.spaces import Actions, Observations
+from envs.threads import pool
 from envs.vector import Outcome, Vector
 
 FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
@@ -88,7 +88,7 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
     _check(rom, options)
     # The banner that each engine prints would bury the run's own messages.
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    loaders = ThreadPoolExecutor(min(num_envs, os.cpu_count() or 1), "atari-loader")
+    loaders = pool(num_envs, "atari-loader")
     games = [Game(rom, options, loaders) for _ in range(num_envs)]
     shape = (options.size, options.size) if options.gray else (options.size, options.size, 3)
     return Vector(

@@ -5,9 +5,7 @@ costs about as much CPU time as in a process of its own, and 16 copies start wit
 """
 
 import dataclasses
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from gymnasium import spaces
@@ -17,7 +15,7 @@ from envs.mario_memory import Reading
 from envs.nes import LEFT, RIGHT, A, B, Emulator
 from envs.resize import check_side, resize
 from envs.spaces import Actions, Observations
-from envs.threads import ThreadCopy
+from envs.threads import ThreadCopy, pool
 from envs.vector import Outcome, Vector
 
 FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
@@ -167,7 +165,7 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
     _check(options)
     stage, whole = _beginning(name, options)
     emulators = nes.switch_on(mario_rom.cartridge(options.rom), num_envs)
-    threads = ThreadPoolExecutor(min(num_envs, os.cpu_count() or 1), "mario")
+    threads = pool(num_envs, "mario")
     try:
         games = list(threads.map(lambda emulator: Game(emulator, stage, whole, options), emulators))
     except ValueError:

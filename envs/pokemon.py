@@ -6,8 +6,6 @@ An episode begins at the first moment of play, a few frames earlier or later, as
 import dataclasses
 import difflib
 import math
-import os
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ from envs.red_text import BLANK
 from envs.red_view import letters, observe, space
 from envs.resize import check_side
 from envs.spaces import Actions, Observations
+from envs.threads import ThreadCopy, pool
 from envs.vector import Outcome, Vector
 
 DEMO = "gameboy_demo"
@@ -64,16 +63,13 @@ class Options:
 
 
 class Game:
-    """One emulator as a `Copy` (see `envs.vector`)."""
+    """One emulator in which episodes are played; see `envs.threads.Playable`."""
 
-    def __init__(self, cartridge: Cartridge, options: Options, threads: ThreadPoolExecutor):
+    def __init__(self, cartridge: Cartridge, options: Options):
         self._cartridge = cartridge
         self._options = options
-        self._threads = threads
         self._gameboy = Gameboy(cartridge.rom)
-        self._start = b""
-        self._seed = 0
-        self._result: Future[Outcome]
+        self._beginning = b""
 
     def play_intro(self) -> bytes:
         """Plays to the first moment of play, where every episode begins; returns its state."""
@@ -84,16 +80,12 @@ class Game:
 
     def start_from(self, state: bytes) -> None:
         """Begins every episode at this state."""
-        self._start = state
+        self._beginning = state
 
-    def prepare(self, seed: int) -> None:
-        """Keeps the seed for `begin`."""
-        self._seed = seed
-
-    def begin(self) -> dict[str, Any]:
+    def start(self, seed: int) -> dict[str, Any]:
         """Goes back to the start and lets the seed decide what chance will bring."""
-        random = np.random.default_rng(self._seed)
-        self._gameboy.load(self._start)
+        random = np.random.default_rng(seed)
+        self._gameboy.load(self._beginning)
         for address in self._cartridge.seeds:
             self._gameboy.write(address, int(random.integers(256)))
         self._gameboy.wait(1 + int(random.integers(self._options.wait + 1)))
@@ -103,23 +95,9 @@ class Game:
         self._progress = Progress(self._reading, self._cartridge.world)
         return self._observe()
 
-    def send(self, action: int) -> None:
-        """Starts the step in a thread."""
-        self._result = self._threads.submit(self._step, BUTTONS[action])
-
-    def receive(self) -> Outcome:
-        """Waits for the step to be done."""
-        return self._result.result()
-
-    def restart(self) -> None:
-        """Never called: an error in this process is the caller's to see."""
-
-    def close(self) -> None:
-        """Switches the emulator off, and stops the threads."""
-        self._threads.shutdown()
-        self._gameboy.close()
-
-    def _step(self, button: str) -> Outcome:
+    def step(self, action: int) -> Outcome:
+        """Presses the button of this number, unless the game ignores buttons: then A."""
+        button = BUTTONS[action]
         options = self._options
         if options.skip_scripts and self._reading.buttons_ignored:
             button = "a"
@@ -137,6 +115,10 @@ class Game:
             events=events,
             milestones=milestones,
         )
+
+    def close(self) -> None:
+        """Switches the emulator off."""
+        self._gameboy.close()
 
     def _lost(self) -> bool:
         address = self._cartridge.lost
@@ -175,13 +157,13 @@ def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) 
 
     The beginning is played once, in memory; nothing is written anywhere.
     """
-    threads = ThreadPoolExecutor(min(num_envs, os.cpu_count() or 1), "gameboy")
-    games = [Game(cartridge, options, threads) for _ in range(num_envs)]
+    games = [Game(cartridge, options) for _ in range(num_envs)]
     start = games[0].play_intro()
     for game in games:
         game.start_from(start)
+    threads = pool(num_envs, "gameboy")
     return Vector(
-        games,
+        [ThreadCopy(game, threads) for game in games],
         Observations(space(options.size), options.size),
         Actions(spaces.Discrete(len(BUTTONS))),
         seed=seed,

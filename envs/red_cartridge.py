@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from envs.gameboy import Gameboy, emulator
@@ -64,7 +65,7 @@ def _checked(path: str) -> bytes:
             f"pokemon_red needs your own cartridge: --set env.rom=<file> or {VARIABLE}=<file>"
         )
     try:
-        with open(path, "rb") as file:
+        with Path(path).expanduser().open("rb") as file:
             rom = file.read(SIZE + 1)
     except OSError as error:
         raise ValueError(f"cannot read the ROM {path}: {error.strerror}") from None

@@ -23,17 +23,35 @@ def resize(images: np.ndarray, side: int) -> np.ndarray:
     flicker and growing keeps sharp edges.
     """
     count, height, width, channels = images.shape
-    rows, columns = _overlap(height, side), _overlap(width, side)
-    flat = images.astype(np.float32).reshape(count, height, width * channels)
-    tall = (rows @ flat).reshape(count, side, width, channels)
-    return np.rint(columns @ tall).astype(np.uint8)
+    tall = _averaged(images.reshape(count, height, width * channels), side)
+    wide = _averaged(tall.reshape(count * side, width, channels), side)
+    return np.rint(wide).astype(np.uint8).reshape(count, side, side, channels)
+
+
+def _averaged(values: np.ndarray, new: int) -> np.ndarray:
+    """[N, old, C] -> [N, new, C] float32: each new one is the mean of those that it covers.
+
+    Not a product of matrices, nearly all of whose numbers are 0: that would be given to several
+    threads, which wait for each other where the processors have other work.
+    """
+    first, *others = zip(*_shares(values.shape[1], new), strict=True)
+    index, share = first
+    mean = share[:, None] * values[:, index]
+    for index, share in others:
+        mean += share[:, None] * values[:, index]
+    return mean
 
 
 @functools.cache
-def _overlap(old: int, new: int) -> np.ndarray:
-    """[new, old] float32: the share of each old pixel in each new one; rows sum to 1."""
+def _shares(old: int, new: int) -> tuple[np.ndarray, np.ndarray]:
+    """[K, new] indices of the old pixels in each new one, at most K, and their shares float32.
+
+    Shares of a new pixel sum to 1.
+    """
     scale = old / new
-    start = np.arange(new)[:, None] * scale
-    pixel = np.arange(old)[None, :]
+    start = np.arange(new) * scale
+    count = int(np.max(np.ceil(start + scale) - np.floor(start)))
+    pixel = np.floor(start) + np.arange(count)[:, None]
     shared = np.minimum(start + scale, pixel + 1) - np.maximum(start, pixel)
-    return (np.maximum(shared, 0) / scale).astype(np.float32)
+    index = np.minimum(pixel, old - 1).astype(np.int64)
+    return index, (np.maximum(shared, 0) / scale).astype(np.float32)

@@ -1,5 +1,6 @@
 """An environment whose work is done by threads, for emulators that let Python run meanwhile."""
 
+import os
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
@@ -8,7 +9,10 @@ from envs.vector import CopyFailed, Outcome
 
 
 class Playable(Protocol):
-    """A single environment; an episode is a function of its seed and its actions."""
+    """A single environment; an episode is a function of its seed and its actions.
+
+    Threads call it one after the other. Observations are the caller's to keep.
+    """
 
     def start(self, seed: int) -> Any:
         """Begins the episode of this seed and returns its first observation."""
@@ -21,6 +25,11 @@ class Playable(Protocol):
     def close(self) -> None:
         """Frees what the environment holds."""
         ...
+
+
+def pool(num_envs: int, name: str) -> ThreadPoolExecutor:
+    """Threads for `num_envs` copies, no more than there are processors; `name` shows in tools."""
+    return ThreadPoolExecutor(min(num_envs, os.cpu_count() or 1), name)
 
 
 class ThreadCopy:

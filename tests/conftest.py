@@ -8,7 +8,9 @@ import hypothesis
 import pytest
 
 # Begun first: the last files to begin should be short ones, so that both processes end together.
-LONGEST = ("faults", "mesh", "bench", "convs", "modes", "runs", "dreamer_gradients")
+LONGEST = ("faults", "mesh", "bench", "contract", "convs", "modes", "runs", "dreamer_gradients")
+
+pytest.register_assert_rewrite("contract")  # its asserts tell what differs, as those of tests do
 
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory]()
 CACHE = "JAX_COMPILATION_CACHE_DIR"

@@ -1,7 +1,6 @@
 """Atari: endings, rewards, options and errors, on the real emulator."""
 
 import dataclasses
-import threading
 
 import numpy as np
 import pytest
@@ -123,11 +122,3 @@ def test_unknown_roms_get_one_line(rom, hint):
 def test_roms_that_the_emulator_cannot_play_are_refused():
     with pytest.raises(ValueError, match="'combat'"):
         build("combat")
-
-
-def test_close_ends_the_threads():
-    before = threading.active_count()
-    env = build("pong", 2)
-    env.reset()
-    env.close()
-    assert threading.active_count() == before

@@ -4,16 +4,14 @@ Right and down move, up changes the map, A sets the first events, B badges, STAR
 """
 
 import dataclasses
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import press_counter
 import pytest
+from contract import assert_same, random_actions
 from gymnasium.spaces import MultiDiscrete
 from press_counter import FRAMES, build, cartridge, play, values
 from red_ram import box, member, party
-from test_envs import assert_same, random_actions
 
 from envs.gameboy import BUTTONS, Gameboy
 from envs.pokemon import Game, Options, Rewards, vectorise
@@ -170,7 +168,7 @@ def test_scripts_are_skipped_by_pressing_a():
 
 
 def test_text_is_shown_fast_and_other_settings_stay():
-    game = Game(cartridge(), Options(), ThreadPoolExecutor(1))
+    game = Game(cartridge(), Options())
     gameboy = Gameboy(press_counter.rom())
     gameboy.load(game.play_intro())
     assert gameboy.read(0xD355) == 0xC1
@@ -193,38 +191,3 @@ def test_text_can_be_read_or_hidden():
     assert (second["screen"][0][letters] == 255).all()
     shown.close()
     hidden.close()
-
-
-def test_observations_are_not_written_to_again():
-    env = build()
-    trace = play(env, *["right", "down"] * 4)
-    copies = [{k: v.copy() for k, v in timestep.obs.items()} for timestep in trace]
-    play(env, *["down", "a"] * 4)
-    for timestep, kept in zip(trace, copies, strict=True):
-        for key, value in timestep.obs.items():
-            np.testing.assert_array_equal(value, kept[key])
-    env.close()
-
-
-def test_a_snapshot_goes_on_where_it_was():
-    env, other = build(2, steps=9), build(2, steps=9)
-    actions = random_actions(env, 20)
-    trace, snapshots = [env.reset()], [env.snapshot()]
-    for action in actions:
-        trace.append(env.step(action))
-        snapshots.append(env.snapshot())
-    for moment in (0, 6, 9, 10, 15):
-        replayed = [other.restore(snapshots[moment])]
-        assert other.lost == 0
-        replayed += [other.step(action) for action in actions[moment : moment + 5]]
-        assert_same(replayed, trace[moment : moment + 6])
-    env.close()
-    other.close()
-
-
-def test_close_ends_the_threads():
-    before = threading.active_count()
-    env = build(2)
-    play(env, "a")
-    env.close()
-    assert threading.active_count() == before

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from contract import random_actions
 from press_counter import cartridge, play, values
-from test_envs import random_actions
 
 import envs
 from envs import red_cartridge
