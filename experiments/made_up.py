@@ -51,7 +51,8 @@ def drawn(
 ) -> np.ndarray:
     """Random elements of a space, normal ones where it has no bounds: [*shape, ...]."""
     if isinstance(space, MultiDiscrete):
-        return generator.integers(0, space.nvec, (*shape, *space.shape)).astype(np.int32)
+        values = generator.integers(0, space.nvec, (*shape, *space.shape))
+        return values.astype(np.uint8 if space.dtype == np.uint8 else np.int32)
     assert isinstance(space, Box)
     shape = (*shape, *space.shape)
     if space.dtype == np.uint8:
