@@ -13,9 +13,11 @@ PRESETS = {
     "cartpole_pixels": ("cartpole",),
     "debug": (),
     "gameboy_demo": ("pokemon",),
+    "gameboy_demo_curriculum": ("pokemon",),
     "gym": (),
     "mario": ("mario",),
     "pokemon_red": ("pokemon",),
+    "pokemon_red_curriculum": ("pokemon",),
 }
 # Environment -> preset, where that is not the name of the family.
 DEFAULTS = {

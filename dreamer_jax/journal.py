@@ -53,7 +53,9 @@ class Journal:
         self.running = (
             Tally.of(past["running"]) if past else Tally.empty(env.num_envs, env.event_keys)
         )
-        self.recent: list[dict[str, float]] = past.get("recent", [])  # episodes since the last line
+        # Episodes since the last line: of the whole task, and begun at one of its milestones.
+        self.recent: list[dict[str, float]] = past.get("recent", [])
+        self.recent_later: list[dict[str, float]] = past.get("recent_later", [])
         self.latest: float | None = past.get("latest")
         self.owed: bool = past.get("owed", False)  # whether the last evaluation was stopped
         self.reached: list[str] = past.get("reached", [])  # milestones, in the order of their time
@@ -87,6 +89,7 @@ class Journal:
         return {
             "running": self.running.state(),
             "recent": list(self.recent),
+            "recent_later": list(self.recent_later),
             "latest": self.latest,
             "owed": self.owed,
             "reached": list(self.reached),
@@ -97,14 +100,19 @@ class Journal:
         """Tells the user."""
         self.progress.write(text)
 
-    def saw(self, step: int, seen: Any) -> None:
-        """Adds one step of every environment to the running episodes; writes those that ended."""
+    def saw(self, step: int, seen: Any, starts: list[str]) -> None:
+        """Adds one step of every environment to the running episodes; writes those that ended.
+
+        starts: the milestone that each of them began at. Their scores are no scores of the task,
+        unless this is empty: at the beginning.
+        """
         self.running = self.running.add(seen)
         for i in np.flatnonzero(seen.is_last).tolist():
             episode = self.running.row(i)
-            self.logger.episode(step, **episode, env=i)
-            self.latest = episode["score"]
-            self.recent.append(episode)
+            self.logger.episode(step, starts[i], **episode, env=i)
+            (self.recent_later if starts[i] else self.recent).append(episode)
+            if not starts[i]:
+                self.latest = episode["score"]
 
     def passed(self, counters: Any, milestones: list[tuple[int, str]]) -> None:
         """Writes those of the milestones (environment and name) that nobody has reached before.
@@ -132,22 +140,27 @@ class Journal:
         step, updates = self.logged
         self.pending = Pending(counters, step, sums, counters.updates - updates)
         self.logged = [counters.step, counters.updates]
-        self._scalars(counters, {**self._rates(counters, restarts), **means(self.recent)})
+        values = self._rates(counters, restarts)
+        values |= means("episode", self.recent) | means("frontier", self.recent_later)
+        self._scalars(counters, values)
         self.recent.clear()
+        self.recent_later.clear()
         self.since = (counters.step, counters.updates, time.monotonic())
 
-    def conclude(self, counters: Any, seen: Any, sums: dict[str, jax.Array], restarts: int) -> None:
+    def conclude(self, counters: Any, seen: Any, sums: dict[str, jax.Array], env: Any) -> None:
         """Writes what came together since the last line of metrics, and the episodes in `seen`.
 
         For whoever does not go on; a run that does, from the same step, writes it anew.
         """
-        running, recent = self.running.add(seen), [*self.recent]
+        running, recent, later = self.running.add(seen), [*self.recent], [*self.recent_later]
         for i in np.flatnonzero(seen.is_last).tolist():
-            recent.append(running.row(i))
-            self.logger.episode(counters.step, **recent[-1], env=i)
+            episode, start = running.row(i), env.starts[i]
+            (later if start else recent).append(episode)
+            self.logger.episode(counters.step, start, **episode, env=i)
         step, updates = self.logged
         if counters.step > step:
-            values = {**self._rates(counters, restarts), **means(recent)}
+            values = self._rates(counters, env.restarts)
+            values |= means("episode", recent) | means("frontier", later)
             values |= average(sums, counters.updates - updates)
             self._scalars(counters, values, unfinished=True)
 
@@ -209,11 +222,14 @@ class Journal:
         self.logger.scalars(counters.step, frames, counters.seconds, values, unfinished)
 
 
-def means(episodes: list[dict[str, float]]) -> dict[str, float]:
-    """Mean score of episodes, and of the sum of each event in them; nothing of none."""
+def means(kind: str, episodes: list[dict[str, float]]) -> dict[str, float]:
+    """Mean score of episodes, and of the sum of each event in them; nothing of none.
+
+    kind: first part of the names; 'frontier' for episodes that began at milestones.
+    """
     keys = sorted(episodes[0].keys() - {"length"}) if episodes else []
     return {
-        f"episode/mean_{key.removeprefix('event/')}": float(np.mean([x[key] for x in episodes]))
+        f"{kind}/mean_{key.removeprefix('event/')}": float(np.mean([x[key] for x in episodes]))
         for key in keys
     }
 
@@ -227,7 +243,7 @@ def checked(past: Any, env: Any) -> dict[str, Any]:
     """The `state` of a journal of `env`, read from JSON; ValueError or TypeError if it is not."""
     running, keys = Tally.of(past["running"]), {"score", *env.event_keys}
     columns = [running.length, *running.sums.values()]
-    recent, latest = past.get("recent", []), past.get("latest")
+    recent, latest = past.get("recent", []) + past.get("recent_later", []), past.get("latest")
     logged, reached = past.get("logged", [0, 0]), past.get("reached", [])
     right = (
         running.sums.keys() == keys

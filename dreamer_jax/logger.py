@@ -58,13 +58,17 @@ class Logger:
             for name, value in values.items():
                 self._point(name, value, step)
 
-    def episode(self, step: int, score: float, length: float, **details: Any) -> None:
-        """One line for a finished episode; `details` are written beside it."""
+    def episode(self, step: int, start: str, score: float, length: float, **details: Any) -> None:
+        """One line for a finished episode; `details` are written beside it.
+
+        start: the milestone that it began at, written where it did not begin at the beginning.
+        """
         line = {"step": step, "score": score, "length": length, **details}
+        kind = "frontier" if start else "episode"
         with self._writing():
-            self._episodes.write(_encode(line))
-            self._point("episode/score", score, step)
-            self._point("episode/length", length, step)
+            self._episodes.write(_encode(line | {"start": start} if start else line))
+            self._point(f"{kind}/score", score, step)
+            self._point(f"{kind}/length", length, step)
 
     def milestone(self, step: int, hours: float, name: str, env: int) -> None:
         """One line for what environment `env` is the first ever to reach."""

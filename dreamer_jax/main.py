@@ -159,8 +159,9 @@ def evaluation() -> Callable[[], Any]:
 
 
 def make_player(setup: Setup, agent: Agent, policy: Any, episodes: int, seed: int) -> Player:
-    """A policy in environments of its own."""
-    env = envs.make(setup.env, setup.config.env, min(EVAL_ENVS, episodes), setup.seed + seed)
+    """A policy in environments of its own, whose episodes begin at the beginning."""
+    options = envs.from_the_beginning(setup.config.env)
+    env = envs.make(setup.env, options, min(EVAL_ENVS, episodes), setup.seed + seed)
     return Player(agent, policy, env, setup.seed + seed)
 
 

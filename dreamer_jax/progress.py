@@ -41,7 +41,7 @@ class Progress:
     def update(self, step: int, frames: int, updates: int, score: float | None) -> None:
         """Takes the counters, and shows them if the interval has passed; cheap to call.
 
-        score: of the latest finished episode, None before the first.
+        score: of the latest finished episode of the whole task, None before the first.
         """
         self._latest = (step, frames, updates, score)
         now = time.monotonic()

@@ -47,8 +47,7 @@ def train(run: Run, compiled: Programs) -> AgentState:
                     save(run, compiled, journal, saver, place)
             save(run, compiled, journal, saver, place)
             saver.wait()
-            sums, restarts = place.learner.sums, run.env.restarts
-            journal.conclude(place.counters, place.seen, sums, restarts)
+            journal.conclude(place.counters, place.seen, place.learner.sums, run.env)
             journal.ended(place.counters)
             if failure := run.failure():
                 journal.say(failure)
@@ -67,7 +66,7 @@ def advance(run: Run, compiled: Programs, journal: Journal, place: Place) -> Pla
     if owed:
         count = jax.device_put(np.int32(owed), meshes.copied(run.mesh))
         state, memory, sums = compiled.learn(seed, state, memory, sums, count)
-    journal.saw(counters.step, seen)
+    journal.saw(counters.step, seen, run.env.starts)
     # Dispatch is asynchronous: this waits for the action, while the device goes on learning.
     chosen = {key: np.asarray(value) for key, value in jax.device_get(action).items()}
     seen = run.env.step(chosen)

@@ -1,5 +1,6 @@
 """Environments by name. A family is a module with `Options` and `make`, imported when asked for."""
 
+import dataclasses
 import difflib
 import importlib
 from types import ModuleType
@@ -8,7 +9,15 @@ from typing import Any
 from envs.atari_scores import SCORES
 from envs.timestep import Timestep, VectorEnv
 
-__all__ = ["Timestep", "VectorEnv", "default_options", "family", "human_normalised", "make"]
+__all__ = [
+    "Timestep",
+    "VectorEnv",
+    "default_options",
+    "family",
+    "from_the_beginning",
+    "human_normalised",
+    "make",
+]
 
 # Form of a name -> module of its family; <...> stands for anything.
 FORMS = {
@@ -66,6 +75,13 @@ def make(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
     if seed < 0:
         raise ValueError(f"the seed must not be negative, got {seed}")
     return module.make(name, options, num_envs, seed)
+
+
+def from_the_beginning(options: Any) -> Any:
+    """The options of a family, changed so that every episode begins where the game does."""
+    if not hasattr(options, "curriculum"):
+        return options
+    return dataclasses.replace(options, curriculum=0.0)
 
 
 def human_normalised(env: str, score: float) -> float | None:

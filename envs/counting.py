@@ -34,6 +34,7 @@ class Counting:
         self.num_envs = num_envs
         self.lost = 0
         self.milestones: list[tuple[int, str]] = []
+        self.starts = [""] * num_envs
         self.obs_space: dict[str, spaces.Space] = {
             "vector": spaces.Box(-np.inf, np.inf, (2,), np.float32),
             "discrete": choices([length + 1]),

@@ -1,22 +1,24 @@
 """Pokémon Red on the Game Boy (`pokemon_red`), and the project's own cartridge (`gameboy_demo`).
 
-An episode begins at the first moment of play, a few frames earlier or later, as its seed says.
+An episode begins at the first moment of play, or with a curriculum at a milestone that another one
+had reached (see `envs.frontier`), a few frames earlier or later, as its seed says.
 """
 
 import dataclasses
 import difflib
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 
 from envs import red_memory
 from envs.demo_cartridge import demo
+from envs.frontier import Frontier
 from envs.gameboy import BUTTONS, Gameboy
 from envs.red_cartridge import Cartridge, red
 from envs.red_memory import Reading
-from envs.red_progress import Progress, event_keys
+from envs.red_progress import Achieved, Progress, event_keys
 from envs.red_text import BLANK
 from envs.red_view import letters, observe, space
 from envs.resize import check_side
@@ -58,8 +60,16 @@ class Options:
     wait: int = 60  # most frames without action before an episode begins; drawn from the seed
     skip_scripts: bool = True  # press A, whatever the action, while the game ignores buttons
     hide_text: bool = False  # for comparisons: blanks for text, and white squares for letters
+    curriculum: float = 0.0  # share of the episodes that begin at milestones of earlier ones
     goal: str = ""  # event that counts as success and ends an episode; empty: the game's ending
     rewards: Rewards = dataclasses.field(default_factory=Rewards)
+
+
+class State(NamedTuple):
+    """Where an episode is, for others to begin at."""
+
+    machine: bytes
+    achieved: Achieved
 
 
 class Game:
@@ -70,6 +80,7 @@ class Game:
         self._options = options
         self._gameboy = Gameboy(cartridge.rom)
         self._beginning = b""
+        self._state: State | None = None
 
     def play_intro(self) -> bytes:
         """Plays to the first moment of play, where every episode begins; returns its state."""
@@ -78,21 +89,26 @@ class Game:
         self._gameboy.write(red_memory.OPTIONS, speed)
         return self._gameboy.save()
 
-    def start_from(self, state: bytes) -> None:
-        """Begins every episode at this state."""
-        self._beginning = state
+    def begin_at(self, beginning: bytes) -> None:
+        """Takes this state for the beginning of the game."""
+        self._beginning = beginning
+
+    def start_from(self, state: State | None) -> None:
+        """See `envs.frontier.Startable`."""
+        self._state = state
 
     def start(self, seed: int) -> dict[str, Any]:
-        """Goes back to the start and lets the seed decide what chance will bring."""
-        random = np.random.default_rng(seed)
-        self._gameboy.load(self._beginning)
+        """Goes back to where episodes start, and lets the seed decide what chance will bring."""
+        random, world = np.random.default_rng(seed), self._cartridge.world
+        self._gameboy.load(self._state.machine if self._state else self._beginning)
+        self._covered = letters(self._read().tiles)
         for address in self._cartridge.seeds:
             self._gameboy.write(address, int(random.integers(256)))
         self._gameboy.wait(1 + int(random.integers(self._options.wait + 1)))
         self._length = 0
-        self._reading = self._read()
-        self._covered = letters(self._reading.tiles)
-        self._progress = Progress(self._reading, self._cartridge.world)
+        self._reading = now = self._read()
+        past = self._state.achieved if self._state else None
+        self._progress = Progress.after(past, now, world) if past else Progress(now, world)
         return self._observe()
 
     def step(self, action: int) -> Outcome:
@@ -114,11 +130,15 @@ class Game:
             truncated=self._length >= longest,
             events=events,
             milestones=milestones,
+            state=self._here() if milestones and options.curriculum else None,
         )
 
     def close(self) -> None:
         """Switches the emulator off."""
         self._gameboy.close()
+
+    def _here(self) -> State:
+        return State(self._gameboy.save(), self._progress.achieved())
 
     def _lost(self) -> bool:
         address = self._cartridge.lost
@@ -160,15 +180,17 @@ def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) 
     games = [Game(cartridge, options) for _ in range(num_envs)]
     start = games[0].play_intro()
     for game in games:
-        game.start_from(start)
-    threads = pool(num_envs, "gameboy")
+        game.begin_at(start)
+    actions = Actions(spaces.Discrete(len(BUTTONS)))
+    share, threads = options.curriculum, pool(num_envs, "gameboy")
     return Vector(
         [ThreadCopy(game, threads) for game in games],
         Observations(space(options.size), options.size),
-        Actions(spaces.Discrete(len(BUTTONS))),
+        actions,
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,
         event_keys=event_keys(cartridge.world),
+        frontier=Frontier(share, games, actions.spaces) if share else None,
     )
 
 
@@ -190,6 +212,8 @@ def _check(options: Options) -> None:
         value = getattr(options, field)
         if value < least:
             raise ValueError(f"{field} must be at least {least}, got {value}")
+    if not 0 <= options.curriculum <= 1:
+        raise ValueError(f"curriculum must be a share, 0 to 1, got {options.curriculum}")
     for field, weight in dataclasses.asdict(options.rewards).items():
         if not math.isfinite(weight):
             raise ValueError(f"rewards.{field} must be finite, got {weight}")

@@ -66,6 +66,11 @@ class Record:
         self.over = over.copy()
         self.length = np.where(over, 0, self.length)
 
+    def taken(self, row: int) -> dict[str, np.ndarray]:
+        """[n, k] per key, the actions of a running episode."""
+        steps = self._actions[len(self._actions) - int(self.length[row]) :]
+        return {key: np.stack([step[key][row] for step in steps]) for key in self._act_space}
+
     def snapshot(self, seen: Timestep) -> dict[str, np.ndarray]:
         """See `VectorEnv.snapshot`; `seen` is the current timestep."""
         numbers = {"episodes": self.episodes, "over": self.over, "length": self.length}

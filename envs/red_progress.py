@@ -13,6 +13,7 @@ from envs.red_memory import Member, Player, Reading
 AROUND = 48  # cells; side of the square, with the player at its middle, of places seen before
 MARGIN = AROUND // 2
 CELLS = 256  # of a coordinate
+SIDE = CELLS + AROUND  # of what is remembered of a map
 
 # Sums over an episode: events of the story; badges; maps; cells; the square root of the cells of
 # each map, summed over maps; levels of the party at its best; wholes of the party's health that
@@ -34,6 +35,18 @@ class World(NamedTuple):
     goal: int  # flag of 'event/success', with which an episode ends
 
 
+class Achieved(NamedTuple):
+    """What an episode had achieved at a moment, for another one that goes on from there."""
+
+    reading: Reading
+    flags: np.ndarray  # as in `Progress`, and so on
+    badges: int
+    levels: int
+    dex: tuple[int, int]  # seen, owned
+    healing: float
+    visited: dict[int, np.ndarray]  # map -> [n], where the flat [y, x] with margins is not 0
+
+
 class Progress:
     """Follows one episode; see `EVENTS` for what the names mean."""
 
@@ -51,6 +64,33 @@ class Progress:
         self._visited: dict[int, np.ndarray] = {}  # map -> [y, x] 0 or 255, with margins
         self._cells: dict[int, int] = {}  # map -> cells visited
         self._visit(start.player)
+
+    @classmethod
+    def after(cls, past: Achieved, now: Reading, world: World) -> "Progress":
+        """Goes on from what another episode had achieved; what is new by `now` earns nothing."""
+        progress = cls(past.reading, world)
+        progress._flags, progress._badges, progress._levels = past.flags, past.badges, past.levels
+        progress._seen, progress._owned = past.dex
+        progress._healing = past.healing
+        for place, visited in past.visited.items():
+            progress._visited[place] = np.zeros((SIDE, SIDE), np.uint8)
+            progress._visited[place].flat[visited] = 255
+            progress._cells[place] = len(visited)
+        progress.update(now)
+        progress.milestones = 0
+        return progress
+
+    def achieved(self) -> Achieved:
+        """For `after`; never changed again."""
+        return Achieved(
+            reading=self._before,
+            flags=self._flags,
+            badges=self._badges,
+            levels=self._levels,
+            dex=(self._seen, self._owned),
+            healing=self._healing,
+            visited={place: np.flatnonzero(x) for place, x in self._visited.items()},
+        )
 
     def update(self, now: Reading) -> tuple[dict[str, float], tuple[str, ...]]:
         """What this step adds, by `event_keys`, and the names of milestones that it reaches."""
@@ -93,8 +133,7 @@ class Progress:
             return 0, 0, 0.0
         new_map = player.map not in self._visited
         if new_map:
-            side = CELLS + AROUND
-            self._visited[player.map] = np.zeros((side, side), np.uint8)
+            self._visited[player.map] = np.zeros((SIDE, SIDE), np.uint8)
         visited, cell = self._visited[player.map], (player.y + MARGIN, player.x + MARGIN)
         if visited[cell]:
             return 0, 0, 0.0

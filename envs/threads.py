@@ -39,7 +39,7 @@ class ThreadCopy:
         """Takes over both; `threads` may be shared by several copies, which close it together."""
         self._game = game
         self._threads = threads
-        self._seed = 0
+        self._seed: int | None = None  # of the episode to begin next, as soon as it is known
         self._awaited: int | None = None  # seed of the episode that is started but not begun
         self._playing = False
         self._work: Future[Any] | None = None  # never two at once: they would share the game
@@ -55,7 +55,7 @@ class ThreadCopy:
         if self._awaited != self._seed:
             self._start()
         obs = self._result()
-        self._awaited, self._playing = None, True
+        self._seed, self._awaited, self._playing = None, None, True
         return obs
 
     def send(self, action: Any) -> None:
@@ -68,7 +68,8 @@ class ThreadCopy:
         if outcome.terminated or outcome.truncated:
             # The next episode begins while the agent learns from the end of this one.
             self._playing = False
-            self._start()
+            if self._seed is not None:
+                self._start()
         return outcome
 
     def restart(self) -> None:
@@ -83,6 +84,7 @@ class ThreadCopy:
     def _start(self) -> None:
         if self._work is not None:
             wait([self._work])  # whatever has become of it, nobody asks for it any more
+        assert self._seed is not None, "no episode was prepared"
         self._awaited = self._seed
         self._work = self._threads.submit(self._game.start, self._seed)
 

@@ -23,7 +23,7 @@ class VectorEnv(Protocol):
     Autoreset happens on the next step: a row that was `is_last` ignores its next action and
     returns the first observation of the episode after it. Arrays are the caller's to keep:
     the environment never writes to what it has returned. An episode is a function of
-    (run seed, row, episode number) and of its actions.
+    (run seed, row, episode number), of where it begins and of its actions.
 
     A copy that crashes or hangs is started again: its row shows its last observation once more,
     with reward 0 and truncated, and goes on with the next episode. One that fails several times
@@ -52,6 +52,11 @@ class VectorEnv(Protocol):
         """[E] int64, number of the episode that each copy is in."""
         ...
 
+    @property
+    def starts(self) -> list[str]:
+        """Row -> the milestone that its episode began at; empty: at the beginning of the game."""
+        ...
+
     def reset(self, episodes: np.ndarray | None = None) -> Timestep:
         """Starts episode `episodes[i]` in copy i (by default 0); every row is_first."""
         ...
@@ -66,7 +71,8 @@ class VectorEnv(Protocol):
         Keys: 'episodes' [E] int64; 'over' [E] bool; 'length' [E] int64, actions taken in the
         running episode, 0 if it is over; 'actions/<key>' [sum of length, k] for each action key,
         those of row 0, then those of row 1, and so on; and the current timestep, as
-        'seen/obs/<key>', 'seen/reward', 'seen/is_first' and so on, 'seen/event/<name>'.
+        'seen/obs/<key>', 'seen/reward', 'seen/is_first' and so on, 'seen/event/<name>'. Where
+        episodes may begin at milestones, 'frontier/...' as well (see `envs.frontier`).
         """
         ...
 

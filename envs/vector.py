@@ -7,10 +7,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from envs.frontier import Frontier, Past
 from envs.record import Record
 from envs.seeding import episode_seed
 from envs.spaces import Actions, Observations
 from envs.timestep import Timestep
+from envs.ways import Steps, schedule
 
 PATIENCE = 3  # failures of a copy, without an episode finished in between, that end the run
 
@@ -24,6 +26,7 @@ class Outcome(NamedTuple):
     truncated: bool  # the episode was cut off, for example by a time limit
     events: Mapping[str, float] = MappingProxyType({})  # those that happened, of the event keys
     milestones: tuple[str, ...] = ()  # names of those that the episode reached for the first time
+    state: Any = None  # where later episodes may begin, if they may (see `envs.frontier`)
 
 
 class Copy(Protocol):
@@ -74,6 +77,7 @@ class Vector:
         seed: int,
         frames_per_step: int,
         event_keys: tuple[str, ...] = (),
+        frontier: Frontier | None = None,  # of the same games: decides where episodes begin
     ):
         self.event_keys = event_keys
         self.num_envs = len(copies)
@@ -88,6 +92,7 @@ class Vector:
         self._observations = observations
         self._actions = actions
         self._seed = seed
+        self._frontier = frontier
         self._record = Record(self.num_envs, self.obs_space, self.act_space, self.event_keys)
         self._failures = np.zeros(self.num_envs, np.int64)  # since an episode was finished
         self._explained: set[str] = set()  # failures whose traceback was logged
@@ -105,11 +110,18 @@ class Vector:
         """See `VectorEnv.episodes`."""
         return self._record.episodes
 
+    @property
+    def starts(self) -> list[str]:
+        """See `VectorEnv.starts`."""
+        return list(self._frontier.starts) if self._frontier else [""] * self.num_envs
+
     def reset(self, episodes: np.ndarray | None = None) -> Timestep:
         """See `VectorEnv.reset`."""
         self._require_working()
         self._record.begin(episodes)
         everyone = np.ones(self.num_envs, bool)
+        if self._frontier:
+            self._frontier.clear()
         self._prepare(everyone, ahead=0)
         timestep = self._collect(everyone)
         self._require_working()
@@ -121,32 +133,34 @@ class Vector:
         starting = self._record.over
         self._send(~starting, action)
         self._record.act(action)
+        if self._frontier:
+            for i in np.flatnonzero(starting).tolist():
+                self._frontier.begin(i, self._episode_seed(i, ahead=0))
+            self._prepare(starting, ahead=0)
         return self._collect(starting)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """See `VectorEnv.snapshot`."""
-        return self._record.snapshot(self._seen)
+        found = self._record.snapshot(self._seen)
+        return found | self._frontier.snapshot() if self._frontier else found
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> Timestep:
         """See `VectorEnv.restore`."""
         self._require_working()
-        record = self._record
-        self._seen = record.load(snapshot)
+        record, frontier = self._record, self._frontier
+        past, rest = frontier.read(snapshot) if frontier else (None, snapshot)
+        self._seen = record.load(rest)
+        if frontier and past:
+            self._return_to(frontier, past)
         running = ~record.over
         self._prepare(running, ahead=0)
-        self._prepare(record.over, ahead=1)
         raw = [self._begin(i) if on else None for i, on in enumerate(running)]
         self._require_working()
         alive = running.copy()
-        for acting, action in record.replay():
-            acting &= alive
-            self._send(acting, action)
-            for i in np.flatnonzero(acting).tolist():
-                outcome = self._receive(i)
-                raw[i] = outcome.obs
-                alive[i] = not (outcome.terminated or outcome.truncated)
+        for i, outcome in enumerate(self._replay(record.replay(), alive)):
+            raw[i] = outcome.obs if outcome else raw[i]
         self._seen = record.resume(self._seen, self._encode(raw), alive)
-        self._prepare(running, ahead=1)
+        self._prepare(np.ones_like(running), ahead=1)
         self.lost = int(np.sum(running & record.over))
         self.milestones = []
         return self._seen
@@ -168,6 +182,12 @@ class Vector:
         terminal = np.array([outcome.terminated for outcome in outcomes], bool)
         over = terminal | np.array([outcome.truncated for outcome in outcomes], bool)
         self._record.end(over)
+        if frontier := self._frontier:
+            for i, outcome in enumerate(outcomes):
+                frontier.saw(i, outcome.milestones, bool(over[i]))
+                if outcome.state is not None and not over[i]:
+                    seed, actions = self._episode_seed(i, ahead=0), self._record.taken(i)
+                    frontier.keep(i, outcome.milestones[-1], outcome.state, seed, actions)
         self.milestones = [(i, name) for i, o in enumerate(outcomes) for name in o.milestones]
         self._seen = Timestep(
             obs=obs,
@@ -182,11 +202,43 @@ class Vector:
         )
         return self._seen
 
+    def _return_to(self, frontier: Frontier, past: Past) -> None:
+        """Plays the ways to a frontier again, as many side by side as there are copies."""
+        frontier.load(past)
+        while ways := frontier.missing(self.num_envs):
+            for i, way in enumerate(ways):
+                frontier.place(i, way.origin)
+                self._copies[i].prepare(way.seed)
+            for i in range(len(ways)):
+                self._begin(i)
+            last = self._replay(schedule(ways, self.num_envs), np.ones(self.num_envs, bool))
+            for way, outcome in zip(ways, filter(None, last), strict=True):
+                frontier.find(way, outcome.state if way.name in outcome.milestones else None)
+        frontier.place_again()
+
+    def _episode_seed(self, i: int, ahead: int) -> int:
+        return episode_seed(self._seed, i, int(self._record.episodes[i]) + ahead)
+
     def _prepare(self, rows: np.ndarray, ahead: int) -> None:
         """Asks for the episode that is `ahead` of the current one in the rows [E] bool."""
+        if ahead and self._frontier:
+            return  # where it begins is decided when the current one is over
         for i in np.flatnonzero(rows).tolist():
-            episode = int(self._record.episodes[i]) + ahead
-            self._copies[i].prepare(episode_seed(self._seed, i, episode))
+            self._copies[i].prepare(self._episode_seed(i, ahead))
+
+    def _replay(self, steps: Steps, alive: np.ndarray) -> list[Outcome | None]:
+        """Takes steps (rows [E] bool, actions [E, k]) again; returns the last outcome of each row.
+
+        Rows whose episode ends are cleared in `alive` [E] bool, and take no further step.
+        """
+        last: list[Outcome | None] = [None] * self.num_envs
+        for acting, action in steps:
+            acting &= alive
+            self._send(acting, action)
+            for i in np.flatnonzero(acting).tolist():
+                last[i] = outcome = self._receive(i)
+                alive[i] = not (outcome.terminated or outcome.truncated)
+        return last
 
     def _send(self, rows: np.ndarray, action: dict[str, np.ndarray]) -> None:
         natives = self._actions.decode(action, self.num_envs)

@@ -40,9 +40,11 @@ def events(logdir: Path) -> list[Any]:
 def test_lines_and_points(tmp_path: Path) -> None:
     logger = Logger(tmp_path / "new" / "run", 0)
     logger.scalars(10, 40, 1.5, {"loss/image": 0.25, "count": 3})
-    logger.episode(12, 21.0, 500, env=3)
+    logger.episode(12, "", 21.0, 500, env=3)
+    logger.episode(13, "flag/one", 4.0, 50, env=2)
     assert lines(tmp_path / "new/run/episodes.jsonl") == [
-        {"step": 12, "score": 21.0, "length": 500, "env": 3}
+        {"step": 12, "score": 21.0, "length": 500, "env": 3},
+        {"step": 13, "score": 4.0, "length": 50, "env": 2, "start": "flag/one"},
     ]
     assert lines(tmp_path / "new/run/metrics.jsonl") == [
         {"step": 10, "frames": 40, "seconds": 1.5, "loss/image": 0.25, "count": 3}
@@ -59,6 +61,8 @@ def test_lines_and_points(tmp_path: Path) -> None:
         "count": (10, 3.0),
         "episode/score": (12, 21.0),
         "episode/length": (12, 500.0),
+        "frontier/score": (13, 4.0),
+        "frontier/length": (13, 50.0),
     }
 
 
@@ -87,7 +91,7 @@ def test_resuming_drops_what_will_be_lived_again(tmp_path: Path) -> None:
     logger = Logger(tmp_path, 0)
     for step in (10, 20, 30):
         logger.scalars(step, step, 0.0, {"loss": step})
-        logger.episode(step, 1.0, 5)
+        logger.episode(step, "", 1.0, 5)
         logger.milestone(step, step / 100, f"map/{step}", 2)
     logger.close()
     with (tmp_path / "metrics.jsonl").open("a") as file:

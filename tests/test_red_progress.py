@@ -188,3 +188,43 @@ def test_milestones_are_named_the_first_time():
     ]
     _, names = follow(*map(reading, steps))
     assert names == [("flag/got_starter", "map/route_1"), (), ("flag/8", "map/9")]
+
+
+def test_another_episode_goes_on_from_what_one_has_achieved():
+    """As if it were the same one, but for the milestones that it counts for itself."""
+    steps = [
+        {**at(0, 3, 3), **flags(1)},
+        {**at(0, 3, 4), **flags(1, 2), **party(member(5, 20, 5))},
+        {**at(12, 9, 9), **party(member(9, 20, 7)), 0xD356: b"\x01", 0xD30A: b"\x01"},
+        {**at(0, 3, 3), **flags(2), **party(member(20, 20, 6)), 0xD356: b"\x02"},
+        {**at(0, 4, 4), **flags(3), **party(member(20, 20, 8)), 0xD30A: b"\x07"},
+        {**at(12, 9, 9), **flags(1, 2, 3), 0xD356: b"\x03"},
+    ]
+    readings = [reading(x) for x in steps]
+    whole = Progress(readings[0], WORLD)
+    for i, now in enumerate(readings[1:], 1):
+        past = whole.achieved()
+        later = Progress.after(past, readings[i - 1], WORLD)
+        before = whole.milestones
+        assert later.milestones == 0 and later.update(now) == whole.update(now)
+        assert later.milestones == whole.milestones - before
+        np.testing.assert_array_equal(later.around(now.player), whole.around(now.player))
+    assert whole.milestones == 5  # flags 2 and 3, a map and both badges
+
+
+def test_what_happens_before_an_episode_begins_is_none_of_its_own():
+    first, now, then = ({**at(0, 3, 3), **flags(*n)} for n in ((), (1,), (1, 2)))
+    past = Progress(reading(first), WORLD).achieved()
+    later = Progress.after(past, reading({**now, **at(12, 5, 5)}), WORLD)
+    events, names = later.update(reading({**then, **at(12, 5, 5)}))
+    assert (events["event/flags"], events["event/cells"], names) == (1, 0, ("flag/2",))
+    assert later.milestones == 1
+
+
+def test_nobody_changes_what_was_achieved():
+    progress = Progress(reading(at(0, 3, 3)), WORLD)
+    past = progress.achieved()
+    for n in (3, 4):
+        for each in (progress, Progress.after(past, reading(at(0, 3, 3)), WORLD)):
+            events, _ = each.update(reading({**at(0, n, 4), **flags(n)}))
+            assert (events["event/flags"], events["event/cells"]) == (1, 1)

@@ -106,7 +106,8 @@ TOLD = {
     **{"step": 6, "updates": 2, "seconds": 1.5, "first_block": 0},
     "journal": {
         "running": {"length": [2] * ENVS, "sums": {k: [0.0] * ENVS for k in list(EPISODE)[1:]}},
-        **{"recent": [EPISODE], "latest": 28.0, "owed": False, "reached": ["a"], "logged": [3, 1]},
+        **{"recent": [EPISODE], "recent_later": [EPISODE], "latest": 28.0, "owed": False},
+        **{"reached": ["a"], "logged": [3, 1]},
     },
 }
 

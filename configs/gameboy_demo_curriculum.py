@@ -1,0 +1,15 @@
+"""The project's own Game Boy cartridge to its ending; half of the episodes begin at milestones."""
+
+import dataclasses
+from typing import Any
+
+from configs import gameboy_demo
+from dreamer_jax.config import Config
+
+
+def get_config(env: Any) -> Config:
+    """As the preset `gameboy_demo`, but for the whole game. Not measured yet."""
+    config = gameboy_demo.get_config(env)
+    return dataclasses.replace(
+        config, env=dataclasses.replace(config.env, goal="", steps=512, curriculum=0.5)
+    )

@@ -1,0 +1,146 @@
+"""Runs whose episodes begin at milestones: killed in the middle of one, recorded and evaluated."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from press_counter import build
+from witness import Witness, compiled
+
+from dreamer_jax import archive, checkpoint, mesh
+from dreamer_jax.config import Config, Replay, Train
+from dreamer_jax.main import make_player
+from dreamer_jax.options import Setup
+from dreamer_jax.run import Run
+from dreamer_jax.train import train
+from dreamer_jax.types import Agent, AgentState, Carry, CompactLatent, Window
+from envs.pokemon import Options
+
+pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
+
+CONFIG = Config(
+    env=Options(curriculum=0.6, steps=9, wait=3),
+    replay=Replay(capacity=80, batch=2, length=5),
+    train=Train(
+        envs=2, steps=120, ratio=1, prefill=20, log_every=30, report_every=0, save_every=35, keep=9
+    ),
+)
+
+
+def press_anything(state: AgentState, carry: Carry, obs: Any, is_first: Any, key: jax.Array) -> Any:
+    """Whatever was learnt; the latent is where the player is."""
+    del state, is_first
+    rows = obs["numbers"].shape[0]
+    latent = CompactLatent(obs["numbers"][:, :1].astype(jnp.uint16), obs["map"].astype(jnp.uint8))
+    return carry, {"action": jax.random.randint(key, (rows, 1), 0, 7)}, latent
+
+
+def remember(state: AgentState, window: Window, key: jax.Array) -> Any:
+    """Sums what is drawn, so that the state depends on all of it."""
+    seen = jnp.sum(window.steps.obs["visited"]) + jnp.sum(window.steps.reward)
+    state = state.replace(optimizer=state.optimizer + seen * jax.random.uniform(key))
+    latents = jax.tree.map(lambda x: x[1:], window.latents)
+    return state.replace(updates=state.updates + 1), latents, {"seen": seen}
+
+
+def run(logdir: Path) -> Run:
+    witness = Witness()
+    agent = Agent(
+        *(witness.init, witness.carry, press_anything, press_anything, remember, witness.report)
+    )
+    env = build(2, **vars(CONFIG.env))
+    return Run(
+        *(agent, env, CONFIG, 0, mesh.make(1), logdir),
+        evaluate=lambda *_: {},
+        begin=lambda state: state,
+    )
+
+
+def play(logdir: Path) -> None:
+    made = run(logdir)
+    train(made, compiled(made))
+    made.env.close()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without a break."""
+    logdir = tmp_path_factory.mktemp("whole")
+    play(logdir)
+    return logdir
+
+
+def digests(logdir: Path) -> dict[str, Any]:
+    """SHA-256 of each array that the run has saved last, and its journal."""
+    directory = logdir / "checkpoints"
+    newest = checkpoint.steps(directory)[-1]
+    found: dict[str, Any] = {}
+    for name, tree in checkpoint.read_arrays(directory, newest).items():
+        found |= {f"{name}/{path}": x for path, x in archive.named(tree).items()}
+    for file in [*directory.glob(f"{newest}/*.npz"), *(logdir / "replay").glob("*.npz")]:
+        found |= {f"{file.stem}/{path}": x for path, x in archive.read_all(file).items()}
+    sums = {name: hashlib.sha256(np.asarray(x).tobytes()).hexdigest() for name, x in found.items()}
+    return {**sums, "journal": checkpoint.read_host(directory, newest)["journal"]}
+
+
+def episodes(logdir: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (logdir / "episodes.jsonl").read_text().splitlines()]
+
+
+def middle_of_one(logdir: Path) -> int:
+    """A checkpoint while an episode runs that began at a milestone."""
+    for step in checkpoint.steps(logdir / "checkpoints"):
+        env = archive.read_all(checkpoint.path_of(logdir / "checkpoints", step, "env"))
+        if ((env["frontier/origins"] >= 0) & (env["length"] > 1)).any():
+            return step
+    raise AssertionError("there is none")
+
+
+def test_killed_in_the_middle_of_such_an_episode_a_run_is_the_same(whole: Path, tmp_path: Path):
+    broken = tmp_path / "broken"
+    shutil.copytree(whole, broken)
+    last = middle_of_one(whole)
+    for step in checkpoint.steps(whole / "checkpoints"):
+        if step > last:
+            shutil.rmtree(broken / "checkpoints" / str(step))
+    play(broken)
+    expected = digests(whole)
+    assert any(name.startswith("env/frontier/ways") for name in expected)
+    assert digests(broken) == expected
+    assert episodes(broken) == episodes(whole)
+
+
+def test_episodes_are_told_apart(whole: Path):
+    """In the record, and in the scores that are shown."""
+    found = episodes(whole)
+    begun = {line.get("start") for line in found}
+    assert None in begun and len(begun) > 2 and "" not in begun
+    metrics = [json.loads(x) for x in (whole / "metrics.jsonl").read_text().splitlines()]
+    for name, ours in (("episode", False), ("frontier", True)):
+        shown = [x for x in metrics if f"{name}/mean_score" in x]
+        assert shown
+        since = 0
+        for line in metrics:
+            if "speed/frames_per_second" in line and "unfinished" not in line:
+                scores = [
+                    x["score"]
+                    for x in found
+                    if since <= x["step"] < line["step"] and ("start" in x) == ours
+                ]
+                assert line.get(f"{name}/mean_score") == (np.mean(scores) if scores else None)
+                since = line["step"]
+
+
+def test_an_evaluation_begins_at_the_beginning(whole: Path):
+    made = run(whole)
+    setup = Setup("gameboy_demo", "debug", 0, CONFIG, "data=1", whole)
+    player = make_player(setup, made.agent, press_anything, 2, 1)
+    assert player.env._frontier is None and player.env.starts == ["", ""]
+    made.env.close()
+    player.env.close()
