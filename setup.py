@@ -10,6 +10,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "dreamer_jax/__init__.py").
 assert VERSION, "dreamer_jax/__init__.py must define __version__"
 README = HERE / "README.md"
 PYBOY = "pyboy>=2.8.1,<3"
+PYGAME = "pygame-ce>=2.5"
 
 setup(
     name="dreamer-jax",
@@ -47,9 +48,10 @@ setup(
             'gym-super-mario-bros>=9.1,<10; python_version >= "3.13"',
             'nes-py>=9.0.1,<10; python_version >= "3.13"',
         ],
+        "play": [PYGAME],
         "pokemon": [PYBOY],
         "test": [
-            *("hypothesis", "matplotlib", PYBOY, "pyright>=1.1.414"),
+            *("hypothesis", "matplotlib", PYBOY, PYGAME, "pyright>=1.1.414"),
             *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17"),
         ],
     },

@@ -109,6 +109,13 @@ class Replay:
     latents: bool = True  # keep and refresh latents, so that sequences start warm
     online: bool = True  # train on each fresh sequence once, soon after it was collected
     memory: str = "device"  # or pinned_host: the ring in host memory
+    seed_from: str = ""  # folder of a recording of play to draw from as well
+    seed_share: float = 0.25  # of the sequences of each batch, drawn from the recording if any
+
+    @property
+    def recorded(self) -> int:
+        """Sequences of a batch that are drawn from a recording."""
+        return round(self.seed_share * self.batch) if self.seed_from else 0
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,9 @@ AT_LEAST_1 = {
     *("train.log_every", "train.eval_episodes", "train.save_every", "train.keep"),
     "optimizer.warmup",
 }
-SHARES = {"behavior.lambda_", "behavior.return_rate", "behavior.slow_rate"}  # 0 to 1
+SHARES = {  # 0 to 1
+    *("behavior.lambda_", "behavior.return_rate", "behavior.slow_rate", "replay.seed_share"),
+}
 BELOW_1 = {"optimizer.rms_decay", "optimizer.momentum", "model.unimix"}  # 0, or more, to below 1
 POSITIVE = {"optimizer.clip", "optimizer.clip_floor"}
 
@@ -226,6 +235,11 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
             "another run is needed for behavior, and only there",
         ),
         (r.length < 2, f"replay.length={r.length}: must be at least 2"),
+        (
+            bool(r.seed_from) and not r.recorded,
+            f"replay.seed_share={r.seed_share}: no sequence of replay.batch={r.batch} would be "
+            f"drawn from replay.seed_from={r.seed_from}",
+        ),
         (
             rows < r.length + 1,
             f"replay.capacity={r.capacity}: {rows} steps for each of {t.envs} environments, "

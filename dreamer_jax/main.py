@@ -16,7 +16,7 @@ from absl import logging as absl_logging
 
 import configs
 import envs
-from dreamer_jax import cache, checkpoint, evaluate, heap, mesh, options, saved
+from dreamer_jax import cache, checkpoint, evaluate, heap, mesh, options, recorded, saved
 from dreamer_jax import config as config_
 from dreamer_jax.agents import dreamer
 from dreamer_jax.agents.transfer import inherit
@@ -98,16 +98,18 @@ def training() -> Callable[[], Any]:
         text = f"{text}: nothing is left to do; --steps takes it further"
         return partial(print, text, file=sys.stderr)
     with ExitStack() as opened:
-        run = prepared(setup, opened)
+        tape = recorded.find(setup)
+        run = recorded.announce(prepared(setup, opened), tape)
         sizes = measure(run)
         lock = saved.lock(setup.logdir)
         opened.callback(saved.unlock, setup.logdir, lock)
         if saved.state(setup.logdir) != before:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
         compiled = preflight(run, sizes)
+        run = recorded.load(run, tape)
         config = config_.to_dict(setup.config)
         found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
-        saved.write(setup.logdir, found)
+        saved.write(setup.logdir, found | recorded.noted(tape))
         kept = opened.pop_all()
 
     def task() -> None:

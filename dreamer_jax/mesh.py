@@ -35,9 +35,9 @@ def divides(mesh: Mesh, name: str, number: int) -> None:
         raise ValueError(f"{name}={number} is not divisible by --mesh=data={mesh.shape[DATA]}")
 
 
-def copied(mesh: Mesh) -> NamedSharding:
-    """The same on every device."""
-    return NamedSharding(mesh, PartitionSpec())
+def copied(mesh: Mesh, memory: str | None = None) -> NamedSharding:
+    """The same on every device; `memory` is device (as is None) or pinned_host."""
+    return NamedSharding(mesh, PartitionSpec(), memory_kind=memory)
 
 
 def split(mesh: Mesh, memory: str = "device") -> NamedSharding:

@@ -30,13 +30,15 @@ class Sizes(NamedTuple):
     latent: int  # its latent
     state: int  # parameters, optimiser and statistics
     temporary: int  # what an update needs on a device while it runs
+    recordings: int = 0  # all of them
 
 
 def measure(run: Run) -> Sizes:
     """The sizes that are known before anything is compiled. ValueError if they are too large."""
     step, latent = remembered(run)
     state = jax.eval_shape(run.agent.init, jax.random.key(0))
-    sizes = Sizes(size(step), size(latent), size(state), temporary=0)
+    recordings = size(run.recordings)
+    sizes = Sizes(size(step), size(latent), size(state), temporary=0, recordings=recordings)
     check(run, sizes)
     require_disk(run, sizes)
     return sizes
@@ -55,7 +57,7 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     seed = jax.ShapeDtypeStruct((), programs.SEED_TYPE, sharding=copied)
     count = jax.ShapeDtypeStruct((), np.int32, sharding=copied)
     traced = (
-        compiled.learn.lower(seed, state, memory, compiled.sums, count),
+        compiled.learn.lower(seed, state, memory, compiled.sums, count, run.recordings),
         compiled.act.lower(seed, state, memory, carry, seen, count),
         compiled.init.lower(seed),
     )
@@ -102,15 +104,18 @@ def require_disk(run: Run, sizes: Sizes) -> None:
 
 def needed_on_device(config: Config, sizes: Sizes, devices: int, capacity: int) -> int:
     """Bytes that each device needs for a ring of `capacity` steps over all devices."""
-    held = 0 if config.replay.memory == "pinned_host" else capacity * (sizes.step + sizes.latent)
+    on_host = config.replay.memory == "pinned_host"
+    held = 0 if on_host else capacity * (sizes.step + sizes.latent)
+    copied = 0 if on_host else sizes.recordings
     # A resumed run holds the latents twice for a moment, before its first update.
     more = max(sizes.temporary, capacity * sizes.latent // devices)
-    return sizes.state + more + held // devices
+    return sizes.state + more + held // devices + copied
 
 
 def needed_on_host(config: Config, sizes: Sizes, copies: int, capacity: int) -> int:
     """Bytes that the host needs beside them, where a fetched array takes `copies` of itself."""
     held = capacity * (sizes.step + sizes.latent) if config.replay.memory == "pinned_host" else 0
+    held += sizes.recordings  # read there, wherever they stay
     # A checkpoint is written from a copy on the host: state, latents, and the steps that are new.
     new = min(config.train.save_every, capacity)
     return held + copies * (sizes.state + capacity * sizes.latent + new * sizes.step)
@@ -121,7 +126,8 @@ def require(run: Run, what: str, need: Callable[[int], int], free: int) -> None:
     capacity = run.config.replay.capacity
     if need(capacity) > SHARE * free:
         fits = bisect.bisect_right(range(capacity), SHARE * free, key=need) - 1
-        hint = f"--set replay.capacity={fits} fits" if fits > 0 else "the model alone is too big"
+        alone = "recordings and model alone are" if run.recordings else "the model alone is"
+        hint = f"--set replay.capacity={fits} fits" if fits > 0 else f"{alone} too big"
         raise ValueError(
             f"replay.capacity={capacity} needs {need(capacity) / 1e9:.2f} GB of {what}, the model "
             f"included, but only {free / 1e9:.2f} GB are free; {hint}"

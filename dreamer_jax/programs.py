@@ -11,7 +11,15 @@ from jax.sharding import Mesh
 from dreamer_jax import mesh as meshes
 from dreamer_jax import replay
 from dreamer_jax.config import Replay
-from dreamer_jax.types import Agent, AgentState, Carry, ReplayState, Step, Window
+from dreamer_jax.types import (
+    Agent,
+    AgentState,
+    Carry,
+    Recordings,
+    ReplayState,
+    Step,
+    Window,
+)
 
 Metrics = dict[str, jax.Array]
 INIT, ACT, LEARN, REPORT = range(4)  # what a random key is for
@@ -36,8 +44,8 @@ class Programs(NamedTuple):
 
     init: Any  # (seed) -> state
     act: Any  # (seed, state, replay*, carry*, seen, index) -> replay, carry, action
-    learn: Any  # (seed, state*, replay*, sums*, count) -> state, replay, sums of metrics
-    report: Any  # (seed, state, replay) -> metrics, pictures
+    learn: Any  # (seed, state*, replay*, sums*, count, recordings) -> state, replay, sums
+    report: Any  # (seed, state, replay, recordings) -> metrics, pictures
     block: Any  # (replay, start, length) -> steps [E, length, ...]
     put: Any  # (replay*, start, steps) -> replay
     sums: Any  # shapes of the sums of metrics
@@ -76,6 +84,11 @@ def ring_sharding(mesh: Mesh, config: Replay) -> Any:
     """Where a replay state lies: rows over the devices, arrays of steps in `config.memory`."""
     rows, counters = meshes.split(mesh, config.memory), cast(Any, meshes.split(mesh))
     return ReplayState(steps=rows, latents=rows, total=counters, online=counters)
+
+
+def recordings_sharding(mesh: Mesh, config: Replay) -> Any:
+    """Where recordings lie: all of them on every device, in `config.memory`."""
+    return meshes.copied(mesh, config.memory)
 
 
 def seeded(seed: int, mesh: Mesh) -> jax.Array:
@@ -117,46 +130,70 @@ def learn(
     memory: ReplayState,
     sums: Metrics,
     count: jax.Array,
+    recordings: Recordings | None = None,
 ) -> tuple[AgentState, ReplayState, Metrics]:
     """`count` updates in one call; their metrics are added to `sums`."""
 
     def once(_: Any, carried: tuple[AgentState, ReplayState, Metrics]) -> tuple[Any, ...]:
         state, memory, sums = carried
-        state, memory, metrics = update(given, seed, state, memory)
+        state, memory, metrics = update(given, seed, state, memory, recordings)
         return state, memory, jax.tree.map(jnp.add, sums, metrics)
 
     return jax.lax.fori_loop(0, count, once, (state, memory, sums))
 
 
 def update(
-    given: Setting, seed: jax.Array, state: AgentState, memory: ReplayState
+    given: Setting,
+    seed: jax.Array,
+    state: AgentState,
+    memory: ReplayState,
+    recordings: Recordings | None = None,
 ) -> tuple[AgentState, ReplayState, Metrics]:
     """Draws, learns, and writes the fresh latents back."""
     draw_key, update_key = jax.random.split(derive(seed, LEARN, state.updates))
-    memory, window = draw(given.config, given.mesh, memory, draw_key)
+    memory, window = draw(given.config, given.mesh, memory, draw_key, recordings)
     with meshes.within(given.mesh):
         state, latents, metrics = given.agent.update(state, window, update_key)
     return state, refresh(given.mesh, memory, window, latents), metrics
 
 
 def report(
-    given: Setting, seed: jax.Array, state: AgentState, memory: ReplayState
+    given: Setting,
+    seed: jax.Array,
+    state: AgentState,
+    memory: ReplayState,
+    recordings: Recordings | None = None,
 ) -> tuple[Metrics, dict[str, jax.Array]]:
     """What the agent makes of a fresh batch; replay stays as it is."""
     draw_key, report_key = jax.random.split(derive(seed, REPORT, state.updates))
-    _, window = draw(given.config, given.mesh, memory, draw_key)
+    _, window = draw(given.config, given.mesh, memory, draw_key, recordings)
     return given.agent.report(state, window, report_key)
 
 
 def draw(
-    config: Replay, mesh: Mesh, memory: ReplayState, key: jax.Array
+    config: Replay,
+    mesh: Mesh,
+    memory: ReplayState,
+    key: jax.Array,
+    recordings: Recordings | None = None,
 ) -> tuple[ReplayState, Window]:
-    """Each device draws its share of the batch from its own rows. The key is consumed."""
+    """Each device draws its share of the batch from its own rows. The key is consumed.
+
+    If there are recordings, `config.recorded` sequences are from them.
+    """
+    length, recorded = config.length + 1, config.recorded // mesh.size
+
+    def share(memory: ReplayState, bits: jax.Array, recordings: Any) -> tuple[ReplayState, Window]:
+        if recordings is None:
+            return replay.draw(memory, bits, length, config.online)
+        memory, window = replay.draw(memory, bits[recorded:], length, config.online)
+        return memory, replay.draw_recorded(recordings, window, bits[:recorded])
+
     bits = jax.random.bits(key, (config.batch, 2))
-    function = partial(replay.draw, length=config.length + 1, online=config.online)
     rows, batch = meshes.ROWS, meshes.BATCH
     window = Window(steps=batch, latents=batch, row=rows, time=batch)
-    return meshes.per_shard(mesh, function, (rows, rows), (rows, window))(memory, bits)
+    function = meshes.per_shard(mesh, share, (rows, rows, meshes.COPIED), (rows, window))
+    return function(memory, bits, recordings)
 
 
 def refresh(mesh: Mesh, memory: ReplayState, window: Window, latents: Any) -> ReplayState:

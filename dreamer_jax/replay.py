@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import compute_on as compute_on_
 
-from dreamer_jax.types import ReplayState, Window
+from dreamer_jax.types import Recordings, ReplayState, Window
 
 Space = jax.memory.Space
 # JAX 0.12 has renamed it.
@@ -81,13 +81,36 @@ def draw(
         state, fresh, fresh_row, fresh_start = _next_online(state, bits.shape[0], length)
         row, start = jnp.where(fresh, fresh_row, row), jnp.where(fresh, fresh_start, start)
     time = (start + jnp.arange(length)[:, None]) % size
-    read = partial(_read, row=row, time=time)
-    steps, latents = jax.tree.map(read, (state.steps, state.latents))
+    steps, latents = jax.tree.map(lambda x: _read(x, row, time), (state.steps, state.latents))
     return state, Window(steps=steps, latents=latents, row=row, time=time)
+
+
+def draw_recorded(recordings: Recordings, window: Window, bits: jax.Array) -> Window:
+    """A window with more sequences behind its own: a recorded one for each pair of random words.
+
+    Recordings are read in a circle, so that every step of them is as likely to be trained on as any
+    other. There are no latents for them: whatever a sequence begins with, it begins as if an
+    episode did, and its context step is never looked at.
+
+    Args:
+      bits: [B - R, 2] uint32, of which the first one is not needed.
+    """
+    length, count = window.time.shape[0], recordings.steps.reward.shape[0]
+    start = _below(bits[:, 1], jnp.int32(count))
+    time = (start + jnp.arange(-1, length - 1)[:, None]) % count
+    steps = jax.tree.map(lambda x: _read(x, time), recordings.steps)
+    steps = steps.replace(is_first=steps.is_first.at[1].set(True))
+    latents = jax.tree.map(
+        lambda x: jnp.zeros((*time.shape, *x.shape[2:]), x.dtype), window.latents
+    )
+    both = (window.steps, window.latents), (steps, latents)
+    steps, latents = jax.tree.map(lambda a, b: jnp.concatenate([a, b], axis=1), *both)
+    return window.replace(steps=steps, latents=latents)
 
 
 def refresh(state: ReplayState, window: Window, latents: Any) -> ReplayState:
     """Writes the latents [T, B, ...] of a window's trained steps back to where they were."""
+    latents = jax.tree.map(lambda x: x[:, : window.row.size], latents)
     # The context step was not seen again.
     write = partial(_write, row=window.row, time=window.time[1:])
     return state.replace(latents=jax.tree.map(write, state.latents, latents))
@@ -98,7 +121,8 @@ def block(state: ReplayState, start: jax.Array, length: int) -> Any:
 
     Those that were not added yet have the steps there that they will be written over.
     """
-    return jax.tree.map(partial(_read, **_places(state, start, length)), state.steps)
+    places = _places(state, start, length)
+    return jax.tree.map(lambda x: _read(x, *places.values()), state.steps)
 
 
 def put(state: ReplayState, start: jax.Array, steps: Any) -> ReplayState:
@@ -119,11 +143,11 @@ def _write(ring: jax.Array, x: jax.Array, row: jax.Array, time: jax.Array) -> ja
     return _where_it_lies(write, ring, x.astype(ring.dtype), row, time)
 
 
-def _read(ring: jax.Array, row: jax.Array, time: jax.Array) -> jax.Array:
+def _read(ring: jax.Array, *at: jax.Array) -> jax.Array:
     def read(ring: jax.Array, *at: jax.Array) -> jax.Array:
         return ring[at]
 
-    return jax.device_put(_where_it_lies(read, ring, row, time), Space.Device)
+    return jax.device_put(_where_it_lies(read, ring, *at), Space.Device)
 
 
 def _where_it_lies(

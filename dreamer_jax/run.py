@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from dreamer_jax import replay
 from dreamer_jax.config import Config
-from dreamer_jax.types import Agent, AgentState, Carry, ReplayState, Step
+from dreamer_jax.types import Agent, AgentState, Carry, Recordings, ReplayState, Step
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Run:
     """(state, stopped) -> scores of the policy, none where it was stopped or could not go on"""
     begin: Callable[[AgentState], AgentState]  # last word on fresh parameters
     evaluation_failure: Callable[[], str] = str  # as `failure`, for environments of its own
+    recordings: Recordings | None = None  # or their shapes, as long as nothing is drawn
 
     def failure(self) -> str:
         """Why an environment does not work any more; empty while all do."""

@@ -65,7 +65,7 @@ def advance(run: Run, compiled: Programs, journal: Journal, place: Place) -> Pla
     owed = updates_owed(step, counters.updates, run.config)
     if owed:
         count = jax.device_put(np.int32(owed), meshes.copied(run.mesh))
-        state, memory, sums = compiled.learn(seed, state, memory, sums, count)
+        state, memory, sums = compiled.learn(seed, state, memory, sums, count, run.recordings)
     journal.saw(counters.step, seen, run.env.starts)
     # Dispatch is asynchronous: this waits for the action, while the device goes on learning.
     chosen = {key: np.asarray(value) for key, value in jax.device_get(action).items()}
@@ -94,7 +94,8 @@ def occasions(
         journal.metrics(now, learner.sums, run.env.restarts)
         learner = learner._replace(sums=programs.zeros(compiled.sums))
     if due(config.report_every) and now.updates:
-        journal.report(now, *compiled.report(learner.seed, learner.state, learner.memory))
+        inputs = (learner.seed, learner.state, learner.memory, run.recordings)
+        journal.report(now, *compiled.report(*inputs))
     if due(config.eval_every):
         journal.evaluation(now, run.evaluate(learner.state, stopped))
     return place._replace(learner=learner)

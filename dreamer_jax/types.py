@@ -77,13 +77,22 @@ class ReplayState(PyTreeNode):
     online: jax.Array  # [E] int32, first step not yet handed out by the online queue
 
 
+class Recordings(PyTreeNode):
+    """Episodes that somebody else has played, end to end; they never change."""
+
+    steps: Step  # [N, ...]
+
+
 class Window(PyTreeNode):
-    """Sequences drawn from replay: one context step, then the T steps to train on."""
+    """Sequences drawn from replay: one context step, then the T steps to train on.
+
+    The first R of them are from the ring; all are, unless there are recordings.
+    """
 
     steps: Any  # pytree of [W, B, ...]
     latents: Any  # pytree of [W, B, ...], or None
-    row: jax.Array  # [B] int32, row within the shard that the sequence came from
-    time: jax.Array  # [W, B] int32, position in the ring
+    row: jax.Array  # [R] int32, row within the shard that the sequence came from
+    time: jax.Array  # [W, R] int32, position in the ring
 
 
 class Rollout(PyTreeNode):

@@ -12,6 +12,8 @@ from envs.timestep import Timestep, VectorEnv
 __all__ = [
     "Timestep",
     "VectorEnv",
+    "action_names",
+    "caption",
     "default_options",
     "family",
     "from_the_beginning",
@@ -82,6 +84,28 @@ def from_the_beginning(options: Any) -> Any:
     if not hasattr(options, "curriculum"):
         return options
     return dataclasses.replace(options, curriculum=0.0)
+
+
+def action_names(name: str, options: Any) -> tuple[str, ...]:
+    """The names of the actions of a single discrete space, in order; none where they have none.
+
+    A name is 'noop', or the buttons that are pressed, such as 'right+a'.
+
+    Raises:
+        ValueError: no form of a name fits.
+    """
+    find = getattr(_module(name), "action_names", None)
+    return find(name, options) if find else ()
+
+
+def caption(name: str, obs: dict[str, Any]) -> str:
+    """What an observation says in words, '' where it says nothing; `obs` is a `Timestep`'s, E = 1.
+
+    Raises:
+        ValueError: no form of a name fits.
+    """
+    find = getattr(_module(name), "caption", None)
+    return find(obs) if find else ""
 
 
 def human_normalised(env: str, score: float) -> float | None:

@@ -7,6 +7,7 @@ has two engines, and while one is played the other loads the next episode.
 
 import dataclasses
 import difflib
+import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -98,6 +99,16 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,
     )
+
+
+def action_names(name: str, options: Options) -> tuple[str, ...]:
+    """Joystick positions and the fire button, from the emulator; see `envs.action_names`."""
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    engine = ale_py.ALEInterface()
+    engine.loadROM(str(roms.get_rom_path(name.removeprefix("atari_"))))
+    actions = engine.getLegalActionSet() if options.full_actions else engine.getMinimalActionSet()
+    names = [re.sub("(UP|DOWN|LEFT|RIGHT|FIRE)(?!$)", r"\1+", action.name) for action in actions]
+    return tuple(name.lower() for name in names)
 
 
 def _check(rom: str, options: Options) -> None:

@@ -55,6 +55,12 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
     return vectorise(build, num_envs, seed, SIDE)
 
 
+def action_names(name: str, options: Options) -> tuple[str, ...]:
+    """Where the cart is pushed; see `envs.action_names`."""
+    del name, options
+    return ("left", "right")
+
+
 def draw(position: float, angle: float) -> np.ndarray:
     """Draws cart and pole as [64, 64, 3] uint8; edges are smooth, so tiny moves show.
 

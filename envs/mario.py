@@ -24,6 +24,7 @@ REACH = 64  # pixels; Mario runs 10 in a step, and whatever carries him is slowe
 RIGHT_ONLY = (0, RIGHT, RIGHT | A, RIGHT | B, RIGHT | A | B)
 SIMPLE = (*RIGHT_ONLY, A, LEFT)
 COMPLEX = (*SIMPLE, LEFT | A, LEFT | B, LEFT | A | B, nes.DOWN, nes.UP)
+BUTTONS = {LEFT: "left", RIGHT: "right", nes.UP: "up", nes.DOWN: "down", A: "a", B: "b"}
 ACTIONS = {"right_only": RIGHT_ONLY, "simple": SIMPLE, "complex": COMPLEX}  # buttons of each
 
 
@@ -153,6 +154,13 @@ class Game:
 
     def _image(self, screen: np.ndarray) -> np.ndarray:
         return resize(screen[None], self._options.size)[0]
+
+
+def action_names(name: str, options: Options) -> tuple[str, ...]:
+    """See `envs.action_names`."""
+    del name
+    held = [[word for bit, word in BUTTONS.items() if bit & b] for b in ACTIONS[options.actions]]
+    return tuple("+".join(words) or "noop" for words in held)
 
 
 def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:

@@ -19,7 +19,7 @@ from envs.gameboy import BUTTONS, Gameboy
 from envs.red_cartridge import Cartridge, red
 from envs.red_memory import Reading
 from envs.red_progress import Achieved, Progress, event_keys
-from envs.red_text import BLANK
+from envs.red_text import BLANK, decode
 from envs.red_view import letters, observe, space
 from envs.resize import check_side
 from envs.spaces import Actions, Observations
@@ -204,6 +204,17 @@ def with_goal(cartridge: Cartridge, goal: str) -> Cartridge:
         hint = f"close: {', '.join(close)}" if close else f"there are {len(flags)}"
         raise ValueError(f"goal {goal!r} is no event of the game ({hint})")
     return cartridge._replace(world=cartridge.world._replace(goal=flags[goal]))
+
+
+def action_names(name: str, options: Options) -> tuple[str, ...]:
+    """See `envs.action_names`."""
+    del name, options
+    return BUTTONS
+
+
+def caption(obs: dict[str, np.ndarray]) -> str:
+    """What is written on the screen."""
+    return decode(obs["text"][0])
 
 
 def _check(options: Options) -> None:

@@ -1,9 +1,11 @@
 """Run by test_mesh.py in a process with eight devices: writes what it finds to facts.json."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,11 @@ from dreamer_jax import programs, replay
 from dreamer_jax.agents import dreamer
 from dreamer_jax.main import FLAGS, decide, restored, stored
 from dreamer_jax.run import Run, remembered
-from dreamer_jax.types import Agent, AgentState, ReplayState, Step
+from dreamer_jax.types import Agent, AgentState, Recordings, ReplayState, Step
+from envs import play
 
 DEVICES, FILLED, SEED = 8, 20, 0
+RECORDED = 100  # added to the rewards of a recording
 WIDE = (
     *(*SMALL, "--set=train.envs=8", "--set=replay.batch=8", "--set=train.prefill=80"),
     "--set=train.report_every=0",
@@ -41,6 +45,7 @@ def everything() -> dict[str, Any]:
         "devices": len(jax.devices()),
         "losses": [updated_on_one(agent, config, state, memory), eight],
         "rows": rows_drawn(config, memory),
+        "recorded": recorded_drawn(config, memory),
         "ring_bytes": sum(x.nbytes for x in jax.tree.leaves(memory)),
         "gradients": sum(x.size for x in jax.tree.leaves(state.params)),
         "hlo": hlo,
@@ -87,6 +92,20 @@ def rows_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
     return [sorted(map(int, rows)) for rows in found]
 
 
+def recorded_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
+    """The rows that the sequences of each device come from, where half of 16 are recorded."""
+    mesh = meshes.make(DEVICES)
+    config = dataclasses.replace(config.replay, batch=16, seed_from="here", seed_share=0.5)
+    steps = jax.tree.map(lambda x: x[0, :FILLED], memory.steps)
+    recordings = Recordings(steps.replace(reward=steps.reward + RECORDED))
+    memory = jax.device_put(memory, meshes.split(mesh))
+    recordings = jax.device_put(recordings, programs.recordings_sharding(mesh, config))
+    _, window = jax.jit(partial(programs.draw, config, mesh))(memory, jax.random.key(0), recordings)
+    shards = window.steps.reward.addressable_shards
+    found = [(shard.index[1].start, np.asarray(shard.data)) for shard in shards]
+    return [x[0].astype(int).tolist() for _, x in sorted(found, key=lambda pair: pair[0])]
+
+
 def updated(
     agent: Agent, config: Any, state: AgentState, memory: ReplayState
 ) -> tuple[dict[str, float], str]:
@@ -120,9 +139,18 @@ def mistakes(folder: Path) -> list[tuple[int, str]]:
     uneven = (
         ("--set=train.envs=12",),
         ("--set=replay.batch=4",),
+        (f"--set=replay.seed_from={recorded(folder)}",),
     )
     found = [call(*WIDE, *more, "--mesh=data=8", f"--logdir={folder}/no") for more in uneven]
     return [(result.code, result.err) for result in found]
+
+
+def recorded(folder: Path) -> Path:
+    """A recording in the environment of the runs here."""
+    (folder / "script").write_text("1 x 9")
+    flags = ("--env=counting", "--set=env.length=5", f"--script={folder}/script")
+    play.main(["play", *flags, f"--record={folder}/tape"])
+    return folder / "tape"
 
 
 def trained(folder: Path) -> dict[str, Any]:

@@ -9,3 +9,4 @@ MARIO = pytest.mark.skipif(
     reason='needs pip install -e ".[mario]"',
 )
 POKEMON = pytest.mark.skipif(not find_spec("pyboy"), reason='needs pip install -e ".[pokemon]"')
+PLAY = pytest.mark.skipif(not find_spec("pygame"), reason='needs pip install -e ".[play]"')

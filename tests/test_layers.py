@@ -24,11 +24,12 @@ ROWS = [
     {"resume", "preflight", "evaluate"},
     {"train"},
     {"options"},
+    {"recorded"},
     {"main"},
 ]
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}
 MAIN = len(ROWS) - 1
-OUTSIDE = {"options", "main"}  # the only ones that know environments and presets
+OUTSIDE = {"options", "recorded", "main"}  # the only ones that know environments and presets
 
 DRAWERS = {"utils", "util", "common", "helpers", "misc", "base", "tools"}
 DEVICE = {"jax", "jaxlib", "flax", "optax", "orbax", "dreamer_jax"}

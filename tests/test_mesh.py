@@ -110,6 +110,10 @@ def test_each_device_draws_from_its_own_rows(facts: dict[str, Any]):
     assert facts["rows"] == [[device] for device in range(8)]
 
 
+def test_each_device_draws_its_share_of_recorded_sequences(facts: dict[str, Any]):
+    assert facts["recorded"] == [[device, 100] for device in range(8)]
+
+
 def test_experience_is_never_gathered(facts: dict[str, Any]):
     """What devices exchange is far smaller than the ring, or even one row of it."""
     row = facts["ring_bytes"] / 8
@@ -127,6 +131,7 @@ def test_gradients_are_reduced_once_for_each_update(facts: dict[str, Any]):
 
 def test_what_cannot_be_split_is_named(facts: dict[str, Any]):
     parts = ("train.envs=12 is not divisible by", "replay.batch=4 is not divisible by")
+    parts += ("replay.seed_share=0.25 of the batch=2 is not divisible by",)
     for (code, message), part in zip(facts["mistakes"], parts, strict=True):
         assert code == 2 and message.count("\n") == 1
         assert part in message and "--mesh=data=8" in message
