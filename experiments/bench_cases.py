@@ -180,11 +180,11 @@ def learner(run: Run) -> tuple[Callable[[], Any], dict[str, Any], Programs]:
     built, seed, state, facts = begun(run)
     held = [state, full(run), programs.zeros(built.sums)]
     one = jax.device_put(np.int32(1), meshes.copied(run.mesh))
-    learn, more = compiled(built.learn, seed, *held, one)
+    learn, more = compiled(built.learn, seed, *held, one, run.recordings)
     facts |= {"parameters": sum(x.size for x in jax.tree.leaves(state.params))}
 
     def call() -> Any:
-        held[:] = learn(seed, *held, one)
+        held[:] = learn(seed, *held, one, run.recordings)
         return held
 
     return call, facts | more, built._replace(learn=learn)

@@ -117,13 +117,17 @@ def test_nobody_has_to_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_asks_to_stop(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with stop_signals() as stopped:
-        assert not stopped()
-        os.kill(os.getpid(), number)
-        assert stopped()
-        assert signal.getsignal(number) == signal.SIG_DFL  # the second one is deadly
-    assert signal.getsignal(number) == before
+    usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(number, usual)  # the tests themselves may run under nohup
+    try:
+        with stop_signals() as stopped:
+            assert not stopped()
+            os.kill(os.getpid(), number)
+            assert stopped()
+            assert signal.getsignal(number) == signal.SIG_DFL  # the second one is deadly
+        assert signal.getsignal(number) == usual
+    finally:
+        signal.signal(number, before)
 
 
 def test_what_nohup_asks_for_is_respected() -> None:
