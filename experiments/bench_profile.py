@@ -73,7 +73,8 @@ def seen(folder: Path, text: str, updates: int) -> dict[str, Any]:
 def events(folder: Path) -> Iterator[Event]:
     """What ran on the device; on a CPU, what its threads did for a program."""
     (path,) = folder.rglob("*.xplane.pb")
-    planes = list(jax.profiler.ProfileData.from_file(str(path)).planes)
+    profile = jax.profiler.ProfileData.from_file(str(path))  # its parts do not keep it alive
+    planes = list(profile.planes)
     devices = [plane for plane in planes if plane.name.startswith("/device:GPU")]
     for plane in devices or planes:
         for line in plane.lines:
