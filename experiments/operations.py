@@ -29,12 +29,12 @@ class Operations(NamedTuple):
 NOTHING = Operations(0.0, 0.0)
 
 
-def count(program: core.ClosedJaxpr | core.Jaxpr) -> Operations:
+def count(program: Any) -> Operations:
     """Counts a program as it was traced; loops of unknown length count once.
 
     Of the branches of a condition the largest one counts.
     """
-    jaxpr = program.jaxpr if isinstance(program, core.ClosedJaxpr) else program
+    jaxpr: core.Jaxpr = getattr(program, "jaxpr", program)
     return sum((of_equation(equation) for equation in jaxpr.eqns), start=NOTHING)
 
 
@@ -56,7 +56,7 @@ def of_equation(equation: core.JaxprEqn) -> Operations:
 
 def is_program(value: Any) -> bool:
     """Whether a parameter of an equation is a program of its own."""
-    return isinstance(value, core.ClosedJaxpr | core.Jaxpr)
+    return isinstance(getattr(value, "jaxpr", value), core.Jaxpr)
 
 
 def product(equation: core.JaxprEqn, terms: float) -> Operations:
