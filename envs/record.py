@@ -101,7 +101,7 @@ class Record:
         for key, space in self._act_space.items():
             flat = snapshot[f"actions/{key}"]
             # Aligned at the end, as if all rows had acted in the same steps.
-            steps[key] = no_actions(space, longest, len(length)).astype(flat.dtype)
+            steps[key] = no_actions(space, longest, len(length))
             for i, (n, end) in enumerate(zip(length, ends, strict=True)):
                 steps[key][longest - n :, i] = flat[end - n : end]
         self._actions = [{key: x[t] for key, x in steps.items()} for t in range(longest)]
