@@ -13,7 +13,7 @@ import envs
 from dreamer_jax import config as config_
 from dreamer_jax import saved
 from dreamer_jax.config import Config
-from dreamer_jax.override import override
+from envs.options import override
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(

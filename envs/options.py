@@ -1,26 +1,23 @@
-"""`--set env.path=value`, for programs that know nothing but environments."""
+"""`--set path=value`: one number of a tree of frozen dataclasses, replaced."""
 
 import dataclasses
+import difflib
 import math
 import typing
 from typing import Any
 
 T = typing.TypeVar("T")
 
-TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
+def override(root: T, assignment: str) -> T:
+    """Applies one `path=value`, such as `model.units=128`, to a dataclass of dataclasses.
 
-def override(options: T, assignment: str) -> T:
-    """Applies one `env.path=value`, such as `env.reward.coins=1`, to a family's `Options`.
-
-    Raises:
-        ValueError: there is no such option, or the value is of another type; in one line.
+    ValueError in one line for an unknown path (with what is valid) or a value of the wrong type.
     """
     path, equals, text = assignment.partition("=")
-    section, _, names = path.partition(".")
-    if not equals or section != "env" or not names:
-        raise ValueError(f"--set {assignment}: expected env.option=value")
-    return _replace(options, names.split("."), text, path)
+    if not equals:
+        raise ValueError(f"--set {assignment}: expected path=value")
+    return _replace(root, path.split("."), text, path)
 
 
 def flat(options: Any, path: str = "env") -> dict[str, Any]:
@@ -34,25 +31,39 @@ def flat(options: Any, path: str = "env") -> dict[str, Any]:
 
 def _replace(node: Any, names: list[str], text: str, path: str) -> Any:
     name, *rest = names
-    fields = [field.name for field in dataclasses.fields(node)]
+    fields = {f.name: f for f in dataclasses.fields(node)}
     if name not in fields:
-        raise ValueError(f"--set {path}: no option {name!r}; valid are {', '.join(fields)}")
+        close = difflib.get_close_matches(name, fields, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ValueError(f"--set {path}: no field {name!r}; {hint}valid are {', '.join(fields)}")
     value = getattr(node, name)
     if dataclasses.is_dataclass(value) != bool(rest):
-        raise ValueError(f"--set {path}: {name} is {value!r}")
+        inside = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        names_inside = ", ".join(f"{name}.{f.name}" for f in inside)
+        wrong = f"a section; set one of {names_inside}" if inside else f"no section: {value!r}"
+        raise ValueError(f"--set {path}: {name} is {wrong}")
     if rest:
         return dataclasses.replace(node, **{name: _replace(value, rest, text, path)})
     kind = typing.get_type_hints(type(node))[name]
-    return dataclasses.replace(node, **{name: _parsed(text, kind, path)})
+    return dataclasses.replace(node, **{name: parse(text, kind, path)})
 
 
-def _parsed(text: str, kind: Any, path: str) -> Any:
+def parse(text: str, kind: Any, path: str) -> Any:
+    """Reads `text` as a value of type `kind`; ValueError names the path and what was expected."""
     try:
-        if kind is int and "e" in text.lower() and float(text).is_integer():
-            return int(float(text))
-        value = TRUTH[text.lower()] if kind is bool else kind(text)
-        if kind is float and not math.isfinite(value):
+        if kind is bool:
+            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if kind is int:
+            return int(text.replace("_", "")) if "e" not in text.lower() else _whole(float(text))
+        value = kind(text)
+        if value != value or value in (math.inf, -math.inf):  # JSON has no such numbers
             raise ValueError(text)
         return value
     except (KeyError, ValueError, OverflowError):
         raise ValueError(f"--set {path}={text}: expected {kind.__name__}") from None
+
+
+def _whole(number: float) -> int:
+    if number != int(number):
+        raise ValueError(number)
+    return int(number)

@@ -5,6 +5,7 @@ from (--set replay.seed_from=FOLDER), and --replay plays it again and compares.
 """
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -35,6 +36,13 @@ class Player(Protocol):
     def over(self, last: Timestep) -> None:
         """Looks at the last observation of an episode, after which nothing can be done."""
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What `--set` can change."""
+
+    env: Any  # the family's `Options`
 
 
 class Played(NamedTuple):
@@ -100,6 +108,14 @@ def parser() -> Parser:
     return found
 
 
+def options_of(env: str, assignments: Sequence[str]) -> Any:
+    """The options of an environment, with assignments such as `env.sticky=0.25` applied."""
+    settings = Settings(envs.default_options(env))
+    for assignment in assignments:
+        settings = override(settings, assignment)
+    return settings.env
+
+
 def by_hand(flags: argparse.Namespace) -> int:
     """Plays in a window or from a script, and records."""
     if not flags.env:
@@ -108,10 +124,7 @@ def by_hand(flags: argparse.Namespace) -> int:
         raise ValueError(f"--rate={flags.rate}: expected steps a second, above 0, at most 1000")
     if flags.rate is not None and flags.script:
         raise ValueError("--rate is for a window; a --script is played as fast as possible")
-    options = envs.default_options(flags.env)
-    for assignment in flags.set:
-        options = override(options, assignment)
-    options = envs.from_the_beginning(options)
+    options = envs.from_the_beginning(options_of(flags.env, flags.set))
     with ExitStack() as opened:
         env = opened.enter_context(closing(envs.make(flags.env, options, 1, flags.seed)))
         controls = Controls(env.act_space, envs.action_names(flags.env, options))
@@ -189,9 +202,7 @@ def replay(flags: argparse.Namespace) -> int:
     if flags.env or flags.set or flags.script or flags.record:
         raise ValueError("--replay goes with no other flag: what to play is in the recording")
     tape = recordings.find(flags.replay)
-    options = envs.default_options(tape.env)
-    for path, value in tape.options.items():
-        options = override(options, f"{path}={value}")
+    options = options_of(tape.env, [f"{path}={value}" for path, value in tape.options.items()])
     with closing(envs.make(tape.env, options, 1, tape.seed)) as env:
         recordings.require_fits(tape, env)
         different = differences(tape, env)

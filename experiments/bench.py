@@ -18,7 +18,7 @@ from typing import Any, get_type_hints
 
 from absl import app, flags
 
-from dreamer_jax import override
+from envs.options import parse
 from experiments.bench_cases import Case
 from experiments.bench_table import Found, comparison, heading, line, record
 
@@ -119,7 +119,7 @@ def plan() -> list[Case]:
     }
     kinds = get_type_hints(Case)
     given = dict(assignment.split("=", 1) for assignment in FLAGS.set)
-    given = {name: override.parse(text, kinds[name], name) for name, text in given.items()}
+    given = {name: parse(text, kinds[name], name) for name, text in given.items()}
     cases = []
     for kind in FLAGS.kinds or suite["kinds"]:
         fixed = suite["fields"] | FIXED.get(kind, {})

@@ -14,8 +14,8 @@ import envs
 from dreamer_jax import config as config_
 from dreamer_jax import saved
 from dreamer_jax.config import Config, Losses, Model, factors, resolve, to_dict
-from dreamer_jax.override import override
 from envs import atari, cartpole, counting, gym, mario, pokemon
+from envs.options import override
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = resolve(Config(env=atari.Options()))

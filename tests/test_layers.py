@@ -12,7 +12,7 @@ ROWS = [
     {"types", "math", "config", "spaces", "convs", "heap", "faults", "board", "tally", "cache"},
     {
         *("dists", "nets", "optim", "moments", "replay", "mesh"),
-        *("archive", "logger", "progress", "saved", "override"),
+        *("archive", "logger", "progress", "saved"),
     },
     {"encoders", "decoders", "heads", "rssm", "checkpoint", "journal", "run"},
     {"actor_critic", "programs", "saver"},
