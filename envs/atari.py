@@ -17,10 +17,11 @@ from ale_py import roms
 from ale_py.vector_env import AtariVectorEnv
 from gymnasium import spaces
 
+from envs.copies import Outcome
 from envs.resize import check_side
 from envs.spaces import Actions, Observations
 from envs.threads import pool
-from envs.vector import Outcome, Vector
+from envs.vector import Vector
 
 FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
 
@@ -38,7 +39,7 @@ class Options:
 
 
 class Game:
-    """One game as a `Copy` (see `envs.vector`)."""
+    """One game as a `Copy` (see `envs.copies`)."""
 
     def __init__(self, rom: str, options: Options, loaders: ThreadPoolExecutor):
         self._playing = _engine(rom, options)

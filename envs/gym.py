@@ -8,10 +8,11 @@ from typing import Any
 
 import gymnasium
 
+from envs.copies import Outcome
 from envs.process import ProcessCopy
 from envs.resize import check_side
 from envs.spaces import Actions, Observations
-from envs.vector import Outcome, Vector
+from envs.vector import Vector
 
 LONGEST = 86_400  # seconds of timeout; timers cannot count for ever
 
@@ -26,7 +27,7 @@ class Options:
 
 
 class GymCopy:
-    """One Gymnasium environment as a `Copy` (see `envs.vector`)."""
+    """One Gymnasium environment as a `Copy` (see `envs.copies`)."""
 
     def __init__(self, env: gymnasium.Env):
         self._env = env

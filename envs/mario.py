@@ -11,12 +11,13 @@ import numpy as np
 from gymnasium import spaces
 
 from envs import mario_memory, mario_rom, nes
+from envs.copies import Outcome
 from envs.mario_memory import Reading
 from envs.nes import LEFT, RIGHT, A, B, Emulator
 from envs.resize import check_side, resize
 from envs.spaces import Actions, Observations
 from envs.threads import ThreadCopy, pool
-from envs.vector import Outcome, Vector
+from envs.vector import Vector
 
 FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
 REACH = 64  # pixels; Mario runs 10 in a step, and whatever carries him is slower than that again

@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium import spaces
 
 from envs import red_memory
+from envs.copies import Outcome
 from envs.demo_cartridge import demo
 from envs.frontier import Frontier
 from envs.gameboy import BUTTONS, Gameboy
@@ -24,7 +25,7 @@ from envs.red_view import letters, observe, space
 from envs.resize import check_side
 from envs.spaces import Actions, Observations
 from envs.threads import ThreadCopy, pool
-from envs.vector import Outcome, Vector
+from envs.vector import Vector
 
 DEMO = "gameboy_demo"
 FRAMES_PER_STEP = 24  # enough for one step of the player, which takes 16

@@ -18,7 +18,7 @@ from typing import Any
 
 import gymnasium
 
-from envs.vector import CopyFailed, Outcome
+from envs.copies import CopyFailed, Outcome
 
 # The arguments are the pipe and the module path of the parent, which may know more folders.
 CHILD = (
@@ -29,7 +29,7 @@ GRACE = 5.0  # seconds that a child has to close its environment
 
 
 class ProcessCopy:
-    """A Gymnasium environment in a child process, as a `Copy` (see `envs.vector`).
+    """A Gymnasium environment in a child process, as a `Copy` (see `envs.copies`).
 
     The child dies with its parent, ignores Ctrl-C, which is the parent's to handle, and leads a
     process group, so that whatever its environment has started ends with it.

@@ -5,7 +5,7 @@ import traceback
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
-from envs.vector import CopyFailed, Outcome
+from envs.copies import CopyFailed, Outcome
 
 
 class Playable(Protocol):
@@ -33,7 +33,7 @@ def pool(num_envs: int, name: str) -> ThreadPoolExecutor:
 
 
 class ThreadCopy:
-    """An environment as a `Copy` (see `envs.vector`) that works in one of several threads."""
+    """An environment as a `Copy` (see `envs.copies`) that works in one of several threads."""
 
     def __init__(self, game: Playable, threads: ThreadPoolExecutor):
         """Takes over both; `threads` may be shared by several copies, which close it together."""

@@ -1,12 +1,12 @@
 """The vectoriser: E copies of a single environment become one `VectorEnv`."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from envs.copies import Copy, CopyFailed, Outcome
 from envs.frontier import Frontier, Past
 from envs.record import Record
 from envs.seeding import episode_seed
@@ -15,50 +15,6 @@ from envs.timestep import Timestep
 from envs.ways import Steps, schedule
 
 PATIENCE = 3  # failures of a copy, without an episode finished in between, that end the run
-
-
-class Outcome(NamedTuple):
-    """What one action led to in one copy."""
-
-    obs: Any  # as the copy's own observation space describes it
-    reward: float
-    terminated: bool  # the episode truly ended
-    truncated: bool  # the episode was cut off, for example by a time limit
-    events: Mapping[str, float] = MappingProxyType({})  # those that happened, of the event keys
-    milestones: tuple[str, ...] = ()  # names of those that the episode reached for the first time
-    state: Any = None  # where later episodes may begin, if they may (see `envs.frontier`)
-
-
-class Copy(Protocol):
-    """One environment. Work is asked for first and fetched later, so that copies can overlap."""
-
-    def prepare(self, seed: int) -> None:
-        """Asks for the episode of this seed; the episode being played goes on undisturbed."""
-        ...
-
-    def begin(self) -> Any:
-        """Enters the prepared episode and returns its first observation."""
-        ...
-
-    def send(self, action: Any) -> None:
-        """Asks for one step; `action` is an element of the copy's own action space."""
-        ...
-
-    def receive(self) -> Outcome:
-        """Returns what the action sent last led to."""
-        ...
-
-    def restart(self) -> None:
-        """Starts anew after CopyFailed: nothing is prepared. Not called on other copies."""
-        ...
-
-    def close(self) -> None:
-        """Frees whatever the copy holds."""
-        ...
-
-
-class CopyFailed(Exception):
-    """Raised by `begin` and `receive`: the copy crashed or hangs; the message has its traceback."""
 
 
 class EnvironmentFailed(RuntimeError):

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from envs.copies import CopyFailed, Outcome
 from envs.seeding import episode_seed
 from envs.spaces import Actions, Observations
 from envs.threads import ThreadCopy
 from envs.timestep import Timestep
-from envs.vector import PATIENCE, CopyFailed, EnvironmentFailed, Outcome, Vector
+from envs.vector import PATIENCE, EnvironmentFailed, Vector
 
 SEED = 5
 NONE = np.zeros((2, 1), np.int32)

@@ -14,8 +14,8 @@ from extras import MARIO
 
 import envs
 from envs import mario, mario_memory, mario_rom, nes
+from envs.copies import Outcome
 from envs.mario import EVENTS, Game, Options, Reward
-from envs.vector import Outcome
 
 pytestmark = MARIO
 
