@@ -12,9 +12,8 @@ from dreamer_jax.tally import Tally
 from dreamer_jax.types import Agent, AgentState
 
 Results = dict[str, np.ndarray]  # [episodes]: 'score', 'length', and the sum of each event
-SUCCESS = (
-    "event/success"  # the event of tasks that can be solved: 1 where an episode solves its own
-)
+# The event of tasks that can be solved: 1 where an episode solves its own.
+SUCCESS = "event/success"
 LIMIT = 30_000  # steps of an environment for each of its episodes; half an hour of Atari is 27,000
 
 
@@ -35,34 +34,60 @@ class Player:
     def play(
         self, state: AgentState, episodes: int, stopped: Callable[[], bool] = lambda: False
     ) -> Results:
-        """Results of the first episodes of each environment, always the same ones.
-
-        Which episodes count does not depend on how long they are: taking whichever end first would
-        count short ones too often. An episode without an end counts as far as LIMIT lets it come.
-        Returns nothing if `stopped` says so in between.
-        """
-        envs = self.env.num_envs
-        quota = episodes // envs + (np.arange(envs) < episodes % envs)
-        finished: list[list[dict[str, float]]] = [[] for _ in range(envs)]
-        running = Tally.empty(envs, self.env.event_keys)
+        """See `play`."""
         where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
         seed, carry = jax.device_put((self.seed, self.begin()), where)
-        seen, index = self.env.reset(), 0
-        while any(len(row) < n for row, n in zip(finished, quota, strict=True)):
-            if stopped():
-                return {}
-            if index >= LIMIT * quota.max():
-                for i in np.flatnonzero(~seen.is_last).tolist():
-                    finished[i].append(running.row(i))
-                break
+
+        def choose(seen: Any, index: int) -> Any:
+            nonlocal carry
             inputs = jax.device_put((seen.obs, seen.is_first, np.int32(index)), where)
             carry, action = self.step(seed, state, carry, *inputs)
-            seen, index = self.env.step(jax.device_get(action)), index + 1
-            running = running.add(seen)
-            for i in np.flatnonzero(seen.is_last).tolist():
+            return jax.device_get(action)
+
+        return play(self.env, choose, episodes, stopped)
+
+
+def play(
+    env: Any,
+    choose: Callable[[Any, int], Any],
+    episodes: int,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Results:
+    """Results of the first episodes of each environment, always the same ones.
+
+    Which episodes count does not depend on how long they are: taking whichever end first would
+    count short ones too often. An episode without an end counts as far as LIMIT lets it come.
+
+    Args:
+        env: a vectorised environment.
+        choose: (timestep, number of the step) -> actions of all environments.
+        episodes: how many, over all environments.
+        stopped: where it says so, nothing is returned.
+    """
+    envs = env.num_envs
+    quota = episodes // envs + (np.arange(envs) < episodes % envs)
+    finished: list[list[dict[str, float]]] = [[] for _ in range(envs)]
+    running = Tally.empty(envs, env.event_keys)
+    seen, index = env.reset(), 0
+    while any(len(row) < n for row, n in zip(finished, quota, strict=True)):
+        if stopped():
+            return {}
+        if index >= LIMIT * quota.max():
+            for i in np.flatnonzero(~seen.is_last).tolist():
                 finished[i].append(running.row(i))
-        counted = [x for row, n in zip(finished, quota, strict=True) for x in row[:n]]
-        return {key: np.array([x[key] for x in counted]) for key in counted[0]}
+            break
+        seen, index = env.step(choose(seen, index)), index + 1
+        running = running.add(seen)
+        for i in np.flatnonzero(seen.is_last).tolist():
+            finished[i].append(running.row(i))
+    counted = [x for row, n in zip(finished, quota, strict=True) for x in row[:n]]
+    return {key: np.array([x[key] for x in counted]) for key in counted[0]}
+
+
+def events(results: Results) -> dict[str, float]:
+    """Mean of each event that happened, by its name."""
+    sums = {key: x for key, x in results.items() if key.startswith("event/") and x.any()}
+    return {key.removeprefix("event/"): float(x.mean()) for key, x in sums.items()}
 
 
 def summary(results: Results) -> dict[str, float]:

@@ -150,14 +150,22 @@ def evaluation() -> Callable[[], Any]:
         for name, policy in (("greedy", agent.greedy), ("sampled", agent.policy)):
             player = make_player(setup, agent, policy, FLAGS.episodes, FINAL)
             with closing(player.env):
-                scores = evaluate.summary(player.play(state, FLAGS.episodes))
-            normalised = envs.human_normalised(setup.env, scores["mean"])
-            if normalised is not None:
-                scores["human_normalised"] = normalised
-            text = "  ".join(f"{key} {value:.2f}" for key, value in scores.items())
-            print(f"{name:8} {FLAGS.episodes} episodes  {text}", flush=True)
+                show(name, setup.env, player.play(state, FLAGS.episodes))
 
     return play
+
+
+def show(policy: str, env: str, results: evaluate.Results) -> None:
+    """Prints the scores that a policy has reached, and what happened in its episodes."""
+    scores = evaluate.summary(results)
+    normalised = envs.human_normalised(env, scores["mean"])
+    if normalised is not None:
+        scores["human_normalised"] = normalised
+    for name, numbers in ((policy, scores), ("", evaluate.events(results))):
+        text = "  ".join(f"{key} {value:.2f}" for key, value in numbers.items())
+        what = f"{len(results['score'])} episodes" if name else "events, on average"
+        if numbers:
+            print(f"{name:8} {what}  {text}", flush=True)
 
 
 def make_player(setup: Setup, agent: Agent, policy: Any, episodes: int, seed: int) -> Player:

@@ -92,9 +92,11 @@ def call(command: list[str], cores: set[int] | None) -> str:
 
 
 def read_scores(shown: str) -> list[dict[str, Any]]:
-    """What --mode=eval prints, one dictionary for each of its lines."""
+    """The scores that --mode=eval prints, one dictionary for each policy."""
     scores = []
-    for line in shown.strip().splitlines():
+    for line in shown.splitlines():
+        if line.startswith(" "):  # of events
+            continue
         policy, episodes, _, *pairs = line.split()
         values = dict(zip(pairs[::2], map(float, pairs[1::2]), strict=True))
         scores.append({"policy": policy, "episodes": int(episodes), **values})

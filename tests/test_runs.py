@@ -15,7 +15,7 @@ from witness import Witness, policy
 
 from dreamer_jax import checkpoint, evaluate, saved
 from dreamer_jax.config import Config
-from dreamer_jax.main import restored, stored
+from dreamer_jax.main import restored, show, stored
 from dreamer_jax.train import updates_owed
 from dreamer_jax.types import Agent
 from envs.counting import Counting
@@ -189,6 +189,20 @@ def test_events_are_summed_over_each_episode():
     results = player(2).play(Witness().init(jax.random.key(0)), episodes=4)
     np.testing.assert_array_equal(results["length"], [1, 1, 2, 2])
     np.testing.assert_array_equal(results["event/episode"], [0, 1, 0, 2])
+    assert evaluate.events(results) == {"episode": 0.75}
+
+
+def test_what_happened_is_shown_below_the_scores(capsys: pytest.CaptureFixture[str]):
+    results = {"score": np.array([1.0, 3.0]), "event/x": np.ones(2), "event/y": np.zeros(2)}
+    show("greedy", "atari_pong", results)
+    scores, events = capsys.readouterr().out.splitlines()
+    assert scores.startswith("greedy   2 episodes  mean 2.00") and "human_normalised" in scores
+    assert events.split() == "events, on average x 1.00".split()
+
+
+def test_events_that_never_happened_are_not_listed():
+    results = {"score": np.ones(2), "event/x": np.zeros(2), "event/y": np.array([-1.0, 1.0])}
+    assert evaluate.events(results) == {"y": 0.0}
 
 
 def test_summary():
