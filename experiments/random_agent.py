@@ -3,10 +3,9 @@
 Takes the flags of training, trains nothing, and prints scores as --mode=eval does.
 """
 
+import sys
 from collections.abc import Sequence
 from contextlib import closing
-
-from absl import app
 
 import envs
 from dreamer_jax import evaluate
@@ -17,8 +16,9 @@ from experiments.random_play import random_actions
 DRAWN = 10_000  # steps until the actions repeat themselves
 
 
-def main(_: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Plays, and prints what came of it."""
+    FLAGS(argv)
     setup = decide()
     count = min(EVAL_ENVS, FLAGS.episodes)
     options = envs.from_the_beginning(setup.config.env)
@@ -29,4 +29,4 @@ def main(_: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main(sys.argv)

@@ -197,7 +197,7 @@ def test_what_happened_is_shown_below_the_scores(capsys: pytest.CaptureFixture[s
     show("greedy", "atari_pong", results)
     scores, events = capsys.readouterr().out.splitlines()
     assert scores.startswith("greedy   2 episodes  mean 2.00") and "human_normalised" in scores
-    assert events.split() == "events, on average x 1.00".split()
+    assert events.split() == ["events,", "on", "average", "x", "1.00"]
 
 
 def test_events_that_never_happened_are_not_listed():
