@@ -47,13 +47,14 @@ def make(
     nets = networks(config, obs, act)
     dreamer = Dreamer(config, obs, act, nets, optim.make(config.optimizer))
     explore = at_random if config.train.learn == "world_model" else sample
+    # Jitted, each is traced once, however many programs it is a part of.
     return Agent(
-        init=partial(init, dreamer),
+        init=jax.jit(partial(init, dreamer)),
         carry=partial(initial_carry, dreamer),
-        policy=partial(act_step, dreamer, explore),
-        greedy=partial(act_step, dreamer, mode),
-        update=partial(update, dreamer),
-        report=partial(report, dreamer),
+        policy=jax.jit(partial(act_step, dreamer, explore)),
+        greedy=jax.jit(partial(act_step, dreamer, mode)),
+        update=jax.jit(partial(update, dreamer)),
+        report=jax.jit(partial(report, dreamer)),
     )
 
 
