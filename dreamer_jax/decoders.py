@@ -4,7 +4,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from optax import softmax_cross_entropy_with_integer_labels as cross_entropy
 
 from dreamer_jax.convs import upsample_conv5x5
 from dreamer_jax.dists import Bernoulli
@@ -142,6 +141,15 @@ class TextDecoder(nn.Module):
         x = x.reshape(*x.shape[:-2], patches * patch, width)[..., : self.length, :]
         x = NormAct(self.dtype, name="symbol_norm")(x)
         return Linear(self.alphabet, 1.0, self.dtype, name="logits")(x).astype(jnp.float32)
+
+
+def cross_entropy(logits: jax.Array, index: jax.Array) -> jax.Array:
+    """-ln softmax(logits)[index]: [*, K] float32, [*] integers -> [*].
+
+    Picked by a product, as the gradient of picking by index writes each number on its own.
+    """
+    picked = jax.nn.one_hot(index, logits.shape[-1], dtype=logits.dtype)
+    return jax.nn.logsumexp(logits, axis=-1) - jnp.sum(picked * logits, axis=-1)
 
 
 def reconstruction_losses(

@@ -86,8 +86,7 @@ class TextEncoder(nn.Module):
         rest = -symbols.shape[1] % self.size.patch
         symbols = jnp.pad(symbols, [(0, 0), (0, rest)])
         table = self.param("symbols", truncated_normal(1.0, 1), (self.alphabet, width))
-        # A product, as a look-up's gradient adds up in an order of its own on accelerators.
-        x = jax.nn.one_hot(symbols, self.alphabet, dtype=self.dtype) @ table.astype(self.dtype)
+        x = look_up(table.astype(self.dtype), symbols)
         x = x.reshape(len(x), -1, self.size.patch * width)
         x = Linear(width, 1.0, self.dtype, name="patch")(x)
         x = x + positions(x.shape[1], width).astype(self.dtype)
@@ -97,3 +96,11 @@ class TextEncoder(nn.Module):
         question = jnp.broadcast_to(question.astype(self.dtype), (len(x), 1, width))
         pooled = Attention(self.size.heads, self.dtype, name="pool")(question, x)
         return batch_minor(MLP(1, self.units, self.dtype, name="mlp")(pooled[:, 0]), batch)
+
+
+def look_up(table: jax.Array, symbols: jax.Array) -> jax.Array:
+    """Rows of a table: [alphabet, width], [*] integers below `alphabet` -> [*, width]."""
+    if jax.default_backend() == "cpu":
+        return table[symbols]  # the product takes longer than all the rest of a small network
+    # On accelerators the gradient of a look-up adds up in an order of its own.
+    return jax.nn.one_hot(symbols, len(table), dtype=table.dtype) @ table

@@ -5,10 +5,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from by_hand import linear, norm, norm_act, silu, softmax, variables
 
-from dreamer_jax.decoders import TextDecoder
-from dreamer_jax.encoders import TextEncoder
+from dreamer_jax.decoders import TextDecoder, cross_entropy
+from dreamer_jax.encoders import TextEncoder, look_up
 from dreamer_jax.nets import TextSize
 
 F32 = jnp.dtype("float32")
@@ -65,3 +66,35 @@ def test_text_decoder_against_numpy() -> None:
     expected = linear(norm_act(symbols, params["symbol_norm"]), params["logits"])
     logits = np.asarray(jax.jit(net.apply)(weights, jnp.asarray(x)))
     np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_cross_entropy_is_that_of_the_picked_class() -> None:
+    """Value and gradient, against optax, which picks by index."""
+    random = np.random.default_rng(5)
+    logits = jnp.asarray(random.normal(size=(3, 4, 7)) * 5, jnp.float32)
+    index = jnp.asarray(random.integers(0, 7, (3, 4)))
+    weight = jnp.asarray(random.normal(size=(3, 4)), jnp.float32)
+    plain = optax.softmax_cross_entropy_with_integer_labels
+
+    def both(loss: Any) -> Any:
+        return jax.value_and_grad(lambda x: jnp.sum(weight * loss(x, index)))(logits)
+
+    for actual, expected in zip(both(cross_entropy), both(plain), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_look_up_is_a_product_with_one_hots() -> None:
+    """Value and gradient; a symbol that occurs twice, and one that never does."""
+    table = jnp.asarray(np.random.default_rng(6).normal(size=(5, 3)), jnp.float32)
+    symbols = jnp.array([[0, 3], [3, 4]])
+    weight = jnp.asarray(np.random.default_rng(7).normal(size=(2, 2, 3)), jnp.float32)
+
+    def product(table: jax.Array, symbols: jax.Array) -> jax.Array:
+        return jax.nn.one_hot(symbols, len(table)) @ table
+
+    np.testing.assert_allclose(look_up(table, symbols), product(table, symbols), rtol=1e-5)
+    actual, expected = (
+        jax.grad(lambda x, form=form: jnp.sum(weight * form(x, symbols)))(table)
+        for form in (look_up, product)
+    )
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
