@@ -186,26 +186,28 @@ def imagine(
     act: Act,
     action_noise: jax.Array,
     key: jax.Array,
-) -> tuple[Latent, Any]:
+    view: Callable[[Latent], Any] = lambda latent: latent,
+) -> tuple[Any, Any]:
     """Dreams on from `start` with actions of its own.
 
     Args:
       start: [*, ...]. act: (features, noise) -> (action, encoded action).
       action_noise: [H, *, n] uniform numbers, one slice for each call of `act`. key: consumed.
+      view: what to return of each latent.
 
-    Returns: latents [H + 1, *, ...] with `start` first, actions [H, *, n].
+    Returns: views of latents [H + 1, *, ...] with `start` first, actions [H, *, n].
     """
 
     def step(latent: Latent, noise: tuple[jax.Array, jax.Array]) -> tuple[Latent, Any]:
         action, encoded = act(latent.features, noise[0])
         following = imagine_step(model, variables, latent, encoded, noise[1])
-        return following, (following, action)
+        return following, (view(latent), action)
 
     horizon = action_noise.shape[0]
     uniform = jax.random.uniform(key, (horizon, *start.stoch.shape[:-1]))
-    _, (latents, actions) = jax.lax.scan(step, start, (action_noise, uniform))
-    latents = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), start, latents)
-    return latents, actions
+    last, (views, actions) = jax.lax.scan(step, start, (action_noise, uniform))
+    views = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), views, view(last))
+    return views, actions
 
 
 def compact(latent: Latent) -> CompactLatent:

@@ -19,6 +19,7 @@ from dreamer_jax.nets import (
     batch_major,
     batch_minor,
     by_blocks,
+    product,
 )
 
 KEY = jax.random.key(0)
@@ -63,6 +64,23 @@ def test_first_weights(layer: nn.Module, shape: tuple[int, ...], fan_in: int) ->
 
 def test_scale_0_starts_at_exactly_zero() -> None:
     assert (first_weights(Linear(5, 0.0, F32), 1, 3)["kernel"] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 5), (5, 1000, 64), (5, 1000, 8)])
+def test_product_is_a_product_in_whatever_order(shape: tuple[int, ...]) -> None:
+    """Value and both gradients against the plain form, for few rows and many, wide and narrow."""
+    random = np.random.default_rng(3)
+    x = jnp.asarray(random.normal(size=shape), jnp.float32)
+    kernel = jnp.asarray(random.normal(size=(shape[-1], 16)), jnp.float32)
+    weight = jnp.asarray(random.normal(size=(*shape[:-1], 16)), jnp.float32)
+
+    def both(form: Any) -> Any:
+        return jax.jit(jax.value_and_grad(lambda x, w: jnp.vdot(weight, form(x, w)), (0, 1)))
+
+    found, plain = both(product)(x, kernel), both(jnp.matmul)(x, kernel)
+    for actual, expected in zip(jax.tree.leaves(found), jax.tree.leaves(plain), strict=True):
+        size = float(jnp.abs(expected).max())
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5 * size)
 
 
 def test_norm_starts_at_scale_1() -> None:

@@ -172,16 +172,20 @@ def dream(dreamer: Dreamer, params: Params, start: Latent, key: jax.Array) -> Ro
         return action, spaces.flatten(action, dreamer.act)
 
     noise = jax.random.uniform(action_key, (horizon, *start.deter.shape[:-1], width))
-    latents, action = rssm.imagine(
-        dreamer.nets["rssm"], {"params": params["rssm"]}, start, act, noise, model_key
+    features, action = rssm.imagine(
+        dreamer.nets["rssm"],
+        {"params": params["rssm"]},
+        start,
+        act,
+        noise,
+        model_key,
+        view=lambda latent: latent.features,
     )
-    features = latents.features
-    return Rollout(
-        features=features,
-        action=action,
-        reward=dreamer.apply(params, "reward", features).mean(),
-        continue_=dreamer.apply(params, "continue", features).probability,
-    )
+    # Each part has an array of its own already; joined they would be copied.
+    parts = features[:-1], features[-1:]
+    reward = [dreamer.apply(params, "reward", part).mean() for part in parts]
+    continue_ = [dreamer.apply(params, "continue", part).probability for part in parts]
+    return Rollout(features, action, jnp.concatenate(reward), jnp.concatenate(continue_))
 
 
 def behavior_losses(
