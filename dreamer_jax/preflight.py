@@ -61,6 +61,7 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
         compiled.act.lower(seed, state, memory, carry, seen, count),
         compiled.init.lower(seed),
     )
+    run.env.prepare()  # emulators start meanwhile
     with ThreadPoolExecutor(len(traced)) as threads:  # compilers let go of Python's lock
         learn, act, init = threads.map(lambda program: program.compile(), traced)
     check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))

@@ -2,11 +2,13 @@
 
 An engine is an `AtariVectorEnv` with a single game: it steps in a thread of its own, outside
 Python. Seeding one reloads its cartridge, which takes as long as hundreds of steps; so each copy
-has two engines, and while one is played the other loads the next episode.
+has two engines, and while one is played the other loads the next episode. They are made by whoever
+loads the first one, so that nobody waits for it.
 """
 
 import dataclasses
 import difflib
+import functools
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -42,32 +44,31 @@ class Game:
     """One game as a `Copy` (see `envs.copies`)."""
 
     def __init__(self, rom: str, options: Options, loaders: ThreadPoolExecutor):
-        self._playing = _engine(rom, options)
-        self._loading = _engine(rom, options)
+        self._make = functools.partial(_engine, rom, options)
+        self._engines: list[AtariVectorEnv] = []  # the one that is played, and the other one
         self._loaders = loaders
         self._loaded: Future[np.ndarray] | None = None
-        self.action_space = self._playing.single_action_space
 
     def prepare(self, seed: int) -> None:
         """Lets a thread load the episode into the engine that is not being played."""
         if self._loaded is not None:
             self._loaded.result()  # an engine must not be in two threads at once
-        self._loaded = self._loaders.submit(_load, self._loading, seed)
+        self._loaded = self._loaders.submit(self._load, seed)
 
     def begin(self) -> Any:
         """Changes to the engine with the prepared episode."""
         assert self._loaded is not None, "prepare comes before begin"
         obs, self._loaded = self._loaded.result(), None
-        self._playing, self._loading = self._loading, self._playing
+        self._engines.reverse()
         return obs
 
     def send(self, action: int) -> None:
         """Starts the step in the engine's thread."""
-        self._playing.send(np.array([action], np.int32))
+        self._engines[0].send(np.array([action], np.int32))
 
     def receive(self) -> Outcome:
         """Waits for the step to be done."""
-        obs, reward, terminated, truncated, _ = self._playing.recv()
+        obs, reward, terminated, truncated, _ = self._engines[0].recv()
         return Outcome(obs[0, 0], float(reward[0]), bool(terminated[0]), bool(truncated[0]))
 
     def restart(self) -> None:
@@ -76,8 +77,14 @@ class Game:
     def close(self) -> None:
         """Stops both engines and the threads that load them."""
         self._loaders.shutdown()
-        self._playing.close()
-        self._loading.close()
+        for engine in self._engines:
+            engine.close()
+
+    def _load(self, seed: int) -> np.ndarray:
+        if not self._engines:
+            self._engines = [self._make(), self._make()]
+        obs, _ = self._engines[1].reset(seed=np.array([seed]))
+        return obs[0, 0]
 
 
 def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
@@ -88,15 +95,13 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
     """
     rom = name.removeprefix("atari_")
     _check(rom, options)
-    # The banner that each engine prints would bury the run's own messages.
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     loaders = pool(num_envs, "atari-loader")
     games = [Game(rom, options, loaders) for _ in range(num_envs)]
     shape = (options.size, options.size) if options.gray else (options.size, options.size, 3)
     return Vector(
         games,
         Observations(spaces.Box(0, 255, shape, np.uint8), options.size),
-        Actions(games[0].action_space),
+        Actions(spaces.Discrete(len(action_names(name, options)))),
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,
     )
@@ -104,6 +109,7 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
 
 def action_names(name: str, options: Options) -> tuple[str, ...]:
     """Joystick positions and the fire button, from the emulator; see `envs.action_names`."""
+    # The banner that each engine prints would bury the run's own messages.
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     engine = ale_py.ALEInterface()
     engine.loadROM(str(roms.get_rom_path(name.removeprefix("atari_"))))
@@ -149,8 +155,3 @@ def _engine(rom: str, options: Options) -> AtariVectorEnv:
         reward_clipping=False,
         use_fire_reset=False,
     )
-
-
-def _load(engine: AtariVectorEnv, seed: int) -> np.ndarray:
-    obs, _ = engine.reset(seed=np.array([seed]))
-    return obs[0, 0]

@@ -50,6 +50,9 @@ class Counting:
         """See `VectorEnv.episodes`."""
         return self._record.episodes
 
+    def prepare(self) -> None:
+        """See `VectorEnv.prepare`; there is nothing to begin."""
+
     def reset(self, episodes: np.ndarray | None = None) -> Timestep:
         """See `VectorEnv.reset`."""
         self._record.begin(episodes)

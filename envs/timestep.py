@@ -57,6 +57,13 @@ class VectorEnv(Protocol):
         """Row -> the milestone that its episode began at; empty: at the beginning of the game."""
         ...
 
+    def prepare(self) -> None:
+        """Lets the episodes begin that `reset` asks for by default, and does not wait for them.
+
+        Nobody has to call it: it is for those who have something else to do meanwhile.
+        """
+        ...
+
     def reset(self, episodes: np.ndarray | None = None) -> Timestep:
         """Starts episode `episodes[i]` in copy i (by default 0); every row is_first."""
         ...

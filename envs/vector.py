@@ -71,6 +71,10 @@ class Vector:
         """See `VectorEnv.starts`."""
         return list(self._frontier.starts) if self._frontier else [""] * self.num_envs
 
+    def prepare(self) -> None:
+        """See `VectorEnv.prepare`."""
+        self._prepare(np.ones(self.num_envs, bool), ahead=0)
+
     def reset(self, episodes: np.ndarray | None = None) -> Timestep:
         """See `VectorEnv.reset`."""
         self._require_working()
