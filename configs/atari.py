@@ -11,5 +11,5 @@ def get_config(env: Any) -> Config:
         env=env,
         model=Model(depth=64),
         replay=Replay(capacity=1_000_000),
-        train=Train(envs=16, steps=50_000_000, ratio=32, prefill=5_000),
+        train=Train(envs=16, steps=50_000_000, ratio=32),
     )

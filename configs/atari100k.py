@@ -16,7 +16,6 @@ def get_config(env: Any) -> Config:
             envs=1,
             steps=100_000,
             ratio=128,
-            prefill=1_088,
             log_every=1_000,
             report_every=10_000,
             save_every=10_000,

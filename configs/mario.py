@@ -19,7 +19,6 @@ def get_config(env: Any) -> Config:
             envs=16,
             steps=1_000_000,
             ratio=64,
-            prefill=5_000,
             eval_every=50_000,
             eval_episodes=16,
         ),

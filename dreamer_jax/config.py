@@ -125,7 +125,7 @@ class Train:
     envs: int = 16  # environments stepped in parallel
     steps: int = 1_000_000  # steps in all
     ratio: int = 32  # train ratio: steps replayed for each step taken
-    prefill: int = 5_000  # steps before the first update
+    prefill: int = 1_088  # steps before the first update; about as many as a batch holds
     learn: str = "all"  # or world_model (on random actions), or behavior (world model frozen)
     world_model: str = ""  # for learn=behavior: logdir to restore the world model from
     log_every: int = 5_000  # steps between two lines of metrics
