@@ -56,14 +56,15 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     print("compiling the update", file=sys.stderr, flush=True)
     seed = jax.ShapeDtypeStruct((), programs.SEED_TYPE, sharding=copied)
     count = jax.ShapeDtypeStruct((), np.int32, sharding=copied)
-    traced = (
-        compiled.learn.lower(seed, state, memory, compiled.sums, count, run.recordings),
-        compiled.act.lower(seed, state, memory, carry, seen, count),
-        compiled.init.lower(seed),
+    inputs = (
+        (compiled.learn, (seed, state, memory, compiled.sums, count, run.recordings)),
+        (compiled.act, (seed, state, memory, carry, seen, count)),
+        (compiled.init, (seed,)),
     )
-    run.env.prepare()  # emulators start meanwhile
-    with ThreadPoolExecutor(len(traced)) as threads:  # compilers let go of Python's lock
-        learn, act, init = threads.map(lambda program: program.compile(), traced)
+    with ThreadPoolExecutor(len(inputs)) as threads:  # compilers let go of Python's lock
+        compiling = [threads.submit(program.lower(*given).compile) for program, given in inputs]
+        run.env.prepare()  # emulators start meanwhile
+        learn, act, init = (each.result() for each in compiling)
     check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
     return compiled._replace(learn=learn, act=act, init=init)
 
