@@ -151,13 +151,13 @@ def episodes_begin_and_end_where_they_should(family: Family) -> None:
 
 
 def the_same_actions_give_the_same_bytes(family: Family) -> None:
-    """And the one after the last step of an episode is ignored."""
+    """Whether it was prepared for them or not; what follows the end of an episode is ignored."""
     run = recorded(family)
     again = [{key: value.copy() for key, value in action.items()} for action in run.actions]
     for timestep, action in zip(run.trace[:-1], again, strict=True):
         for value in action.values():
             value[timestep.is_last] = other(value[timestep.is_last])
-    env = family.build(3)
+    (env := family.build(3)).prepare()
     assert_same(play(env, again), run.trace)
     env.close()
 
@@ -228,7 +228,7 @@ def a_snapshot_goes_on_where_it_was(family: Family) -> None:
     """In the middle, at an end and after it; in another environment, whatever it did before."""
     run = recorded(family)
     end = next(t for t, timestep in enumerate(run.trace) if timestep.is_last.any())
-    env = family.build(3)
+    (env := family.build(3)).prepare()
     for moment in (end + 5, end, end + 1):
         replayed = [env.restore(run.snapshots[moment])]
         assert env.lost == 0

@@ -133,6 +133,17 @@ class Remembering(Changed):
         return timestep
 
 
+class OtherwisePrepared(Changed):
+    prepared = 0
+
+    def prepare(self):
+        self.prepared = 1
+
+    def change(self, timestep):
+        timestep.obs["vector"][:, 0] += self.prepared
+        return timestep
+
+
 class Reused(Changed):
     kept: Any = None
 
@@ -214,7 +225,9 @@ BUGS = {
         *(FirstTooLate, TruncatedMeansTerminal, TerminalMeansTruncated, LastForgotten),
         *(TooLong, OneEpisode, RewardAtTheStart),
     ],
-    contract.the_same_actions_give_the_same_bytes: [Unseeded, ActingAtTheEnd],
+    contract.the_same_actions_give_the_same_bytes: [
+        *(Unseeded, ActingAtTheEnd, OtherwisePrepared),
+    ],
     contract.an_episode_depends_on_its_seed_and_actions_alone: [Neighbourly, Remembering],
     contract.what_was_returned_is_never_written_again: [Reused],
     contract.a_snapshot_holds_the_actions_of_the_running_episodes: [LostActions],
