@@ -68,15 +68,15 @@ def save(
 
 
 def steps(directory: str | os.PathLike[str]) -> list[int]:
-    """The steps of all complete checkpoints, oldest first; none where there is no directory."""
+    """The steps of all checkpoints, oldest first; none where there is no directory."""
     root = Path(directory).absolute()
     if not root.is_dir():
         return []
-    return sorted(int(path.name) for path in root.iterdir() if _is_complete(path))
+    return sorted(int(path.name) for path in root.iterdir() if _is_checkpoint(path))
 
 
 def latest(directory: str | os.PathLike[str]) -> int | None:
-    """The step of the newest complete checkpoint."""
+    """The step of the newest checkpoint."""
     return max(steps(directory), default=None)
 
 
@@ -275,15 +275,15 @@ def _publish(fresh: Path, path: Path) -> None:
     archive.flush(path.parent)
 
 
-def _is_complete(path: Path) -> bool:
-    number = path.name.isdecimal() and path.name == str(int(path.name))
-    return number and (path / CHECKSUMS).is_file()
+def _is_checkpoint(path: Path) -> bool:
+    # It has its name since it was complete: one that lacks anything is damaged, and not to be lost.
+    return path.name.isdecimal() and path.name == str(int(path.name)) and path.is_dir()
 
 
 def _existing(directory: str | os.PathLike[str], step: int) -> Path:
     path = Path(directory).absolute() / str(step)
-    if not _is_complete(path):
-        raise FileNotFoundError(f"no complete checkpoint of step {step} in {directory}")
+    if not _is_checkpoint(path):
+        raise FileNotFoundError(f"no checkpoint of step {step} in {directory}")
     return path
 
 

@@ -86,7 +86,7 @@ class TextEncoder(nn.Module):
         rest = -symbols.shape[1] % self.size.patch
         symbols = jnp.pad(symbols, [(0, 0), (0, rest)])
         table = self.param("symbols", truncated_normal(1.0, 1), (self.alphabet, width))
-        x = look_up(table.astype(self.dtype), symbols)
+        x = look_up(table, symbols, self.dtype)
         x = x.reshape(len(x), -1, self.size.patch * width)
         x = Linear(width, 1.0, self.dtype, name="patch")(x)
         x = x + positions(x.shape[1], width).astype(self.dtype)
@@ -98,9 +98,11 @@ class TextEncoder(nn.Module):
         return batch_minor(MLP(1, self.units, self.dtype, name="mlp")(pooled[:, 0]), batch)
 
 
-def look_up(table: jax.Array, symbols: jax.Array) -> jax.Array:
-    """Rows of a table: [alphabet, width], [*] integers below `alphabet` -> [*, width]."""
+def look_up(table: jax.Array, symbols: jax.Array, dtype: jnp.dtype) -> jax.Array:
+    """Rows of a float32 table: [alphabet, width], [*] integers below `alphabet` -> [*, width]."""
     if jax.default_backend() == "cpu":
-        return table[symbols]  # the product takes longer than all the rest of a small network
+        # The product takes longer than all the rest of a small network. Gradients are added up
+        # before they are rounded: the sum of many would stand still.
+        return table[symbols].astype(dtype)
     # On accelerators the gradient of a look-up adds up in an order of its own.
-    return jax.nn.one_hot(symbols, len(table), dtype=table.dtype) @ table
+    return jax.nn.one_hot(symbols, len(table), dtype=dtype) @ table.astype(dtype)

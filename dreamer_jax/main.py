@@ -95,7 +95,7 @@ def training() -> Callable[[], Any]:
     done = checkpoint.latest(directory) or 0
     if done >= setup.config.train.steps and checkpoint.is_whole(directory, done):
         text = f"{setup.logdir} is at step {done} of {setup.config.train.steps}"
-        text = f"{text}: nothing is left to do; --steps takes it further"
+        text = f"{text}: nothing is left to do; a larger --steps takes it further"
         return partial(print, text, file=sys.stderr)
     with ExitStack() as opened:
         tape = recorded.find(setup)
@@ -197,16 +197,20 @@ def periodic_evaluation(
 
 
 def restored(setup: Setup) -> tuple[Agent, AgentState]:
-    """The agent of a saved run, from its newest checkpoint; ValueError if there is none."""
+    """The agent of a saved run, from its newest checkpoint; says which one that is.
+
+    ValueError if there is none yet, Damaged if none is whole.
+    """
     directory = setup.logdir / "checkpoints"
     if not checkpoint.steps(directory):
+        checkpoint.require_none(directory)
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
     with closing(envs.make(setup.env, setup.config.env, 1, setup.seed)) as env:
         agent = dreamer.make(setup.config, env.obs_space, env.act_space)
     shapes = jax.eval_shape(agent.init, jax.random.key(0))
     wanted = {"agent": checkpoint.placed(shapes, mesh.copied(mesh.make(1)))}
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
-    for note in found.notes:
+    for note in [*found.notes, f"{setup.logdir} at step {found.step}"]:
         print(note, file=sys.stderr)
     return agent, found.loaded["agent"]
 

@@ -54,13 +54,17 @@ def _product_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, Any]:
 
 def _product_backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = kept
-    rows, changes = (array.reshape(-1, array.shape[-1]) for array in (x, gradient))
-    if jax.default_backend() == "cpu" and len(rows) > MANY and kernel.shape[0] > kernel.shape[1]:
+    steps = tuple(range(x.ndim - 1))
+    many, wide = x.size > MANY * len(kernel), kernel.shape[0] > kernel.shape[1]
+    alone = jax.sharding.get_abstract_mesh().size <= 1  # 0 outside of any mesh
+    if jax.default_backend() == "cpu" and many and wide and alone:
         # On a CPU a product takes half as long if the wider matrix is on its right; without the
         # barrier the compiler turns them around again.
+        rows, changes = (array.reshape(-1, array.shape[-1]) for array in (x, gradient))
         weights = jax.lax.optimization_barrier(changes.T @ rows).T
     else:
-        weights = rows.T @ changes
+        # Axes stay apart: merged, devices that share the batch would fetch each other's rows.
+        weights = jnp.tensordot(x, gradient, (steps, steps))
     return gradient @ kernel.T, weights
 
 

@@ -20,7 +20,7 @@ flags.DEFINE_string(
     "env",
     None,
     "Environment: cartpole, cartpole_pixels, gym:<id>, atari_<rom>, mario_<world>_<stage>, "
-    "pokemon_red, gameboy_demo.",
+    "mario, pokemon_red, gameboy_demo.",
 )
 flags.DEFINE_string("config", None, "Preset; --config=help lists them. Default: the suite's own.")
 flags.DEFINE_string("size", None, f"Model size: {', '.join(config_.SIZES)}, or a depth number.")

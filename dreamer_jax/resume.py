@@ -31,6 +31,7 @@ def start(run: Run, compiled: Programs) -> tuple[Place, dict[str, Any], list[str
     step, (place, past), notes = checkpoint.newest(directory, partial(restore, run, compiled))
     # Their experience will be written over.
     checkpoint.set_aside(directory, after=step)
+    notes.append(f"goes on from step {step}")
     if run.env.lost:
         notes.append(f"{run.env.lost} episodes did not repeat themselves: cut off as truncated")
     return place, past, notes

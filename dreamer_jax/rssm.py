@@ -193,7 +193,8 @@ def imagine(
     Args:
       start: [*, ...]. act: (features, noise) -> (action, encoded action).
       action_noise: [H, *, n] uniform numbers, one slice for each call of `act`. key: consumed.
-      view: what to return of each latent.
+      view: what to return of each latent, [*, ...] each; joined here once, so that callers who want
+        features do not join latents again.
 
     Returns: views of latents [H + 1, *, ...] with `start` first, actions [H, *, n].
     """

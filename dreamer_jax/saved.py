@@ -107,7 +107,8 @@ def read(logdir: Path) -> dict[str, Any]:
     try:
         run = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise ValueError(f"{path} is not readable as JSON") from None
+        text = f"{path} is not readable as JSON"
+        raise ValueError(f"{text}; use a copy of it, or another --logdir") from None
     if not isinstance(run, dict):
         raise ValueError(f"{path} holds no run")
     for name, kind in KINDS.items():

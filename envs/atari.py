@@ -48,11 +48,15 @@ class Game:
         self._engines: list[AtariVectorEnv] = []  # the one that is played, and the other one
         self._loaders = loaders
         self._loaded: Future[np.ndarray] | None = None
+        self._seed: int | None = None  # of the episode that is loaded
 
     def prepare(self, seed: int) -> None:
         """Lets a thread load the episode into the engine that is not being played."""
         if self._loaded is not None:
+            if seed == self._seed:
+                return
             self._loaded.result()  # an engine must not be in two threads at once
+        self._seed = seed
         self._loaded = self._loaders.submit(self._load, seed)
 
     def begin(self) -> Any:
@@ -75,8 +79,8 @@ class Game:
         """Never called: the emulator cannot fail without ending the process."""
 
     def close(self) -> None:
-        """Stops both engines and the threads that load them."""
-        self._loaders.shutdown()
+        """Stops the engines, if they were made, and the threads that load them."""
+        self._loaders.shutdown(cancel_futures=True)
         for engine in self._engines:
             engine.close()
 

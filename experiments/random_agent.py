@@ -1,32 +1,41 @@
 """What random actions reach: python -m experiments.random_agent --env=mario_1_1 --episodes=300
 
-Takes the flags of training, trains nothing, and prints scores as --mode=eval does.
+Takes the flags of training, or the --logdir of a run, and plays the episodes that --mode=eval would
+play; trains nothing.
 """
 
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 
+from absl import flags
+
 import envs
 from dreamer_jax import evaluate
-from dreamer_jax.main import EVAL_ENVS, show
+from dreamer_jax.main import EVAL_ENVS, FINAL, complain, show
 from dreamer_jax.options import FLAGS, decide
 from experiments.random_play import random_actions
 
 DRAWN = 10_000  # steps until the actions repeat themselves
 
 
-def main(argv: Sequence[str]) -> None:
-    """Plays, and prints what came of it."""
-    FLAGS(argv)
-    setup = decide()
-    count = min(EVAL_ENVS, FLAGS.episodes)
-    options = envs.from_the_beginning(setup.config.env)
-    with closing(envs.make(setup.env, options, count, setup.seed)) as env:
-        actions = random_actions(env, DRAWN, setup.seed)
+def main(argv: Sequence[str]) -> int:
+    """Plays, and prints what came of it; exit code 2 for a mistake of the user."""
+    try:
+        if unknown := FLAGS(argv)[1:]:
+            raise ValueError(f"unexpected argument {unknown[0]!r}; flags look like --env=cartpole")
+        setup = decide()
+        count, seed = min(EVAL_ENVS, FLAGS.episodes), setup.seed + FINAL
+        options = envs.from_the_beginning(setup.config.env)
+        env = envs.make(setup.env, options, count, seed)
+    except (flags.Error, ValueError, OSError) as error:
+        return complain(error, 2)
+    with closing(env):
+        actions = random_actions(env, DRAWN, seed, beyond=1.0)
         results = evaluate.play(env, lambda _, step: actions[step % DRAWN], FLAGS.episodes)
     show("random", setup.env, results)
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    sys.exit(main(sys.argv))

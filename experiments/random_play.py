@@ -9,10 +9,12 @@ from gymnasium import spaces
 from envs.timestep import VectorEnv
 
 
-def random_actions(env: VectorEnv, steps: int, seed: int = 0) -> list[dict[str, np.ndarray]]:
+def random_actions(
+    env: VectorEnv, steps: int, seed: int = 0, beyond: float = 1.5
+) -> list[dict[str, np.ndarray]]:
     """Uniform actions; those of row i are the same whatever the number of rows.
 
-    Numbers go beyond their bounds, since a policy's may.
+    Numbers go `beyond` their bounds of -1 and 1, since a policy's may.
     """
     actions = [{} for _ in range(steps)]
     for key, space in env.act_space.items():
@@ -23,7 +25,7 @@ def random_actions(env: VectorEnv, steps: int, seed: int = 0) -> list[dict[str, 
             if isinstance(space, spaces.MultiDiscrete):
                 rows.append(rng.integers(0, space.nvec, shape).astype(np.int32))
             else:
-                rows.append(rng.uniform(-1.5, 1.5, shape).astype(np.float32))
+                rows.append(rng.uniform(-beyond, beyond, shape).astype(np.float32))
         for step, action in enumerate(np.stack(rows, 1)):
             actions[step][key] = action
     return actions

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,13 +51,13 @@ def hastily() -> Iterator[None]:
         jax.config.update(HASTE, False)
 
 
-def call(*arguments: Any) -> Result:
-    """Runs main in this process, with flags as if nobody had ever set one."""
+def call(*arguments: Any, run: Callable[[list[str]], int] = main) -> Result:
+    """Runs main, or another program with its flags, as if nobody had ever set one."""
     before = flagsaver.save_flag_values()
     out, err = io.StringIO(), io.StringIO()
     try:
         with hastily(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main(["main", *map(str, arguments)])
+            code = run(["main", *map(str, arguments)])
     finally:
         flagsaver.restore_flag_values(before)
         flags.FLAGS.unparse_flags()

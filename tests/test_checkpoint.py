@@ -107,7 +107,6 @@ def test_the_same_step_is_replaced(tmp_path: Path) -> None:
 
 def test_half_a_directory_is_no_checkpoint(tmp_path: Path) -> None:
     save(tmp_path, 5, {"replay": ring()}, {}, keep=2)
-    (tmp_path / "6" / "replay").mkdir(parents=True)
     (tmp_path / "7.new.orbax-checkpoint-tmp" / "replay").mkdir(parents=True)
     (tmp_path / "8").write_text("a file")
     (tmp_path / "notes.txt").write_text("not ours")
@@ -115,12 +114,12 @@ def test_half_a_directory_is_no_checkpoint(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "5", tmp_path / "007")  # no name that a step has
     shutil.copytree(tmp_path / "5", tmp_path / "\u0663")  # a digit to Python
     assert checkpoint.steps(tmp_path) == [5]
-    with pytest.raises(FileNotFoundError, match="no complete checkpoint of step 6"):
+    with pytest.raises(FileNotFoundError, match="no checkpoint of step 6"):
         checkpoint.restore(tmp_path, 6, {"replay": abstract(ring())})
-    with pytest.raises(FileNotFoundError, match="no complete checkpoint of step 7"):
+    with pytest.raises(FileNotFoundError, match="no checkpoint of step 7"):
         checkpoint.read_host(tmp_path, 7)
     save(tmp_path, 9, {"replay": ring()}, {}, keep=2)
-    names = ["007", "5", "5.txt", "6", "8", "9", "notes.txt", "\u0663"]
+    names = ["007", "5", "5.txt", "8", "9", "notes.txt", "\u0663"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
 
 
@@ -233,6 +232,7 @@ DAMAGE = {
     "changed counters": lambda root: flip(root / "2" / "arrays" / "counters.json"),
     "checksums cut short": lambda root: os.truncate(root / "2" / "checksums.json", 40),
     "checksums of another kind": lambda root: (root / "2" / "checksums.json").write_text("[1]"),
+    "no checksums": lambda root: (root / "2" / "checksums.json").unlink(),
     "an item missing": lambda root: shutil.rmtree(root / "2" / "arrays" / "agent"),
 }
 

@@ -7,6 +7,7 @@ import pytest
 from gymnasium.spaces import MultiDiscrete
 
 import envs
+from envs import atari
 from envs.timestep import Timestep, VectorEnv
 
 FIRE, RIGHT, LEFT = 1, 3, 4
@@ -122,3 +123,24 @@ def test_unknown_roms_get_one_line(rom, hint):
 def test_roms_that_the_emulator_cannot_play_are_refused():
     with pytest.raises(ValueError, match="'combat'"):
         build("combat")
+
+
+def test_an_episode_that_is_prepared_already_is_not_loaded_again(monkeypatch: pytest.MonkeyPatch):
+    seeds, load = [], atari.Game._load
+
+    def counted(game: atari.Game, seed: int) -> np.ndarray:
+        seeds.append(seed)
+        return load(game, seed)
+
+    monkeypatch.setattr(atari.Game, "_load", counted)
+    env = build("pong", 2)
+    env.prepare()
+    env.reset()
+    env.close()
+    assert len(seeds) == len(set(seeds)) >= 2
+
+
+def test_what_was_only_prepared_can_be_closed():
+    env = build("pong", 6)
+    env.prepare()
+    env.close()

@@ -20,6 +20,7 @@ from dreamer_jax.train import updates_owed
 from dreamer_jax.types import Agent
 from envs.counting import Counting
 from envs.timestep import Timestep
+from experiments import random_agent
 
 SCORE = sum(range(6))  # of the counting environment in five steps; in its default ten it is 55
 SECONDS = 240  # for a process to start, compile and say something
@@ -198,6 +199,13 @@ def test_what_happened_is_shown_below_the_scores(capsys: pytest.CaptureFixture[s
     scores, events = capsys.readouterr().out.splitlines()
     assert scores.startswith("greedy   2 episodes  mean 2.00") and "human_normalised" in scores
     assert events.split() == ["events,", "on", "average", "x", "1.00"]
+
+
+def test_a_random_agent_has_the_flags_of_training():
+    found = call("--env=counting", "--episodes=2", run=random_agent.main)
+    assert found.code == 0 and found.out.startswith("random   2 episodes  mean 55.00")
+    wrong = call("--env=cartpol", run=random_agent.main)
+    assert wrong.code == 2 and wrong.err.count("\n") == 1 and "did you mean cartpole" in wrong.err
 
 
 def test_events_that_never_happened_are_not_listed():

@@ -89,12 +89,21 @@ def test_a_look_up_is_a_product_with_one_hots() -> None:
     symbols = jnp.array([[0, 3], [3, 4]])
     weight = jnp.asarray(np.random.default_rng(7).normal(size=(2, 2, 3)), jnp.float32)
 
-    def product(table: jax.Array, symbols: jax.Array) -> jax.Array:
-        return jax.nn.one_hot(symbols, len(table)) @ table
+    def product(table: jax.Array, symbols: jax.Array, dtype: jnp.dtype) -> jax.Array:
+        return jax.nn.one_hot(symbols, len(table), dtype=dtype) @ table
 
-    np.testing.assert_allclose(look_up(table, symbols), product(table, symbols), rtol=1e-5)
+    np.testing.assert_allclose(
+        look_up(table, symbols, F32), product(table, symbols, F32), rtol=1e-5
+    )
     actual, expected = (
-        jax.grad(lambda x, form=form: jnp.sum(weight * form(x, symbols)))(table)
+        jax.grad(lambda x, form=form: jnp.sum(weight * form(x, symbols, F32)))(table)
         for form in (look_up, product)
     )
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+def test_gradients_of_a_frequent_symbol_add_up_in_whatever_numbers() -> None:
+    table, symbols = jnp.zeros((2, 1)), jnp.zeros(20_000, jnp.int32)
+    half = jnp.dtype("bfloat16")
+    found = jax.grad(lambda x: (0.01 * look_up(x, symbols, half)).sum().astype(F32))(table)
+    np.testing.assert_allclose(found, [[200], [0]], rtol=0.01)
