@@ -144,7 +144,8 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
 def evaluation() -> Callable[[], Any]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
     setup = decide()
-    agent, state = restored(setup)
+    agent, state, step = restored(setup)
+    print(f"{setup.logdir} at step {step}", file=sys.stderr)
 
     def play() -> None:
         for name, policy in (("greedy", agent.greedy), ("sampled", agent.policy)):
@@ -196,8 +197,8 @@ def periodic_evaluation(
     return scores, lambda: player.env.failure
 
 
-def restored(setup: Setup) -> tuple[Agent, AgentState]:
-    """The agent of a saved run, from its newest checkpoint; says which one that is.
+def restored(setup: Setup) -> tuple[Agent, AgentState, int]:
+    """The agent of a saved run, from its newest checkpoint, and the step of this.
 
     ValueError if there is none yet, Damaged if none is whole.
     """
@@ -210,9 +211,9 @@ def restored(setup: Setup) -> tuple[Agent, AgentState]:
     shapes = jax.eval_shape(agent.init, jax.random.key(0))
     wanted = {"agent": checkpoint.placed(shapes, mesh.copied(mesh.make(1)))}
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
-    for note in [*found.notes, f"{setup.logdir} at step {found.step}"]:
+    for note in found.notes:
         print(note, file=sys.stderr)
-    return agent, found.loaded["agent"]
+    return agent, found.loaded["agent"], found.step
 
 
 def beginning(setup: Setup, agent: Agent) -> Callable[[AgentState], AgentState]:

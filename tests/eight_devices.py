@@ -157,7 +157,7 @@ def trained(folder: Path) -> dict[str, Any]:
     """A whole run on eight devices; one device can read what it has saved."""
     logdir = folder / "run"
     code = call(*WIDE, "--mesh=data=8", "--steps=120", f"--logdir={logdir}").code
-    _, state = restored(stored(logdir))
+    _, state, _ = restored(stored(logdir))
     written = [line["step"] for line in lines(logdir) if "loss/total" in line]
     return {"code": code, "steps": written, "updates": int(state.updates)}
 

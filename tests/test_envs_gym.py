@@ -2,6 +2,8 @@
 
 import dataclasses
 import sys
+import time
+from contextlib import closing
 
 import gymnasium
 import numpy as np
@@ -51,6 +53,26 @@ class Toy(gymnasium.Env):
 
 
 gymnasium.register("Toy-v0", Toy)
+'''
+
+
+LARGE = '''
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class Large(gymnasium.Env):
+    """Shows more than a pipe holds."""
+
+    observation_space = spaces.Box(0, 255, (1000, 1000, 3), np.uint8)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros((1000, 1000, 3), np.uint8), {}
+
+
+gymnasium.register("Large-v0", Large)
 '''
 
 
@@ -184,3 +206,15 @@ def test_environments_are_closed():
 
     vectorise(lambda: Closing(gymnasium.make("CartPole-v1")), 3, 0, 64).close()
     assert len(closed) == 3
+
+
+def test_nobody_has_to_read_an_answer_soon(tmp_path, monkeypatch):
+    """As while programs are compiled: whoever waits to be heard does not hang."""
+    (tmp_path / "large_module.py").write_text(LARGE)
+    monkeypatch.syspath_prepend(tmp_path)
+    with closing(make("gym:large_module:Large-v0", gym_options(timeout=1.0), 1, 0)) as env:
+        env.prepare()
+        time.sleep(3)
+        assert env.reset().is_first.all() and env.restarts == 0
+    gymnasium.registry.pop("Large-v0")
+    sys.modules.pop("large_module")

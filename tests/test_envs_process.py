@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import gymnasium
@@ -80,18 +79,7 @@ class Fragile(gymnasium.Env):
                 time.sleep(600)
 
 
-class Large(gymnasium.Env):
-    """Shows more than a pipe holds."""
-
-    observation_space = spaces.Box(0, 255, (1000, 1000, 3), np.uint8)
-    action_space = spaces.Discrete(2)
-
-    def reset(self, *, seed=None, options=None):
-        return np.zeros((1000, 1000, 3), np.uint8), {}
-
-
 gymnasium.register("Fragile-v0", Fragile)
-gymnasium.register("Large-v0", Large)
 '''
 
 
@@ -111,7 +99,6 @@ def fragile(tmp_path, monkeypatch) -> Iterator[Callable[..., Vector]]:
     for env in made:
         env.close()
     gymnasium.registry.pop("Fragile-v0", None)
-    gymnasium.registry.pop("Large-v0", None)
     sys.modules.pop("fragile_module", None)
 
 
@@ -205,17 +192,6 @@ def test_an_environment_that_cannot_begin_ends_the_run(fragile, tmp_path):
     (tmp_path / "everyone-reset").write_text("exit")
     with pytest.raises(EnvironmentFailed, match=r"environment 0 failed 3 times .*exit code 7"):
         env.reset()
-
-
-def test_nobody_has_to_read_an_answer_soon(fragile):
-    """As while programs are compiled; it hangs no longer than that, and is not killed for it."""
-    name = NAME.replace("Fragile", "Large")
-    fragile()  # lets the module be found, and forgotten
-    options = dataclasses.replace(envs.default_options(name), timeout=1.0)
-    with closing(envs.make(name, options, 1, 0)) as env:
-        env.prepare()
-        time.sleep(3)
-        assert env.reset().is_first.all() and env.restarts == 0
 
 
 def test_reset_may_come_when_the_next_episode_has_been_asked_for(fragile):

@@ -59,7 +59,7 @@ def test_the_world_model_learns_alone(source: Path):
 def restored_fresh(logdir: Path) -> AgentState:
     """What a run with the same config and seed starts from."""
     setup = stored(logdir)
-    agent, _ = restored(setup)
+    agent, _, _ = restored(setup)
     with hastily():
         return jax.jit(lambda: agent.init(derive(setup.seed, INIT, 0)))()
 

@@ -126,7 +126,7 @@ def test_nothing_changes_where_nothing_is_left_to_do(trained: tuple[Path, Result
     assert arrays
     assert call(f"--logdir={logdir}", f"--steps={newest}").code == 0
     assert checkpoint.latest(directory) == newest
-    _, state = restored(stored(logdir))
+    _, state, _ = restored(stored(logdir))
     assert int(state.updates) == checkpoint.read_host(directory, newest)["updates"]
 
 
