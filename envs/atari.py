@@ -2,8 +2,8 @@
 
 An engine is an `AtariVectorEnv` with a single game: it steps in a thread of its own, outside
 Python. Seeding one reloads its cartridge, which takes as long as hundreds of steps; so each copy
-has two engines, and while one is played the other loads the next episode. They are made by whoever
-loads the first one, so that nobody waits for it.
+has two engines, and while one is played the other loads the next episode. The thread that loads the
+first episode makes both: that takes a while, too.
 """
 
 import dataclasses
