@@ -171,9 +171,14 @@ def show(policy: str, env: str, results: evaluate.Results) -> None:
 
 def make_player(setup: Setup, agent: Agent, policy: Any, episodes: int, seed: int) -> Player:
     """A policy in environments of its own, whose episodes begin at the beginning."""
-    options = envs.from_the_beginning(setup.config.env)
-    env = envs.make(setup.env, options, min(EVAL_ENVS, episodes), setup.seed + seed)
+    env = evaluation_env(setup, episodes, seed)
     return Player(agent, policy, env, setup.seed + seed)
+
+
+def evaluation_env(setup: Setup, episodes: int, seed: int) -> Any:
+    """Environments for so many episodes, all of which begin at the beginning."""
+    options = envs.from_the_beginning(setup.config.env)
+    return envs.make(setup.env, options, min(EVAL_ENVS, episodes), setup.seed + seed)
 
 
 def periodic_evaluation(

@@ -5,7 +5,6 @@ third time in the middle of a save. Then compares the SHA-256 of every array tha
 saved last: parameters, optimiser, statistics, replay ring, latents and the state of the episodes.
 """
 
-import hashlib
 import os
 import random
 import subprocess
@@ -14,12 +13,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from absl import app, flags
 
-from dreamer_jax import archive, checkpoint
+from dreamer_jax import checkpoint
+from experiments.digests import digests
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("task", "cartpole", "Environment to train.")
@@ -80,18 +78,6 @@ def moment_has_come(logdir: Path, before: int, kill: int) -> bool:
     if kill % 3 == 2:
         return newest > before and any(directory.glob("*.new*"))
     return newest > before
-
-
-def digests(logdir: Path) -> dict[str, str]:
-    """SHA-256 of each array in the newest checkpoint and in the ring's blocks."""
-    directory = logdir / "checkpoints"
-    step = checkpoint.steps(directory)[-1]
-    found: dict[str, Any] = {}
-    for name, tree in checkpoint.read_arrays(directory, step).items():
-        found |= {f"{name}/{path}": x for path, x in archive.named(tree).items()}
-    for file in [*directory.glob(f"{step}/*.npz"), *(logdir / "replay").glob("*.npz")]:
-        found |= {f"{file.stem}/{path}": x for path, x in archive.read_all(file).items()}
-    return {name: hashlib.sha256(np.asarray(x).tobytes()).hexdigest() for name, x in found.items()}
 
 
 if __name__ == "__main__":

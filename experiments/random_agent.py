@@ -10,9 +10,8 @@ from contextlib import closing
 
 from absl import flags
 
-import envs
 from dreamer_jax import evaluate
-from dreamer_jax.main import EVAL_ENVS, FINAL, complain, show
+from dreamer_jax.main import FINAL, complain, evaluation_env, show
 from dreamer_jax.options import FLAGS, decide
 from experiments.random_play import random_actions
 
@@ -25,13 +24,11 @@ def main(argv: Sequence[str]) -> int:
         if unknown := FLAGS(argv)[1:]:
             raise ValueError(f"unexpected argument {unknown[0]!r}; flags look like --env=cartpole")
         setup = decide()
-        count, seed = min(EVAL_ENVS, FLAGS.episodes), setup.seed + FINAL
-        options = envs.from_the_beginning(setup.config.env)
-        env = envs.make(setup.env, options, count, seed)
+        env = evaluation_env(setup, FLAGS.episodes, FINAL)
     except (flags.Error, ValueError, OSError) as error:
         return complain(error, 2)
     with closing(env):
-        actions = random_actions(env, DRAWN, seed, beyond=1.0)
+        actions = random_actions(env, DRAWN, setup.seed + FINAL, beyond=1.0)
         results = evaluate.play(env, lambda _, step: actions[step % DRAWN], FLAGS.episodes)
     show("random", setup.env, results)
     return 0

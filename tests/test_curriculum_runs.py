@@ -1,6 +1,5 @@
 """Runs whose episodes begin at milestones: killed in the middle of one, recorded and evaluated."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -21,6 +20,7 @@ from dreamer_jax.run import Run
 from dreamer_jax.train import train
 from dreamer_jax.types import Agent, AgentState, Carry, CompactLatent, Window
 from envs.pokemon import Options
+from experiments.digests import digests
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
 
@@ -76,17 +76,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return logdir
 
 
-def digests(logdir: Path) -> dict[str, Any]:
+def saved(logdir: Path) -> dict[str, Any]:
     """SHA-256 of each array that the run has saved last, and its journal."""
     directory = logdir / "checkpoints"
     newest = checkpoint.steps(directory)[-1]
-    found: dict[str, Any] = {}
-    for name, tree in checkpoint.read_arrays(directory, newest).items():
-        found |= {f"{name}/{path}": x for path, x in archive.named(tree).items()}
-    for file in [*directory.glob(f"{newest}/*.npz"), *(logdir / "replay").glob("*.npz")]:
-        found |= {f"{file.stem}/{path}": x for path, x in archive.read_all(file).items()}
-    sums = {name: hashlib.sha256(np.asarray(x).tobytes()).hexdigest() for name, x in found.items()}
-    return {**sums, "journal": checkpoint.read_host(directory, newest)["journal"]}
+    return {**digests(logdir), "journal": checkpoint.read_host(directory, newest)["journal"]}
 
 
 def episodes(logdir: Path) -> list[dict[str, Any]]:
@@ -110,9 +104,9 @@ def test_killed_in_the_middle_of_such_an_episode_a_run_is_the_same(whole: Path, 
         if step > last:
             shutil.rmtree(broken / "checkpoints" / str(step))
     play(broken)
-    expected = digests(whole)
+    expected = saved(whole)
     assert any(name.startswith("env/frontier/ways") for name in expected)
-    assert digests(broken) == expected
+    assert saved(broken) == expected
     assert episodes(broken) == episodes(whole)
 
 
