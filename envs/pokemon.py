@@ -79,6 +79,7 @@ class Game:
     def __init__(self, cartridge: Cartridge, options: Options):
         self._cartridge = cartridge
         self._options = options
+        self._events = sorted(cartridge.world.flags)
         self._gameboy = Gameboy(cartridge.rom)
         self._beginning = b""
         self._state: State | None = None
@@ -156,7 +157,7 @@ class Game:
             screen[covered | self._covered] = 255
             reading = reading._replace(tiles=np.full_like(reading.tiles, BLANK))
         visited = self._progress.around(reading.player)
-        return observe(screen, visited, reading, self._options.size)
+        return observe(screen, visited, reading, self._options.size, self._events)
 
 
 def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
@@ -186,7 +187,7 @@ def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) 
     share, threads = options.curriculum, pool(num_envs, "gameboy")
     return Vector(
         [ThreadCopy(game, threads) for game in games],
-        Observations(space(options.size), options.size),
+        Observations(space(options.size, len(cartridge.world.flags)), options.size),
         actions,
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,

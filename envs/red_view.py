@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium import spaces
 
 from envs.gameboy import HEIGHT, WIDTH
-from envs.red_memory import FLAG_COUNT, MOST_MEMBERS, TILE_COUNT, Fighter, Reading
+from envs.red_memory import MOST_MEMBERS, TILE_COUNT, Fighter, Reading
 from envs.red_progress import AROUND
 from envs.red_text import COLUMNS, LETTERS_FROM, ROWS, visible
 from envs.resize import resize
@@ -17,14 +17,15 @@ NUMBERS = 9 + 2 * MOST_MEMBERS
 TILE = 8  # pixels
 
 
-def space(side: int) -> spaces.Dict:
-    """The observation space, with a screen of `side` pixels.
+def space(side: int, events: int) -> spaces.Dict:
+    """The observation space, with a screen of `side` pixels, of a game that has `events` events.
 
     'screen': the picture with its proportions kept, black above and below; at 80 pixels each is the
     mean of 2 x 2. 'visited': where the player has been on this map. 'text': the codes of what is
     written on the screen, row by row (`envs.red_text`). 'numbers': see `numbers`. 'bag': ln(1 + n)
     of each kind of item. 'map' and 'facing' of the player; 'types' of the party, two each, 0 where
-    there is no member; 'badges'; 'events': the story so far; 'battle': none, wild, trainer or lost.
+    there is no member; 'badges'; 'events': the story so far, by the numbers of its flags; 'battle':
+    none, wild, trainer or lost.
     """
     return spaces.Dict(
         {
@@ -37,14 +38,19 @@ def space(side: int) -> spaces.Dict:
             "facing": spaces.Discrete(4),
             "types": spaces.MultiDiscrete([TYPES] * (2 * MOST_MEMBERS)),
             "badges": spaces.MultiBinary(8),
-            "events": spaces.MultiBinary(FLAG_COUNT),
+            "events": spaces.MultiBinary(events),
             "battle": spaces.Discrete(4),
         }
     )
 
 
-def observe(screen: np.ndarray, visited: np.ndarray, reading: Reading, side: int) -> dict[str, Any]:
-    """One element of `space(side)`; `screen` [144, 160] uint8, `visited` as the space has it."""
+def observe(
+    screen: np.ndarray, visited: np.ndarray, reading: Reading, side: int, events: list[int]
+) -> dict[str, Any]:
+    """One element of `space(side, len(events))`.
+
+    `screen` [144, 160] uint8; `visited` as the space has it; `events` the numbers of their flags.
+    """
     bag = np.zeros(256, np.float32)
     bag[list(reading.bag)] = np.log1p(list(reading.bag.values()))
     types = np.zeros((MOST_MEMBERS, 2), np.int64)
@@ -60,7 +66,7 @@ def observe(screen: np.ndarray, visited: np.ndarray, reading: Reading, side: int
         "facing": reading.player.facing,
         "types": types.ravel(),
         "badges": np.unpackbits(np.array([reading.badges], np.uint8), bitorder="little"),
-        "events": reading.flags.astype(np.int8),
+        "events": reading.flags[events].astype(np.int8),
         "battle": reading.battle.kind,
     }
 

@@ -28,6 +28,10 @@ def linear(x: np.ndarray, params: Any) -> np.ndarray:
     return x @ params["kernel"] + params["bias"]
 
 
+def logits(x: np.ndarray, params: Any) -> np.ndarray:
+    return x @ params["kernel"] + 30 * params["bias"]
+
+
 def silu(x: np.ndarray) -> np.ndarray:
     return x / (1 + np.exp(-x))
 

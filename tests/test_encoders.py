@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from by_hand import conv, norm_act, softmax, variables
+from by_hand import conv, linear, logits, norm_act, softmax, variables
 
 from dreamer_jax.decoders import Decoder, ImageDecoder, reconstruction_losses
 from dreamer_jax.encoders import Encoder, ImageEncoder
@@ -156,6 +156,21 @@ def test_vectors_one_hot_choices_and_bits_are_joined_by_key() -> None:
     np.testing.assert_allclose(tokens, np.asarray(expected), rtol=1e-5)
 
 
+def test_vectors_choices_and_bits_are_predicted_apart() -> None:
+    spaces = Spaces({}, {"position": 2}, {"inventory": (3, 2)}, {"badges": 2})
+    start, net = latent(2), decoder(spaces)
+    weights = variables(net, start)
+    params = weights["params"]
+    joined = np.concatenate([start.stoch.reshape(2, -1), start.deter], -1)
+    outputs: Any = net.apply(weights, start)
+    for key, head in (("position", linear), ("inventory", logits), ("badges", logits)):
+        x = MLP(2, 8, F32).apply({"params": params[f"{key}_mlp"]}, joined)
+        expected = head(np.asarray(x), params[f"{key}_head"])
+        np.testing.assert_allclose(outputs[key], expected, rtol=1e-4, atol=1e-5)
+    fresh: Any = net.init_with_output(KEY, start)[0]
+    assert not fresh["inventory"].any() and not fresh["badges"].any() and fresh["position"].all()
+
+
 def test_losses_are_sums_over_each_observation() -> None:
     obs = random_obs(MIXED, 3, 2)
     generator = np.random.default_rng(2)
@@ -176,8 +191,8 @@ def test_losses_are_sums_over_each_observation() -> None:
     error = (np.asarray(obs["position"]) - outputs["position"]) ** 2
     np.testing.assert_allclose(losses["vector/position"], error.sum(-1), rtol=1e-4)
     expected = np.zeros((3, 2))
-    for entry, logits in enumerate(np.split(outputs["inventory"], [4], -1)):
-        probs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    for entry, each in enumerate(np.split(outputs["inventory"], [4], -1)):
+        probs = np.exp(each) / np.exp(each).sum(-1, keepdims=True)
         picked = np.asarray(obs["inventory"])[..., entry, None]
         expected -= np.log(np.take_along_axis(probs, picked, -1))[..., 0]
     np.testing.assert_allclose(losses["choice/inventory"], expected, rtol=1e-4)

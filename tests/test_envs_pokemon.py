@@ -28,7 +28,7 @@ def test_spaces():
     assert shapes == {
         **{"screen": (80, 80, 1), "visited": (48, 48, 1), "text": (360,), "numbers": (21,)},
         **{"bag": (256,), "map": (1,), "facing": (1,), "types": (12,), "badges": (8,)},
-        **{"events": (2560,), "battle": (1,)},
+        **{"events": (3,), "battle": (1,)},
     }
     classes = {k: set(s.nvec) for k, s in env.obs_space.items() if isinstance(s, MultiDiscrete)}
     assert classes["text"] == {256} and classes["types"] == {28} and classes["events"] == {2}

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from by_hand import linear, norm, norm_act, silu, softmax, variables
+from by_hand import linear, logits, norm, norm_act, silu, softmax, variables
 
 from dreamer_jax.decoders import TextDecoder, cross_entropy
 from dreamer_jax.encoders import TextEncoder, look_up
@@ -63,9 +63,9 @@ def test_text_decoder_against_numpy() -> None:
     hidden = norm_act(linear(x, params["mlp"]["layer0"]), params["mlp"]["norm0"])
     patches = norm_act(linear(hidden, params["patches"]).reshape(2, 5, 8), params["patch_norm"])
     symbols = linear(patches, params["symbols"]).reshape(2, 20, 8)[:, :18]
-    expected = linear(norm_act(symbols, params["symbol_norm"]), params["logits"])
-    logits = np.asarray(jax.jit(net.apply)(weights, jnp.asarray(x)))
-    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
+    expected = logits(norm_act(symbols, params["symbol_norm"]), params["logits"])
+    found = np.asarray(jax.jit(net.apply)(weights, jnp.asarray(x)))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_cross_entropy_is_that_of_the_picked_class() -> None:
