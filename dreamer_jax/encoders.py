@@ -21,13 +21,15 @@ from dreamer_jax.nets import (
     positions,
     truncated_normal,
 )
-from dreamer_jax.spaces import Spaces, flatten
+from dreamer_jax.spaces import Spaces, numbers
 
 
 class Encoder(nn.Module):
-    """Images of one size through one convolutional stack, each text through a transformer.
+    """Images of one size through one convolutional stack, each text through a transformer, each of
+    the rest through an MLP; then all is joined.
 
-    Everything else goes through one MLP; then all is joined.
+    In one MLP for all of the rest, the few numbers that change (four bits for where somebody looks)
+    would be lost among the hundreds that do not.
     """
 
     spaces: Spaces
@@ -48,9 +50,9 @@ class Encoder(nn.Module):
         for key, (_, alphabet) in self.spaces.texts.items():
             text = TextEncoder(alphabet, self.units, self.text, self.dtype, name=f"{key}_text")
             tokens.append(text(obs[key]))
-        if self.spaces.flat:
-            mlp = MLP(self.layers, self.units, self.dtype, name="vector")
-            tokens.append(mlp(flatten(obs, self.spaces)))
+        for key in self.spaces.flat:
+            mlp = MLP(self.layers, self.units, self.dtype, name=f"{key}_mlp")
+            tokens.append(mlp(numbers(obs, self.spaces, key)))
         return jnp.concatenate(tokens, axis=-1)
 
 

@@ -1,8 +1,11 @@
 """Is a task learnt, and does it stay learnt? python -m experiments.learning --task=cartpole --again
 
 For each seed: the preset's own training, 100 fresh episodes, and with --again training for as long
-again and 100 more. Writes one JSON line per evaluation to experiments/results/<task>/ and draws the
+again and 100 more. Writes one JSON line per evaluation to experiments/results/<name>/ and draws the
 curves of all seeds that are there. A run that was interrupted goes on where it was.
+
+What an option is worth is seen beside a run without it, under a name of its own:
+--task=gameboy_demo --name=gameboy_demo_blind --set=env.hide_text=true
 """
 
 import json
@@ -27,6 +30,8 @@ flags.DEFINE_string("task", "cartpole", "Environment to train.")
 flags.DEFINE_list("seeds", ["0", "1", "2", "3", "4"], "Seeds to run.")
 flags.DEFINE_integer("jobs", 1, "Runs side by side, each on a core of its own.", lower_bound=1)
 flags.DEFINE_bool("again", False, "Train for as long again.")
+flags.DEFINE_multi_string("set", [], "Changes to the preset, as for training.")
+flags.DEFINE_string("name", "", "What the results are filed under; empty: the task.")
 flags.DEFINE_string("runs", "logdir/experiments", "Where the runs live.")
 RESULTS = Path(__file__).parent / "results"
 
@@ -38,7 +43,7 @@ def main(_: Sequence[str]) -> None:
         configs.default(FLAGS.task, family), family, envs.default_options(FLAGS.task)
     )
     steps = [preset.train.steps * (i + 1) for i in range(1 + FLAGS.again)]
-    folder = RESULTS / file_name(FLAGS.task)
+    folder = RESULTS / name()
     folder.mkdir(parents=True, exist_ok=True)
 
     def work(job: int) -> None:
@@ -56,9 +61,9 @@ def run(seed: int, steps: Sequence[int], cores: set[int] | None, file: Path) -> 
 
     What `file` has already is not done again. Raises RuntimeError if the run was interrupted.
     """
-    logdir = Path(FLAGS.runs) / f"{file_name(FLAGS.task)}-seed{seed}"
+    logdir = Path(FLAGS.runs) / f"{name()}-seed{seed}"
     command = [sys.executable, "-m", "dreamer_jax.main", f"--env={FLAGS.task}", f"--seed={seed}"]
-    command.append(f"--logdir={logdir}")
+    command += [f"--logdir={logdir}", *(f"--set={change}" for change in FLAGS.set)]
     before = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     final = [line for line in before if "policy" in line]
     for until in steps:
@@ -74,9 +79,9 @@ def run(seed: int, steps: Sequence[int], cores: set[int] | None, file: Path) -> 
         print(f"seed {seed}, {until} steps\n{shown}", flush=True)
 
 
-def file_name(task: str) -> str:
-    """`gym:Pendulum-v1` -> `gym_Pendulum-v1`."""
-    return re.sub(r"[^\w.-]+", "_", task)
+def name() -> str:
+    """What the results are filed under: `gym:Pendulum-v1` -> `gym_Pendulum-v1`."""
+    return FLAGS.name or re.sub(r"[^\w.-]+", "_", FLAGS.task)
 
 
 def call(command: list[str], cores: set[int] | None) -> str:
@@ -126,7 +131,7 @@ def draw(folder: Path, steps: Sequence[int]) -> None:
         )
     for end in steps[:-1]:
         axes.axvline(end, color="gray", linestyle=":", label="length of the preset")
-    axes.set(xlabel="environment steps", ylabel="greedy score", title=FLAGS.task)
+    axes.set(xlabel="environment steps", ylabel="greedy score", title=name())
     axes.legend()
     figure.savefig(folder / "curves.png", dpi=120)
 

@@ -71,7 +71,7 @@ def test_shapes_of_a_mixture_in_both_precisions() -> None:
         obs = jax.eval_shape(lambda: zeros(MIXED, 5, 2))
         net = Encoder(MIXED, depth=1, units=8, layers=2, text=TEXT, dtype=dtype)
         tokens, _ = jax.eval_shape(lambda o, net=net: net.init_with_output(KEY, o), obs)
-        assert tokens.shape == (5, 2, 9 * 4 + 16 * 4 + 8 + 8) and tokens.dtype == dtype
+        assert tokens.shape == (5, 2, 9 * 4 + 16 * 4 + 8 + 3 * 8) and tokens.dtype == dtype
         views = Decoder(MIXED, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=dtype)
         start = jax.eval_shape(lambda: latent(5, 2))
         outputs, _ = jax.eval_shape(lambda x, net=views: net.init_with_output(KEY, x), start)
@@ -140,7 +140,7 @@ def test_several_images_are_one_with_more_channels() -> None:
     np.testing.assert_allclose(apart["right"], whole["image"][..., 1:], rtol=1e-5)
 
 
-def test_vectors_one_hot_choices_and_bits_are_joined_by_key() -> None:
+def test_vectors_one_hot_choices_and_bits_are_read_apart_and_joined_by_key() -> None:
     spaces = Spaces({}, {"position": 2, "alone": 1}, {"inventory": (3, 2)}, {"badges": 2})
     obs = {
         "badges": jnp.array([[0, 1]], jnp.uint8),
@@ -150,10 +150,12 @@ def test_vectors_one_hot_choices_and_bits_are_joined_by_key() -> None:
     }
     net = encoder(spaces)
     weights = variables(net, obs)
-    row = jnp.array([[5.0, 0, 1, 0, 0, 1, 1, 0, 1, -3]])
-    expected = MLP(2, 8, F32).apply({"params": weights["params"]["vector"]}, row)
+    read = (("alone", [5.0]), ("badges", [0, 1]), ("inventory", [0, 0, 1, 1, 0]))
     tokens = np.asarray(net.apply(weights, obs))
-    np.testing.assert_allclose(tokens, np.asarray(expected), rtol=1e-5)
+    for i, (key, row) in enumerate((*read, ("position", [1.0, -3.0]))):
+        params = {"params": weights["params"][f"{key}_mlp"]}
+        expected: Any = MLP(2, 8, F32).apply(params, jnp.array([row]))
+        np.testing.assert_allclose(tokens[:, 8 * i : 8 * i + 8], expected, rtol=1e-5)
 
 
 def test_vectors_choices_and_bits_are_predicted_apart() -> None:
