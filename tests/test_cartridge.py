@@ -19,7 +19,7 @@ WORDS = ["FERN", "MOSS", "PINE", "ROSE"]
 GAME = """
 up a                -> at=3,4 facing=up +read_note says="The word is {word}."
 b down 2 wait       -> map=village at=4,3 facing=down
-down right a        -> at=5,4 facing=right says="The word?"
+down right a        -> at=5,4 facing=right +met_keeper says="The word?"
 answer              -> +gate_open says="Right! Please pass."
 a down left a       -> at=6,3 facing=left says="The gate opens for the word of the"
 a                   -> says="the word of the day."

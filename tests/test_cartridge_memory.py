@@ -37,7 +37,7 @@ def test_the_word_on_the_note_opens_the_gate(seed: int) -> None:
     player.press(f"a {TO_THE_KEEPER}")
     player.press("down " * WORDS.index(SEEDS[seed]) + "a")
     player.hears("Right! Please pass.")
-    assert player.events() == {"read_note", "gate_open"}
+    assert player.events() == {"read_note", "met_keeper", "gate_open"}
     player.press("a right 2")
     assert player.world()["at"] == (5, 6)
 
@@ -49,7 +49,7 @@ def test_any_other_word_shuts_it_for_good(chosen: int) -> None:
     assert player.byte(GATE_SHUT) == 1
     player.press("a wait")
     assert player.world()["map"] == "home" and player.world()["at"] == (4, 4)
-    assert player.events() == {"read_note"}
+    assert player.events() == {"read_note", "met_keeper"}
     player.press("down wait down right a")
     player.hears("No. You had your chance today.")
     player.press("a right 2")
@@ -61,7 +61,7 @@ def test_the_keeper_can_be_left_without_an_answer() -> None:
     player.hears("Come back when you know it.")
     player.press("a a wait a")
     player.hears("Right! Please pass.")  # a guess may be right
-    assert player.events() == {"gate_open"} and player.byte(GATE_SHUT) == 0
+    assert player.events() == {"met_keeper", "gate_open"} and player.byte(GATE_SHUT) == 0
 
 
 def test_only_the_text_of_the_note_tells_the_word() -> None:

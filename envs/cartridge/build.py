@@ -55,6 +55,7 @@ MAPS = {
 THE_END = 2304
 EVENTS = {
     57: "read_note",
+    38: "met_keeper",
     37: "gate_open",
     152: "beat_tim",
     80: "found_potion",

@@ -39,6 +39,8 @@ AskKeeper:
     ld a, [wGateShut]
     and a
     jr nz, .shut
+    ld de, EVENT_MET_KEEPER
+    call SetEvent
     call OpenDialogue
     ld hl, KeeperAsksText
     call PrintText
