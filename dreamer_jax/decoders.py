@@ -29,8 +29,8 @@ class Decoder(nn.Module):
     """Predicts every observation: a deconvolutional stack for the images of each size, a network
     for each text, an MLP for each of the rest.
 
-    With one MLP for all of the rest, those that never change (a bag that stays empty, 256 zeros)
-    have its features shrunk before what does change is predicted from them.
+    With one MLP for all of the rest, what changes was not learnt beside what never does, such as
+    the 256 zeros of a bag that stays empty.
     """
 
     spaces: Spaces

@@ -28,8 +28,7 @@ class Encoder(nn.Module):
     """Images of one size through one convolutional stack, each text through a transformer, each of
     the rest through an MLP; then all is joined.
 
-    In one MLP for all of the rest, the few numbers that change (four bits for where somebody looks)
-    would be lost among the hundreds that do not.
+    So each enters with a scale of its own, however many numbers the others have.
     """
 
     spaces: Spaces

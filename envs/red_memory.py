@@ -28,7 +28,6 @@ MAP_HEIGHT, MAP_WIDTH = 0xD368, 0xD369  # blocks of 2 x 2 cells
 FLAGS = 0xD747  # a bit for each event, 320 bytes
 
 TILE_COUNT, FLAG_BYTES, DEX_BYTES = 360, 320, 19
-FLAG_COUNT = 8 * FLAG_BYTES
 MOST_MEMBERS, MEMBER_BYTES = 6, 44
 MOST_ITEMS = 20
 LEVEL, MAX_HP, HP, TYPES = 0x21, 0x22, 0x01, 0x05  # within a member of the party
