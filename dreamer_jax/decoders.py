@@ -1,9 +1,12 @@
 """Latents back to observations, and the loss of each."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.struct import PyTreeNode
 
 from dreamer_jax.convs import upsample_conv5x5
 from dreamer_jax.dists import Bernoulli
@@ -16,6 +19,7 @@ from dreamer_jax.nets import (
     NormAct,
     TextSize,
     by_blocks,
+    on_one_cpu,
     product,
 )
 from dreamer_jax.spaces import Spaces
@@ -42,15 +46,15 @@ class Decoder(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, latent: Latent) -> dict[str, jax.Array]:
+    def __call__(self, latent: Latent) -> dict[str, Any]:
         """Latent [*, ...] -> float32 outputs [*, ...] per key.
 
         Images: pixels in [0, 1]. Vectors: scaled as the encoder saw them. Choices: logits
-        [*, Σ classes]. Bits: logits [*, n]. Texts: logits [*, n, alphabet].
+        [*, Σ classes]. Bits: logits [*, n]. Texts: `Symbols`.
         """
         stoch = latent.stoch.reshape(*latent.stoch.shape[:-2], -1)
         joined = jnp.concatenate([stoch, latent.deter], axis=-1)
-        outputs = {}
+        outputs: dict[str, Any] = {}
         for side, keys in self.spaces.stacks.items():
             outputs |= self._images(side, keys, latent.deter, stoch)
         for key, (length, alphabet) in self.spaces.texts.items():
@@ -137,8 +141,8 @@ class TextDecoder(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """[*, F] -> logits [*, length, alphabet], float32."""
+    def __call__(self, x: jax.Array) -> "Symbols":
+        """[*, F] -> symbols [*, length]."""
         width, patch = self.size.width, self.size.patch
         patches = -(-self.length // patch)
         x = MLP(self.layers, self.units, self.dtype, name="mlp")(x)
@@ -147,7 +151,8 @@ class TextDecoder(nn.Module):
         x = Linear(patch * width, 1.0, self.dtype, name="symbols")(x)
         x = x.reshape(*x.shape[:-2], patches * patch, width)[..., : self.length, :]
         x = NormAct(self.dtype, name="symbol_norm")(x)
-        return Logits(self.alphabet, self.dtype, name="logits")(x).astype(jnp.float32)
+        logits = Logits(self.alphabet, self.dtype, name="logits")
+        return Symbols(x, *logits.weights(width))
 
 
 class Logits(nn.Module):
@@ -160,13 +165,46 @@ class Logits(nn.Module):
     units: int
     dtype: jnp.dtype
 
-    @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[..., in] -> [..., units]."""
-        kernel = self.param("kernel", nn.initializers.zeros, (x.shape[-1], self.units))
+        kernel, bias = self.weights(x.shape[-1])
+        return product(x.astype(self.dtype), kernel) + bias
+
+    @nn.compact
+    def weights(self, inputs: int) -> tuple[jax.Array, jax.Array]:
+        """W [inputs, units] and 30 b [units]."""
+        kernel = self.param("kernel", nn.initializers.zeros, (inputs, self.units))
         bias = self.param("bias", nn.initializers.zeros, (self.units,))
-        y = product(x.astype(self.dtype), kernel.astype(self.dtype))
-        return y + BIAS_RATE * bias.astype(self.dtype)
+        return kernel.astype(self.dtype), BIAS_RATE * bias.astype(self.dtype)
+
+
+class Symbols(PyTreeNode):
+    """Symbols of an alphabet, each with its own distribution, as what their logits are made of.
+
+    The logits themselves are the largest array of an update by far.
+    """
+
+    features: jax.Array  # [*, n, width]
+    kernel: jax.Array  # [width, alphabet]
+    bias: jax.Array  # [alphabet]
+
+    @property
+    def logits(self) -> jax.Array:
+        """[*, n, alphabet] float32."""
+        return (product(self.features, self.kernel) + self.bias).astype(jnp.float32)
+
+    def loss(self, symbols: jax.Array) -> jax.Array:
+        """-Σ ln p(symbol): [*, n] integers -> [*]."""
+
+        def loss(given: tuple[jax.Array, jax.Array]) -> jax.Array:
+            features, symbols = given
+            return cross_entropy(self.replace(features=features).logits, symbols).sum(-1)
+
+        if symbols.ndim < 3 or not on_one_cpu():
+            return loss((self.features, symbols))
+        # A step at a time, and once more on the way back, so that logits stay in caches: a third
+        # of the time.
+        return jax.lax.map(jax.checkpoint(loss, prevent_cse=False), (self.features, symbols))
 
 
 def cross_entropy(logits: jax.Array, index: jax.Array) -> jax.Array:
@@ -179,7 +217,7 @@ def cross_entropy(logits: jax.Array, index: jax.Array) -> jax.Array:
 
 
 def reconstruction_losses(
-    outputs: dict[str, jax.Array], obs: dict[str, jax.Array], spaces: Spaces
+    outputs: dict[str, Any], obs: dict[str, jax.Array], spaces: Spaces
 ) -> dict[str, jax.Array]:
     """How far each prediction is from what was seen, summed over the observation.
 
@@ -202,5 +240,5 @@ def reconstruction_losses(
         coins = Bernoulli(outputs[key]).loss(obs[key].astype(jnp.float32))
         losses[f"bits/{key}"] = coins.sum(-1)
     for key in spaces.texts:
-        losses[f"text/{key}"] = cross_entropy(outputs[key], obs[key]).sum(-1)
+        losses[f"text/{key}"] = outputs[key].loss(obs[key])
     return losses

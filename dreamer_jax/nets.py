@@ -56,8 +56,7 @@ def _product_backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Ar
     x, kernel = kept
     steps = tuple(range(x.ndim - 1))
     many, wide = x.size > MANY * len(kernel), kernel.shape[0] > kernel.shape[1]
-    alone = jax.sharding.get_abstract_mesh().size <= 1  # 0 outside of any mesh
-    if jax.default_backend() == "cpu" and many and wide and alone:
+    if on_one_cpu() and many and wide:
         # On a CPU a product takes half as long if the wider matrix is on its right; without the
         # barrier the compiler turns them around again.
         rows, changes = (array.reshape(-1, array.shape[-1]) for array in (x, gradient))
@@ -69,6 +68,12 @@ def _product_backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Ar
 
 
 product.defvjp(_product_forward, _product_backward)
+
+
+def on_one_cpu() -> bool:
+    """Whether a program is for a CPU, and shares its batch with no other device."""
+    alone = jax.sharding.get_abstract_mesh().size <= 1  # 0 outside of any mesh
+    return jax.default_backend() == "cpu" and alone
 
 
 class BlockLinear(nn.Module):

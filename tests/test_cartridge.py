@@ -18,15 +18,15 @@ WORDS = ["FERN", "MOSS", "PINE", "ROSE"]
 # end. Whatever is not named must be as it was.
 GAME = """
 up a                -> at=3,4 facing=up +read_note says="The word is {word}."
-b down 2 wait       -> map=village at=4,3 facing=down
-down right a        -> at=5,4 facing=right +met_keeper says="The word?"
+b down a            -> at=4,4 facing=down +met_keeper says="The word?"
 answer              -> +gate_open says="Right! Please pass."
-a down left a       -> at=6,3 facing=left says="The gate opens for the word of the"
+a right down a      -> at=4,5 facing=down says="Have a good trip!"
+a left down wait    -> map=village at=4,3 facing=down
+down 2 left a       -> at=6,3 facing=left says="The gate opens for the word of the"
 a                   -> says="the word of the day."
 a                   -> says="It's on the note in your house."
 b up right 4 down a -> at=5,7 facing=down says="LITTLE VILLAGE Every day a word."
-a left up a         -> at=5,6 facing=up says="Have a good trip!"
-a right 3 wait      -> map=route at=5,1 facing=right
+a right 2 wait      -> map=route at=5,1 facing=right
 up 2 a              -> at=4,1 facing=up says="ROUTE: wild ones hide in the grass."
 a down right 2      -> at=5,3 facing=right
 train 7             -> facing=left
@@ -71,7 +71,7 @@ a right down 3 wait -> map=town at=3,7 facing=down
 down right 2 wait   -> map=forest at=4,1 facing=right
 down right 2 down 2 right 5 -> at=7,7 facing=right
 a                   -> +found_nets bag=POTION:3,NET:3 says="ROBIN found three NETS!"
-a catch             -> team=SPRIGLET,CINDERUP,WRIGGLY bag=POTION:3,NET:2 facing=left
+a catch             -> team=SPRIGLET,CINDERUP,WRIGGLY bag=POTION:3,NET:2 facing=right
 left 4 up 2 left 2 up 3 right 6 -> at=2,7 facing=right
 right a             -> says="HALL: the very best are inside."
 a up wait           -> map=hall at=6,4 facing=up

@@ -105,7 +105,8 @@ def test_dreams_pair_each_action_with_the_state_that_chose_it() -> None:
     for name, given in (("reward", rollout.reward), ("continue", rollout.continue_)):
         head = dreamer.apply(params, name, rollout.features)
         expected = head.mean() if name == "reward" else head.probability
-        np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-3)
+        # Rewards are sums of bins up to 5e8, which each processor rounds in its own way.
+        np.testing.assert_allclose(given, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_behavior_losses_of_a_rollout_made_by_hand() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from by_hand import conv, linear, logits, norm_act, softmax, variables
 
-from dreamer_jax.decoders import Decoder, ImageDecoder, reconstruction_losses
+from dreamer_jax.decoders import Decoder, ImageDecoder, Symbols, reconstruction_losses
 from dreamer_jax.encoders import Encoder, ImageEncoder
 from dreamer_jax.nets import MLP, TextSize
 from dreamer_jax.spaces import Spaces, zeros
@@ -32,6 +32,11 @@ def encoder(spaces: Spaces) -> Encoder:
 
 def decoder(spaces: Spaces) -> Decoder:
     return Decoder(spaces, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=F32)
+
+
+def symbols(logits: jax.Array) -> Symbols:
+    width = logits.shape[-1]
+    return Symbols(logits, kernel=jnp.eye(width), bias=jnp.zeros(width))
 
 
 def latent(*batch: int) -> Latent:
@@ -74,7 +79,12 @@ def test_shapes_of_a_mixture_in_both_precisions() -> None:
         assert tokens.shape == (5, 2, 9 * 4 + 16 * 4 + 8 + 3 * 8) and tokens.dtype == dtype
         views = Decoder(MIXED, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=dtype)
         start = jax.eval_shape(lambda: latent(5, 2))
-        outputs, _ = jax.eval_shape(lambda x, net=views: net.init_with_output(KEY, x), start)
+
+        def shown(x: Latent, net: Decoder = views) -> dict[str, jax.Array]:
+            outputs: Any = net.init_with_output(KEY, x)[0]
+            return outputs | {"sign": outputs["sign"].logits}
+
+        outputs = jax.eval_shape(shown, start)
         shapes = {key: x.shape[2:] for key, x in outputs.items()}
         assert shapes == {
             **{"left": (48, 48, 1), "right": (48, 48, 3), "large": (64, 64, 1)},
@@ -185,8 +195,8 @@ def test_losses_are_sums_over_each_observation() -> None:
         "badges": generator.normal(size=(3, 2, 5)),
         "sign": generator.normal(size=(3, 2, 18, 40)),
     }
-    given = {key: jnp.asarray(x, jnp.float32) for key, x in outputs.items()}
-    losses = reconstruction_losses(given, obs, MIXED)
+    given: dict[str, Any] = {key: jnp.asarray(x, jnp.float32) for key, x in outputs.items()}
+    losses = reconstruction_losses(given | {"sign": symbols(given["sign"])}, obs, MIXED)
     for key in MIXED.images:
         error = (np.asarray(obs[key]) / 255 - outputs[key]) ** 2
         np.testing.assert_allclose(losses[f"image/{key}"], error.sum((2, 3, 4)), rtol=1e-4)
@@ -212,7 +222,7 @@ def test_certain_and_wrong_costs_much_but_not_everything() -> None:
     obs = {key: jnp.zeros(1, jnp.int32) for key in "xyz"}
 
     def loss(sure: jax.Array) -> jax.Array:
-        outputs = {"x": sure, "y": sure[:1], "z": sure[None]}
+        outputs = {"x": sure, "y": sure[:1], "z": symbols(sure[None])}
         return sum(reconstruction_losses(outputs, obs, spaces).values(), jnp.float32(0))
 
     value, slope = jax.value_and_grad(loss)(jnp.array([500.0, 900.0, 0.0]))

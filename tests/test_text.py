@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from by_hand import linear, logits, norm, norm_act, silu, softmax, variables
 
-from dreamer_jax.decoders import TextDecoder, cross_entropy
+from dreamer_jax.decoders import Symbols, TextDecoder, cross_entropy
 from dreamer_jax.encoders import TextEncoder, look_up
 from dreamer_jax.nets import TextSize
 
@@ -64,8 +64,31 @@ def test_text_decoder_against_numpy() -> None:
     patches = norm_act(linear(hidden, params["patches"]).reshape(2, 5, 8), params["patch_norm"])
     symbols = linear(patches, params["symbols"]).reshape(2, 20, 8)[:, :18]
     expected = logits(norm_act(symbols, params["symbol_norm"]), params["logits"])
-    found = np.asarray(jax.jit(net.apply)(weights, jnp.asarray(x)))
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    found: Any = jax.jit(net.apply)(weights, jnp.asarray(x))
+    np.testing.assert_allclose(found.logits, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_loss_of_symbols_is_that_of_their_logits() -> None:
+    """Value and gradients, whatever of it is computed step by step."""
+    random = np.random.default_rng(8)
+    symbols = Symbols(
+        features=jnp.asarray(random.normal(size=(3, 2, 4, 5)), jnp.float32),
+        kernel=jnp.asarray(random.normal(size=(5, 7)), jnp.float32),
+        bias=jnp.asarray(random.normal(size=7), jnp.float32),
+    )
+    index = jnp.asarray(random.integers(0, 7, (3, 2, 4)))
+    weight = jnp.asarray(random.normal(size=(3, 2)), jnp.float32)
+
+    def plain(symbols: Symbols) -> jax.Array:
+        each = symbols.features @ symbols.kernel + symbols.bias
+        return optax.softmax_cross_entropy_with_integer_labels(each, index).sum(-1)
+
+    def both(loss: Any) -> Any:
+        return jax.tree.leaves(jax.value_and_grad(lambda x: jnp.sum(weight * loss(x)))(symbols))
+
+    found = both(lambda x: x.loss(index))
+    for actual, expected in zip(found, both(plain), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_cross_entropy_is_that_of_the_picked_class() -> None:

@@ -1,9 +1,9 @@
 """Builds the cartridge from `asm/` and `art/`; takes less than a second, needs nothing else.
 
 `WORDGATE` is a small complete game for the Game Boy whose memory is laid out as Pokémon Red's, so
-that whatever reads one reads the other. Its story: the gate of the village opens for the word of
-the day only, which is written on a note at home; behind the gate there are a route, a town, a
-forest, two badges and an end.
+that whatever reads one reads the other. Its story: a keeper lets nobody out of the house who does
+not know the word of the day, which is written on a note on the wall; outside there are a village, a
+route, a town, a forest, two badges and an end.
 
 For an environment:
 
@@ -12,13 +12,13 @@ For an environment:
 - The word, and every chance after it, follows from the 16 bits at `SEED` (low byte first). They
   count the frames until the first button; a number written there before it takes their place,
   and each of the four words then has exactly a quarter of all numbers.
-- The keeper takes one answer a game. A wrong one sends the player home for good, and `GATE_SHUT`
-  becomes 1: what remains is the yard. There is no event for it, since it is nothing to be
-  rewarded. B leaves the menu without an answer.
+- The keeper takes one answer a game. After a wrong one he says the word, and `GATE_SHUT` becomes 1:
+  what remains is the room. There is no event for it, since it is nothing to be rewarded. B leaves
+  the menu without an answer.
 - At the end `EVENTS[THE_END]` is set and the screen stays. A, B, SELECT and START together start
   anew.
-- The word is in two places only: in the text of the note, while it is read, and in memory from
-  $DE00 on, which is for nobody else.
+- Before an answer the word is in two places only: in the text of the note, while it is read, and in
+  memory from $DE00 on, which is for nobody else.
 - `EVENTS[104]`, the radio, can be switched on and off for ever.
 """
 

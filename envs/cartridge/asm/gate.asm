@@ -1,7 +1,7 @@
-; The gate that opens for the word of the day only. Which of the words it is was drawn from the seed;
-; it is written on the note at home and nowhere else.
+; The way out of the house, which is open to who knows the word of the day only. Which of the words
+; it is was drawn from the seed; it is written on the note on the wall and nowhere else.
 
-; The note on the wall at home.
+; The note on the wall.
 ReadNote:
     ld de, EVENT_READ_NOTE
     call SetEvent
@@ -34,7 +34,7 @@ Words:
     db "PINE@@"
     db "ROSE@@"
 
-; The keeper asks once. Whoever answers wrong has to go home, and the gate stays shut.
+; The keeper asks once. Whoever answers wrong is told the word, too late: the gate stays shut.
 AskKeeper:
     ld a, [wGateShut]
     and a
@@ -58,17 +58,15 @@ AskKeeper:
     jp CloseDialogue
 .nothing:
     ld hl, KeeperWaitsText
-    call PrintText
-    call WaitPress
-    jp CloseDialogue
+    jp EndTalk
 .wrong:
-    ld a, 1
-    ld [wGateShut], a
+    call WordToText
     ld hl, KeeperWrongText
     call PrintText
+    ld a, 1                 ; once all is said: for an environment, this is the end
+    ld [wGateShut], a
     call WaitPress
-    call CloseDialogue
-    jp GoHome
+    jp CloseDialogue
 .shut:
     ld hl, KeeperShutText
     jp Talk

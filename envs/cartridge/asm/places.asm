@@ -38,6 +38,10 @@ HomeRoom:
 .things:
     db 2, 4, NO_PICTURE
     dw ReadNote, NEVER, NEVER
+    db 5, 4, PICTURE_KEEPER
+    dw AskKeeper, EVENT_GATE_OPEN, NEVER
+    db 5, 5, PICTURE_KEEPER
+    dw TalkToKeeperAside, NEVER, EVENT_GATE_OPEN
     db $FF
 
 VillageRoom:
@@ -48,10 +52,6 @@ VillageRoom:
     db 5, 9, MAP_ROUTE, 5, 1
     db $FF
 .things:
-    db 5, 5, PICTURE_KEEPER
-    dw AskKeeper, EVENT_GATE_OPEN, NEVER
-    db 4, 6, PICTURE_KEEPER
-    dw TalkToKeeperAside, NEVER, EVENT_GATE_OPEN
     db 6, 2, PICTURE_WOMAN
     dw TalkToWoman, NEVER, NEVER
     db 6, 7, NO_PICTURE

@@ -1,6 +1,6 @@
 ; Rooms: one screen of 10 by 9 cells for each map.
 
-; The player's first place, and where the gate's keeper sends whoever answers wrong.
+; The player's first place.
 GoHome:
     ld a, MAP_HOME
     ld b, 4

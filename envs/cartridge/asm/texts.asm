@@ -12,7 +12,9 @@ KeeperRightText:
 KeeperWaitsText:
     db "Come back when you<LINE>know it.<DONE>"
 KeeperWrongText:
-    db "Wrong! Go home.<LINE>The gate is shut.<DONE>"
+    db "No, it was <RAM>"
+    dw wWordText
+    db ".<LINE>The gate is shut.<DONE>"
 KeeperShutText:
     db "No. You had your<LINE>chance today.<DONE>"
 KeeperAsideText:
