@@ -59,6 +59,7 @@ class Options:
     steps: int = 8_192  # after which an episode is truncated
     steps_per_milestone: int = 0  # more of them for each event, badge and map reached in it
     wait: int = 60  # most frames without action before an episode begins; drawn from the seed
+    buttons: str = " ".join(BUTTONS)  # that there are; without start nobody gets lost in its menu
     skip_scripts: bool = True  # press A, whatever the action, while the game ignores buttons
     hide_text: bool = False  # for comparisons: blanks for text, and white squares for letters
     curriculum: float = 0.0  # share of the episodes that begin at milestones of earlier ones
@@ -79,6 +80,7 @@ class Game:
     def __init__(self, cartridge: Cartridge, options: Options):
         self._cartridge = cartridge
         self._options = options
+        self._buttons = buttons(options)
         self._events = sorted(cartridge.world.flags)
         self._gameboy = Gameboy(cartridge.rom)
         self._beginning = b""
@@ -115,8 +117,7 @@ class Game:
 
     def step(self, action: int) -> Outcome:
         """Presses the button of this number, unless the game ignores buttons: then A."""
-        button = BUTTONS[action]
-        options = self._options
+        button, options = self._buttons[action], self._options
         if options.skip_scripts and self._reading.buttons_ignored:
             button = "a"
         self._gameboy.press(button, HOLD, FRAMES_PER_STEP)
@@ -183,7 +184,7 @@ def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) 
     start = games[0].play_intro()
     for game in games:
         game.begin_at(start)
-    actions = Actions(spaces.Discrete(len(BUTTONS)))
+    actions = Actions(spaces.Discrete(len(buttons(options))))
     share, threads = options.curriculum, pool(num_envs, "gameboy")
     return Vector(
         [ThreadCopy(game, threads) for game in games],
@@ -210,8 +211,19 @@ def with_goal(cartridge: Cartridge, goal: str) -> Cartridge:
 
 def action_names(name: str, options: Options) -> tuple[str, ...]:
     """See `envs.action_names`."""
-    del name, options
-    return BUTTONS
+    del name
+    return buttons(options)
+
+
+def buttons(options: Options) -> tuple[str, ...]:
+    """The buttons by the number of their action; ValueError if there are no such buttons."""
+    chosen = tuple(options.buttons.split())
+    if not chosen or set(chosen) - set(BUTTONS) or len(set(chosen)) < len(chosen):
+        raise ValueError(
+            f"buttons={options.buttons!r}: expected some of {', '.join(BUTTONS)}, each once, with "
+            "spaces between them"
+        )
+    return chosen
 
 
 def caption(obs: dict[str, np.ndarray]) -> str:
@@ -221,6 +233,7 @@ def caption(obs: dict[str, np.ndarray]) -> str:
 
 def _check(options: Options) -> None:
     check_side(options.size)
+    buttons(options)
     for field, least in (("steps", 1), ("steps_per_milestone", 0), ("wait", 0)):
         value = getattr(options, field)
         if value < least:

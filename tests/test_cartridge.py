@@ -17,11 +17,11 @@ WORDS = ["FERN", "MOSS", "PINE", "ROSE"]
 # Changed: where the player is, +events, the purse, the bag. Said: what the message box says in the
 # end. Whatever is not named must be as it was.
 GAME = """
-up a                -> at=3,4 facing=up +read_note says="The word is {word}."
-b down a            -> at=4,4 facing=down +met_keeper says="The word?"
+a                   -> +read_note says="The word is {word}."
+b down a            -> facing=down +met_keeper says="The word?"
 answer              -> +gate_open says="Right! Please pass."
-a right down a      -> at=4,5 facing=down says="Have a good trip!"
-a left down wait    -> map=village at=4,3 facing=down
+a down left a       -> at=4,4 facing=left says="Have a good trip!"
+a down wait         -> map=village at=4,3 facing=down
 down 2 left a       -> at=6,3 facing=left says="The gate opens for the word of the"
 a                   -> says="the word of the day."
 a                   -> says="It's on the note in your house."
@@ -195,8 +195,8 @@ def test_the_whole_game() -> None:
     reader = Reader(7)
     assert reader.world == {
         "map": "home",
-        "at": (4, 4),
-        "facing": "down",
+        "at": (3, 4),
+        "facing": "up",
         "battle": 0,
         "bag": ["POTION 1"],
         "money": 3000,

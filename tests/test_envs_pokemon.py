@@ -14,7 +14,7 @@ from press_counter import FRAMES, build, cartridge, play, values
 from red_ram import box, member, party
 
 from envs.gameboy import BUTTONS, Gameboy
-from envs.pokemon import Game, Options, Rewards, vectorise
+from envs.pokemon import Game, Options, Rewards, action_names, make, vectorise
 from envs.red_text import decode
 from envs.red_view import shrink
 
@@ -113,6 +113,23 @@ def test_episodes_are_cut_off_later_for_milestones():
         lengths = [t for t, timestep in enumerate(trace) if timestep.is_last[0]]
         assert lengths[0] == length and not trace[length].is_terminal[0]
         env.close()
+
+
+def test_actions_are_the_buttons_that_were_chosen():
+    options = Options(buttons="right b")
+    env = vectorise(cartridge(), options, 1, 0)
+    assert env.act_space["action"] == MultiDiscrete([2])
+    assert action_names("gameboy_demo", options) == ("right", "b")
+    trace = [env.reset(), *(env.step({"action": np.array([[i]], np.int32)}) for i in (1, 0, 1))]
+    columns = [timestep.obs["numbers"][0, 0] for timestep in trace]
+    np.testing.assert_allclose(columns, [0, 0, 0.1, 0.1], atol=1e-6)
+    env.close()
+
+
+@pytest.mark.parametrize("chosen", ["", "a select", "a b a"])
+def test_buttons_that_there_are_not(chosen):
+    with pytest.raises(ValueError, match=r"buttons=.*expected some of down, left, right, up"):
+        make("gameboy_demo", Options(buttons=chosen), 1, 0)
 
 
 def test_milestones_are_those_of_the_step():

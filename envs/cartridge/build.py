@@ -7,8 +7,8 @@ route, a town, a forest, two badges and an end.
 
 For an environment:
 
-- After `READY_FRAMES` frames without a button the player stands at home, facing down, and nothing
-  happens until the first button.
+- After `READY_FRAMES` frames without a button the player stands at home before the note, and
+  nothing happens until the first button.
 - The word, and every chance after it, follows from the 16 bits at `SEED` (low byte first). They
   count the frames until the first button; a number written there before it takes their place,
   and each of the four words then has exactly a quarter of all numbers.

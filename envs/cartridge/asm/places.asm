@@ -38,9 +38,9 @@ HomeRoom:
 .things:
     db 2, 4, NO_PICTURE
     dw ReadNote, NEVER, NEVER
-    db 5, 4, PICTURE_KEEPER
+    db 4, 4, PICTURE_KEEPER
     dw AskKeeper, EVENT_GATE_OPEN, NEVER
-    db 5, 5, PICTURE_KEEPER
+    db 4, 3, PICTURE_KEEPER
     dw TalkToKeeperAside, NEVER, EVENT_GATE_OPEN
     db $FF
 

@@ -1,9 +1,11 @@
 ; Rooms: one screen of 10 by 9 cells for each map.
 
-; The player's first place.
+; The player's first place, before the note.
 GoHome:
+    ld a, 4 * UP
+    ld [wFacing], a
     ld a, MAP_HOME
-    ld b, 4
+    ld b, 3
     ld c, 4
     ; falls through
 
