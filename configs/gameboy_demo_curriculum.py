@@ -8,8 +8,12 @@ from dreamer_jax.config import Config
 
 
 def get_config(env: Any) -> Config:
-    """As the preset `gameboy_demo`, but for the whole game. Not measured yet."""
+    """As the preset `gameboy_demo`, but for the whole game with all buttons. Not measured yet."""
     config = gameboy_demo.get_config(env)
     return dataclasses.replace(
-        config, env=dataclasses.replace(config.env, goal="", steps=512, curriculum=0.5)
+        config,
+        env=dataclasses.replace(
+            config.env, goal="", buttons=env.buttons, steps=512, curriculum=0.5
+        ),
+        behavior=dataclasses.replace(config.behavior, horizon=100.0),
     )
