@@ -10,10 +10,9 @@ from dreamer_jax.config import Config
 def get_config(env: Any) -> Config:
     """As the preset `gameboy_demo`, but for the whole game with all buttons. Not measured yet."""
     config = gameboy_demo.get_config(env)
+    rewards = dataclasses.replace(config.env.rewards, explored=env.rewards.explored)
     return dataclasses.replace(
         config,
-        env=dataclasses.replace(
-            config.env, goal="", buttons=env.buttons, steps=512, curriculum=0.5
-        ),
+        env=dataclasses.replace(env, size=48, steps=512, rewards=rewards, curriculum=0.5),
         behavior=dataclasses.replace(config.behavior, horizon=100.0),
     )

@@ -130,6 +130,35 @@ class ImageDecoder(nn.Module):
         return x.reshape(-1, height, width, channels)
 
 
+class Symbols(PyTreeNode):
+    """A distribution over an alphabet for each symbol of a text, as what its logits are made of.
+
+    The logits themselves are the largest array of an update by far.
+    """
+
+    features: jax.Array  # [*, n, width]
+    kernel: jax.Array  # [width, alphabet]
+    bias: jax.Array  # [alphabet]
+
+    @property
+    def logits(self) -> jax.Array:
+        """[*, n, alphabet] float32."""
+        return (product(self.features, self.kernel) + self.bias).astype(jnp.float32)
+
+    def loss(self, symbols: jax.Array) -> jax.Array:
+        """-Σ ln p(symbol): [*, n] integers -> [*]."""
+
+        def at_once(given: tuple[jax.Array, jax.Array]) -> jax.Array:
+            features, index = given
+            return cross_entropy(self.replace(features=features).logits, index).sum(-1)
+
+        if symbols.ndim < 3 or not on_one_cpu():
+            return at_once((self.features, symbols))
+        # A step at a time, and once more on the way back, logits stay in caches: a third of the
+        # time (`experiments/PERFORMANCE.md`).
+        return jax.lax.map(jax.checkpoint(at_once, prevent_cse=False), (self.features, symbols))
+
+
 class TextDecoder(nn.Module):
     """A vector for each patch of symbols, then for each symbol, then one layer for all of them."""
 
@@ -141,7 +170,7 @@ class TextDecoder(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> "Symbols":
+    def __call__(self, x: jax.Array) -> Symbols:
         """[*, F] -> symbols [*, length]."""
         width, patch = self.size.width, self.size.patch
         patches = -(-self.length // patch)
@@ -176,35 +205,6 @@ class Logits(nn.Module):
         kernel = self.param("kernel", nn.initializers.zeros, (inputs, self.units))
         bias = self.param("bias", nn.initializers.zeros, (self.units,))
         return kernel.astype(self.dtype), BIAS_RATE * bias.astype(self.dtype)
-
-
-class Symbols(PyTreeNode):
-    """Symbols of an alphabet, each with its own distribution, as what their logits are made of.
-
-    The logits themselves are the largest array of an update by far.
-    """
-
-    features: jax.Array  # [*, n, width]
-    kernel: jax.Array  # [width, alphabet]
-    bias: jax.Array  # [alphabet]
-
-    @property
-    def logits(self) -> jax.Array:
-        """[*, n, alphabet] float32."""
-        return (product(self.features, self.kernel) + self.bias).astype(jnp.float32)
-
-    def loss(self, symbols: jax.Array) -> jax.Array:
-        """-Σ ln p(symbol): [*, n] integers -> [*]."""
-
-        def loss(given: tuple[jax.Array, jax.Array]) -> jax.Array:
-            features, symbols = given
-            return cross_entropy(self.replace(features=features).logits, symbols).sum(-1)
-
-        if symbols.ndim < 3 or not on_one_cpu():
-            return loss((self.features, symbols))
-        # A step at a time, and once more on the way back, so that logits stay in caches: a third
-        # of the time.
-        return jax.lax.map(jax.checkpoint(loss, prevent_cse=False), (self.features, symbols))
 
 
 def cross_entropy(logits: jax.Array, index: jax.Array) -> jax.Array:

@@ -59,7 +59,7 @@ class Options:
     steps: int = 8_192  # after which an episode is truncated
     steps_per_milestone: int = 0  # more of them for each event, badge and map reached in it
     wait: int = 60  # most frames without action before an episode begins; drawn from the seed
-    buttons: str = " ".join(BUTTONS)  # that there are; without start nobody gets lost in its menu
+    buttons: str = " ".join(BUTTONS)  # of actions; without start nobody gets lost in its menu
     skip_scripts: bool = True  # press A, whatever the action, while the game ignores buttons
     hide_text: bool = False  # for comparisons: blanks for text, and white squares for letters
     curriculum: float = 0.0  # share of the episodes that begin at milestones of earlier ones
@@ -216,14 +216,14 @@ def action_names(name: str, options: Options) -> tuple[str, ...]:
 
 
 def buttons(options: Options) -> tuple[str, ...]:
-    """The buttons by the number of their action; ValueError if there are no such buttons."""
-    chosen = tuple(options.buttons.split())
+    """The button of each action, in the order of `BUTTONS`; ValueError if there are no such."""
+    chosen = options.buttons.split()
     if not chosen or set(chosen) - set(BUTTONS) or len(set(chosen)) < len(chosen):
         raise ValueError(
             f"buttons={options.buttons!r}: expected some of {', '.join(BUTTONS)}, each once, with "
             "spaces between them"
         )
-    return chosen
+    return tuple(button for button in BUTTONS if button in chosen)
 
 
 def caption(obs: dict[str, np.ndarray]) -> str:

@@ -22,7 +22,7 @@ b down a            -> facing=down +met_keeper says="The word?"
 answer              -> +gate_open says="Right! Please pass."
 a down left a       -> at=4,4 facing=left says="Have a good trip!"
 a down wait         -> map=village at=4,3 facing=down
-down 2 left a       -> at=6,3 facing=left says="The gate opens for the word of the"
+down 2 left a       -> at=6,3 facing=left says="The door opens for the word of the"
 a                   -> says="the word of the day."
 a                   -> says="It's on the note in your house."
 b up right 4 down a -> at=5,7 facing=down says="LITTLE VILLAGE Every day a word."

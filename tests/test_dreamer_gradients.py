@@ -106,7 +106,8 @@ def test_dreams_pair_each_action_with_the_state_that_chose_it() -> None:
         head = dreamer.apply(params, name, rollout.features)
         expected = head.mean() if name == "reward" else head.probability
         # Rewards are sums of bins up to 5e8, which each processor rounds in its own way.
-        np.testing.assert_allclose(given, expected, rtol=1e-3, atol=1e-3)
+        close = 1e-3 if name == "reward" else 1e-4
+        np.testing.assert_allclose(given, expected, rtol=close, atol=1e-3)
 
 
 def test_behavior_losses_of_a_rollout_made_by_hand() -> None:

@@ -116,7 +116,7 @@ def test_episodes_are_cut_off_later_for_milestones():
 
 
 def test_actions_are_the_buttons_that_were_chosen():
-    options = Options(buttons="right b")
+    options = Options(buttons="b right")
     env = vectorise(cartridge(), options, 1, 0)
     assert env.act_space["action"] == MultiDiscrete([2])
     assert action_names("gameboy_demo", options) == ("right", "b")

@@ -132,6 +132,16 @@ def test_other_options_are_named(tmp_path: Path) -> None:
     assert recorded.differences(tape, {"env.max_steps": 500}) == ["env.max_steps=9, now 500"]
 
 
+def test_actions_that_meant_something_else_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]")
+    buttons = "--set=env.buttons=a b"
+    folder = record(tmp_path / "tape", buttons, name="gameboy_demo", script="a x 3")
+    more = "--env=gameboy_demo", "--set=env.buttons=up down", f"--set=replay.seed_from={folder}"
+    result = call(*more, f"--logdir={tmp_path / 'run'}")
+    assert result.code == 2 and not (tmp_path / "run").exists()
+    assert "was recorded with the actions a, b; the environment has down, up" in result.err
+
+
 # The loop ---------------------------------------------------------------------------------------
 
 RECORDED = 2  # sequences of each batch of 4

@@ -37,6 +37,20 @@ def test_the_note_at_home_is_read_and_counts():
     env.close()
 
 
+def test_a_wrong_answer_ends_the_episode_with_the_word():
+    env = envs.make("gameboy_demo", Options(), 8, 0)
+    trace = play(env, "a", "b", "down", "a", "a", "b")
+    words = [dialogue(codes).split()[-1] for codes in trace[1].obs["text"]]
+    right = [word == "FERN." for word in words]  # the first one was chosen
+    assert 0 < sum(right) < 8 and trace[5].events["event/gate_open"].tolist() == right
+    for row, word in enumerate(words):
+        ends = [bool(timestep.is_terminal[row]) for timestep in trace]
+        assert ends == [False] * 6 + [not right[row]]
+        said = dialogue(trace[6].obs["text"][row])
+        assert right[row] or said == f"No, it was {word}\nThe door is shut."
+    env.close()
+
+
 # The real game ---------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from by_hand import linear, logits, norm, norm_act, silu, softmax, variables
 
 from dreamer_jax.decoders import Symbols, TextDecoder, cross_entropy
@@ -68,8 +69,10 @@ def test_text_decoder_against_numpy() -> None:
     np.testing.assert_allclose(found.logits, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_loss_of_symbols_is_that_of_their_logits() -> None:
-    """Value and gradients, whatever of it is computed step by step."""
+@pytest.mark.parametrize("step_by_step", [True, False])
+def test_loss_of_symbols_is_that_of_their_logits(step_by_step: bool, monkeypatch: Any) -> None:
+    """Value and gradients."""
+    monkeypatch.setattr("dreamer_jax.decoders.on_one_cpu", lambda: step_by_step)
     random = np.random.default_rng(8)
     symbols = Symbols(
         features=jnp.asarray(random.normal(size=(3, 2, 4, 5)), jnp.float32),

@@ -13,8 +13,8 @@ For an environment:
   count the frames until the first button; a number written there before it takes their place,
   and each of the four words then has exactly a quarter of all numbers.
 - The keeper takes one answer a game. After a wrong one he says the word, and `GATE_SHUT` becomes 1:
-  what remains is the room. There is no event for it, since it is nothing to be rewarded. B leaves
-  the menu without an answer.
+  nothing remains but to stand there. There is no event for it, since it is nothing to be rewarded.
+  B leaves the menu without an answer.
 - At the end `EVENTS[THE_END]` is set and the screen stays. A, B, SELECT and START together start
   anew.
 - Before an answer the word is in two places only: in the text of the note, while it is read, and in

@@ -14,14 +14,14 @@ KeeperWaitsText:
 KeeperWrongText:
     db "No, it was <RAM>"
     dw wWordText
-    db ".<LINE>The gate is shut.<DONE>"
+    db ".<LINE>The door is shut.<DONE>"
 KeeperShutText:
     db "No. You had your<LINE>chance today.<DONE>"
 KeeperAsideText:
     db "Have a good trip!<DONE>"
 
 WomanText:
-    db "The gate opens for<LINE>the word of the<CONT>day."
+    db "The door opens for<LINE>the word of the<CONT>day."
     db "<PARA>It's on the note<LINE>in your house.<DONE>"
 VillageSignText:
     db "LITTLE VILLAGE<LINE>Every day a word.<DONE>"
