@@ -13,9 +13,9 @@ def get_config(env: Any) -> Config:
     have to know it, and with the usual pull towards the prior the latent leaves out for long which
     word it reads. Reward and end of an episode weigh more than the thousands of pixels that are
     soon learnt, and behavior stays undecided (entropy) until the model knows what answers lead to.
-    A small reward for reading keeps guessing from being quicker. One seed, on one core of an AMD
-    EPYC: from about 2,100 updates on (13 minutes, 75,000 steps) nearly nine of ten answers are
-    right; by chance one of four is.
+    A small reward for reading keeps guessing from being quicker. Seed 0, on one core of an AMD
+    EPYC: after 80,000 steps (2,250 updates, 14 minutes) every answer is right in 100 episodes,
+    greedy and sampled; by chance one of four is.
     """
     rewards = dataclasses.replace(env.rewards, explored=0.0, flags=0.3, success=5.0)
     return Config(
@@ -35,7 +35,7 @@ def get_config(env: Any) -> Config:
         replay=Replay(capacity=50_000, batch=8, length=32),
         train=Train(
             envs=16,
-            steps=120_000,
+            steps=100_000,
             ratio=8,
             prefill=8_000,
             log_every=2_000,
