@@ -14,7 +14,7 @@ from dreamer_jax.run import Run, remembered
 from dreamer_jax.types import Recordings, Step
 from envs import recorded_steps, recordings
 from envs.options import flat
-from envs.play import options_of
+from envs.play import options_then
 from envs.recordings import Recording
 
 NOTE = "recording"  # where config.json has the SHA-256 of the recording's index
@@ -36,11 +36,8 @@ def find(setup: Setup) -> Recording | None:
             raise ValueError(f"{tape.folder} is not as it was when {setup.logdir} was begun")
     if envs.family(tape.env) != envs.family(setup.env):
         raise ValueError(f"{tape.folder} was recorded in {tape.env}, not in {setup.env}")
-    played = options_of(tape.env, [f"{path}={value}" for path, value in tape.options.items()])
-    theirs, ours = (
-        envs.action_names(tape.env, played),
-        envs.action_names(setup.env, setup.config.env),
-    )
+    theirs = envs.action_names(tape.env, options_then(tape))
+    ours = envs.action_names(setup.env, setup.config.env)
     if theirs != ours:
         text = f"with the actions {', '.join(theirs)}; the environment has {', '.join(ours)}"
         raise ValueError(f"{tape.folder} was recorded {text}")

@@ -116,6 +116,11 @@ def options_of(env: str, assignments: Sequence[str]) -> Any:
     return settings.env
 
 
+def options_then(tape: Recording) -> Any:
+    """The options that an environment had when it was recorded."""
+    return options_of(tape.env, [f"{path}={value}" for path, value in tape.options.items()])
+
+
 def by_hand(flags: argparse.Namespace) -> int:
     """Plays in a window or from a script, and records."""
     if not flags.env:
@@ -202,7 +207,7 @@ def replay(flags: argparse.Namespace) -> int:
     if flags.env or flags.set or flags.script or flags.record:
         raise ValueError("--replay goes with no other flag: what to play is in the recording")
     tape = recordings.find(flags.replay)
-    options = options_of(tape.env, [f"{path}={value}" for path, value in tape.options.items()])
+    options = options_then(tape)
     with closing(envs.make(tape.env, options, 1, tape.seed)) as env:
         recordings.require_fits(tape, env)
         different = differences(tape, env)
