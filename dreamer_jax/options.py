@@ -83,8 +83,7 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
     """
     saved.require_plain(logdir)
     run = saved.read(logdir)
-    module, colon, _ = run["env"].removeprefix("gym:").partition(":")
-    if colon and run["env"] != trusted:
+    if (module := envs.imported(run["env"])) and run["env"] != trusted:
         text = f"{logdir} would import the module {module!r}: if you trust it, say so by"
         raise ValueError(f"{text} --env={run['env']}")
     like = configs.load(run["preset"], envs.family(run["env"]), envs.default_options(run["env"]))

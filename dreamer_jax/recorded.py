@@ -41,7 +41,7 @@ def find(setup: Setup) -> Recording | None:
     if theirs != ours:
         text = f"with the actions {', '.join(theirs)}; the environment has {', '.join(ours)}"
         raise ValueError(f"{tape.folder} was recorded {text}")
-    if other := differences(tape, flat(setup.config.env)):
+    if other := differences(tape, setup):
         text = f"{'; '.join(other)}: rewards and ends stay as they were recorded"
         print(f"warning: {tape.folder} was recorded with {text}", file=sys.stderr)
     return tape
@@ -52,12 +52,14 @@ def noted(tape: Recording | None) -> dict[str, str]:
     return {NOTE: tape.digest} if tape else {}
 
 
-def differences(tape: Recording, options: dict[str, Any]) -> list[str]:
-    """The options that were others when a recording was made, as `env.x=1, now 2`."""
+def differences(tape: Recording, setup: Setup) -> list[str]:
+    """What was another one when a recording was made: game and options, as `env.x=1, now 2`."""
+    theirs, ours = ({"env": of.env} for of in (tape, setup))
+    theirs, ours = theirs | tape.options, ours | flat(setup.config.env)
     return [
-        f"{name}={repr(tape.options.get(name))[:LONGEST]}, now {value!r}"
-        for name, value in options.items()
-        if tape.options.get(name) != value
+        f"{name}={repr(theirs.get(name))[:LONGEST]}, now {value!r}"
+        for name, value in ours.items()
+        if theirs.get(name) != value
     ]
 
 

@@ -21,7 +21,8 @@ KINDS = {
     **{"env": str, "preset": str, "seed": int, "config": dict, "mesh": str},
     "versions": dict,
 }
-CHANGEABLE = ("train.steps",)  # a run may be made longer; everything else stays as it began
+# A run may be made longer, and files that are checked anyway may have been moved.
+CHANGEABLE = ("train.steps", "env.rom", "replay.seed_from")
 
 
 def exists(logdir: Path) -> bool:

@@ -108,6 +108,12 @@ def caption(name: str, obs: dict[str, Any]) -> str:
     return find(obs) if find else ""
 
 
+def imported(name: str) -> str:
+    """The module that makes the environment `name` known to Gymnasium, '' where none has to."""
+    module, colon, _ = name.removeprefix("gym:").partition(":")
+    return module if name.startswith("gym:") and colon else ""
+
+
 def human_normalised(env: str, score: float) -> float | None:
     """The score on the scale where random play is 0 and a human 1: (score - r) / (h - r).
 

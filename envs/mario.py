@@ -30,7 +30,7 @@ ACTIONS = {"right_only": RIGHT_ONLY, "simple": SIMPLE, "complex": COMPLEX}  # bu
 
 
 @dataclasses.dataclass(frozen=True)
-class Reward:
+class Rewards:
     """Weights. The reward of a step is the sum of what happened in it times these."""
 
     x: float = 0.1  # a pixel further to the right than ever before in this part of the stage
@@ -52,10 +52,10 @@ class Options:
     noops: int = 30  # most frames without action before an episode begins; drawn from the seed
     max_steps: int = 0  # steps after which an episode is truncated; 0 leaves it to the clock
     rom: str = ""  # path of your own copy; the one of gym-super-mario-bros if empty
-    reward: Reward = dataclasses.field(default_factory=Reward)
+    rewards: Rewards = dataclasses.field(default_factory=Rewards)
 
 
-EVENTS = tuple(f"event/{field.name}" for field in dataclasses.fields(Reward))
+EVENTS = tuple(f"event/{field.name}" for field in dataclasses.fields(Rewards))
 
 
 class Game:
@@ -70,7 +70,7 @@ class Game:
         self._emulator = emulator
         self._whole = whole
         self._options = options
-        self._weights = dataclasses.asdict(options.reward)
+        self._weights = dataclasses.asdict(options.rewards)
         mario_memory.enter(emulator, *stage)
         emulator.keep()
         self._begin()

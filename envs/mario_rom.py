@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 from envs.nes import MISSING
+from envs.rom_file import read_rom
 
 PROGRAM, PICTURES = 2 * 0x4000, 0x2000  # bytes of the two parts of the cartridge
 SIZE = PROGRAM + PICTURES
@@ -29,12 +30,8 @@ def cartridge(rom: str) -> bytes:
     Raises:
         ValueError: the package or the file is missing, or is not the game.
     """
-    path = Path(rom).expanduser() if rom else _packaged()
-    try:
-        with path.open("rb") as file:
-            data = file.read(len(HEADER) + SIZE)
-    except OSError as error:
-        raise ValueError(f"cannot read the ROM {path}: {error.strerror}") from None
+    path = Path(rom) if rom else _packaged()
+    data = read_rom(path, len(HEADER) + SIZE)
     body = data[len(HEADER) :] if data.startswith(HEADER[:4]) else data[:SIZE]
     digest = hashlib.sha1(body).hexdigest()
     if digest not in KNOWN:

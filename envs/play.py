@@ -77,6 +77,8 @@ def main(argv: Sequence[str]) -> int:
         return complain(error, 2)
     except EnvironmentFailed as error:
         return complain(error, 1)
+    except KeyboardInterrupt:
+        return 130  # as shells have it
 
 
 def complain(error: Exception, code: int) -> int:
@@ -100,11 +102,16 @@ def parser() -> Parser:
     add = found.add_argument
     add("--env", help=f"what to play: {', '.join(envs.FORMS)}")
     add("--set", action="append", default=[], help="an option: env.option=value; repeatable")
-    add("--seed", type=int, default=0, help="decides how episodes begin (0)")
+    add("--seed", type=int, help="decides how episodes begin (0)")
     add("--script", type=Path, help="play the inputs of this file, without a window")
     add("--rate", type=float, help="steps a second; default: as fast as on the real console")
     add("--record", type=Path, help="write the episodes to this folder, after those in it")
-    add("--replay", type=Path, help="play the recording in this folder again, and compare")
+    add(
+        "--replay",
+        type=Path,
+        help="play the recording in this folder again, and compare; --set "
+        "changes what it was recorded with, such as where a ROM lies",
+    )
     return found
 
 
@@ -116,9 +123,10 @@ def options_of(env: str, assignments: Sequence[str]) -> Any:
     return settings.env
 
 
-def options_then(tape: Recording) -> Any:
-    """The options that an environment had when it was recorded."""
-    return options_of(tape.env, [f"{path}={value}" for path, value in tape.options.items()])
+def options_then(tape: Recording, changes: Sequence[str] = ()) -> Any:
+    """The options that an environment had when it was recorded, but for `changes`."""
+    then = [f"{path}={value}" for path, value in tape.options.items()]
+    return options_of(tape.env, [*then, *changes])
 
 
 def by_hand(flags: argparse.Namespace) -> int:
@@ -129,13 +137,13 @@ def by_hand(flags: argparse.Namespace) -> int:
         raise ValueError(f"--rate={flags.rate}: expected steps a second, above 0, at most 1000")
     if flags.rate is not None and flags.script:
         raise ValueError("--rate is for a window; a --script is played as fast as possible")
-    options = envs.from_the_beginning(options_of(flags.env, flags.set))
+    options, seed = envs.from_the_beginning(options_of(flags.env, flags.set)), flags.seed or 0
     with ExitStack() as opened:
-        env = opened.enter_context(closing(envs.make(flags.env, options, 1, flags.seed)))
+        env = opened.enter_context(closing(envs.make(flags.env, options, 1, seed)))
         controls = Controls(env.act_space, envs.action_names(flags.env, options))
         tape = None
         if flags.record:
-            tape = recordings.begin(flags.record, flags.env, flat(options), flags.seed, env)
+            tape = recordings.begin(flags.record, flags.env, flat(options), seed, env)
         if flags.script:
             player: Player = Script(controls.script(flags.script))
         else:
@@ -204,10 +212,13 @@ def summary(played: Played) -> str:
 
 def replay(flags: argparse.Namespace) -> int:
     """Takes all actions of a recording again; exit code 1 if anything is not as recorded."""
-    if flags.env or flags.set or flags.script or flags.record:
-        raise ValueError("--replay goes with no other flag: what to play is in the recording")
+    given = {name for name, value in vars(flags).items() if value not in (None, [])}
+    if other := given - {"replay", "env", "set"}:
+        text = f"--replay goes with --env and --set alone, not with --{min(other)}"
+        raise ValueError(f"{text}: what to play is in the recording")
     tape = recordings.find(flags.replay)
-    options = options_then(tape)
+    recordings.require_trusted(tape, flags.env)
+    options = options_then(tape, flags.set)
     with closing(envs.make(tape.env, options, 1, tape.seed)) as env:
         recordings.require_fits(tape, env)
         different = differences(tape, env)

@@ -181,7 +181,12 @@ def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) 
     The beginning is played once, in memory; nothing is written anywhere.
     """
     games = [Game(cartridge, options) for _ in range(num_envs)]
-    start = games[0].play_intro()
+    try:
+        start = games[0].play_intro()
+    except ValueError:
+        for game in games:
+            game.close()
+        raise
     for game in games:
         game.begin_at(start)
     actions = Actions(spaces.Discrete(len(buttons(options))))
@@ -198,10 +203,13 @@ def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) 
 
 
 def with_goal(cartridge: Cartridge, goal: str) -> Cartridge:
-    """Counts the event `goal` as success; ValueError if the game has none of this name."""
+    """Counts the event `goal` as success; ValueError if the game has none of this name, or if it
+    is one that does not count."""
     if not goal:
         return cartridge
     flags = {name: flag for flag, name in cartridge.world.flags.items()}
+    if flags.get(goal) in cartridge.world.uncounted:
+        raise ValueError(f"goal {goal!r} can be undone, which is why it does not count")
     if goal not in flags:
         close = difflib.get_close_matches(goal, flags, n=3)
         hint = f"close: {', '.join(close)}" if close else f"there are {len(flags)}"

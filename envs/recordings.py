@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+import envs
 from envs.spaces import no_actions
 from envs.timestep import Timestep, VectorEnv
 
@@ -48,7 +49,7 @@ class Recording:
 
     folder: Path
     env: str
-    options: dict[str, Any]  # by path, such as 'env.reward.coins'
+    options: dict[str, Any]  # by path, such as 'env.rewards.coins'
     seed: int
     spaces: dict[str, Any]  # see `described`
     episodes: tuple[Episode, ...]
@@ -69,9 +70,12 @@ def begin(folder: Path, name: str, options: dict[str, Any], seed: int, env: Vect
     """
     fresh = Recording(folder, name, options, seed, described(env), (), "")
     if not (folder / INDEX).exists():
-        if folder.exists() and any(folder.iterdir()):
-            raise ValueError(f"{folder} is not empty, and has no {INDEX} to go on with")
+        # The index comes after the first episode: a process that died in between leaves these.
+        files = (folder / INDEX, path(folder, 0))
+        ours = {folder / "episodes", path(folder, 0), *(x.with_suffix(".partial") for x in files)}
         (folder / "episodes").mkdir(parents=True, exist_ok=True)
+        if not {*folder.iterdir(), *(folder / "episodes").iterdir()} <= ours:
+            raise ValueError(f"{folder} is not empty, and has no {INDEX} to go on with")
         return fresh
     found = find(folder)
     for field in ("env", "options", "seed", "spaces"):
@@ -136,6 +140,19 @@ def find(folder: Path) -> Recording:
     if not 0 < found.steps <= MOST_STEPS or found.seed < 0:
         raise ValueError(f"{file} has {found.steps} steps of seed {found.seed}")
     return found
+
+
+def require_trusted(recording: Recording, named: str | None) -> None:
+    """ValueError unless `named`, what the user says was played, is that, or nothing need be said.
+
+    A recording of somebody else's is no reason to import the module that it names.
+    """
+    module = envs.imported(recording.env)
+    if named is None and module:
+        text = f"{recording.folder} would import the module {module!r}: if you trust it, say so by"
+        raise ValueError(f"{text} --env={recording.env}")
+    if named not in (None, recording.env):
+        raise ValueError(f"{recording.folder} was recorded in {recording.env}, not in {named}")
 
 
 def require_fits(recording: Recording, env: VectorEnv) -> None:

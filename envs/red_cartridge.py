@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from envs.gameboy import Gameboy, emulator
 from envs.red_progress import World
+from envs.rom_file import read_rom
 
 VARIABLE = "POKEMON_RED_ROM"
 EDITIONS = {  # SHA-1 of the cartridge
@@ -64,11 +65,7 @@ def _checked(path: str) -> bytes:
         raise ValueError(
             f"pokemon_red needs your own cartridge: --set env.rom=<file> or {VARIABLE}=<file>"
         )
-    try:
-        with Path(path).expanduser().open("rb") as file:
-            rom = file.read(SIZE + 1)
-    except OSError as error:
-        raise ValueError(f"cannot read the ROM {path}: {error.strerror}") from None
+    rom = read_rom(Path(path), SIZE + 1)
     if len(rom) != SIZE:
         length = f"{len(rom)} bytes" if len(rom) < SIZE else "more"
         raise ValueError(f"{path} is not Pokémon Red: that has {SIZE} bytes, this has {length}")

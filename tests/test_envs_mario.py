@@ -15,7 +15,7 @@ from extras import MARIO
 import envs
 from envs import mario, mario_memory, mario_rom, nes
 from envs.copies import Outcome
-from envs.mario import EVENTS, Game, Options, Reward
+from envs.mario import EVENTS, Game, Options, Rewards
 
 pytestmark = MARIO
 
@@ -87,13 +87,13 @@ def test_a_run_to_the_flag_is_the_same_in_both_forms_of_the_emulator(begin):
     assert total(outcomes, "coins") == after.coins - before.coins
     assert total(outcomes, "time") == before.clock - after.clock > 0
     assert total(outcomes, "death") == 0
-    expected = Reward.x * total(outcomes, "x") + Reward.flag
+    expected = Rewards.x * total(outcomes, "x") + Rewards.flag
     assert sum(outcome.reward for outcome in outcomes) == pytest.approx(expected)
     assert digest.hexdigest() == DIGEST
 
 
 def test_the_first_life_lost_ends_the_episode(begin):
-    game = begin(reward=Reward(x=0.0, flag=0.0, death=-7.0))
+    game = begin(rewards=Rewards(x=0.0, flag=0.0, death=-7.0))
     outcomes = play(game, [1] * 200)  # walks into the first enemy
     last = outcomes[-1]
     assert last.terminated and last.events["event/death"] == 1
@@ -119,7 +119,7 @@ def test_falling_is_death_but_not_from_the_clouds(begin):
 
 
 def test_only_the_furthest_place_counts(begin):
-    game = begin(reward=Reward(x=2.0))
+    game = begin(rewards=Rewards(x=2.0))
     places, outcomes = [game.read().x], []
     for action in actions("r12 l16 r24"):
         outcomes.append(game.step(action))
@@ -130,7 +130,7 @@ def test_only_the_furthest_place_counts(begin):
 
 
 def test_a_coin_from_the_first_box(begin):
-    game = begin(reward=Reward(x=0.0, coins=3.0, score=0.01))
+    game = begin(rewards=Rewards(x=0.0, coins=3.0, score=0.01))
     outcomes = play(game, actions(TO_THE_FIRST_BOX))
     assert total(outcomes, "coins") == 1 == game.read().coins
     assert total(outcomes, "score") == 200 == game.read().score

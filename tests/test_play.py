@@ -54,11 +54,12 @@ def test_episodes_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
         (("--env=counting", "--set=env.length.x=3"), "length is no section: 10"),
         (("--env=counting", "--set=env.length=x"), "expected int"),
         (("--env=counting", "--set=env.length=0"), "length must be positive"),
-        (("--env=mario", "--set=env.reward=1"), "reward is a section; set one of reward.x"),
-        (("--env=mario", "--set=env.reward.x=inf"), "expected float"),
+        (("--env=mario", "--set=env.rewards=1"), "rewards is a section; set one of rewards.x"),
+        (("--env=mario", "--set=env.rewards.x=inf"), "expected float"),
         (("--env=counting", "--script=/nowhere/at/all"), "No such file"),
         (("--replay=/nowhere/at/all",), "no recording in /nowhere/at/all"),
-        (("--replay=/nowhere/at/all", "--env=counting"), "--replay goes with no other flag"),
+        (("--replay=/nowhere/at/all", "--seed=0"), "alone, not with --seed"),
+        (("--replay=/nowhere/at/all", "--record=x", "--rate=9"), "alone, not with --rate"),
     ],
 )
 def test_mistakes(capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], reason: str) -> None:

@@ -14,7 +14,10 @@ import pytest
 from command import SMALL, Result, call, lines
 from witness import Witness, compiled
 
+import configs
+import envs
 from dreamer_jax import checkpoint, preflight, recorded, saved
+from dreamer_jax.options import Setup
 from dreamer_jax.run import Run
 from dreamer_jax.train import train
 from dreamer_jax.types import Window
@@ -92,6 +95,10 @@ def test_it_goes_on_with_the_same_recording_only(
     shutil.rmtree(own)
     shutil.copytree(tmp_path / "away", own)
     assert call(f"--logdir={logdir}", "--steps=80").code == 0
+    shutil.move(own, tmp_path / "elsewhere")
+    moved = f"--set=replay.seed_from={tmp_path / 'elsewhere'}"
+    assert call(f"--logdir={logdir}", "--steps=90", moved).code == 0
+    shutil.copytree(tmp_path / "elsewhere", own)
 
 
 class Free(NamedTuple):
@@ -125,11 +132,18 @@ def test_mistakes(tape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_other_options_are_named(tmp_path: Path) -> None:
-    """Where spaces are the same, but rewards or ends may not be."""
+    """Where spaces are the same, but the game, rewards or ends may not be."""
     folder = record(tmp_path / "tape", "--set=env.max_steps=9", name="cartpole", script="left x 9")
     tape = recordings.find(folder)
-    assert recorded.differences(tape, {"env.max_steps": 9}) == []
-    assert recorded.differences(tape, {"env.max_steps": 500}) == ["env.max_steps=9, now 500"]
+    config = configs.load("cartpole", "cartpole", envs.default_options("cartpole"))
+
+    def now(name: str, steps: int) -> list[str]:
+        changed = replace(config, env=replace(config.env, max_steps=steps))
+        return recorded.differences(tape, Setup(name, "", 0, changed, "", tmp_path))
+
+    assert now("cartpole", 9) == []
+    assert now("cartpole", 500) == ["env.max_steps=9, now 500"]
+    assert now("another", 9) == ["env='cartpole', now 'another'"]
 
 
 def test_actions_that_meant_something_else_are_refused(tmp_path: Path) -> None:

@@ -90,6 +90,10 @@ def test_it_is_played_again_and_compared(own: Path, capsys: pytest.CaptureFixtur
     assert main(["play", f"--replay={own}"]) == 1
     err = capsys.readouterr().err
     assert err == "error: episode 1, step 2: reward is not as recorded\n"
+    assert main(["play", f"--replay={own}", "--env=counting", "--set=env.length=3"]) == 2
+    assert "the environment has" in capsys.readouterr().err
+    assert main(["play", f"--replay={own}", "--env=cartpole"]) == 2
+    assert "was recorded in counting, not in cartpole" in capsys.readouterr().err
 
 
 def test_a_recording_goes_on(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,10 +104,21 @@ def test_a_recording_goes_on(own: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert played(own, "1", "--seed=1") == played(own, "1", "--set=env.length=9") == 2
     err = capsys.readouterr().err.splitlines()
     assert "with another seed" in err[-2] and "with another options" in err[-1]
-    (own.parent / "full").mkdir()
+    (own.parent / "full" / "episodes").mkdir(parents=True)
     (own.parent / "full" / "precious").touch()
     assert played(own.parent / "full") == 2
     assert recordings.find(own) == tape
+
+
+def test_what_came_to_nothing_is_no_obstacle(tmp_path: Path) -> None:
+    """A script that does not exist, and a process that died before it had written the index."""
+    folder = tmp_path / "tape"
+    flags = "--env=counting", f"--script={tmp_path}/nowhere", f"--record={folder}"
+    assert main(["play", *flags]) == 2
+    recordings.path(folder, 0).write_bytes(b"half")
+    (folder / "index.partial").touch()
+    assert played(folder) == 0
+    assert main(["play", f"--replay={folder}"]) == 0
 
 
 def test_another_environment_is_refused(recorded: Path) -> None:

@@ -82,6 +82,9 @@ def test_another_file_is_refused(tmp_path, monkeypatch):
     rom = tmp_path / "red.gb"
     assert "No such file" in refused(rom=str(rom))
     assert "Is a directory" in refused(rom=str(tmp_path))
+    assert "cannot read the ROM ~nobody-of-this-name/red.gb" in refused(
+        rom="~nobody-of-this-name/red.gb"
+    )
     rom.write_bytes(bytes(16384))
     assert "this has 16384 bytes" in refused(rom=str(rom))
     rom.write_bytes(bytes((1 << 20) + 1))
@@ -112,6 +115,9 @@ def test_success_is_the_event_that_is_asked_for():
     assert with_goal(cartridge(), "").world.goal == 2
     with pytest.raises(ValueError, match=r"'for' is no event of the game \(close: four"):
         with_goal(cartridge(), "for")
+    world = cartridge().world._replace(uncounted=frozenset({1}))
+    with pytest.raises(ValueError, match="'two' can be undone"):
+        with_goal(cartridge()._replace(world=world), "two")
 
 
 @pytest.mark.skipif(not OWN_CARTRIDGE, reason="needs POKEMON_RED_ROM, a cartridge of your own")

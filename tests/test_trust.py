@@ -25,6 +25,7 @@ import envs
 from dreamer_jax import checkpoint, resume, saved
 from dreamer_jax.config import resolve, to_dict
 from dreamer_jax.faults import Damaged, Fault
+from envs import play
 
 
 def begun(logdir: Path, env: str) -> Path:
@@ -97,6 +98,20 @@ def test_neither_does_that_of_a_world_model(evil: Path) -> None:
     result = call("--env=counting", *learn, f"--logdir={evil / 'run'}")
     assert result.code == 2 and "would import the module 'evil_module'" in result.err
     assert not (evil / "imported").exists() and not (evil / "run").exists()
+
+
+def test_neither_does_that_of_a_recording(evil: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tape, name = evil / "tape", "gym:evil_module:Evil-v0"
+    (evil / "script").write_text("1")
+    flags = "--env=counting", f"--script={evil}/script", f"--record={tape}"
+    assert play.main(["play", *flags]) == 0
+    fields = json.loads((tape / "index.json").read_text())
+    (tape / "index.json").write_text(json.dumps(fields | {"env": name, "options": {}}))
+    assert play.main(["play", f"--replay={tape}"]) == 2
+    assert capsys.readouterr().err.endswith(f"say so by --env={name}\n")
+    assert not (evil / "imported").exists()
+    play.main(["play", f"--replay={tape}", f"--env={name}"])
+    assert (evil / "imported").exists(), "asked, it would not have been found either"
 
 
 # What a checkpoint tells, with checksums that are right ------------------------------------------
