@@ -10,8 +10,11 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+from envs import red_memory
 from envs.cartridge.build import EVENTS, MAPS, READY_FRAMES, SEED, build
 from envs.cartridge.charmap import VISIBLE
+from envs.gameboy import WORK_RAM
+from envs.red_memory import Battle, Fighter, Reading
 
 FRAMES = 24  # of a button: 8 held, 16 released
 FACINGS = {0: "down", 4: "up", 8: "left", 12: "right"}
@@ -91,6 +94,9 @@ class Player:
         assert rows[8].split() == [str(self.byte(0xD022))]
         assert self.bar(9, 12) == filled(mine, self.word(0xD023))
         assert "".join(rows[10].split()) == f"{mine}/{self.word(0xD023)}"
+        own = Fighter(mine, self.word(0xD023), self.byte(0xD022))
+        enemy = Fighter(other, self.word(0xCFF4), self.byte(0xCFF3))
+        assert self.reading().battle == Battle(self.byte(0xD057), own, enemy)
         out = self.byte(0xCC2F)
         assert self.member(out) == f"{rows[7].strip()} {rows[8].strip()} {mine}/{self.word(0xD023)}"
 
@@ -156,6 +162,10 @@ class Player:
 
     def money(self) -> int:
         return int(bytes(self.memory[0xD347:0xD34A]).hex())
+
+    def reading(self) -> Reading:
+        """What the environment would read."""
+        return red_memory.read(bytes(self.memory[WORK_RAM.start : WORK_RAM.stop]))
 
     def world(self) -> dict[str, Any]:
         """Where the player is, has and has done; nothing that changes in fights."""

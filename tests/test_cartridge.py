@@ -2,13 +2,20 @@
 
 import re
 import shlex
+from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("pyboy", reason="needs PyBoy: pip install -e '.[pokemon]'")
 
-from cartridge_player import Player
+from cartridge_player import ITEMS, NAMES, Player
+
+from envs.cartridge.build import EVENTS, MAPS
+from envs.demo_cartridge import demo
+from envs.red_progress import Progress
+from envs.red_text import dialogue, visible
 
 WORDS = ["FERN", "MOSS", "PINE", "ROSE"]
 
@@ -88,6 +95,9 @@ class Reader:
         self.player = Player(seed)
         self.world = self.player.world()
         self.word = ""
+        self.progress = Progress(self.player.reading(), demo().world)
+        self.counted: Counter[str] = Counter()
+        self.milestones: list[str] = []
 
     def play(self, script: str) -> None:
         for line in script.strip().splitlines():
@@ -96,6 +106,25 @@ class Reader:
             says = self.expect(shlex.split(changed.format(word=self.word or "{word}")))
             self.listen(says, line)
             assert self.player.world() == self.world, line
+            self.check_reading()
+
+    def check_reading(self) -> None:
+        """The environment reads the same from memory, and counts what is new."""
+        reading, player, world = self.player.reading(), self.player, self.world
+        place = reading.player
+        assert (MAPS[place.map], (place.y, place.x)) == (world["map"], world["at"])
+        assert place.on_map and ["down", "up", "left", "right"][place.facing] == world["facing"]
+        team = [f"{NAMES[m.species]} {m.level} {m.hp}/{m.max_hp}" for m in reading.party]
+        assert team == player.party()
+        assert [f"{ITEMS[item]} {n}" for item, n in reading.bag.items()] == world["bag"]
+        assert (reading.money, reading.badges) == (world["money"], world["badges"])
+        assert {EVENTS[n] for n in np.flatnonzero(reading.flags).tolist()} == world["events"]
+        assert reading.battle.kind == world["battle"] == 0
+        said = dialogue(visible(reading.tiles)).replace("\n", " ")
+        assert re.sub("▼", "", said).strip() == player.dialogue()
+        events, names = self.progress.update(reading)
+        self.counted += Counter(events)
+        self.milestones += names
 
     def act(self, words: list[str]) -> None:
         """Presses the buttons; whatever attacks from the grass is fought."""
@@ -207,3 +236,12 @@ def test_the_whole_game() -> None:
     reader.play(GAME)
     screen = "".join(reader.player.rows())
     assert "THE  END" in screen and "Well done!" in screen
+    events = set(re.findall(r"\+(\w+)", GAME))
+    assert {name for name in reader.milestones if name.startswith("flag/")} == {
+        f"flag/{name}" for name in events - {"radio_on"}
+    }
+    places = {name for name in reader.milestones if name.startswith("map/")}
+    assert places == {f"map/{name}" for name in re.findall(r"map=(\w+)", GAME)} - {"map/home"}
+    assert reader.counted["event/badges"] == 2 and reader.counted["event/success"] == 1
+    assert reader.counted["event/flags"] == len(events) - 1
+    assert reader.counted["event/levels"] > 0 and reader.counted["event/blackouts"] == 0
