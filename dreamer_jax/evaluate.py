@@ -17,6 +17,10 @@ SUCCESS = "event/success"
 LIMIT = 30_000  # steps of an environment for each of its episodes; half an hour of Atari is 27,000
 
 
+def unwatched(_: Any) -> None:
+    """Looks at no timestep."""
+
+
 class Player:
     """A compiled policy and its environments, ready to be asked for scores again and again."""
 
@@ -32,7 +36,11 @@ class Player:
         )
 
     def play(
-        self, state: AgentState, episodes: int, stopped: Callable[[], bool] = lambda: False
+        self,
+        state: AgentState,
+        episodes: int,
+        stopped: Callable[[], bool] = lambda: False,
+        watch: Callable[[Any], None] = unwatched,
     ) -> Results:
         """See `play`."""
         where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
@@ -44,7 +52,7 @@ class Player:
             carry, action = self.step(seed, state, carry, *inputs)
             return jax.device_get(action)
 
-        return play(self.env, choose, episodes, stopped)
+        return play(self.env, choose, episodes, stopped, watch)
 
 
 def play(
@@ -52,6 +60,7 @@ def play(
     choose: Callable[[Any, int], Any],
     episodes: int,
     stopped: Callable[[], bool] = lambda: False,
+    watch: Callable[[Any], None] = unwatched,
 ) -> Results:
     """Results of the first episodes of each environment, always the same ones.
 
@@ -63,12 +72,14 @@ def play(
         choose: (timestep, number of the step) -> actions of all environments.
         episodes: how many, over all environments.
         stopped: where it says so, nothing is returned.
+        watch: is shown every timestep.
     """
     envs = env.num_envs
     quota = episodes // envs + (np.arange(envs) < episodes % envs)
     finished: list[list[dict[str, float]]] = [[] for _ in range(envs)]
     running = Tally.empty(envs, env.event_keys)
     seen, index = env.reset(), 0
+    watch(seen)
     while any(len(row) < n for row, n in zip(finished, quota, strict=True)):
         if stopped():
             return {}
@@ -77,6 +88,7 @@ def play(
                 finished[i].append(running.row(i))
             break
         seen, index = env.step(choose(seen, index)), index + 1
+        watch(seen)
         running = running.add(seen)
         for i in np.flatnonzero(seen.is_last).tolist():
             finished[i].append(running.row(i))

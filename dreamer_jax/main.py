@@ -22,6 +22,7 @@ from dreamer_jax.agents import dreamer
 from dreamer_jax.agents.transfer import inherit
 from dreamer_jax.evaluate import Player
 from dreamer_jax.faults import Fault, news, said
+from dreamer_jax.film import Film
 from dreamer_jax.options import FLAGS, Setup, decide, stored
 from dreamer_jax.preflight import measure, preflight
 from dreamer_jax.run import Run
@@ -145,15 +146,27 @@ def evaluation() -> Callable[[], Any]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
     setup = decide()
     agent, state, step = restored(setup)
+    film = filming(setup)
     print(f"{setup.logdir} at step {step}", file=sys.stderr)
 
     def play() -> None:
         for name, policy in (("greedy", agent.greedy), ("sampled", agent.policy)):
             player = make_player(setup, agent, policy, FLAGS.episodes, FINAL)
+            watch = film.add if film and name == "greedy" else evaluate.unwatched
             with closing(player.env):
-                show(name, setup.env, player.play(state, FLAGS.episodes))
+                show(name, setup.env, player.play(state, FLAGS.episodes, watch=watch))
+        if film:
+            film.save()
 
     return play
+
+
+def filming(setup: Setup) -> Film | None:
+    """What --gif asks for, if it is given."""
+    if not FLAGS.gif:
+        return None
+    with closing(evaluation_env(setup, 1, FINAL)) as env:
+        return Film(Path(FLAGS.gif), env, partial(envs.caption, setup.env))
 
 
 def show(policy: str, env: str, results: evaluate.Results) -> None:

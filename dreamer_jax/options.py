@@ -31,6 +31,7 @@ flags.DEFINE_integer("seed", None, "Seed of everything; default 0.", 0, 2**31 - 
 flags.DEFINE_integer("steps", None, "Actions to take in all; short for train.steps.", lower_bound=1)
 flags.DEFINE_string("mesh", None, "Devices to split replay and batch over: data=N; default data=1.")
 flags.DEFINE_integer("episodes", 100, "Episodes to play with --mode=eval.", lower_bound=1)
+flags.DEFINE_string("gif", None, "With --mode=eval: file for a film of the first greedy episode.")
 flags.DEFINE_bool("deterministic", False, "Make a GPU repeat itself to the last bit; slower.")
 flags.DEFINE_bool("help", False, "Show these flags.")
 
@@ -57,6 +58,8 @@ def place() -> Path:
 def decide() -> Setup:
     """Reads flags and logdir; ValueError where they are wrong or contradict each other."""
     logdir = place()
+    if FLAGS.gif and FLAGS.mode != "eval":
+        raise ValueError(f"--gif={FLAGS.gif} is for --mode=eval")
     if logdir.exists() and not logdir.is_dir():
         raise ValueError(f"--logdir={logdir} is a file")
     if saved.exists(logdir):

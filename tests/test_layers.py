@@ -9,7 +9,19 @@ ROOT = Path(__file__).parents[1]
 
 # A module of dreamer_jax imports only from rows above its own; siblings do not import each other.
 ROWS = [
-    {"types", "math", "config", "spaces", "convs", "heap", "faults", "board", "tally", "cache"},
+    {
+        "types",
+        "math",
+        "config",
+        "spaces",
+        "convs",
+        "heap",
+        "faults",
+        "board",
+        "tally",
+        "cache",
+        "film",
+    },
     {
         *("dists", "nets", "optim", "moments", "replay", "mesh"),
         *("archive", "logger", "progress", "saved"),
