@@ -1,4 +1,4 @@
-"""Atari 2600 as in the 200M-frame benchmark: 16 environments, sticky actions, all 18 of them."""
+"""Atari 2600 as in the 200M-frame benchmark: 16 environments, sticky actions, all 18 actions."""
 
 from typing import Any
 

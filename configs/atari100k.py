@@ -1,4 +1,4 @@
-"""Atari 2600 with 100,000 actions: 1 environment, no sticky actions, only those that matter."""
+"""Atari 2600 with 100,000 actions: 1 environment, the actions that matter, none of them sticky."""
 
 import dataclasses
 from typing import Any

@@ -1,6 +1,7 @@
-"""Every number of the project, once, with its unit and meaning.
+"""Every hyperparameter that can be set, with its unit and meaning.
 
-Defaults are those of DreamerV3 (2024 version). Presets in `configs/` replace what a task needs.
+Defaults are those of DreamerV3 (2024 version), but for the size of model and replay. Presets in
+`configs/` replace what a task needs.
 """
 
 import dataclasses
@@ -168,6 +169,12 @@ SHARES = {  # 0 to 1
 }
 BELOW_1 = {"optimizer.rms_decay", "optimizer.momentum", "model.unimix"}  # 0, or more, to below 1
 POSITIVE = {"optimizer.clip", "optimizer.clip_floor"}
+
+
+def sized(model: Model, depth: int) -> Model:
+    """The model with this depth, and all widths as depth has them."""
+    widths = dict.fromkeys(("deter", "hidden", "classes", "units", "text_width"), 0)
+    return dataclasses.replace(model, depth=depth, **widths)
 
 
 def resolve(config: Config) -> Config:

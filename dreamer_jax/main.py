@@ -1,4 +1,4 @@
-"""Trains or evaluates: python -m dreamer_jax.main --env=atari_pong"""
+"""Trains or evaluates: python -m dreamer_jax.main --env=cartpole"""
 
 import errno
 import logging
@@ -203,7 +203,7 @@ def periodic_evaluation(
     """
     train_ = setup.config.train
     if not train_.eval_every:
-        return lambda *_: {}, str
+        return lambda *_: {}, lambda: ""
     player = make_player(setup, agent, agent.greedy, train_.eval_episodes, PERIODIC)
     opened.callback(player.env.close)
 

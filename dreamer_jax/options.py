@@ -121,10 +121,7 @@ def with_flags(config: Config) -> Config:
         if depth is None and not FLAGS.size.isdecimal():
             names = ", ".join(config_.SIZES)
             raise ValueError(f"--size={FLAGS.size}: valid are {names}, or a depth number")
-        depth = depth or int(FLAGS.size)
-        # All widths as depth has them.
-        widths = dict.fromkeys(("deter", "hidden", "classes", "units", "text_width"), 0)
-        model = dataclasses.replace(config.model, depth=depth, **widths)
+        model = config_.sized(config.model, depth or int(FLAGS.size))
         config = dataclasses.replace(config, model=model)
     for assignment in FLAGS.set:
         config = override(config, assignment)

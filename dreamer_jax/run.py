@@ -27,8 +27,8 @@ class Run:
     logdir: Path
     evaluate: Callable[[AgentState, Callable[[], bool]], dict[str, float]]
     """(state, stopped) -> scores of the policy, none where it was stopped or could not go on"""
-    begin: Callable[[AgentState], AgentState]  # last word on fresh parameters
-    evaluation_failure: Callable[[], str] = str  # as `failure`, for environments of its own
+    begin: Callable[[AgentState], AgentState]  # fresh parameters -> those that training begins with
+    evaluation_failure: Callable[[], str] = lambda: ""  # as `failure`, for environments of its own
     recordings: Recordings | None = None  # or their shapes, as long as nothing is drawn
 
     def failure(self) -> str:

@@ -1,5 +1,8 @@
 """Every struct that carries arrays, and the letters that name their axes.
 
+A § in a docstring names a section of the paper (Hafner et al., Nature 2025,
+doi.org/10.1038/s41586-025-08744-2).
+
 Letters, used in every shape of the project:
 
     T  steps of a training sequence       E  environments (rows of the replay ring)
@@ -8,6 +11,7 @@ Letters, used in every shape of the project:
     D  width of `deter`                   A  width of the encoded action
     S  number of categorical latents      F  width of the features, F = D + S * K
     K  classes of each latent             L  bins of a two-hot distribution
+    M  width of an encoded observation    R  sequences of a batch from the ring
 
 Time comes first: a training batch is [T, B, ...], an imagined rollout is [H + 1, T, B, ...] because
 one rollout starts at every state of the batch.

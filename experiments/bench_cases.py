@@ -233,10 +233,10 @@ def configuration(case: Case) -> Config:
     """The preset of the case, in its size."""
     family = envs.family(case.task)
     preset = configs.load(case.preset, family, envs.default_options(case.task))
-    widths = dict.fromkeys(("deter", "hidden", "classes", "units"), 0)  # as depth has them
-    depth = config_.SIZES[case.size or "nano"]
+    model = config_.sized(preset.model, config_.SIZES[case.size or "nano"])
+    preset = dataclasses.replace(preset, model=model)
     replaced = {
-        "model": {"depth": depth, "dtype": case.dtype, **widths},
+        "model": {"dtype": case.dtype},
         "replay": {"batch": case.batch, "length": case.length, "capacity": case.capacity},
         "train": {"envs": case.envs},
     }

@@ -63,8 +63,8 @@ def update(
 ) -> tuple[AgentState, CompactLatent, Metrics]:
     """One step of gradient descent on all losses, the slow critic and the running statistics.
 
-    Returns the new state, the latents of the window as the new parameters' predecessors saw them
-    [T, B, ...], and scalars to log. The key is consumed.
+    Returns the new state, the latents of the window [T, B, ...] as the parameters before this
+    update saw them, and scalars to log. The key is consumed.
     """
     batch = prepare(dreamer, window)
     learn, config = dreamer.config.train.learn, dreamer.config
@@ -181,7 +181,7 @@ def dream(dreamer: Dreamer, params: Params, start: Latent, key: jax.Array) -> Ro
         model_key,
         view=lambda latent: latent.features,
     )
-    # Each part has an array of its own already; joined they would be copied.
+    # XLA undoes the joining of these two parts where they are read apart: nothing is copied.
     parts = features[:-1], features[-1:]
     reward = [dreamer.apply(params, "reward", part).mean() for part in parts]
     continue_ = [dreamer.apply(params, "continue", part).probability for part in parts]
@@ -240,29 +240,16 @@ def behavior_losses(
 def weighted_sum(
     dreamer: Dreamer, losses: dict[str, jax.Array], shape: tuple[int, ...]
 ) -> jax.Array:
-    """Σ scale · mean, after checking that every loss still has its time and batch axes."""
-    scales = dreamer.config.losses
-    named = {
-        "image": scales.image,
-        "vector": scales.vector,
-        "choice": scales.choice,
-        "bits": scales.bits,
-        "text": scales.text,
-        "reward": scales.reward,
-        "continue": scales.continue_,
-        "dynamics": scales.dynamics,
-        "representation": scales.representation,
-        "policy": scales.policy,
-        "value": scales.value,
-        "replay_value": scales.replay_value,
-    }
+    """Σ scale · mean of the losses, after checking that each is [T, B] (`shape`) still."""
+    config = dreamer.config.losses
+    scales = {name.removesuffix("_"): scale for name, scale in vars(config).items()}
     shorter = {"replay_value": (shape[0] - 1, shape[1])}  # its last step has nothing to look at
     for name, value in losses.items():
         assert value.shape == shorter.get(name, shape), (name, value.shape)
         assert value.dtype == jnp.float32, (name, value.dtype)
-    factor = factors(scales)
+    factor = factors(config)
     total = jnp.float32(0)
     for name, value in losses.items():
         kind, _, key = name.partition("/")
-        total += named[kind] * factor.get(key, 1.0) * value.mean()
+        total += scales[kind] * factor.get(key, 1.0) * value.mean()
     return total
