@@ -241,15 +241,28 @@ def weighted_sum(
     dreamer: Dreamer, losses: dict[str, jax.Array], shape: tuple[int, ...]
 ) -> jax.Array:
     """Σ scale · mean of the losses, after checking that each is [T, B] (`shape`) still."""
-    config = dreamer.config.losses
-    scales = {name.removesuffix("_"): scale for name, scale in vars(config).items()}
+    scales = dreamer.config.losses
+    named = {
+        "image": scales.image,
+        "vector": scales.vector,
+        "choice": scales.choice,
+        "bits": scales.bits,
+        "text": scales.text,
+        "reward": scales.reward,
+        "continue": scales.continue_,
+        "dynamics": scales.dynamics,
+        "representation": scales.representation,
+        "policy": scales.policy,
+        "value": scales.value,
+        "replay_value": scales.replay_value,
+    }
     shorter = {"replay_value": (shape[0] - 1, shape[1])}  # its last step has nothing to look at
     for name, value in losses.items():
         assert value.shape == shorter.get(name, shape), (name, value.shape)
         assert value.dtype == jnp.float32, (name, value.dtype)
-    factor = factors(config)
+    factor = factors(scales)
     total = jnp.float32(0)
     for name, value in losses.items():
         kind, _, key = name.partition("/")
-        total += scales[kind] * factor.get(key, 1.0) * value.mean()
+        total += named[kind] * factor.get(key, 1.0) * value.mean()
     return total
