@@ -14,6 +14,7 @@ CONSOLE = 60  # frames a second of an emulator
 USUAL = 30  # steps a second of an environment whose steps are no frames
 LINE, MARGIN = 14, 4  # pixels of a line of text, and around it
 GAP = 4  # pixels between images
+PLAIN = str.maketrans("▶▷▼", ">>v")  # which the font of the text lacks
 
 
 class Film:
@@ -83,6 +84,6 @@ def drawn(shot: np.ndarray, caption: str, lines: int) -> Image.Image:
     field = np.zeros((lines * LINE + 2 * MARGIN if lines else 0, shot.shape[1], 3), np.uint8)
     picture = Image.fromarray(np.concatenate([shot, field]))
     draw = ImageDraw.Draw(picture)
-    for i, line in enumerate(caption.splitlines()):
+    for i, line in enumerate(caption.translate(PLAIN).splitlines()):
         draw.text((MARGIN, len(shot) + MARGIN + i * LINE), line, fill="white")
     return picture
