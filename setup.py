@@ -34,7 +34,7 @@ setup(
         "numpy>=2",
         "optax>=0.2.8",
         "orbax-checkpoint>=0.12.8",
-        "pillow",  # tensorboardX encodes images with it, but does not ask for it
+        "pillow",  # tensorboardX encodes images with it, too, but does not ask for it
         "psutil>=7",
         "tensorboardX>=2.6.5",
         "tqdm>=4.66",

@@ -267,7 +267,7 @@ def picture(view: np.ndarray) -> np.ndarray:
     """
     times = np.linspace(0, view.shape[1] - 1, MOMENTS).round().astype(int)
     view = view[:, times, :SHOWN].astype(np.uint8)
-    view = view[..., -3:] if view.shape[-1] >= 3 else np.repeat(view[..., -1:], 3, -1)
+    view = view[..., -3:] if view.shape[-1] % 3 == 0 else np.repeat(view[..., -1:], 3, -1)
     _, t, n, h, w, c = view.shape
     sheet = view.transpose(2, 0, 3, 1, 4, 5).reshape(n * 2 * h, t * w, c)
     sheet[:, t // 2 * w - 1 : t // 2 * w + 1] = (255, 0, 0)

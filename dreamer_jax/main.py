@@ -22,12 +22,12 @@ from dreamer_jax.agents import dreamer
 from dreamer_jax.agents.transfer import inherit
 from dreamer_jax.evaluate import Player
 from dreamer_jax.faults import Fault, news, said
-from dreamer_jax.film import Film
 from dreamer_jax.options import FLAGS, Setup, decide, stored
 from dreamer_jax.preflight import measure, preflight
 from dreamer_jax.run import Run
 from dreamer_jax.train import train
 from dreamer_jax.types import Agent, AgentState
+from envs.film import Film
 from envs.vector import EnvironmentFailed
 
 NO_MEMORY = "RESOURCE_EXHAUSTED"  # as XLA says it
@@ -152,11 +152,12 @@ def evaluation() -> Callable[[], Any]:
     def play() -> None:
         for name, policy in (("greedy", agent.greedy), ("sampled", agent.policy)):
             player = make_player(setup, agent, policy, FLAGS.episodes, FINAL)
-            watch = film.add if film and name == "greedy" else evaluate.unwatched
+            filmed = film if name == "greedy" else None
+            watch = filmed.add if filmed else evaluate.unwatched
             with closing(player.env):
                 show(name, setup.env, player.play(state, FLAGS.episodes, watch=watch))
-        if film:
-            film.save()
+            if filmed:
+                filmed.save()
 
     return play
 
@@ -166,7 +167,7 @@ def filming(setup: Setup) -> Film | None:
     if not FLAGS.gif:
         return None
     with closing(evaluation_env(setup, 1, FINAL)) as env:
-        return Film(Path(FLAGS.gif), env, partial(envs.caption, setup.env))
+        return Film(Path(FLAGS.gif), setup.env, env)
 
 
 def show(policy: str, env: str, results: evaluate.Results) -> None:

@@ -86,9 +86,7 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
     """
     saved.require_plain(logdir)
     run = saved.read(logdir)
-    if (module := envs.imported(run["env"])) and run["env"] != trusted:
-        text = f"{logdir} would import the module {module!r}: if you trust it, say so by"
-        raise ValueError(f"{text} --env={run['env']}")
+    envs.require_trusted(logdir, run["env"], trusted)
     like = configs.load(run["preset"], envs.family(run["env"]), envs.default_options(run["env"]))
     config = saved.rebuild(like, run["config"])
     return Setup(run["env"], run["preset"], run["seed"], config, run["mesh"], logdir)

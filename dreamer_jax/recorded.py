@@ -27,13 +27,14 @@ def find(setup: Setup) -> Recording | None:
     ValueError in one line where it cannot be used, or where it is not what the run began with.
     """
     config = setup.config.replay
-    if not config.seed_from:
-        return None
-    tape = recordings.find(Path(config.seed_from))
+    tape = recordings.find(Path(config.seed_from)) if config.seed_from else None
     if saved.exists(setup.logdir):
-        before = saved.read(setup.logdir).get(NOTE, "")
-        if before != tape.digest:
-            raise ValueError(f"{tape.folder} is not as it was when {setup.logdir} was begun")
+        before, now = saved.read(setup.logdir).get(NOTE, ""), tape.digest if tape else ""
+        if before != now:
+            text = f"replay.seed_from={config.seed_from} is not the recording, or none, that"
+            raise ValueError(f"{text} {setup.logdir} was begun with")
+    if tape is None:
+        return None
     if envs.family(tape.env) != envs.family(setup.env):
         raise ValueError(f"{tape.folder} was recorded in {tape.env}, not in {setup.env}")
     theirs = envs.action_names(tape.env, options_then(tape))

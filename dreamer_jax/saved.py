@@ -21,8 +21,8 @@ KINDS = {
     **{"env": str, "preset": str, "seed": int, "config": dict, "mesh": str},
     "versions": dict,
 }
-# A run may be made longer, and files that are checked anyway may have been moved.
-CHANGEABLE = ("train.steps", "env.rom", "replay.seed_from")
+# A run may be made longer, and its recording, which is compared anyway, may have been moved.
+CHANGEABLE = ("train.steps", "replay.seed_from")
 
 
 def exists(logdir: Path) -> bool:

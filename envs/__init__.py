@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import importlib
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "from_the_beginning",
     "human_normalised",
     "make",
+    "require_trusted",
 ]
 
 # Form of a name -> module of its family; <...> stands for anything.
@@ -108,10 +110,15 @@ def caption(name: str, obs: dict[str, Any]) -> str:
     return find(obs) if find else ""
 
 
-def imported(name: str) -> str:
-    """The module that makes the environment `name` known to Gymnasium, '' where none has to."""
+def require_trusted(where: Path, name: str, named: str | None) -> None:
+    """ValueError if making `name` imports a module, unless it is what the user has `named`.
+
+    What somebody else has written into the folder `where` is no reason to run code.
+    """
     module, colon, _ = name.removeprefix("gym:").partition(":")
-    return module if name.startswith("gym:") and colon else ""
+    if colon and name != named:
+        text = f"{where} would import the module {module!r}: if you trust it, say so by"
+        raise ValueError(f"{text} --env={name}")
 
 
 def human_normalised(env: str, score: float) -> float | None:

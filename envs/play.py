@@ -19,11 +19,8 @@ from envs import recorded_steps, recordings
 from envs.controls import Action, Command, Controls
 from envs.options import flat, override
 from envs.recordings import FLAGS, Recording
-from envs.timestep import Timestep, VectorEnv
+from envs.timestep import Timestep, VectorEnv, natural_rate
 from envs.vector import EnvironmentFailed
-
-FRAMES = 60  # a second, of every console
-USUAL = 30  # steps a second of an environment whose steps are no frames
 
 
 class Player(Protocol):
@@ -162,8 +159,7 @@ def window(flags: argparse.Namespace, env: VectorEnv, controls: Controls) -> Any
     """A window to play in. ValueError where there is no display, or nothing to draw with."""
     from envs.window import Window  # which needs a package that nothing else needs
 
-    natural = FRAMES / env.frames_per_step if env.frames_per_step > 1 else USUAL
-    found = Window(flags.env, controls, flags.rate or natural)
+    found = Window(flags.env, controls, flags.rate or natural_rate(env))
     for line in found.legend:
         print(line)
     return found
@@ -217,7 +213,9 @@ def replay(flags: argparse.Namespace) -> int:
         text = f"--replay goes with --env and --set alone, not with --{min(other)}"
         raise ValueError(f"{text}: what to play is in the recording")
     tape = recordings.find(flags.replay)
-    recordings.require_trusted(tape, flags.env)
+    envs.require_trusted(tape.folder, tape.env, flags.env)
+    if flags.env not in (None, tape.env):
+        raise ValueError(f"{tape.folder} was recorded in {tape.env}, not in {flags.env}")
     options = options_then(tape, flags.set)
     with closing(envs.make(tape.env, options, 1, tape.seed)) as env:
         recordings.require_fits(tape, env)

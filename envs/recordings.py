@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-import envs
 from envs.spaces import no_actions
 from envs.timestep import Timestep, VectorEnv
 
@@ -73,9 +72,9 @@ def begin(folder: Path, name: str, options: dict[str, Any], seed: int, env: Vect
         # The index comes after the first episode: a process that died in between leaves these.
         files = (folder / INDEX, path(folder, 0))
         ours = {folder / "episodes", path(folder, 0), *(x.with_suffix(".partial") for x in files)}
-        (folder / "episodes").mkdir(parents=True, exist_ok=True)
-        if not {*folder.iterdir(), *(folder / "episodes").iterdir()} <= ours:
+        if not _contents(folder) <= ours:
             raise ValueError(f"{folder} is not empty, and has no {INDEX} to go on with")
+        (folder / "episodes").mkdir(parents=True, exist_ok=True)
         return fresh
     found = find(folder)
     for field in ("env", "options", "seed", "spaces"):
@@ -116,6 +115,7 @@ def add(
 def find(folder: Path) -> Recording:
     """Reads the index of a recording. Raises ValueError, in one line, if it is none."""
     file = folder / INDEX
+    _contents(folder)
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -140,19 +140,6 @@ def find(folder: Path) -> Recording:
     if not 0 < found.steps <= MOST_STEPS or found.seed < 0:
         raise ValueError(f"{file} has {found.steps} steps of seed {found.seed}")
     return found
-
-
-def require_trusted(recording: Recording, named: str | None) -> None:
-    """ValueError unless `named`, what the user says was played, is that, or nothing need be said.
-
-    A recording of somebody else's is no reason to import the module that it names.
-    """
-    module = envs.imported(recording.env)
-    if named is None and module:
-        text = f"{recording.folder} would import the module {module!r}: if you trust it, say so by"
-        raise ValueError(f"{text} --env={recording.env}")
-    if named not in (None, recording.env):
-        raise ValueError(f"{recording.folder} was recorded in {recording.env}, not in {named}")
 
 
 def require_fits(recording: Recording, env: VectorEnv) -> None:
@@ -185,6 +172,15 @@ def described(env: VectorEnv) -> dict[str, Any]:
 def path(folder: Path, index: int) -> Path:
     """Where the file of an episode is."""
     return folder / "episodes" / f"{index:06d}.npz"
+
+
+def _contents(folder: Path) -> set[Path]:
+    """All that is in the folder of a recording; ValueError for a link, which leads elsewhere."""
+    found = {*folder.glob("*"), *(folder / "episodes").glob("*")}
+    for each in sorted(found):
+        if each.is_symlink():
+            raise ValueError(f"{each} is a link: such a recording is left alone")
+    return found
 
 
 def _require(file: Path, fields: Any, kinds: Mapping[str, Any]) -> None:

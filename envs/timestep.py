@@ -17,6 +17,10 @@ class Timestep(NamedTuple):
     events: dict[str, np.ndarray]  # [E] float32 per raw event, keys 'event/<name>'
 
 
+CONSOLE = 60  # frames a second of every console
+USUAL = 30  # steps a second of an environment whose steps are no frames
+
+
 class VectorEnv(Protocol):
     """E copies of one environment, stepped together.
 
@@ -98,3 +102,8 @@ class VectorEnv(Protocol):
     def close(self) -> None:
         """Frees emulators, threads and processes; the environment is of no use afterwards."""
         ...
+
+
+def natural_rate(env: VectorEnv) -> float:
+    """Steps a second, as fast as on the real console."""
+    return CONSOLE / env.frames_per_step if env.frames_per_step > 1 else USUAL

@@ -8,6 +8,7 @@ import numpy as np
 
 import envs
 from envs.controls import Action, Command, Controls
+from envs.film import enlarged, newest
 from envs.timestep import Timestep
 
 SIDE = 512  # pixels that the larger side of the first image gets, about
@@ -144,11 +145,7 @@ def _open(pygame: Any, title: str, height: int) -> None:
 
 def _surface(pygame: Any, image: np.ndarray, side: int) -> Any:
     """[h, w, c] uint8 as something to draw, of about that side; of stacked frames the newest."""
-    colours = 3 if image.shape[-1] % 3 == 0 else 1
-    pixels = np.broadcast_to(image[..., -colours:], (*image.shape[:2], 3))
-    times = max(1, side // max(image.shape[:2]))
-    larger = pixels.repeat(times, 0).repeat(times, 1)
-    return pygame.surfarray.make_surface(larger.swapaxes(0, 1))
+    return pygame.surfarray.make_surface(enlarged(newest(image), side).swapaxes(0, 1))
 
 
 def _pygame() -> Any:

@@ -11,16 +11,17 @@ from gymnasium import spaces
 from PIL import Image, ImageSequence
 
 import envs
-from dreamer_jax.film import SIDE, Film
 from dreamer_jax.main import EVAL_ENVS, FINAL
+from envs.film import MOST, SIDE, Film, newest
 
 GRAY = spaces.Box(0, 255, (64, 64, 1), np.uint8)
 STACK = spaces.Box(0, 255, (128, 128, 9), np.uint8)
 VECTOR = spaces.Box(-1, 1, (3,), np.float32)
 
 
-def environment(frames_per_step: int = 4, **obs_space: Any) -> Any:
-    return SimpleNamespace(obs_space=obs_space, frames_per_step=frames_per_step)
+def film(path: Path, frames_per_step: int = 4, **obs_space: Any) -> Film:
+    env: Any = SimpleNamespace(obs_space=obs_space, frames_per_step=frames_per_step)
+    return Film(path, "counting", env)
 
 
 def step(gray: int, stack: int, last: bool = False) -> Any:
@@ -32,19 +33,19 @@ def step(gray: int, stack: int, last: bool = False) -> Any:
 
 
 def frames(path: Path) -> tuple[list[np.ndarray], list[float]]:
-    with Image.open(path) as film:
-        shown = [
-            (np.array(x.convert("RGB")), x.info["duration"]) for x in ImageSequence.Iterator(film)
+    with Image.open(path) as shown:
+        pairs = [
+            (np.array(frame.convert("RGB")), frame.info["duration"])
+            for frame in ImageSequence.Iterator(shown)
         ]
-    return [image for image, _ in shown], [duration for _, duration in shown]
+    return [image for image, _ in pairs], [duration for _, duration in pairs]
 
 
 def test_the_first_episode_of_the_first_environment(tmp_path: Path) -> None:
-    env = environment(gray=GRAY, vector=VECTOR, stack=STACK)
-    film = Film(tmp_path / "film.gif", env, lambda _: "")
+    shown = film(tmp_path / "film.gif", gray=GRAY, vector=VECTOR, stack=STACK)
     for timestep in (step(0, 200), step(100, 0), step(50, 50, last=True), step(9, 9)):
-        film.add(timestep)
-    film.save()
+        shown.add(timestep)
+    shown.save()
     images, durations = frames(tmp_path / "film.gif")
     assert [x.shape for x in images] == 3 * [(SIDE, 2 * SIDE + 4, 3)]
     colors = [(x[:, :SIDE], x[:, SIDE : SIDE + 4], x[:, SIDE + 4 :]) for x in images]
@@ -56,12 +57,13 @@ def test_the_first_episode_of_the_first_environment(tmp_path: Path) -> None:
     assert durations == 3 * [60]  # of 66.7: the format counts in hundredths of a second
 
 
-def test_what_is_written_stands_below(tmp_path: Path) -> None:
-    captions = iter(["", "two\nlines"])
-    film = Film(tmp_path / "film.gif", environment(gray=GRAY), lambda _: next(captions))
-    film.add(step(0, 0))
-    film.add(step(50, 0, last=True))
-    film.save()
+def test_what_is_written_stands_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    captions = iter(["", "two\n♀▶é"])
+    monkeypatch.setattr(envs, "caption", lambda *_: next(captions))
+    shown = film(tmp_path / "film.gif", gray=GRAY)
+    shown.add(step(0, 0))
+    shown.add(step(50, 0, last=True))
+    shown.save()
     (silent, said), _ = frames(tmp_path / "film.gif")
     assert silent.shape == said.shape and len(said) > SIDE
     assert not silent[SIDE:].any()
@@ -69,26 +71,48 @@ def test_what_is_written_stands_below(tmp_path: Path) -> None:
     assert min(upper.max(), lower.max()) > 200
 
 
+@pytest.mark.parametrize(("frames_per_step", "steps"), [(1, MOST), (24, 1_500)])
+def test_a_long_still_episode_is_cut(tmp_path: Path, frames_per_step: int, steps: int) -> None:
+    """Equal pictures are one picture in a GIF, whose duration has sixteen bits."""
+    small = spaces.Box(0, 255, (8, 8, 1), np.uint8)
+    shown = film(tmp_path / "film.gif", frames_per_step, screen=small)
+    still: Any = SimpleNamespace(obs={"screen": np.zeros((1, 8, 8, 1), np.uint8)}, is_last=[False])
+    for _ in range(steps + 100):
+        shown.add(still)
+    shown.save()
+    images, durations = frames(tmp_path / "film.gif")
+    assert len(images) == 1
+    assert durations == [pytest.approx(steps * shown.milliseconds, abs=10)]
+
+
+def test_frames_that_are_stacked_and_gray() -> None:
+    image = np.arange(2 * 2 * 4, dtype=np.uint8).reshape(2, 2, 4)
+    np.testing.assert_array_equal(newest(image), np.stack(3 * [image[..., 3]], -1))
+    np.testing.assert_array_equal(newest(image[..., :3]), image[..., :3])
+
+
 @pytest.mark.parametrize(
     ("name", "obs_space", "reason"),
     [
         ("film.gif", {"vector": VECTOR}, "there are no images in vector"),
         ("film.mp4", {"gray": GRAY}, "expected a file .gif"),
-        ("nowhere/film.gif", {"gray": GRAY}, "in a folder that exists"),
+        ("nowhere/film.gif", {"gray": GRAY}, "in a folder to write to"),
+        ("folder.gif", {"gray": GRAY}, "expected a file .gif"),
     ],
 )
 def test_mistakes(tmp_path: Path, name: str, obs_space: Any, reason: str) -> None:
+    (tmp_path / "folder.gif").mkdir()
     with pytest.raises(ValueError, match=reason):
-        Film(tmp_path / name, environment(**obs_space), lambda _: "")
+        film(tmp_path / name, **obs_space)
 
 
 def test_a_policy_is_filmed(tmp_path: Path) -> None:
     run = ("--env=cartpole_pixels", f"--logdir={tmp_path / 'run'}")
     small = ("--config=debug", "--steps=40", "--set=train.eval_every=0")
     assert call(*run, *small, "--set=env.max_steps=7").code == 0
-    film = f"--gif={tmp_path / 'film.gif'}"
-    assert call(*run, film, "--steps=50").code == 2
-    assert call(*run, film, "--mode=eval", f"--episodes={EVAL_ENVS}").code == 0
+    path = f"--gif={tmp_path / 'film.gif'}"
+    assert call(*run, path, "--steps=50").code == 2
+    assert call(*run, path, "--mode=eval", f"--episodes={EVAL_ENVS}").code == 0
     images, durations = frames(tmp_path / "film.gif")
     options = envs.default_options("cartpole_pixels")
     first = envs.make("cartpole_pixels", options, 1, FINAL).reset().obs["image"][0]

@@ -9,19 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 # A module of dreamer_jax imports only from rows above its own; siblings do not import each other.
 ROWS = [
-    {
-        "types",
-        "math",
-        "config",
-        "spaces",
-        "convs",
-        "heap",
-        "faults",
-        "board",
-        "tally",
-        "cache",
-        "film",
-    },
+    {"types", "math", "config", "spaces", "convs", "heap", "faults", "board", "tally", "cache"},
     {
         *("dists", "nets", "optim", "moments", "replay", "mesh"),
         *("archive", "logger", "progress", "saved"),

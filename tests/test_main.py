@@ -11,9 +11,10 @@ from command import ROOT, SMALL, Result, call, start
 
 import configs
 import envs
-from dreamer_jax import saved
+from dreamer_jax import options, saved
 from dreamer_jax.config import resolve, to_dict
 from dreamer_jax.main import stored
+from dreamer_jax.options import FLAGS
 
 COUNTING = "--env=counting"
 
@@ -185,7 +186,7 @@ def test_presets_are_listed():
 def test_help_shows_every_flag():
     result = call("--help")
     assert result.code == 0 and result.err == ""
-    for flag in ("env", "config", "size", "set", "mode", "logdir", "seed", "steps", "mesh"):
+    for flag in (flag.name for flag in FLAGS.flags_by_module_dict()[options.__name__]):
         assert f"--{flag}:" in result.out or f"--[no]{flag}:" in result.out
 
 

@@ -74,8 +74,8 @@ def test_it_goes_on_with_the_same_recording_only(
     own, logdir = trained
     assert call(f"--logdir={logdir}", "--steps=70").code == 0
 
-    def refused(reason: str) -> None:
-        result = call(f"--logdir={logdir}", "--steps=80")
+    def refused(reason: str, *more: str) -> None:
+        result = call(f"--logdir={logdir}", "--steps=80", *more)
         assert (result.code, result.out) == (2, "")
         last = result.err.splitlines()[-1]
         assert last.startswith("error: ") and reason in last, result.err
@@ -90,7 +90,8 @@ def test_it_goes_on_with_the_same_recording_only(
     refused("is not what the index says")
     file.write_bytes(content)
     record(own)  # which only adds to it
-    refused(f"is not as it was when {logdir} was begun")
+    refused(f"is not the recording, or none, that {logdir} was begun with")
+    refused("replay.seed_from= is not the recording", "--set=replay.seed_from=")
     assert call("--mode=eval", f"--logdir={logdir}", "--episodes=1").code == 0
     shutil.rmtree(own)
     shutil.copytree(tmp_path / "away", own)

@@ -104,9 +104,10 @@ def test_a_recording_goes_on(own: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert played(own, "1", "--seed=1") == played(own, "1", "--set=env.length=9") == 2
     err = capsys.readouterr().err.splitlines()
     assert "with another seed" in err[-2] and "with another options" in err[-1]
-    (own.parent / "full" / "episodes").mkdir(parents=True)
+    (own.parent / "full").mkdir()
     (own.parent / "full" / "precious").touch()
     assert played(own.parent / "full") == 2
+    assert [x.name for x in (own.parent / "full").iterdir()] == ["precious"]
     assert recordings.find(own) == tape
 
 

@@ -114,6 +114,23 @@ def test_neither_does_that_of_a_recording(evil: Path, capsys: pytest.CaptureFixt
     assert (evil / "imported").exists(), "asked, it would not have been found either"
 
 
+def test_links_in_a_recording_are_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The index would be written over what they lead to."""
+    (tmp_path / "precious").write_text("notes")
+    (tmp_path / "script").write_text("1")
+    for name in ("index.partial", "index.json", "episodes", "episodes/000000.npz"):
+        tape = tmp_path / name.replace("/", "-")
+        (tape / name).parent.mkdir(parents=True)
+        (tape / name).symlink_to(tmp_path / "precious")
+        flags = "--env=counting", f"--script={tmp_path}/script", f"--record={tape}"
+        for arguments in (flags, (f"--replay={tape}",)):
+            assert play.main(["play", *arguments]) == 2
+            assert f"{tape / name} is a link" in capsys.readouterr().err
+    assert (tmp_path / "precious").read_text() == "notes"
+
+
 # What a checkpoint tells, with checksums that are right ------------------------------------------
 
 EPISODE = {"length": 7, "score": 28.0, "event/episode": 0.0}
