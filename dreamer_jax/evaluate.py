@@ -131,4 +131,5 @@ def interval(successes: int, trials: int) -> tuple[float, float]:
     z, rate = 1.959964, successes / trials
     middle = rate + z * z / (2 * trials)
     spread = z * math.sqrt(rate * (1 - rate) / trials + (z / (2 * trials)) ** 2)
-    return (middle - spread) / (1 + z * z / trials), (middle + spread) / (1 + z * z / trials)
+    low, high = ((middle + side * spread) / (1 + z * z / trials) for side in (-1, 1))
+    return max(0.0, low), min(1.0, high)  # as far as rounding goes
