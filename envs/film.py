@@ -54,7 +54,7 @@ class Film:
         if not self._left:
             return
         first = {key: value[:1] for key, value in seen.obs.items()}
-        images = [first[key][0] for key in self.keys]
+        images = [first[key][0].copy() for key in self.keys]  # or all E of them would be kept
         self._shots.append(Shot(images, envs.caption(self._name, first).translate(PLAIN)))
         self._left = 0 if seen.is_last[0] else self._left - 1
 
