@@ -150,9 +150,9 @@ def evaluation() -> Callable[[], Any]:
     print(f"{setup.logdir} at step {step}", file=sys.stderr)
 
     def play() -> None:
-        for name, policy in (("greedy", agent.greedy), ("sampled", agent.policy)):
+        shown = ("greedy", agent.greedy, film), ("sampled", agent.policy, None)
+        for name, policy, filmed in shown:
             player = make_player(setup, agent, policy, FLAGS.episodes, FINAL)
-            filmed = film if name == "greedy" else None
             watch = filmed.add if filmed else evaluate.unwatched
             with closing(player.env):
                 show(name, setup.env, player.play(state, FLAGS.episodes, watch=watch))

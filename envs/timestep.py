@@ -5,6 +5,9 @@ from typing import NamedTuple, Protocol
 import gymnasium
 import numpy as np
 
+CONSOLE = 60  # frames a second of every console
+USUAL = 30  # steps a second of an environment whose steps are no frames
+
 
 class Timestep(NamedTuple):
     """One step of E parallel environments; row i of every array belongs to environment i."""
@@ -15,10 +18,6 @@ class Timestep(NamedTuple):
     is_last: np.ndarray  # [E] bool, obs is the last of an episode (terminal or truncated)
     is_terminal: np.ndarray  # [E] bool, the episode truly ended here (never set by truncation)
     events: dict[str, np.ndarray]  # [E] float32 per raw event, keys 'event/<name>'
-
-
-CONSOLE = 60  # frames a second of every console
-USUAL = 30  # steps a second of an environment whose steps are no frames
 
 
 class VectorEnv(Protocol):
