@@ -16,11 +16,11 @@ class Diverged(Fault):
 
 
 def said(error: Exception) -> str:
-    """An error in one line, without the number that the system has for it."""
+    """An error in one line that can be printed, without the number that the system has for it."""
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror + (f": {error.filename}" if error.filename else "")
-    return " ".join(text.split())
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def news(lost: "sys.UnraisableHookArgs") -> None:

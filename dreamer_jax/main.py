@@ -107,6 +107,7 @@ def training() -> Callable[[], Any]:
         if saved.state(setup.logdir) != before:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
         compiled = preflight(run, sizes)
+        heap.give_back()
         run = recorded.load(run, tape)
         config = config_.to_dict(setup.config)
         found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
@@ -156,15 +157,15 @@ def evaluation() -> Callable[[], Any]:
             watch = filmed.add if filmed else evaluate.unwatched
             with closing(player.env):
                 show(name, setup.env, player.play(state, FLAGS.episodes, watch=watch))
-            if filmed:
-                filmed.save()
+        if film:
+            film.save()
 
     return play
 
 
 def filming(setup: Setup) -> Film | None:
     """What --gif asks for, if it is given."""
-    if not FLAGS.gif:
+    if FLAGS.gif is None:
         return None
     with closing(evaluation_env(setup, 1, FINAL)) as env:
         return Film(Path(FLAGS.gif), setup.env, env)

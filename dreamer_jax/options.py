@@ -58,7 +58,7 @@ def place() -> Path:
 def decide() -> Setup:
     """Reads flags and logdir; ValueError where they are wrong or contradict each other."""
     logdir = place()
-    if FLAGS.gif and FLAGS.mode != "eval":
+    if FLAGS.gif is not None and FLAGS.mode != "eval":
         raise ValueError(f"--gif={FLAGS.gif} is for --mode=eval")
     if logdir.exists() and not logdir.is_dir():
         raise ValueError(f"--logdir={logdir} is a file")

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import importlib
+import shlex
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -118,7 +119,7 @@ def require_trusted(where: Path, name: str, named: str | None) -> None:
     module, colon, _ = name.removeprefix("gym:").partition(":")
     if colon and name != named:
         text = f"{where} would import the module {module!r}: if you trust it, say so by"
-        raise ValueError(f"{text} --env={name}")
+        raise ValueError(f"{text} --env={shlex.quote(name)}")
 
 
 def human_normalised(env: str, score: float) -> float | None:

@@ -41,10 +41,10 @@ class Film:
         self.keys = [k for k, x in spaces if x.dtype == np.uint8 and len(x.shape or ()) == 3]
         if not self.keys:
             raise ValueError(f"--gif={path}: there are no images in {', '.join(env.obs_space)}")
-        if path.suffix != ".gif" or path.is_dir() or not os.access(path.parent, os.W_OK):
+        if path.suffix != ".gif" or not writable(path):
             raise ValueError(f"--gif={path}: expected a file .gif in a folder to write to")
         self.path = path
-        self.milliseconds = 1000 / natural_rate(env)
+        self.milliseconds = 1000 / natural_rate(env)  # of a step
         self._name = name
         self._shots: list[Shot] = []
         self._left = int(min(MOST, STILL / self.milliseconds))
@@ -62,13 +62,28 @@ class Film:
         """Writes the file. Raises OSError."""
         lines = max(len(shot.caption.splitlines()) for shot in self._shots)
         frames = (drawn(shot, lines) for shot in self._shots)
-        next(frames).save(
-            self.path, save_all=True, append_images=frames, duration=self.milliseconds, loop=0
-        )
+        times = durations(len(self._shots), self.milliseconds)
+        next(frames).save(self.path, save_all=True, append_images=frames, duration=times, loop=0)
+
+
+def writable(path: Path) -> bool:
+    """Whether a file can be written there, as far as can be told without trying."""
+    if path.exists():
+        return path.is_file() and os.access(path, os.W_OK)
+    return path.parent.is_dir() and os.access(path.parent, os.W_OK)
+
+
+def durations(steps: int, milliseconds: float) -> list[int]:
+    """How long each step is shown, in milliseconds: tens of them, as a GIF has it, and no drift."""
+    ends = [10 * round(i * milliseconds / 10) for i in range(steps + 1)]
+    return np.diff(ends).tolist()
 
 
 def newest(image: np.ndarray) -> np.ndarray:
-    """The newest of stacked frames, gray as color: [h, w, c] -> [h, w, 3]."""
+    """The newest of stacked frames, gray as color: [h, w, c] -> [h, w, 3].
+
+    Channels in threes are taken for colors, any other number for frames in gray.
+    """
     colors = 3 if image.shape[-1] % 3 == 0 else 1
     return np.broadcast_to(image[..., -colors:], (*image.shape[:2], 3))
 

@@ -66,7 +66,10 @@ class Script:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit code: 0 done, 2 for a mistake of the user, 1 for a fault; both explained in one line."""
+    """Exit code: 0 done, 2 for a mistake of the user, 1 for a fault; both explained in one line.
+
+    130 after Ctrl-C where no episode is being played, as shells have it.
+    """
     try:
         flags = parser().parse_args(argv[1:])
         return replay(flags) if flags.replay else by_hand(flags)
@@ -75,12 +78,13 @@ def main(argv: Sequence[str]) -> int:
     except EnvironmentFailed as error:
         return complain(error, 1)
     except KeyboardInterrupt:
-        return 130  # as shells have it
+        return 130
 
 
 def complain(error: Exception, code: int) -> int:
-    """Explains an error in one line; returns the exit code."""
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    """Explains an error in one line of what can be printed; returns the exit code."""
+    text = "".join(c if c.isprintable() else " " for c in str(error))
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return code
 
 
@@ -123,6 +127,10 @@ def options_of(env: str, assignments: Sequence[str]) -> Any:
 def options_then(tape: Recording, changes: Sequence[str] = ()) -> Any:
     """The options that an environment had when it was recorded, but for `changes`."""
     then = [f"{path}={value}" for path, value in tape.options.items()]
+    try:
+        options_of(tape.env, then)
+    except ValueError as error:
+        raise ValueError(f"{tape.folder} was recorded with unknown options: {error}") from None
     return options_of(tape.env, [*then, *changes])
 
 

@@ -175,11 +175,14 @@ def path(folder: Path, index: int) -> Path:
 
 
 def _contents(folder: Path) -> set[Path]:
-    """All that is in the folder of a recording; ValueError for a link, which leads elsewhere."""
+    """All that is in the folder of a recording.
+
+    ValueError for a link, which leads elsewhere, or for what is neither file nor folder.
+    """
     found = {*folder.glob("*"), *(folder / "episodes").glob("*")}
     for each in sorted(found):
-        if each.is_symlink():
-            raise ValueError(f"{each} is a link: such a recording is left alone")
+        if each.is_symlink() or not (each.is_file() or each.is_dir()):
+            raise ValueError(f"{each} is a link, or no plain file: such a recording is left alone")
     return found
 
 

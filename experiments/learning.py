@@ -2,7 +2,8 @@
 
 For each seed: the preset's own training, 100 fresh episodes, and with --again training for as long
 again and 100 more. Writes one JSON line per evaluation to experiments/results/<name>/ and draws the
-curves of all seeds that are there. A run that was interrupted goes on where it was.
+curves of all seeds that are there. A run that was interrupted goes on where it was; results whose
+run is not in --runs, such as those that came with the checkout, are made anew.
 
 What an option is worth is seen beside a run without it, under a name of its own:
 --task=gameboy_demo --name=gameboy_demo_blind --set=env.hide_text=true
@@ -33,7 +34,7 @@ flags.DEFINE_bool("again", False, "Train for as long again.")
 flags.DEFINE_multi_string("set", [], "Changes to the preset, as for training.")
 flags.DEFINE_string("name", "", "What the results are filed under; empty: the task.")
 flags.DEFINE_string("runs", "logdir/experiments", "Where the runs live.")
-RESULTS = Path(__file__).parent / "results"
+flags.DEFINE_string("results", str(Path(__file__).parent / "results"), "Where results are filed.")
 
 
 def main(_: Sequence[str]) -> None:
@@ -43,7 +44,7 @@ def main(_: Sequence[str]) -> None:
         configs.default(FLAGS.task, family), family, envs.default_options(FLAGS.task)
     )
     steps = [preset.train.steps * (i + 1) for i in range(1 + FLAGS.again)]
-    folder = RESULTS / name()
+    folder = Path(FLAGS.results) / name()
     folder.mkdir(parents=True, exist_ok=True)
 
     def work(job: int) -> None:
@@ -59,9 +60,11 @@ def main(_: Sequence[str]) -> None:
 def run(seed: int, steps: Sequence[int], cores: set[int] | None, file: Path) -> None:
     """Trains one seed to each of `steps`, evaluates after each, and writes all evaluations.
 
-    What `file` has already is not done again. Raises RuntimeError if the run was interrupted.
+    What `file` has of the same run is not done again. Raises RuntimeError if it was interrupted.
     """
     logdir = Path(FLAGS.runs) / f"{name()}-seed{seed}"
+    if checkpoint.latest(logdir / "checkpoints") is None:
+        file.unlink(missing_ok=True)  # of another run
     command = [sys.executable, "-m", "dreamer_jax.main", f"--env={FLAGS.task}", f"--seed={seed}"]
     command += [f"--logdir={logdir}", *(f"--set={change}" for change in FLAGS.set)]
     before = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []

@@ -105,6 +105,14 @@ def test_what_was_played_until_ctrl_c_is_kept() -> None:
     assert found[0].rows[-1][0].reward.tolist() == [2]
 
 
+def test_ctrl_c_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(envs, "make", slow)
+    assert main(["play", "--env=counting"]) == 130
+
+
 def test_an_environment_that_fails_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     env = counting()
     monkeypatch.setattr(env, "failure", "Traceback\nRuntimeError: broken", raising=False)

@@ -226,3 +226,10 @@ def test_summary_of_a_task_that_can_be_solved():
     assert summary["success"] == 0.9
     found = [summary["success_low"], summary["success_high"]]
     np.testing.assert_allclose(found, sorted(roots), rtol=1e-6)
+
+
+@pytest.mark.parametrize("trials", [32, 100])
+def test_an_interval_stays_within_0_and_1(trials: int) -> None:
+    """Rounding alone takes it to 1.0000000000000002, and to -0.0, which is printed so."""
+    assert str(evaluate.interval(0, trials)[0]) == "0.0"
+    assert evaluate.interval(trials, trials)[1] == 1

@@ -131,6 +131,38 @@ def test_links_in_a_recording_are_left_alone(
     assert (tmp_path / "precious").read_text() == "notes"
 
 
+def test_a_recording_that_would_never_be_read_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "index.json")
+    assert play.main(["play", f"--replay={tmp_path}"]) == 2
+    assert f"{tmp_path / 'index.json'} is a link, or no plain file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gym:\x1b[2Jevil:Evil-v0", "say so by --env='gym: [2Jevil:Evil-v0'\n"),
+        ("gym:evil;rm -rf ~:Evil-v0", "say so by --env='gym:evil;rm -rf ~:Evil-v0'\n"),
+    ],
+)
+def test_a_name_does_nothing_to_a_terminal(
+    evil: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    """Neither where it is printed, nor where what is printed is pasted."""
+    (evil / "script").write_text("1")
+    tape = evil / "tape"
+    assert play.main(["play", "--env=counting", f"--script={evil}/script", f"--record={tape}"]) == 0
+    fields = json.loads((tape / "index.json").read_text())
+    (tape / "index.json").write_text(json.dumps(fields | {"env": name, "options": {}}))
+    assert play.main(["play", f"--replay={tape}"]) == 2
+    logdir = begun(evil / "run", "gym:evil_module:Evil-v0")
+    told = json.loads((logdir / "config.json").read_text())
+    (logdir / "config.json").write_text(json.dumps(told | {"env": name}))
+    for err in (capsys.readouterr().err, call(f"--logdir={logdir}").err):
+        assert err.startswith("error: ") and err.endswith(said) and err.count("\n") == 1
+
+
 # What a checkpoint tells, with checksums that are right ------------------------------------------
 
 EPISODE = {"length": 7, "score": 28.0, "event/episode": 0.0}

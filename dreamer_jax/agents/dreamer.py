@@ -240,7 +240,10 @@ def behavior_losses(
 def weighted_sum(
     dreamer: Dreamer, losses: dict[str, jax.Array], shape: tuple[int, ...]
 ) -> jax.Array:
-    """Σ scale · mean of the losses, after checking that each is [T, B] (`shape`) still."""
+    """Σ scale · mean of the losses, after checking that each is [T, B] (`shape`) still.
+
+    That of the replay value is [T - 1, B].
+    """
     scales = dreamer.config.losses
     named = {
         "image": scales.image,
@@ -256,7 +259,7 @@ def weighted_sum(
         "value": scales.value,
         "replay_value": scales.replay_value,
     }
-    shorter = {"replay_value": (shape[0] - 1, shape[1])}  # its last step has nothing to look at
+    shorter = {"replay_value": (shape[0] - 1, shape[1])}  # its last step has no step after it
     for name, value in losses.items():
         assert value.shape == shorter.get(name, shape), (name, value.shape)
         assert value.dtype == jnp.float32, (name, value.dtype)

@@ -1,0 +1,29 @@
+"""Results that came with a checkout are made anew; those of a run that is there are kept."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from command import ENVIRON, ROOT
+
+
+def learn(folder: Path) -> list[dict[str, float]]:
+    run = [sys.executable, "-m", "experiments.learning", "--task=counting", "--seeds=0"]
+    where = [f"--runs={folder / 'runs'}", f"--results={folder / 'results'}"]
+    subprocess.run([*run, *where], check=True, capture_output=True, cwd=ROOT, env=ENVIRON)
+    lines = (folder / "results" / "counting" / "seed0.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_results_are_of_the_runs_that_are_there(tmp_path: Path) -> None:
+    file = tmp_path / "results" / "counting" / "seed0.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"step": 200, "policy": "greedy", "mean": 1234.5}) + "\n")
+    found = learn(tmp_path)
+    assert [x["policy"] for x in found if "policy" in x] == ["greedy", "sampled"]
+    assert [x["step"] for x in found if "evaluation/mean" in x] == [100, 200]
+    assert not any(x.get("mean") == 1234.5 for x in found)
+    assert (file.parent / "curves.png").stat().st_size > 0
+    first = file.stat().st_mtime_ns
+    assert learn(tmp_path) == found and file.stat().st_mtime_ns == first
