@@ -13,6 +13,7 @@ from PIL import Image
 from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import RecordWriter
 
+from dreamer_jax.journal import picture
 from dreamer_jax.logger import Logger
 
 Event: Any = GetMessageClass(event_pb2.DESCRIPTOR.message_types_by_name["Event"])
@@ -133,3 +134,15 @@ def test_the_record_format_is_what_tensorboard_reads(tmp_path: Path) -> None:
     writer.write(Event(step=3).SerializeToString())
     writer.close()
     assert [event.step for event in events(tmp_path)] == [3]
+
+
+@pytest.mark.parametrize(("channels", "shown"), [(1, [0, 0, 0]), (4, [3, 3, 3]), (6, [3, 4, 5])])
+def test_a_sheet_has_the_newest_of_stacked_frames(channels: int, shown: list[int]) -> None:
+    """Truth above, prediction below; the line is where the model has seen the last of it."""
+    view = np.broadcast_to(np.arange(channels), (2, 16, 1, 4, 5, channels))
+    sheet = picture(np.concatenate([view[:1], view[1:] + 100]))
+    assert sheet.shape == (2 * 4, 8 * 5, 3)
+    line = np.zeros(40, bool)
+    line[[19, 20]] = True
+    assert (sheet[:, line] == (255, 0, 0)).all()
+    assert (sheet[:4, ~line] == shown).all() and (sheet[4:, ~line] == np.add(shown, 100)).all()
