@@ -46,7 +46,6 @@ def main(text: str) -> None:
     began = time.perf_counter()
     case = bench_cases.Case(**json.loads(text))
     facts, repeat = KINDS[case.kind](case)
-    heap.give_back()  # as well
     answer({"ready_seconds": time.perf_counter() - began, **facts})
     for _ in sys.stdin:
         answer(repeat())
