@@ -203,6 +203,7 @@ class Journal:
 
     def ended(self, counters: Any) -> None:
         """Says where the run stands, which a run that was complete already would not tell."""
+        self.progress.close()
         if counters.step < self.steps:
             self.say(f"stopped and saved at step {counters.step}; the same command goes on")
         else:

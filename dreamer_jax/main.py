@@ -80,11 +80,12 @@ def complain(error: Exception, code: int) -> int:
 
 
 def interruptible(argv: Sequence[str]) -> int:
-    """`main`, where Ctrl-C outside of training ends the program without a traceback."""
+    """`main`, where Ctrl-C outside of training ends the program in one line."""
     sys.unraisablehook = news
     try:
         return main(argv)
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 130  # as shells have it
 
 

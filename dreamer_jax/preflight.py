@@ -63,8 +63,12 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     )
     with ThreadPoolExecutor(len(inputs)) as threads:  # compilers let go of Python's lock
         compiling = [threads.submit(program.lower(*given).compile) for program, given in inputs]
-        run.env.prepare()  # emulators start meanwhile
-        learn, act, init = (each.result() for each in compiling)
+        try:
+            run.env.prepare()  # emulators start meanwhile
+            learn, act, init = (each.result() for each in compiling)
+        except KeyboardInterrupt:
+            print("stopping when what is being compiled is done", file=sys.stderr, flush=True)
+            raise
     check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
     return compiled._replace(learn=learn, act=act, init=init)
 

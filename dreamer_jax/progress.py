@@ -36,19 +36,21 @@ class Progress:
             )
         self._interval = BAR_SECONDS if self._bar is not None else LINE_SECONDS
         self._shown: tuple[float, int, int, int] | None = None
-        self._latest: tuple[int, int, int, float | None] | None = None
+        self._latest: tuple[float, int, int, int] | None = None
+        self._score: float | None = None
+        self._waiting = False  # whether the latest counters are still to be shown
 
     def update(self, step: int, frames: int, updates: int, score: float | None) -> None:
         """Takes the counters, and shows them if the interval has passed; cheap to call.
 
         score: of the latest finished episode of the whole task, None before the first.
         """
-        self._latest = (step, frames, updates, score)
-        now = time.monotonic()
+        self._latest, self._score = (time.monotonic(), step, frames, updates), score
+        self._waiting = True
         if self._shown is None:
-            self._shown = (now, step, frames, updates)
-        elif now - self._shown[0] >= self._interval:
-            self._show(now)
+            self._shown = self._latest
+        elif self._latest[0] - self._shown[0] >= self._interval:
+            self._show()
 
     def write(self, text: str) -> None:
         """Prints a line of its own, above the bar if there is one."""
@@ -59,27 +61,21 @@ class Progress:
                 self._bar.write(text, file=self._stream)
 
     def close(self) -> None:
-        """Shows the last counters and leaves them standing."""
-        if self._latest is not None:
-            self._show(time.monotonic())
+        """Shows the last counters, if they have not been, and leaves them standing."""
+        if self._waiting:
+            self._show()
         if self._bar is not None:
             with suppress(OSError):
                 self._bar.close()
 
-    def _show(self, now: float) -> None:
+    def _show(self) -> None:
         assert self._latest is not None and self._shown is not None
-        step, frames, updates, score = self._latest
-        seconds = max(now - self._shown[0], 1e-9)
-        line = describe(
-            (step, self._total),
-            updates,
-            rates=tuple(
-                (new - old) / seconds
-                for new, old in zip((step, frames, updates), self._shown[1:], strict=True)
-            ),
-            score=score,
-        )
-        self._shown = (now, step, frames, updates)
+        _, step, _, updates = self._latest
+        new = [now - then for now, then in zip(self._latest, self._shown, strict=True)]
+        seconds = max(new[0], 1e-9)
+        rates = tuple(count / seconds for count in new[1:])
+        line = describe((step, self._total), updates, rates, self._score)
+        self._shown, self._waiting = self._latest, False
         if self._bar is None:
             self.write(line)
         else:

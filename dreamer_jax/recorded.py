@@ -39,10 +39,11 @@ def find(setup: Setup) -> Recording | None:
         raise ValueError(f"{tape.folder} was recorded in {tape.env}, not in {setup.env}")
     theirs = envs.action_names(tape.env, options_then(tape))
     ours = envs.action_names(setup.env, setup.config.env)
+    other = differences(tape, setup)
     if theirs != ours:
         text = f"with the actions {', '.join(theirs)}; the environment has {', '.join(ours)}"
-        raise ValueError(f"{tape.folder} was recorded {text}")
-    if other := differences(tape, setup):
+        raise ValueError(f"{tape.folder} was recorded {text} ({'; '.join(other)})")
+    if other:
         text = f"{'; '.join(other)}: rewards and ends stay as they were recorded"
         print(f"warning: {tape.folder} was recorded with {text}", file=sys.stderr)
     return tape

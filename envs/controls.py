@@ -105,7 +105,9 @@ class Controls:
         try:
             lines = file.read_text().splitlines()
         except UnicodeDecodeError:
-            raise ValueError(f"{file} is no text") from None
+            raise ValueError(f"--script={file} is no text") from None
+        except OSError as error:
+            raise ValueError(f"--script={file}: {error.strerror or error}") from None
         inputs = []
         for number, line in enumerate(lines, 1):
             try:

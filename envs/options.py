@@ -60,7 +60,8 @@ def parse(text: str, kind: Any, path: str) -> Any:
             raise ValueError(text)
         return value
     except (KeyError, ValueError, OverflowError):
-        raise ValueError(f"--set {path}={text}: expected {kind.__name__}") from None
+        finite = "a finite " if kind is float else ""
+        raise ValueError(f"--set {path}={text}: expected {finite}{kind.__name__}") from None
 
 
 def _whole(number: float) -> int:

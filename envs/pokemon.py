@@ -30,6 +30,7 @@ from envs.vector import Vector
 DEMO = "gameboy_demo"
 FRAMES_PER_STEP = 24  # enough for one step of the player, which takes 16
 HOLD = 8  # frames that a button is held; two would be pressed at once if it were never released
+FEW = 20  # names that a message has room for
 FASTEST = 1  # frames for each letter
 
 
@@ -211,8 +212,9 @@ def with_goal(cartridge: Cartridge, goal: str) -> Cartridge:
     if flags.get(goal) in cartridge.world.uncounted:
         raise ValueError(f"goal {goal!r} can be undone, which is why it does not count")
     if goal not in flags:
-        close = difflib.get_close_matches(goal, flags, n=3)
-        hint = f"close: {', '.join(close)}" if close else f"there are {len(flags)}"
+        few = sorted(flags) if len(flags) <= FEW else []
+        close = difflib.get_close_matches(goal, flags, n=3) or few
+        hint = f"such as {', '.join(close)}" if close else f"there are {len(flags)}"
         raise ValueError(f"goal {goal!r} is no event of the game ({hint})")
     return cartridge._replace(world=cartridge.world._replace(goal=flags[goal]))
 

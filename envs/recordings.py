@@ -119,7 +119,7 @@ def find(folder: Path) -> Recording:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise ValueError(f"no recording in {folder}: {error.strerror or error}") from None
+        raise ValueError(f"no recording in {folder}: {INDEX}: {error.strerror or error}") from None
     try:
         fields = json.loads(content)
     except (ValueError, RecursionError):

@@ -1,6 +1,7 @@
 """A window in which a person sees what the agent would see, and acts by keys."""
 
 import os
+import sys
 import time
 from typing import Any
 
@@ -19,6 +20,7 @@ WIDTH, HEIGHT = 1000, SIDE + 2 * PAD  # pixels of the window; the keys need some
 MOST = 12  # numbers of a vector that are written where there is nothing to see
 COMMANDS = {"escape": Command.END, "r": Command.RESET}
 SPEEDS = {"page up": 1.25, "page down": 0.8}
+DISPLAYS = {"DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"}  # one of them tells of a display
 UNSEEN = ("dummy", "offscreen")  # drivers that are taken where nothing else works
 DARK, BRIGHT, GREY = (24, 24, 28), (235, 235, 235), (140, 140, 150)
 
@@ -133,6 +135,8 @@ def _open(pygame: Any, title: str, height: int) -> None:
     """Opens the window; ValueError where there is no display."""
     pygame.font.init()
     try:
+        if sys.platform == "linux" and not DISPLAYS & os.environ.keys():
+            raise pygame.error("there is no display")  # looking for one writes lines of its own
         pygame.display.init()
         driver = pygame.display.get_driver()
         if driver in UNSEEN and os.environ.get("SDL_VIDEODRIVER") != driver:

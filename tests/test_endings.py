@@ -18,7 +18,9 @@ from witness import ENVS, Witness, compiled, run_to_the_end
 from dreamer_jax import checkpoint
 from dreamer_jax.faults import Fault
 from dreamer_jax.logger import Logger
+from dreamer_jax.main import interruptible
 from dreamer_jax.train import stop_signals, train
+from envs.counting import Counting
 
 RECORD = ("metrics", "episodes", "milestones")
 
@@ -29,6 +31,17 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
     logdir = tmp_path_factory.mktemp("endings") / "cut"
     run_to_the_end(Witness().run(logdir, steps=141))
     return logdir
+
+
+def test_ctrl_c_while_compiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepare(_: Counting) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Counting, "prepare", prepare)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back afterwards
+    result = call(*SMALL, f"--logdir={tmp_path / 'run'}", run=interruptible)
+    lines = ["compiling the update", "stopping when what is being compiled is done", "interrupted"]
+    assert (result.code, result.err.splitlines()) == (130, lines)
 
 
 def test_the_end_of_a_run_is_on_record(cut: Path) -> None:

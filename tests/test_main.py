@@ -61,6 +61,11 @@ def complaint(result: Result) -> str:
         ([COUNTING, "--steps=many"], ("steps", "many")),
         ([COUNTING, "--seed=-1"], ("seed", "-1")),
         ([COUNTING, "--mode=play"], ("mode", "play", "train", "eval")),
+        ([COUNTING, "--episodes=3"], ("--episodes=3 is for --mode=eval", "--steps")),
+        (
+            ["--env=gameboy_demo", "--set=env.goal=win"],
+            ("'win' is no event", "such as", "gate_open"),
+        ),
         ([COUNTING, "--mode=eval"], ("no run in", "config.json")),
         (["--mode=eval"], ("no run in", "config.json")),
         ([COUNTING, "--config=fast"], ("unknown preset", "atari100k, cartpole")),

@@ -55,8 +55,8 @@ def test_episodes_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
         (("--env=counting", "--set=env.length=x"), "expected int"),
         (("--env=counting", "--set=env.length=0"), "length must be positive"),
         (("--env=mario", "--set=env.rewards=1"), "rewards is a section; set one of rewards.x"),
-        (("--env=mario", "--set=env.rewards.x=inf"), "expected float"),
-        (("--env=counting", "--script=/nowhere/at/all"), "No such file"),
+        (("--env=mario", "--set=env.rewards.x=inf"), "expected a finite float"),
+        (("--env=counting", "--script=/nowhere/at/all"), "--script=/nowhere/at/all: No such file"),
         (("--replay=/nowhere/at/all",), "no recording in /nowhere/at/all"),
         (("--replay=/nowhere/at/all", "--seed=0"), "alone, not with --seed"),
         (("--replay=/nowhere/at/all", "--record=x", "--rate=9"), "alone, not with --rate"),
@@ -71,7 +71,7 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], re
 def test_a_script_that_is_no_text(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "script").write_bytes(b"\xff\xfe\x00")
     code, _, err = call(capsys, "--env=counting", f"--script={tmp_path}/script")
-    assert code == 2 and err == f"error: {tmp_path}/script is no text\n"
+    assert code == 2 and err == f"error: --script={tmp_path}/script is no text\n"
 
 
 class Impatient:

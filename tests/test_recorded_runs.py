@@ -155,6 +155,7 @@ def test_actions_that_meant_something_else_are_refused(tmp_path: Path) -> None:
     result = call(*more, f"--logdir={tmp_path / 'run'}")
     assert result.code == 2 and not (tmp_path / "run").exists()
     assert "was recorded with the actions a, b; the environment has down, up" in result.err
+    assert "env.buttons='a b', now 'up down'" in result.err
 
 
 # The loop ---------------------------------------------------------------------------------------

@@ -285,4 +285,4 @@ def test_an_index_that_is_none(tmp_path: Path, text: str) -> None:
 
 
 def test_there_is_no_recording(tmp_path: Path) -> None:
-    refused(tmp_path, "no recording in .*: No such file")
+    refused(tmp_path, "no recording in .*: index.json: No such file")

@@ -113,7 +113,7 @@ def test_options_out_of_range(field, value):
 def test_success_is_the_event_that_is_asked_for():
     assert with_goal(cartridge(), "two").world.goal == 1
     assert with_goal(cartridge(), "").world.goal == 2
-    with pytest.raises(ValueError, match=r"'for' is no event of the game \(close: four"):
+    with pytest.raises(ValueError, match=r"'for' is no event of the game \(such as four"):
         with_goal(cartridge(), "for")
     world = cartridge().world._replace(uncounted=frozenset({1}))
     with pytest.raises(ValueError, match="'two' can be undone"):
