@@ -91,6 +91,8 @@ def interruptible(argv: Sequence[str]) -> int:
 
 def training() -> Callable[[], Any]:
     """Checks everything that a user can get wrong; what it returns only has to be called."""
+    if FLAGS["episodes"].present:
+        raise ValueError(f"--episodes={FLAGS.episodes} is for --mode=eval; --steps is for training")
     before = saved.state(options.place())
     setup = decide()
     directory = setup.logdir / "checkpoints"

@@ -60,8 +60,6 @@ def decide() -> Setup:
     logdir = place()
     if FLAGS.gif is not None and FLAGS.mode != "eval":
         raise ValueError(f"--gif={FLAGS.gif} is for --mode=eval")
-    if FLAGS["episodes"].present and FLAGS.mode != "eval":
-        raise ValueError(f"--episodes={FLAGS.episodes} is for --mode=eval; --steps is for training")
     if logdir.exists() and not logdir.is_dir():
         raise ValueError(f"--logdir={logdir} is a file")
     if saved.exists(logdir):
