@@ -94,7 +94,7 @@ def test_behavior_resumes_without_its_source(source: Path, behavior: Path):
     [
         ("--set=model.units=40", "another shape than this run's"),
         ("--set=model.classes=7", "another shape than this run's"),
-        ("--set=model.vectors=symlog", "the moments of the run in"),
+        ("--set=model.vectors=symlog", "the part 'moments' of the run in"),
         ("--set=train.world_model=nowhere", "no run in nowhere"),
     ],
 )

@@ -20,7 +20,7 @@ def inherit(agent: Agent, other: AgentState, source: Any) -> Callable[[AgentStat
     ours, theirs = (jax.tree.map(jnp.shape, world_model(state)) for state in (fresh, other))
     for name in theirs:
         if ours[name] != theirs[name]:
-            text = f"the {name} network of the run in {source} has another shape than this run's"
+            text = f"the part {name!r} of the run in {source} has another shape than this run's"
             raise ValueError(f"{text}: it needs the same size and the same kind of environment")
     return partial(with_world_model, world_model(other))
 
