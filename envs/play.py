@@ -118,7 +118,12 @@ def parser() -> Parser:
 
 def options_of(env: str, assignments: Sequence[str]) -> Any:
     """The options of an environment, with assignments such as `env.sticky=0.25` applied."""
-    settings = Settings(envs.default_options(env))
+    return changed(envs.default_options(env), assignments)
+
+
+def changed(options: Any, assignments: Sequence[str]) -> Any:
+    """Options with assignments such as `env.sticky=0.25` applied."""
+    settings = Settings(options)
     for assignment in assignments:
         settings = override(settings, assignment)
     return settings.env
@@ -128,10 +133,10 @@ def options_then(tape: Recording, changes: Sequence[str] = ()) -> Any:
     """The options that an environment had when it was recorded, but for `changes`."""
     then = [f"{path}={value}" for path, value in tape.options.items()]
     try:
-        options_of(tape.env, then)
+        options = options_of(tape.env, then)
     except ValueError as error:
         raise ValueError(f"{tape.folder} was recorded with unknown options: {error}") from None
-    return options_of(tape.env, [*then, *changes])
+    return changed(options, changes)
 
 
 def by_hand(flags: argparse.Namespace) -> int:

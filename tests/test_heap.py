@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import ctypes, re, sys
+import ctypes, re
 from dreamer_jax import heap
 
 libc = ctypes.CDLL(None)
