@@ -1,4 +1,4 @@
-"""Memory of the host: one heap in large pages, which keeps what was freed."""
+"""Memory of the host: one heap that keeps what was freed, in large pages where arrays lie."""
 
 import ctypes
 import mmap
@@ -8,9 +8,9 @@ import psutil
 
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # parameters of mallopt(3)
 NEVER = -1
-LARGE_PAGE = 2 << 20
+PAGE, LARGE_PAGE = mmap.PAGESIZE, 2 << 20
 SHARE = 0.9  # of the machine's memory that the heap may come to hold
-WHOLE_END = 1 << 62  # bytes; more than the unused end of a heap can have
+LARGEST_GAP, FINER = 64 << 20, 32  # gaps are tried in steps of a 32nd
 
 
 def keep_freed_memory() -> None:
@@ -26,38 +26,67 @@ def keep_freed_memory() -> None:
     libc.mallopt(MMAP_MAX, 0)  # no allocation gets pages of its own, to be unmapped when freed
     libc.mallopt(TRIM_THRESHOLD, NEVER)
     libc.mallopt(ARENA_MAX, 1)  # arenas of threads are too small to hold such arrays
-    _use_large_pages(libc, int(SHARE * psutil.virtual_memory().available))
+    libc.free(_take_rest(libc, mmap.MADV_NOHUGEPAGE))  # of which `close_gaps` can return any
 
 
-def give_back() -> None:
-    """Returns to the kernel what has been freed so far, but for the end of the heap.
+def close_gaps() -> None:
+    """Takes what is free between allocations out of use, and returns its pages to the kernel.
 
-    To be called when all is compiled, which leaves 0.9 GB in pieces too small for the arrays of an
-    update. These lie at the end, in large pages that stay.
+    To be called when all is compiled: that leaves 0.9 GB in tens of thousands of gaps, which malloc
+    would search at each call, and over which it would spread arrays. What is allocated afterwards
+    lies side by side in large pages, where the kernel has them: convolutions stride through more
+    small ones than a processor can remember the places of.
     """
     libc = _glibc()
-    if libc is not None:
-        libc.malloc_trim.argtypes = [ctypes.c_size_t]
-        libc.malloc_trim(WHOLE_END)
+    if libc is None:
+        return
+    rest = _take_rest(libc, mmap.MADV_HUGEPAGE)  # held meanwhile: what lies behind is in no gap
+    if rest is not None:
+        _take_gaps(libc, rest)
+    libc.free(rest)
+
+
+def _take_rest(libc: ctypes.CDLL, advice: int) -> int | None:
+    """Allocates what follows all that the heap has ever held; its pages will come as advised."""
+    size = int(SHARE * psutil.virtual_memory().available)
+    rest = libc.malloc(size)
+    if rest is None or rest > libc.sbrk(0):  # not in the heap
+        libc.free(rest)
+        return None
+    _advise(libc, rest, size, LARGE_PAGE, mmap.MADV_DONTNEED)
+    _advise(libc, rest, size, LARGE_PAGE, advice)
+    return rest
+
+
+def _take_gaps(libc: ctypes.CDLL, end: int) -> None:
+    """Allocates for good what is free before `end`, largest first, and returns its pages."""
+    size = LARGEST_GAP
+    while size >= PAGE:
+        gap = libc.malloc(size)
+        if gap and gap < end:
+            _advise(libc, gap, size, PAGE, mmap.MADV_DONTNEED)
+        else:
+            libc.free(gap)
+            size -= size // FINER
+
+
+def _advise(libc: ctypes.CDLL, start: int, size: int, page: int, advice: int) -> None:
+    """madvise(2) for the whole pages of an allocation."""
+    first, after = -(-start // page) * page, (start + size) // page * page
+    if first < after:
+        libc.madvise(first, after - first, advice)
 
 
 def _glibc() -> ctypes.CDLL | None:
     """The C library, if it is one whose heap can be told how to behave."""
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
-
-
-def _use_large_pages(libc: ctypes.CDLL, size: int) -> None:
-    """Has the next `size` bytes of the heap come in pages of 2 MB, where the kernel has them.
-
-    Convolutions stride through more small pages than a processor can remember the places of. The
-    range is asked for and given back at once: it becomes memory only where it is written to.
-    """
-    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    libc.free.argtypes = [ctypes.c_void_p]
-    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    start = libc.malloc(size)
-    if start:
-        aligned = -(-start // LARGE_PAGE) * LARGE_PAGE
-        libc.madvise(aligned, size - 2 * LARGE_PAGE, mmap.MADV_HUGEPAGE)
-        libc.free(start)
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallopt"):
+        return None
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    libc.malloc.restype, libc.malloc.argtypes = pointer, [size]
+    libc.free.argtypes = [pointer]
+    libc.sbrk.restype, libc.sbrk.argtypes = pointer, [ctypes.c_ssize_t]
+    libc.madvise.argtypes = [pointer, size, ctypes.c_int]
+    return libc

@@ -110,7 +110,7 @@ def training() -> Callable[[], Any]:
         if saved.state(setup.logdir) != before:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
         compiled = preflight(run, sizes)
-        heap.give_back()
+        heap.close_gaps()
         run = recorded.load(run, tape)
         config = config_.to_dict(setup.config)
         found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}

@@ -118,18 +118,8 @@ def update(case: Case) -> Prepared:
 def policy(case: Case) -> Prepared:
     """What the loop does for an action: moves what was seen, acts, remembers, fetches it."""
     run = made_up(case)
-    built, seed, state, facts = begun(run)
-    generator = np.random.default_rng(0)
-    obs = {key: drawn(x, (case.envs,), generator) for key, x in run.env.obs_space.items()}
-    no = np.zeros(case.envs, bool)
-    seen = Timestep(obs, no.astype(np.float32), no, no, no, {})
-    held = [resume.empty(run), jax.device_put(run.agent.carry(case.envs), meshes.split(run.mesh))]
-    act, more = compiled(built.act, seed, state, *held, *put(run.mesh, seen, 0))
-
-    def call() -> Any:
-        *held[:], action = act(seed, state, *held, *put(run.mesh, seen, 0))
-        return jax.device_get(action)
-
+    built, _, _, facts = begun(run)
+    call, more, _ = actor(run, built)
     return Prepared(facts | more, timed(call, case.least))
 
 
@@ -175,7 +165,7 @@ def timed(call: Callable[[], Any], least: float) -> Repeat:
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         return {"seconds": seconds / calls, "cpu_seconds": cpu / calls, "calls": calls}
 
-    heap.give_back()  # as a run does when all is compiled
+    heap.close_gaps()  # as a run does once it is compiled
     several(WARM_UP)
     calls = 1
     while several(calls)["seconds"] * calls < least:
@@ -196,6 +186,25 @@ def learner(run: Run) -> tuple[Callable[[], Any], dict[str, Any], Programs]:
         return held
 
     return call, facts | more, built._replace(learn=learn)
+
+
+def actor(run: Run, built: Programs) -> tuple[Callable[[], Any], dict[str, Any], Programs]:
+    """A call that acts on made-up observations, what was found on the way, and the programs."""
+    generator, rows = np.random.default_rng(0), run.env.num_envs
+    obs = {key: drawn(x, (rows,), generator) for key, x in run.env.obs_space.items()}
+    no = np.zeros(rows, bool)
+    nothing = no.astype(np.float32)
+    seen = Timestep(obs, nothing, no, no, no, dict.fromkeys(run.env.event_keys, nothing))
+    seed = programs.seeded(run.seed, run.mesh)
+    state = built.init(seed)
+    held = [resume.empty(run), jax.device_put(run.agent.carry(rows), meshes.split(run.mesh))]
+    act, facts = compiled(built.act, seed, state, *held, *put(run.mesh, seen, 0))
+
+    def call() -> Any:
+        *held[:], action = act(seed, state, *held, *put(run.mesh, seen, 0))
+        return jax.device_get(action)
+
+    return call, facts, built._replace(act=act)
 
 
 def begun(run: Run) -> tuple[Programs, jax.Array, Any, dict[str, float]]:

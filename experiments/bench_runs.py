@@ -24,6 +24,7 @@ from experiments.bench_cases import (
     Case,
     Numbers,
     Prepared,
+    actor,
     begun,
     configuration,
     environment,
@@ -67,6 +68,7 @@ def loop(case: Case) -> Prepared:
     """An update in the loop, with the environment steps that pay for it, and a bare one."""
     run, beats = playing(case)
     call, facts, built = learner(run)
+    _, _, built = actor(run, built)
     bare = timed(call, case.least)
 
     def repeat() -> Numbers:
@@ -85,6 +87,7 @@ def idle(case: Case) -> Prepared:
     """A step of every environment in the loop, without updates, and one with random actions."""
     run, beats = playing(dataclasses.replace(case, ratio=0))
     built, _, _, facts = begun(run)
+    _, _, built = actor(run, built)
     bare = environment(case)
 
     def repeat() -> Numbers:
