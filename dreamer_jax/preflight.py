@@ -44,25 +44,21 @@ def measure(run: Run) -> Sizes:
     return sizes
 
 
+class Inputs(NamedTuple):
+    """Shapes of what the programs that a run begins with are called with."""
+
+    init: tuple[Any, ...]
+    act: tuple[Any, ...]
+    learn: tuple[Any, ...]
+
+
 def preflight(run: Run, sizes: Sizes) -> Programs:
     """Compiles what a run begins with. ValueError, saying what fits, if memory cannot hold it."""
-    copied, split = meshes.copied(run.mesh), meshes.split(run.mesh)
-    rows = programs.ring_sharding(run.mesh, run.config.replay)
-    state = checkpoint.placed(jax.eval_shape(run.agent.init, jax.random.key(0)), copied)
-    carry = checkpoint.placed(jax.eval_shape(lambda: run.agent.carry(run.env.num_envs)), split)
-    memory = checkpoint.placed(jax.eval_shape(ring(run)), rows)
-    seen = checkpoint.placed(seen_at_once(run), split)
-    compiled = programs.build(run.agent, run.config.replay, run.mesh, memory)
+    built, inputs = described(run)
     print("compiling the update", file=sys.stderr, flush=True)
-    seed = jax.ShapeDtypeStruct((), programs.SEED_TYPE, sharding=copied)
-    count = jax.ShapeDtypeStruct((), np.int32, sharding=copied)
-    inputs = (
-        (compiled.learn, (seed, state, memory, compiled.sums, count, run.recordings)),
-        (compiled.act, (seed, state, memory, carry, seen, count)),
-        (compiled.init, (seed,)),
-    )
-    with ThreadPoolExecutor(len(inputs)) as threads:  # compilers let go of Python's lock
-        compiling = [threads.submit(program.lower(*given).compile) for program, given in inputs]
+    first = (built.learn, inputs.learn), (built.act, inputs.act), (built.init, inputs.init)
+    with ThreadPoolExecutor(len(first)) as threads:  # compilers let go of Python's lock
+        compiling = [threads.submit(program.lower(*given).compile) for program, given in first]
         try:
             run.env.prepare()  # emulators start meanwhile
             learn, act, init = (each.result() for each in compiling)
@@ -70,7 +66,25 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
             print("stopping when what is being compiled is done", file=sys.stderr, flush=True)
             raise
     check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
-    return compiled._replace(learn=learn, act=act, init=init)
+    return built._replace(learn=learn, act=act, init=init)
+
+
+def described(run: Run) -> tuple[Programs, Inputs]:
+    """The programs of a run, none of which is compiled yet, and what they begin with."""
+    copied, split = meshes.copied(run.mesh), meshes.split(run.mesh)
+    rows = programs.ring_sharding(run.mesh, run.config.replay)
+    state = checkpoint.placed(jax.eval_shape(run.agent.init, jax.random.key(0)), copied)
+    carry = checkpoint.placed(jax.eval_shape(lambda: run.agent.carry(run.env.num_envs)), split)
+    memory = checkpoint.placed(jax.eval_shape(ring(run)), rows)
+    seen = checkpoint.placed(seen_at_once(run), split)
+    seed = jax.ShapeDtypeStruct((), programs.SEED_TYPE, sharding=copied)
+    count = jax.ShapeDtypeStruct((), np.int32, sharding=copied)
+    built = programs.build(run.agent, run.config.replay, run.mesh, memory)
+    return built, Inputs(
+        init=(seed,),
+        act=(seed, state, memory, carry, seen, count),
+        learn=(seed, state, memory, built.sums, count, run.recordings),
+    )
 
 
 def seen_at_once(run: Run) -> Step:

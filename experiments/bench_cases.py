@@ -20,8 +20,9 @@ from dreamer_jax import heap, programs, replay, resume
 from dreamer_jax import mesh as meshes
 from dreamer_jax.agents import dreamer
 from dreamer_jax.config import Config
+from dreamer_jax.preflight import described
 from dreamer_jax.programs import Programs
-from dreamer_jax.run import Run, ring
+from dreamer_jax.run import Run
 from dreamer_jax.train import put
 from envs.timestep import Timestep
 from experiments.made_up import at_random, drawn, full
@@ -89,6 +90,7 @@ class Shown(NamedTuple):
 
 def matmul(case: Case) -> Prepared:
     """A product of two square matrices: the most operations a second that there are to be had."""
+    heap.close_gaps()
     x = jnp.full((case.width, case.width), 1e-3, case.dtype)
     multiply = jax.jit(jnp.matmul)
     return Prepared({"flops": 2.0 * case.width**3}, timed(lambda: multiply(x, x), case.least))
@@ -96,6 +98,7 @@ def matmul(case: Case) -> Prepared:
 
 def copy(case: Case) -> Prepared:
     """An array too large for caches, read and written: the most bytes a second."""
+    heap.close_gaps()
     held = [jnp.zeros((16, case.width, case.width), jnp.float32)]
     negate = jax.jit(jnp.negative, donate_argnums=0)  # memory touched for the first time is slow
 
@@ -111,21 +114,34 @@ def copy(case: Case) -> Prepared:
 
 def update(case: Case) -> Prepared:
     """One update: the batch is drawn from a full ring, its latents are written back."""
-    call, facts, _ = learner(made_up(case))
-    return Prepared(facts, timed(call, case.least))
+    run = made_up(case)
+    built, facts = ready(run, "learn")
+    return Prepared(facts, timed(learner(run, built), case.least))
 
 
 def policy(case: Case) -> Prepared:
     """What the loop does for an action: moves what was seen, acts, remembers, fetches it."""
     run = made_up(case)
-    built, _, _, facts = begun(run)
-    call, more, _ = actor(run, built)
-    return Prepared(facts | more, timed(call, case.least))
+    built, facts = ready(run, "act")
+    generator = np.random.default_rng(0)
+    obs = {key: drawn(x, (case.envs,), generator) for key, x in run.env.obs_space.items()}
+    no = np.zeros(case.envs, bool)
+    seen = Timestep(obs, no.astype(np.float32), no, no, no, {})
+    seed = programs.seeded(run.seed, run.mesh)
+    state = built.init(seed)
+    held = [resume.empty(run), jax.device_put(run.agent.carry(case.envs), meshes.split(run.mesh))]
+
+    def call() -> Any:
+        *held[:], action = built.act(seed, state, *held, *put(run.mesh, seen, 0))
+        return jax.device_get(action)
+
+    return Prepared(facts, timed(call, case.least))
 
 
 def add(case: Case) -> Prepared:
     """One step of every environment, appended to a full ring."""
     run, rows = made_up(case), meshes.ROWS
+    heap.close_gaps()
     held = [full(run)]
     step, latent = jax.tree.map(lambda x: x[:, 0], (held[0].steps, held[0].latents))
     append = jax.jit(
@@ -165,7 +181,6 @@ def timed(call: Callable[[], Any], least: float) -> Repeat:
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         return {"seconds": seconds / calls, "cpu_seconds": cpu / calls, "calls": calls}
 
-    heap.close_gaps()  # as a run does once it is compiled
     several(WARM_UP)
     calls = 1
     while several(calls)["seconds"] * calls < least:
@@ -173,51 +188,35 @@ def timed(call: Callable[[], Any], least: float) -> Repeat:
     return lambda: several(calls)
 
 
-def learner(run: Run) -> tuple[Callable[[], Any], dict[str, Any], Programs]:
-    """A call that updates a run whose ring is full, what was found on the way, and the programs."""
-    built, seed, state, facts = begun(run)
-    held = [state, full(run), programs.zeros(built.sums)]
+def ready(run: Run, *names: str) -> tuple[Programs, dict[str, Any]]:
+    """The programs of a run, of which `names` are compiled; what was found of the first of them.
+
+    As before a run: nothing but the environment is in memory, and the heap is closed behind it.
+    """
+    built, inputs = described(run)
+    found = {name: compiled(getattr(built, name), getattr(inputs, name)) for name in names}
+    init, _ = compiled(built.init, inputs.init)
+    heap.close_gaps()
+    state = inputs.learn[1]
+    facts = {"parameters": sum(x.size for x in jax.tree.leaves(state.params))}
+    made = {name: program for name, (program, _) in found.items()}
+    return built._replace(init=init, **made), found[names[0]][1] | facts
+
+
+def learner(run: Run, built: Programs) -> Callable[[], Any]:
+    """A call that updates a run whose ring is full; returns what the update does."""
+    seed = programs.seeded(run.seed, run.mesh)
+    held = [built.init(seed), full(run), programs.zeros(built.sums)]
     one = jax.device_put(np.int32(1), meshes.copied(run.mesh))
-    learn, more = compiled(built.learn, seed, *held, one, run.recordings)
-    facts |= {"parameters": sum(x.size for x in jax.tree.leaves(state.params))}
 
     def call() -> Any:
-        held[:] = learn(seed, *held, one, run.recordings)
+        held[:] = built.learn(seed, *held, one, run.recordings)
         return held
 
-    return call, facts | more, built._replace(learn=learn)
+    return call
 
 
-def actor(run: Run, built: Programs) -> tuple[Callable[[], Any], dict[str, Any], Programs]:
-    """A call that acts on made-up observations, what was found on the way, and the programs."""
-    generator, rows = np.random.default_rng(0), run.env.num_envs
-    obs = {key: drawn(x, (rows,), generator) for key, x in run.env.obs_space.items()}
-    no = np.zeros(rows, bool)
-    nothing = no.astype(np.float32)
-    seen = Timestep(obs, nothing, no, no, no, dict.fromkeys(run.env.event_keys, nothing))
-    seed = programs.seeded(run.seed, run.mesh)
-    state = built.init(seed)
-    held = [resume.empty(run), jax.device_put(run.agent.carry(rows), meshes.split(run.mesh))]
-    act, facts = compiled(built.act, seed, state, *held, *put(run.mesh, seen, 0))
-
-    def call() -> Any:
-        *held[:], action = act(seed, state, *held, *put(run.mesh, seen, 0))
-        return jax.device_get(action)
-
-    return call, facts, built._replace(act=act)
-
-
-def begun(run: Run) -> tuple[Programs, jax.Array, Any, dict[str, float]]:
-    """The programs of a run, its seed, fresh parameters, and the seconds that these took."""
-    began = time.perf_counter()
-    memory = jax.eval_shape(ring(run))
-    built = programs.build(run.agent, run.config.replay, run.mesh, memory)
-    seed = programs.seeded(run.seed, run.mesh)
-    state = jax.block_until_ready(built.init(seed))
-    return built, seed, state, {"initialise_seconds": time.perf_counter() - began}
-
-
-def compiled(function: Any, *inputs: Any) -> tuple[jax.stages.Compiled, dict[str, Any]]:
+def compiled(function: Any, inputs: tuple[Any, ...]) -> tuple[jax.stages.Compiled, dict[str, Any]]:
     """A jitted function compiled for its inputs; what that took, and what XLA says of it."""
     began = time.perf_counter(), time.process_time()
     traced = function.trace(*inputs)

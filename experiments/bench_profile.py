@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from experiments.bench_cases import Case, Prepared, learner, made_up
+from experiments.bench_cases import Case, Prepared, learner, made_up, ready
 from experiments.bench_runs import playing, pulse_of
 
 SHOWN = 40  # operations that take most
@@ -28,8 +28,9 @@ class Event(NamedTuple):
 
 def profile(case: Case) -> Prepared:
     """Updates under the profiler: seconds of each operation, and how much the device works."""
-    call, facts, built = learner(made_up(case))
-    text = built.learn.as_text() or ""
+    run = made_up(case)
+    built, facts = ready(run, "learn")
+    call, text = learner(run, built), built.learn.as_text() or ""
     jax.block_until_ready(call())
 
     def repeat() -> dict[str, Any]:
@@ -46,7 +47,7 @@ def profile(case: Case) -> Prepared:
 def loop_profile(case: Case) -> Prepared:
     """The same for updates in the loop: the device should not wait for anybody."""
     run, beats = playing(case)
-    _, facts, built = learner(run)
+    built, facts = ready(run, "learn", "act")
     text = built.learn.as_text() or ""
 
     def repeat() -> dict[str, Any]:

@@ -24,11 +24,10 @@ from experiments.bench_cases import (
     Case,
     Numbers,
     Prepared,
-    actor,
-    begun,
     configuration,
     environment,
     learner,
+    ready,
     run_of,
     timed,
 )
@@ -67,9 +66,8 @@ class Beats(NamedTuple):
 def loop(case: Case) -> Prepared:
     """An update in the loop, with the environment steps that pay for it, and a bare one."""
     run, beats = playing(case)
-    call, facts, built = learner(run)
-    _, _, built = actor(run, built)
-    bare = timed(call, case.least)
+    built, facts = ready(run, "learn", "act")
+    bare = timed(learner(run, built), case.least)
 
     def repeat() -> Numbers:
         pulse = pulse_of(run, built)
@@ -86,8 +84,7 @@ def loop(case: Case) -> Prepared:
 def idle(case: Case) -> Prepared:
     """A step of every environment in the loop, without updates, and one with random actions."""
     run, beats = playing(dataclasses.replace(case, ratio=0))
-    built, _, _, facts = begun(run)
-    _, _, built = actor(run, built)
+    built, facts = ready(run, "act")
     bare = environment(case)
 
     def repeat() -> Numbers:
