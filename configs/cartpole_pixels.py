@@ -8,7 +8,7 @@ from dreamer_jax.config import Config, Model, Optimizer, Replay, Train
 def get_config(env: Any) -> Config:
     """The smallest image model, trained often.
 
-    python -m dreamer_jax.main --env=cartpole_pixels: 20,000 steps, 2,375 updates, 16 minutes on one
+    python -m dreamer_jax.main --env=cartpole_pixels: 20,000 steps, 2,375 updates, 10 minutes on one
     core. Reaches 500 of 500 in every one of 100 greedy episodes (seed 0, November 2026).
     """
     return Config(

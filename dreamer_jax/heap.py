@@ -9,9 +9,10 @@ import psutil
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # parameters of mallopt(3)
 NEVER = -1
 PAGE, LARGE_PAGE = mmap.PAGESIZE, 2 << 20
-SHARE = 0.9  # of the machine's memory that the heap may come to hold
-LARGEST_GAP, SMALLEST_GAP = 4 << 20, 4 << 10  # bytes to take at once; what is left to use
-FINER = 32  # sizes of gaps are tried in steps of a 32nd
+SHARE = 0.9  # of the free memory: as much of the heap to come is advised about
+LARGEST_GAP = 4 << 20  # bytes; larger gaps are taken in parts
+SMALLEST_GAP = 4 << 10  # bytes; smaller ones stay in use
+STEPS = 32  # each size that is tried is a 32nd smaller than the one before
 
 
 def keep_freed_memory() -> None:
@@ -21,7 +22,8 @@ def keep_freed_memory() -> None:
     kernel, they come back as pages that have to be zeroed one by one: 41,000 page faults and 30 %
     of the time of an update in the `cartpole` preset. Does nothing where there is no glibc.
 
-    Pages are small until `close_gaps`: parts of large ones would be freed only under pressure.
+    Pages are small until `close_gaps`: the kernel takes back parts of a large one only when memory
+    is short.
     """
     libc = _glibc()
     if libc is None:
@@ -35,11 +37,12 @@ def keep_freed_memory() -> None:
 def close_gaps() -> None:
     """Takes what is free between allocations out of use for good; its pages go to the kernel.
 
-    To be called before arrays are made, when their programs are compiled. Compiling an update at 1m
-    leaves 0.9 GB in tens of thousands of gaps, which malloc would search at each call, and over
-    which it would spread arrays: 13 % of the time of an update. What is allocated afterwards lies
-    side by side, in pages of 2 MB where the kernel has them, as convolutions stride through more
-    small ones than the TLB has entries. Costs addresses, as many as there were in gaps.
+    To be called once, before arrays are made, when their programs are compiled. Compiling an update
+    at 1m leaves 0.9 GB in tens of thousands of gaps, which malloc would search at each call (13 %
+    of the time of an update), and over which it would spread arrays. What is allocated afterwards
+    lies side by side, in pages of 2 MB where the kernel has them, as convolutions stride through
+    more small ones than the TLB has entries. Costs address space, as much as there was in gaps.
+    Does nothing unless `keep_freed_memory` was called.
     """
     libc = _glibc()
     if libc is None:
@@ -57,7 +60,7 @@ def _take_rest(libc: ctypes.CDLL, advice: int) -> int | None:
     if rest is None or rest > libc.sbrk(0):  # not in the heap
         libc.free(rest)
         return None
-    _advise(libc, rest, size, LARGE_PAGE, mmap.MADV_DONTNEED)
+    _advise(libc, rest, size, LARGE_PAGE, mmap.MADV_DONTNEED)  # pages that are there would stay
     _advise(libc, rest, size, LARGE_PAGE, advice)
     return rest
 
@@ -74,7 +77,7 @@ def _take_gaps(libc: ctypes.CDLL, end: int) -> None:
             _advise(libc, gap, size, PAGE, mmap.MADV_DONTNEED)
         else:
             libc.free(gap)
-            size -= size // FINER
+            size -= size // STEPS
 
 
 def _advise(libc: ctypes.CDLL, start: int, size: int, page: int, advice: int) -> None:

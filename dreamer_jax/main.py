@@ -149,7 +149,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
 def evaluation() -> Callable[[], Any]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
     setup = decide()
-    heap.close_gaps()
+    heap.close_gaps()  # for its large pages: policies are compiled when they first play
     agent, state, step = restored(setup)
     film = filming(setup)
     print(f"{setup.logdir} at step {step}", file=sys.stderr)

@@ -33,6 +33,14 @@ class Sizes(NamedTuple):
     recordings: int = 0  # all of them
 
 
+class Inputs(NamedTuple):
+    """Arguments of the programs that a run begins with: shapes, and where they lie."""
+
+    init: tuple[Any, ...]
+    act: tuple[Any, ...]
+    learn: tuple[Any, ...]
+
+
 def measure(run: Run) -> Sizes:
     """The sizes that are known before anything is compiled. ValueError if they are too large."""
     step, latent = remembered(run)
@@ -42,14 +50,6 @@ def measure(run: Run) -> Sizes:
     check(run, sizes)
     require_disk(run, sizes)
     return sizes
-
-
-class Inputs(NamedTuple):
-    """Shapes of what the programs that a run begins with are called with."""
-
-    init: tuple[Any, ...]
-    act: tuple[Any, ...]
-    learn: tuple[Any, ...]
 
 
 def preflight(run: Run, sizes: Sizes) -> Programs:
@@ -70,7 +70,7 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
 
 
 def described(run: Run) -> tuple[Programs, Inputs]:
-    """The programs of a run, none of which is compiled yet, and what they begin with."""
+    """The programs of a run, none of which is compiled yet, and the shapes of their arguments."""
     copied, split = meshes.copied(run.mesh), meshes.split(run.mesh)
     rows = programs.ring_sharding(run.mesh, run.config.replay)
     state = checkpoint.placed(jax.eval_shape(run.agent.init, jax.random.key(0)), copied)

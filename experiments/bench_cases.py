@@ -90,7 +90,7 @@ class Shown(NamedTuple):
 
 def matmul(case: Case) -> Prepared:
     """A product of two square matrices: the most operations a second that there are to be had."""
-    heap.close_gaps()
+    heap.close_gaps()  # arrays in large pages, as in a run
     x = jnp.full((case.width, case.width), 1e-3, case.dtype)
     multiply = jax.jit(jnp.matmul)
     return Prepared({"flops": 2.0 * case.width**3}, timed(lambda: multiply(x, x), case.least))
@@ -98,7 +98,7 @@ def matmul(case: Case) -> Prepared:
 
 def copy(case: Case) -> Prepared:
     """An array too large for caches, read and written: the most bytes a second."""
-    heap.close_gaps()
+    heap.close_gaps()  # arrays in large pages, as in a run
     held = [jnp.zeros((16, case.width, case.width), jnp.float32)]
     negate = jax.jit(jnp.negative, donate_argnums=0)  # memory touched for the first time is slow
 
@@ -141,7 +141,7 @@ def policy(case: Case) -> Prepared:
 def add(case: Case) -> Prepared:
     """One step of every environment, appended to a full ring."""
     run, rows = made_up(case), meshes.ROWS
-    heap.close_gaps()
+    heap.close_gaps()  # arrays in large pages, as in a run
     held = [full(run)]
     step, latent = jax.tree.map(lambda x: x[:, 0], (held[0].steps, held[0].latents))
     append = jax.jit(
@@ -191,16 +191,16 @@ def timed(call: Callable[[], Any], least: float) -> Repeat:
 def ready(run: Run, *names: str) -> tuple[Programs, dict[str, Any]]:
     """The programs of a run, of which `names` are compiled; what was found of the first of them.
 
-    As before a run: nothing but the environment is in memory, and the heap is closed behind it.
+    As in a run, they are compiled before any array is made, and the gaps that this leaves closed.
     """
     built, inputs = described(run)
     found = {name: compiled(getattr(built, name), getattr(inputs, name)) for name in names}
     init, _ = compiled(built.init, inputs.init)
     heap.close_gaps()
-    state = inputs.learn[1]
-    facts = {"parameters": sum(x.size for x in jax.tree.leaves(state.params))}
-    made = {name: program for name, (program, _) in found.items()}
-    return built._replace(init=init, **made), found[names[0]][1] | facts
+    _, facts = found[names[0]]
+    _, state, *_ = inputs.learn
+    facts["parameters"] = sum(x.size for x in jax.tree.leaves(state.params))
+    return built._replace(init=init, **{name: found[name][0] for name in names}), facts
 
 
 def learner(run: Run, built: Programs) -> Callable[[], Any]:

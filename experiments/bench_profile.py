@@ -30,7 +30,8 @@ def profile(case: Case) -> Prepared:
     """Updates under the profiler: seconds of each operation, and how much the device works."""
     run = made_up(case)
     built, facts = ready(run, "learn")
-    call, text = learner(run, built), built.learn.as_text() or ""
+    call = learner(run, built)
+    text = built.learn.as_text() or ""
     jax.block_until_ready(call())
 
     def repeat() -> dict[str, Any]:
