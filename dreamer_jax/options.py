@@ -24,7 +24,7 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("config", None, "Preset; --config=help lists them. Default: the suite's own.")
 flags.DEFINE_string("size", None, f"Model size: {', '.join(config_.SIZES)}, or a depth number.")
-flags.DEFINE_multi_string("set", [], "Override a number: path=value, e.g. model.units=128.")
+flags.DEFINE_multi_string("set", [], "Override a value: path=value, e.g. model.units=128")
 flags.DEFINE_enum("mode", "train", ["train", "eval"], "What to do.")
 flags.DEFINE_string("logdir", None, "Where the run lives; the same one again resumes it.")
 flags.DEFINE_integer("seed", None, "Seed of everything; default 0.", 0, 2**31 - 1)

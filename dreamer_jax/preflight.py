@@ -3,6 +3,7 @@
 import bisect
 import math
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -58,11 +59,12 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     print("compiling the update", file=sys.stderr, flush=True)
     first = (built.learn, inputs.learn), (built.act, inputs.act), (built.init, inputs.init)
     with ThreadPoolExecutor(len(first)) as threads:  # compilers let go of Python's lock
-        compiling = [threads.submit(program.lower(*given).compile) for program, given in first]
         try:
+            compiling = [threads.submit(program.lower(*given).compile) for program, given in first]
             run.env.prepare()  # emulators start meanwhile
             learn, act, init = (each.result() for each in compiling)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends at once
             print("stopping when what is being compiled is done", file=sys.stderr, flush=True)
             raise
     check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))

@@ -61,7 +61,8 @@ def watch(process: psutil.Process, metrics: Path) -> list[tuple[int, int]]:
         if lines:
             family = [process, *process.children(recursive=True)]
             memory = sum(member.memory_info().rss for member in family)
-            samples.append((json.loads(lines[-1])["step"], memory))
+            if memory:  # none is left of a process that is just ending
+                samples.append((json.loads(lines[-1])["step"], memory))
         time.sleep(1)
     return samples
 

@@ -39,7 +39,12 @@ def test_ctrl_c_while_compiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Counting, "prepare", prepare)
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back afterwards
-    result = call(*SMALL, f"--logdir={tmp_path / 'run'}", run=interruptible)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        result = call(*SMALL, f"--logdir={tmp_path / 'run'}", run=interruptible)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # a second one ends at once
+    finally:
+        signal.signal(signal.SIGINT, handler)
     lines = ["compiling the update", "stopping when what is being compiled is done", "interrupted"]
     assert (result.code, result.err.splitlines()) == (130, lines)
 
