@@ -28,10 +28,11 @@ class Player:
         """`policy` is one of the agent's own: `agent.policy` or `agent.greedy`."""
         self.env = env
         self.seed = np.uint32(seed)
+        self.actor = agent.actor
         self.begin = jax.jit(partial(agent.carry, env.num_envs))
         self.step = jax.jit(
-            lambda seed, state, carry, obs, is_first, index: policy(
-                state, carry, obs, is_first, jax.random.fold_in(jax.random.key(seed), index)
+            lambda seed, actor, carry, obs, is_first, index: policy(
+                actor, carry, obs, is_first, jax.random.fold_in(jax.random.key(seed), index)
             )[:2]
         )
 
@@ -45,11 +46,13 @@ class Player:
         """See `play`."""
         where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
         seed, carry = jax.device_put((self.seed, self.begin()), where)
+        actor = self.actor(state)
 
         def choose(seen: Any, index: int) -> Any:
             nonlocal carry
-            inputs = jax.device_put((seen.obs, seen.is_first, np.int32(index)), where)
-            carry, action = self.step(seed, state, carry, *inputs)
+            with jax.transfer_guard_host_to_device("allow"):  # as in training
+                inputs = seen.obs, seen.is_first, np.int32(index)
+                carry, action = self.step(seed, actor, carry, *inputs)
             return jax.device_get(action)
 
         return play(self.env, choose, episodes, stopped, watch)

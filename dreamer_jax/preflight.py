@@ -84,7 +84,7 @@ def described(run: Run) -> tuple[Programs, Inputs]:
     built = programs.build(run.agent, run.config.replay, run.mesh, memory)
     return built, Inputs(
         init=(seed,),
-        act=(seed, state, memory, carry, seen, count),
+        act=(seed, run.agent.actor(state), memory, carry, seen, count),
         learn=(seed, state, memory, built.sums, count, run.recordings),
     )
 

@@ -12,6 +12,7 @@ from dreamer_jax import mesh as meshes
 from dreamer_jax import replay
 from dreamer_jax.config import Replay
 from dreamer_jax.types import (
+    Actor,
     Agent,
     AgentState,
     Carry,
@@ -43,7 +44,7 @@ class Programs(NamedTuple):
     """
 
     init: Any  # (seed) -> state
-    act: Any  # (seed, state, replay*, carry*, seen, index) -> replay, carry, action
+    act: Any  # (seed, actor, replay*, carry*, seen, index) -> replay, carry, action
     learn: Any  # (seed, state*, replay*, sums*, count, recordings) -> state, replay, sums
     report: Any  # (seed, state, replay, recordings) -> metrics, pictures
     block: Any  # (replay, start, length) -> steps [E, length, ...]
@@ -104,7 +105,7 @@ def derive(seed: Any, purpose: int, counter: Any) -> jax.Array:
 def act(
     given: Setting,
     seed: jax.Array,
-    state: AgentState,
+    actor: Actor,
     memory: ReplayState,
     carry: Carry,
     seen: Step,
@@ -115,7 +116,7 @@ def act(
     seen: a step [E, ...] without its action; index: [] int32, steps acted before.
     """
     key = derive(seed, ACT, index)
-    carry, action, latent = given.agent.policy(state, carry, seen.obs, seen.is_first, key)
+    carry, action, latent = given.agent.policy(actor, carry, seen.obs, seen.is_first, key)
     # Nobody acts on the last observation of an episode; replay must not pretend that somebody did.
     kept = {name: jnp.where(seen.is_last[:, None], 0, a) for name, a in action.items()}
     rows = meshes.ROWS

@@ -83,8 +83,8 @@ def remembered(run: Run) -> tuple[Step, Any]:
     def remember() -> tuple[Step, Any]:
         obs = {key: one(space.shape, space.dtype) for key, space in env.obs_space.items()}
         flag, number, key = one((), bool), one((), jnp.float32), jax.random.key(0)
-        state, carry = agent.init(key), agent.carry(1)
-        _, action, latent = agent.policy(state, carry, obs, flag, key)
+        actor, carry = agent.actor(agent.init(key)), agent.carry(1)
+        _, action, latent = agent.policy(actor, carry, obs, flag, key)
         events = dict.fromkeys(env.event_keys, number)
         step = Step(obs, action, number, flag, flag, flag, events)
         return jax.tree.map(lambda x: x[0], (step, latent))

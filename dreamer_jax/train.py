@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
 from dreamer_jax import checkpoint, programs, resume
 from dreamer_jax import mesh as meshes
@@ -60,7 +59,10 @@ def advance(run: Run, compiled: Programs, journal: Journal, place: Place) -> Pla
     """One step of every environment, and the updates that it owes."""
     (seed, state, memory, carry, sums), counters, seen = place
     index = counters.step // run.env.num_envs
-    memory, carry, action = compiled.act(seed, state, memory, carry, *put(run.mesh, seen, index))
+    with jax.transfer_guard_host_to_device("allow"):  # what was seen moves with the call itself
+        memory, carry, action = compiled.act(
+            seed, run.agent.actor(state), memory, carry, shown(seen), np.int32(index)
+        )
     step = counters.step + run.env.num_envs
     owed = updates_owed(step, counters.updates, run.config)
     if owed:
@@ -132,9 +134,9 @@ def prefill(config: Config) -> int:
     return max(config.train.prefill, config.train.envs * (config.replay.length + 1))
 
 
-def put(mesh: Mesh, seen: Any, index: int) -> tuple[Step, jax.Array]:
-    """Moves what the environments showed, and the number of the step, to the device."""
-    step = Step(
+def shown(seen: Any) -> Step:
+    """What the environments showed, as a step without an action."""
+    return Step(
         obs=seen.obs,
         action={},
         reward=seen.reward,
@@ -143,8 +145,6 @@ def put(mesh: Mesh, seen: Any, index: int) -> tuple[Step, jax.Array]:
         is_terminal=seen.is_terminal,
         events=seen.events,
     )
-    step = jax.device_put(step, meshes.split(mesh))
-    return step, jax.device_put(np.int32(index), meshes.copied(mesh))
 
 
 @contextmanager

@@ -137,13 +137,21 @@ class AgentState(PyTreeNode):
     updates: jax.Array  # [] int32, updates done
 
 
+class Actor(NamedTuple):
+    """What acting reads of an agent's state; a call of a program costs by the array."""
+
+    params: dict[str, Any]  # of the networks that act
+    moments: dict[str, Moments]
+
+
 class Agent(NamedTuple):
-    """A learner, as six pure functions. Keys are consumed; states are never changed in place."""
+    """A learner, as seven pure functions. Keys are consumed; states are never changed in place."""
 
     init: Callable[[jax.Array], AgentState]  # (key)
     carry: Callable[[int], Carry]  # (E) -> what to remember before the first step
+    actor: Callable[[AgentState], Actor]
     policy: Callable[..., tuple[Carry, dict[str, jax.Array], Any]]
-    """(state, carry, obs, is_first, key) -> carry, sampled action, latents for replay"""
+    """(actor, carry, obs, is_first, key) -> carry, sampled action, latents for replay"""
     greedy: Callable[..., tuple[Carry, dict[str, jax.Array], Any]]
     """the same with the most likely action"""
     update: Callable[..., tuple[AgentState, Any, dict[str, jax.Array]]]

@@ -75,7 +75,6 @@ FIXED: dict[str, dict[str, Any]] = {
     "profile": {"updates": 5},
     "loop_profile": {"updates": 20},
     "env": {"least": 2.0},
-    "idle": {"least": 2.0},
     "start": {"capacity": 100_000},
     "whole": {
         "size": "12m",

@@ -23,7 +23,7 @@ from dreamer_jax.config import Config
 from dreamer_jax.preflight import described
 from dreamer_jax.programs import Programs
 from dreamer_jax.run import Run
-from dreamer_jax.train import put
+from dreamer_jax.train import shown
 from envs.timestep import Timestep
 from experiments.made_up import at_random, drawn, full
 from experiments.operations import count
@@ -128,11 +128,11 @@ def policy(case: Case) -> Prepared:
     no = np.zeros(case.envs, bool)
     seen = Timestep(obs, no.astype(np.float32), no, no, no, {})
     seed = programs.seeded(run.seed, run.mesh)
-    state = built.init(seed)
+    actor = run.agent.actor(built.init(seed))
     held = [resume.empty(run), jax.device_put(run.agent.carry(case.envs), meshes.split(run.mesh))]
 
     def call() -> Any:
-        *held[:], action = built.act(seed, state, *held, *put(run.mesh, seen, 0))
+        *held[:], action = built.act(seed, actor, *held, shown(seen), np.int32(0))
         return jax.device_get(action)
 
     return Prepared(facts, timed(call, case.least))

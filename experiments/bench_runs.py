@@ -25,15 +25,15 @@ from experiments.bench_cases import (
     Numbers,
     Prepared,
     configuration,
-    environment,
     learner,
     ready,
     run_of,
     timed,
 )
+from experiments.made_up import at_random
 
 WARM = 2  # updates of a loop before it is looked at
-IDLE = 512  # steps of a loop without updates
+IDLE = 1024  # steps of a loop without updates
 PATIENCE = 1800  # seconds until the first update of a start
 
 
@@ -85,19 +85,19 @@ def idle(case: Case) -> Prepared:
     """A step of every environment in the loop, without updates, and one with random actions."""
     run, beats = playing(dataclasses.replace(case, ratio=0))
     built, facts = ready(run, "act")
-    bare = environment(case)
+    rounds = beats.last - beats.first
 
     def repeat() -> Numbers:
         pulse = pulse_of(run, built)
-        alone = bare.repeat()["seconds"]
-        rounds = beats.last - beats.first
         seconds, cpu = per(pulse[beats.first], pulse[beats.last], rounds)
+        pulse = random_pulse(run, beats.last)
+        alone, _ = per(pulse[beats.first], pulse[beats.last], rounds)
         return {
             **{"seconds": seconds, "cpu_seconds": cpu},
             **{"bare_seconds": alone, "share": alone / seconds},
         }
 
-    return Prepared(facts | bare.facts, repeat)
+    return Prepared(facts | {"steps": case.envs}, repeat)
 
 
 def start(case: Case) -> Prepared:
@@ -169,6 +169,16 @@ def pulse_of(run: Run, programs: Any) -> list[tuple[float, float]]:
     run.env.pulse.clear()
     with TemporaryDirectory() as logdir:
         train(dataclasses.replace(run, logdir=Path(logdir)), programs)
+    return list(run.env.pulse)
+
+
+def random_pulse(run: Run, last: int) -> list[tuple[float, float]]:
+    """The same up to step `last` with random actions, from the same seeds: as many episodes."""
+    run.env.pulse.clear()
+    run.env.reset()
+    generator = np.random.default_rng(0)
+    while len(run.env.pulse) <= last:
+        run.env.step(at_random(run.env, generator))
     return list(run.env.pulse)
 
 

@@ -18,7 +18,7 @@ from dreamer_jax.main import make_player
 from dreamer_jax.options import Setup
 from dreamer_jax.run import Run
 from dreamer_jax.train import train
-from dreamer_jax.types import Agent, AgentState, Carry, CompactLatent, Window
+from dreamer_jax.types import Actor, AgentState, Carry, CompactLatent, Window
 from envs.pokemon import Options
 from experiments.digests import digests
 
@@ -33,9 +33,9 @@ CONFIG = Config(
 )
 
 
-def press_anything(state: AgentState, carry: Carry, obs: Any, is_first: Any, key: jax.Array) -> Any:
+def press_anything(actor: Actor, carry: Carry, obs: Any, is_first: Any, key: jax.Array) -> Any:
     """Whatever was learnt; the latent is where the player is."""
-    del state, is_first
+    del actor, is_first
     rows = obs["numbers"].shape[0]
     latent = CompactLatent(obs["numbers"][:, :1].astype(jnp.uint16), obs["map"].astype(jnp.uint8))
     return carry, {"action": jax.random.randint(key, (rows, 1), 0, 7)}, latent
@@ -50,10 +50,8 @@ def remember(state: AgentState, window: Window, key: jax.Array) -> Any:
 
 
 def run(logdir: Path) -> Run:
-    witness = Witness()
-    agent = Agent(
-        *(witness.init, witness.carry, press_anything, press_anything, remember, witness.report)
-    )
+    agent = Witness().agent()
+    agent = agent._replace(policy=press_anything, greedy=press_anything, update=remember)
     env = build(2, **vars(CONFIG.env))
     return Run(
         *(agent, env, CONFIG, 0, mesh.make(1), logdir),

@@ -175,7 +175,7 @@ def test_acting_looks_before_it_chooses() -> None:
     envs = 32
     obs = {"state": jax.random.normal(KEY, (envs, 3))}
     carry, action, kept = jax.jit(acting.greedy)(
-        state, acting.carry(envs), obs, jnp.ones(envs, bool), KEY
+        acting.actor(state), acting.carry(envs), obs, jnp.ones(envs, bool), KEY
     )
     expected = dreamer.apply(state.params, "policy", carry.latent.features)["action"].mode()
     np.testing.assert_array_equal(action["action"], expected)

@@ -17,7 +17,6 @@ from dreamer_jax import checkpoint, evaluate, saved
 from dreamer_jax.config import Config
 from dreamer_jax.main import restored, show, stored
 from dreamer_jax.train import updates_owed
-from dreamer_jax.types import Agent
 from envs.counting import Counting
 from envs.timestep import Timestep
 from experiments import random_agent
@@ -149,9 +148,7 @@ class Uneven(Counting):
 
 
 def player(envs: int) -> evaluate.Player:
-    witness = Witness()
-    agent = Agent(witness.init, witness.carry, policy, policy, witness.update, witness.report)
-    return evaluate.Player(agent, policy, Uneven(envs), seed=0)
+    return evaluate.Player(Witness().agent(), policy, Uneven(envs), seed=0)
 
 
 def test_every_environment_plays_as_often():

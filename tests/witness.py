@@ -15,6 +15,7 @@ from dreamer_jax.programs import Programs
 from dreamer_jax.run import Run
 from dreamer_jax.train import train
 from dreamer_jax.types import (
+    Actor,
     Agent,
     AgentState,
     Carry,
@@ -48,8 +49,8 @@ def chosen(count: Any) -> Any:
     return 1 + count % 2
 
 
-def policy(state: AgentState, carry: Carry, obs: Any, is_first: jax.Array, key: jax.Array) -> Any:
-    del state, is_first, key
+def policy(actor: Actor, carry: Carry, obs: Any, is_first: jax.Array, key: jax.Array) -> Any:
+    del actor, is_first, key
     count = obs["vector"][:, 1].astype(jnp.int32)
     latent = CompactLatent(count[:, None].astype(jnp.uint16), obs["discrete"].astype(jnp.uint8))
     return carry, {"action": chosen(count)[:, None]}, latent
@@ -96,6 +97,9 @@ class Witness:
         latent = Latent(jnp.zeros((envs, 1)), jnp.zeros((envs, 1, EPISODE + 1)))
         return Carry(latent, {"action": jnp.zeros((envs, 1), jnp.int32)})
 
+    def actor(self, state: AgentState) -> Actor:
+        return Actor(state.params, state.moments)
+
     def update(self, state: AgentState, window: Window, key: jax.Array) -> Any:
         del key
         self.traces += 1
@@ -109,6 +113,9 @@ class Witness:
         pixels = jnp.zeros((2, 5, 4, 8, 8, 3), jnp.uint8)
         return {"report/mistakes": sum(mistakes(window).values(), jnp.zeros(()))}, {"view": pixels}
 
+    def agent(self) -> Agent:
+        return Agent(*(self.init, self.carry, self.actor, policy, policy, self.update, self.report))
+
     def evaluate(self, state: AgentState, stopped: Any) -> dict[str, float]:
         assert not stopped()
         self.evaluations.append(int(jax.device_get(state.updates)))
@@ -116,7 +123,7 @@ class Witness:
 
     def run(self, logdir: Path, steps: int = 200) -> Run:
         config = replace(CONFIG, train=replace(CONFIG.train, steps=steps))
-        agent = Agent(self.init, self.carry, policy, policy, self.update, self.report)
+        agent = self.agent()
         env = Watched(EPISODE, ENVS, self.guards)
         devices = mesh.make(1)
         return Run(agent, env, config, 0, devices, logdir, self.evaluate, lambda state: state)

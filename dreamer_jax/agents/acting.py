@@ -7,9 +7,15 @@ import jax
 from dreamer_jax import rssm, spaces
 from dreamer_jax.agents.networks import Dreamer, scale_vectors
 from dreamer_jax.heads import Policy, action_width
-from dreamer_jax.types import AgentState, Carry, CompactLatent
+from dreamer_jax.types import Actor, AgentState, Carry, CompactLatent
 
 Choose = Callable[[Policy, jax.Array], dict[str, jax.Array]]
+ACTS = ("encoder", "rssm", "policy")  # the networks that acting needs
+
+
+def actor(state: AgentState) -> Actor:
+    """See `Agent.actor`."""
+    return Actor({name: state.params[name] for name in ACTS}, state.moments)
 
 
 def initial_carry(dreamer: Dreamer, envs: int) -> Carry:
@@ -20,7 +26,7 @@ def initial_carry(dreamer: Dreamer, envs: int) -> Carry:
 def act_step(
     dreamer: Dreamer,
     choose: Choose,
-    state: AgentState,
+    actor: Actor,
     carry: Carry,
     obs: dict[str, jax.Array],
     is_first: jax.Array,
@@ -28,13 +34,13 @@ def act_step(
 ) -> tuple[Carry, dict[str, jax.Array], CompactLatent | None]:
     """Updates the latent with what is seen, then chooses. Arrays are [E, ...]; key is consumed."""
     latent_key, action_key = jax.random.split(key)
-    params, model = state.params, dreamer.nets["rssm"]
+    params, model = actor.params, dreamer.nets["rssm"]
     latent, _ = rssm.observe_step(
         model,
         {"params": params["rssm"]},
         carry.latent,
         spaces.flatten(carry.action, dreamer.act),
-        dreamer.apply(params, "encoder", scale_vectors(dreamer, state.moments, obs)),
+        dreamer.apply(params, "encoder", scale_vectors(dreamer, actor.moments, obs)),
         is_first,
         jax.random.uniform(latent_key, (*is_first.shape, model.stoch)),
     )
