@@ -28,7 +28,7 @@ class Player:
         """`policy` is one of the agent's own: `agent.policy` or `agent.greedy`."""
         self.env = env
         self.seed = np.uint32(seed)
-        self.actor = agent.actor
+        self.agent = agent
         self.begin = jax.jit(partial(agent.carry, env.num_envs))
         self.step = jax.jit(
             lambda seed, actor, carry, obs, is_first, index: policy(
@@ -46,12 +46,12 @@ class Player:
         """See `play`."""
         where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
         seed, carry = jax.device_put((self.seed, self.begin()), where)
-        actor = self.actor(state)
+        actor = self.agent.actor(state)
 
         def choose(seen: Any, index: int) -> Any:
             nonlocal carry
+            inputs = seen.obs, seen.is_first, np.int32(index)
             with jax.transfer_guard_host_to_device("allow"):  # as in training
-                inputs = seen.obs, seen.is_first, np.int32(index)
                 carry, action = self.step(seed, actor, carry, *inputs)
             return jax.device_get(action)
 

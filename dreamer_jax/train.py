@@ -61,7 +61,7 @@ def advance(run: Run, compiled: Programs, journal: Journal, place: Place) -> Pla
     index = counters.step // run.env.num_envs
     with jax.transfer_guard_host_to_device("allow"):  # what was seen moves with the call itself
         memory, carry, action = compiled.act(
-            seed, run.agent.actor(state), memory, carry, shown(seen), np.int32(index)
+            seed, run.agent.actor(state), memory, carry, as_step(seen), np.int32(index)
         )
     step = counters.step + run.env.num_envs
     owed = updates_owed(step, counters.updates, run.config)
@@ -134,7 +134,7 @@ def prefill(config: Config) -> int:
     return max(config.train.prefill, config.train.envs * (config.replay.length + 1))
 
 
-def shown(seen: Any) -> Step:
+def as_step(seen: Any) -> Step:
     """What the environments showed, as a step without an action."""
     return Step(
         obs=seen.obs,

@@ -137,11 +137,11 @@ class AgentState(PyTreeNode):
     updates: jax.Array  # [] int32, updates done
 
 
-class Actor(NamedTuple):
+class Actor(PyTreeNode):
     """What acting reads of an agent's state; a call of a program costs by the array."""
 
-    params: dict[str, Any]  # of the networks that act
-    moments: dict[str, Moments]
+    params: dict[str, Any]  # module name -> parameters, float32
+    moments: dict[str, Moments]  # one per vector observation
 
 
 class Agent(NamedTuple):

@@ -23,7 +23,7 @@ from dreamer_jax.config import Config
 from dreamer_jax.preflight import described
 from dreamer_jax.programs import Programs
 from dreamer_jax.run import Run
-from dreamer_jax.train import shown
+from dreamer_jax.train import as_step
 from envs.timestep import Timestep
 from experiments.made_up import at_random, drawn, full
 from experiments.operations import count
@@ -132,7 +132,7 @@ def policy(case: Case) -> Prepared:
     held = [resume.empty(run), jax.device_put(run.agent.carry(case.envs), meshes.split(run.mesh))]
 
     def call() -> Any:
-        *held[:], action = built.act(seed, actor, *held, shown(seen), np.int32(0))
+        *held[:], action = built.act(seed, actor, *held, as_step(seen), np.int32(0))
         return jax.device_get(action)
 
     return Prepared(facts, timed(call, case.least))

@@ -88,13 +88,12 @@ def idle(case: Case) -> Prepared:
     rounds = beats.last - beats.first
 
     def repeat() -> Numbers:
-        pulse = pulse_of(run, built)
+        pulse, alone = pulse_of(run, built), random_pulse(run, beats.last)
         seconds, cpu = per(pulse[beats.first], pulse[beats.last], rounds)
-        pulse = random_pulse(run, beats.last)
-        alone, _ = per(pulse[beats.first], pulse[beats.last], rounds)
+        bare, _ = per(alone[beats.first], alone[beats.last], rounds)
         return {
             **{"seconds": seconds, "cpu_seconds": cpu},
-            **{"bare_seconds": alone, "share": alone / seconds},
+            **{"bare_seconds": bare, "share": bare / seconds},
         }
 
     return Prepared(facts | {"steps": case.envs}, repeat)
@@ -173,7 +172,7 @@ def pulse_of(run: Run, programs: Any) -> list[tuple[float, float]]:
 
 
 def random_pulse(run: Run, last: int) -> list[tuple[float, float]]:
-    """The same up to step `last` with random actions, from the same seeds: as many episodes."""
+    """When each step up to `last` was asked for with random actions, from the seeds of a run."""
     run.env.pulse.clear()
     run.env.reset()
     generator = np.random.default_rng(0)

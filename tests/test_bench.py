@@ -73,6 +73,23 @@ def test_a_loop_is_as_fast_as_its_pulse() -> None:
     assert math.isfinite(found["overhead"]) and found["seconds"] > 0
 
 
+def test_a_loop_without_updates_is_compared_with_random_play() -> None:
+    with command.hastily():
+        case = Case("idle", "nano", task="counting", **SMALL)
+        facts, repeat = bench_runs.idle(case)
+        found = repeat()
+    assert facts["steps"] == case.envs
+    assert found["share"] == pytest.approx(found["bare_seconds"] / found["seconds"])
+    assert 0 < found["share"] < 1  # nobody acts on what counts its steps
+
+
+def test_random_play_has_the_pulse_of_a_run() -> None:
+    run, _ = bench_runs.playing(Case("idle", "nano", task="counting", ratio=0, **SMALL))
+    pulse = bench_runs.random_pulse(run, 5)
+    assert len(pulse) == 6 and pulse == sorted(pulse)
+    assert len(bench_runs.random_pulse(run, 3)) == 4  # from the beginning again
+
+
 def test_a_profile_has_the_operations_of_an_update() -> None:
     with command.hastily():
         _, repeat = bench_profile.profile(Case("profile", "nano", observation="vector", **SMALL))

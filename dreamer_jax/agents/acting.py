@@ -5,16 +5,15 @@ from collections.abc import Callable
 import jax
 
 from dreamer_jax import rssm, spaces
-from dreamer_jax.agents.networks import Dreamer, scale_vectors
+from dreamer_jax.agents.networks import ACTS, Dreamer, scale_vectors
 from dreamer_jax.heads import Policy, action_width
 from dreamer_jax.types import Actor, AgentState, Carry, CompactLatent
 
 Choose = Callable[[Policy, jax.Array], dict[str, jax.Array]]
-ACTS = ("encoder", "rssm", "policy")  # the networks that acting needs
 
 
-def actor(state: AgentState) -> Actor:
-    """See `Agent.actor`."""
+def actor_of(state: AgentState) -> Actor:
+    """What acting reads of `state`."""
     return Actor({name: state.params[name] for name in ACTS}, state.moments)
 
 

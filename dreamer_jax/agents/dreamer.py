@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from dreamer_jax import actor_critic, moments, optim, rssm, spaces
-from dreamer_jax.agents.acting import act_step, actor, initial_carry
+from dreamer_jax.agents.acting import act_step, actor_of, initial_carry
 from dreamer_jax.agents.batches import Batch, prepare
 from dreamer_jax.agents.networks import LEARNS, Dreamer, Params, init, networks, scale_vectors
 from dreamer_jax.agents.reports import behavior_metrics, report
@@ -51,7 +51,7 @@ def make(
     return Agent(
         init=jax.jit(partial(init, dreamer)),
         carry=partial(initial_carry, dreamer),
-        actor=actor,
+        actor=actor_of,
         policy=jax.jit(partial(act_step, dreamer, explore)),
         greedy=jax.jit(partial(act_step, dreamer, mode)),
         update=jax.jit(partial(update, dreamer)),

@@ -21,6 +21,7 @@ Params = dict[str, Any]
 
 WORLD_MODEL = ("encoder", "rssm", "decoder", "reward", "continue")
 BEHAVIOR = ("policy", "value")
+ACTS = ("encoder", "rssm", "policy")
 LEARNS = {"all": WORLD_MODEL + BEHAVIOR, "world_model": WORLD_MODEL, "behavior": BEHAVIOR}
 
 
