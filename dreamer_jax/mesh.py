@@ -25,7 +25,10 @@ def make(devices: int) -> Mesh:
     """A mesh of the first `devices` devices; ValueError if there are fewer."""
     found = jax.devices()
     if devices > len(found):
-        raise ValueError(f"--mesh=data={devices}: only {len(found)} {found[0].platform} device(s)")
+        there = f"only {len(found)} {found[0].platform} device(s)"
+        raise ValueError(
+            f"--mesh=data={devices}: {there}; --mesh=data={len(found)} goes on with what is there"
+        )
     return Mesh(np.array(found[:devices]), (DATA,), axis_types=(AxisType.Auto,))
 
 

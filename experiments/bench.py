@@ -11,15 +11,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from absl import app, flags
 
+from dreamer_jax.config import SIZES
 from envs.options import parse
-from experiments.bench_cases import Case
+from experiments.bench_cases import OBSERVATIONS, Case
 from experiments.bench_table import Found, comparison, heading, line, record
 
 FLAGS = flags.FLAGS
@@ -109,9 +110,9 @@ def plan() -> list[Case]:
     """The cases, in order and without repetitions."""
     suite = SUITES[FLAGS.suite]
     values = {
-        "size": FLAGS.sizes or suite["sizes"],
+        "size": chosen("sizes", SIZES) or suite["sizes"],
         "dtype": FLAGS.dtypes or suite["dtypes"],
-        "observation": FLAGS.observations or ["image", "vector"],
+        "observation": chosen("observations", OBSERVATIONS) or list(OBSERVATIONS),
         "envs": [1, 16],
         "task": ["atari_breakout"],
         "cache": ["cold", "warm"],
@@ -120,11 +121,19 @@ def plan() -> list[Case]:
     given = dict(assignment.split("=", 1) for assignment in FLAGS.set)
     given = {name: parse(text, kinds[name], name) for name, text in given.items()}
     cases = []
-    for kind in FLAGS.kinds or suite["kinds"]:
+    for kind in chosen("kinds", AXES) or suite["kinds"]:
         fixed = suite["fields"] | FIXED.get(kind, {})
         for choice in itertools.product(*(values[axis] for axis in AXES[kind])):
             cases.append(Case(kind, **fixed | dict(zip(AXES[kind], choice, strict=True)) | given))
     return list(dict.fromkeys(cases))
+
+
+def chosen(flag: str, known: Collection[str]) -> Sequence[str]:
+    """What a list flag names, if anything; UsageError for what is not known."""
+    for name in FLAGS[flag].value or ():
+        if name not in known:
+            raise app.UsageError(f"--{flag}: no {name!r}; there are {', '.join(known)}")
+    return FLAGS[flag].value or ()
 
 
 def measure(case: Case, checkouts: Sequence[Path]) -> list[Found]:

@@ -64,6 +64,15 @@ def test_two_checkouts_in_turn() -> None:
     assert found and float(found[1]) == pytest.approx(1, abs=0.2)
 
 
+@pytest.mark.parametrize("flag", ["--kinds=polcy", "--sizes=tiny", "--observations=images"])
+def test_what_is_not_known_is_said_before_anything_is_measured(flag: str) -> None:
+    command_line = [sys.executable, "-m", "experiments.bench", flag]
+    done = subprocess.run(command_line, cwd=command.ROOT, capture_output=True, text=True)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    name, _, value = flag.partition("=")
+    assert f"{name}: no {value!r}; there are " in done.stdout + done.stderr
+
+
 def test_a_loop_is_as_fast_as_its_pulse() -> None:
     with command.hastily():
         facts, repeat = bench_runs.loop(Case("loop", "nano", task="counting", ratio=8, **SMALL))
