@@ -24,7 +24,7 @@ setup(
     packages=find_packages(
         include=["dreamer_jax", "dreamer_jax.*", "envs", "envs.*", "configs", "configs.*"]
     ),
-    package_data={"envs.cartridge": ["asm/*.asm", "art/*.txt"]},
+    package_data={"envs.pokemon.cartridge": ["asm/*.asm", "art/*.txt"]},
     install_requires=[
         "absl-py>=2",
         "ale-py>=0.12",

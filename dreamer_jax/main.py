@@ -16,19 +16,23 @@ from absl import logging as absl_logging
 
 import configs
 import envs
-from dreamer_jax import cache, checkpoint, evaluate, heap, mesh, options, recorded, saved
 from dreamer_jax import config as config_
-from dreamer_jax.agents import dreamer
-from dreamer_jax.agents.transfer import inherit
-from dreamer_jax.evaluate import Player
+from dreamer_jax import mesh
+from dreamer_jax.agents.dreamer import agent as dreamer
+from dreamer_jax.agents.dreamer.transfer import inherit
+from dreamer_jax.commands import options, training_recordings
+from dreamer_jax.commands.options import FLAGS, Setup, decide, stored
 from dreamer_jax.faults import Fault, news, said
-from dreamer_jax.options import FLAGS, Setup, decide, stored
-from dreamer_jax.preflight import measure, preflight
-from dreamer_jax.run import Run
-from dreamer_jax.train import train
+from dreamer_jax.host import compile_cache, host_memory
+from dreamer_jax.loops import evaluate
+from dreamer_jax.loops.evaluate import Player
+from dreamer_jax.loops.train import train
+from dreamer_jax.run import checkpoint, manifest
+from dreamer_jax.run.preflight import measure, preflight
+from dreamer_jax.run.state import Run
 from dreamer_jax.types import Agent, AgentState
-from envs.film import Film
-from envs.vector import EnvironmentFailed
+from envs.play.film import Film
+from envs.vector.vector import EnvironmentFailed
 
 NO_MEMORY = "RESOURCE_EXHAUSTED"  # as XLA says it
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # nobody's mistake
@@ -55,8 +59,8 @@ def main(argv: Sequence[str]) -> int:
         # Orbax logs what it raises, and leaves other tasks that failed with it to be found.
         absl_logging.set_verbosity(absl_logging.FATAL)
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-        heap.keep_freed_memory()
-        cache.keep_compiled_programs()
+        host_memory.keep_freed_memory()
+        compile_cache.keep_compiled_programs()
         task = {"train": training, "eval": evaluation}[FLAGS.mode]()
     except (flags.Error, ValueError, OSError) as error:
         return complain(error, 1 if getattr(error, "errno", None) in NO_SPACE else 2)
@@ -93,7 +97,7 @@ def training() -> Callable[[], Any]:
     """Checks everything that a user can get wrong; what it returns only has to be called."""
     if FLAGS["episodes"].present:
         raise ValueError(f"--episodes={FLAGS.episodes} is for --mode=eval; --steps is for training")
-    before = saved.state(options.place())
+    before = manifest.state(options.place())
     setup = decide()
     directory = setup.logdir / "checkpoints"
     done = checkpoint.latest(directory) or 0
@@ -102,19 +106,19 @@ def training() -> Callable[[], Any]:
         text = f"{text}: nothing is left to do; a larger --steps takes it further"
         return partial(print, text, file=sys.stderr)
     with ExitStack() as opened:
-        tape = recorded.find(setup)
-        run = recorded.announce(prepared(setup, opened), tape)
+        tape = training_recordings.find(setup)
+        run = training_recordings.announce(prepared(setup, opened), tape)
         sizes = measure(run)
-        lock = saved.lock(setup.logdir)
-        opened.callback(saved.unlock, setup.logdir, lock)
-        if saved.state(setup.logdir) != before:
+        lock = manifest.lock(setup.logdir)
+        opened.callback(manifest.unlock, setup.logdir, lock)
+        if manifest.state(setup.logdir) != before:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
         compiled = preflight(run, sizes)
-        heap.close_gaps()
-        run = recorded.load(run, tape)
+        host_memory.close_gaps()
+        run = training_recordings.load(run, tape)
         config = config_.to_dict(setup.config)
         found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
-        saved.write(setup.logdir, found | recorded.noted(tape))
+        manifest.write(setup.logdir, found | training_recordings.noted(tape))
         kept = opened.pop_all()
 
     def task() -> None:
@@ -149,7 +153,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
 def evaluation() -> Callable[[], Any]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
     setup = decide()
-    heap.close_gaps()  # for its large pages: policies are compiled when they first play
+    host_memory.close_gaps()  # for its large pages: policies are compiled when they first play
     agent, state, step = restored(setup)
     film = filming(setup)
     print(f"{setup.logdir} at step {step}", file=sys.stderr)

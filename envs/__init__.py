@@ -36,6 +36,8 @@ FORMS = {
     "mario_<world>_<stage>": "mario",
     "pokemon_red": "pokemon",
 }
+# Family -> its module in `envs`, where the family has a folder.
+MODULES = {"mario": "mario.environment", "pokemon": "pokemon.environment"}
 
 
 def family(name: str) -> str:
@@ -135,4 +137,5 @@ def human_normalised(env: str, score: float) -> float | None:
 
 
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"envs.{family(name)}")
+    module = family(name)
+    return importlib.import_module(f"envs.{MODULES.get(module, module)}")

@@ -19,11 +19,11 @@ from ale_py import roms
 from ale_py.vector_env import AtariVectorEnv
 from gymnasium import spaces
 
-from envs.copies import Outcome
+from envs.codecs import Actions, Observations
 from envs.resize import check_side
-from envs.spaces import Actions, Observations
-from envs.threads import pool
-from envs.vector import Vector
+from envs.vector.copy_protocol import Outcome
+from envs.vector.threads import pool
+from envs.vector.vector import Vector
 
 FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
 
@@ -41,7 +41,7 @@ class Options:
 
 
 class Game:
-    """One game as a `Copy` (see `envs.copies`)."""
+    """One game as a `Copy` (see `envs.vector.copy_protocol`)."""
 
     def __init__(self, rom: str, options: Options, loaders: ThreadPoolExecutor):
         self._make = functools.partial(_engine, rom, options)

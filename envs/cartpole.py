@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 
 from envs.gym import vectorise
-from envs.vector import Vector
+from envs.vector.vector import Vector
 
 SIDE = 64  # pixels
 CENTRE = 31.5  # column, pixels, of position 0

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 from gymnasium import spaces
 
-from envs.record import Record
-from envs.spaces import choices
+from envs.codecs import choices
 from envs.timestep import Timestep
+from envs.vector.running_episodes import Record
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 import gymnasium
 
-from envs.copies import Outcome
-from envs.process import ProcessCopy
+from envs.codecs import Actions, Observations
 from envs.resize import check_side
-from envs.spaces import Actions, Observations
-from envs.vector import Vector
+from envs.vector.copy_protocol import Outcome
+from envs.vector.process import ProcessCopy
+from envs.vector.vector import Vector
 
 LONGEST = 86_400  # seconds of timeout; timers cannot count for ever
 
@@ -27,7 +27,7 @@ class Options:
 
 
 class GymCopy:
-    """One Gymnasium environment as a `Copy` (see `envs.copies`)."""
+    """One Gymnasium environment as a `Copy` (see `envs.vector.copy_protocol`)."""
 
     def __init__(self, env: gymnasium.Env):
         self._env = env

@@ -32,7 +32,7 @@ class VectorEnv(Protocol):
     with reward 0 and truncated, and goes on with the next episode. One that fails several times
     without finishing an episode is given up: `failure` says why, in a traceback if there is one.
     The timestep that was returned then is whole, for the caller to save, and every call after it
-    raises `envs.vector.EnvironmentFailed`.
+    raises `envs.vector.vector.EnvironmentFailed`.
 
     An observation space is an image `Box(0, 255, (H, W, C), uint8)`, a vector
     `Box(..., (n,), float32)` or `MultiDiscrete([n, ...])` with uint8 values, int32 where one has
@@ -82,7 +82,7 @@ class VectorEnv(Protocol):
         running episode, 0 if it is over; 'actions/<key>' [sum of length, k] for each action key,
         those of row 0, then those of row 1, and so on; and the current timestep, as
         'seen/obs/<key>', 'seen/reward', 'seen/is_first' and so on, 'seen/event/<name>'. Where
-        episodes may begin at milestones, 'frontier/...' as well (see `envs.frontier`).
+        episodes may begin at milestones, 'frontier/...' as well (see `envs.vector.frontier`).
         """
         ...
 

@@ -19,7 +19,7 @@ from typing import Any, get_type_hints
 from absl import app, flags
 
 from dreamer_jax.config import SIZES
-from envs.options import parse
+from envs.settings import parse
 from experiments.bench_cases import OBSERVATIONS, Case
 from experiments.bench_table import Found, comparison, heading, line, record
 

@@ -16,14 +16,16 @@ from gymnasium.spaces import Box, MultiDiscrete
 import configs
 import envs
 from dreamer_jax import config as config_
-from dreamer_jax import heap, programs, replay, resume
 from dreamer_jax import mesh as meshes
-from dreamer_jax.agents import dreamer
+from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.config import Config
-from dreamer_jax.preflight import described
-from dreamer_jax.programs import Programs
-from dreamer_jax.run import Run
-from dreamer_jax.train import as_step
+from dreamer_jax.host import host_memory
+from dreamer_jax.loops.train import as_step
+from dreamer_jax.replay import ring as replay
+from dreamer_jax.run import programs, resume
+from dreamer_jax.run.preflight import described
+from dreamer_jax.run.programs import Programs
+from dreamer_jax.run.state import Run
 from envs.timestep import Timestep
 from experiments.made_up import at_random, drawn, full
 from experiments.operations import count
@@ -90,7 +92,7 @@ class Shown(NamedTuple):
 
 def matmul(case: Case) -> Prepared:
     """A product of two square matrices: the most operations a second that there are to be had."""
-    heap.close_gaps()  # arrays in large pages, as in a run
+    host_memory.close_gaps()  # arrays in large pages, as in a run
     x = jnp.full((case.width, case.width), 1e-3, case.dtype)
     multiply = jax.jit(jnp.matmul)
     return Prepared({"flops": 2.0 * case.width**3}, timed(lambda: multiply(x, x), case.least))
@@ -98,7 +100,7 @@ def matmul(case: Case) -> Prepared:
 
 def copy(case: Case) -> Prepared:
     """An array too large for caches, read and written: the most bytes a second."""
-    heap.close_gaps()  # arrays in large pages, as in a run
+    host_memory.close_gaps()  # arrays in large pages, as in a run
     held = [jnp.zeros((16, case.width, case.width), jnp.float32)]
     negate = jax.jit(jnp.negative, donate_argnums=0)  # memory touched for the first time is slow
 
@@ -141,7 +143,7 @@ def policy(case: Case) -> Prepared:
 def add(case: Case) -> Prepared:
     """One step of every environment, appended to a full ring."""
     run, rows = made_up(case), meshes.ROWS
-    heap.close_gaps()  # arrays in large pages, as in a run
+    host_memory.close_gaps()  # arrays in large pages, as in a run
     held = [full(run)]
     step, latent = jax.tree.map(lambda x: x[:, 0], (held[0].steps, held[0].latents))
     append = jax.jit(
@@ -196,7 +198,7 @@ def ready(run: Run, *names: str) -> tuple[Programs, dict[str, Any]]:
     built, inputs = described(run)
     found = {name: compiled(getattr(built, name), getattr(inputs, name)) for name in names}
     init, _ = compiled(built.init, inputs.init)
-    heap.close_gaps()
+    host_memory.close_gaps()
     _, facts = found[names[0]]
     _, state, *_ = inputs.learn
     facts["parameters"] = sum(x.size for x in jax.tree.leaves(state.params))

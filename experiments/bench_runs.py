@@ -18,8 +18,8 @@ import psutil
 
 import envs
 from dreamer_jax.config import Config
-from dreamer_jax.run import Run
-from dreamer_jax.train import train, updates_owed
+from dreamer_jax.loops.train import train, updates_owed
+from dreamer_jax.run.state import Run
 from experiments.bench_cases import (
     Case,
     Numbers,

@@ -15,7 +15,7 @@ from typing import Any
 
 import jax
 
-from dreamer_jax import heap
+from dreamer_jax.host import host_memory
 from experiments import bench_cases, bench_profile, bench_runs
 
 KINDS = {
@@ -42,7 +42,7 @@ def main(text: str) -> None:
     def answer(values: dict[str, Any]) -> None:
         print(json.dumps(values), file=answers, flush=True)
 
-    heap.keep_freed_memory()  # as in a run
+    host_memory.keep_freed_memory()  # as in a run
     began = time.perf_counter()
     case = bench_cases.Case(**json.loads(text))
     facts, repeat = KINDS[case.kind](case)

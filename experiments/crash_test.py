@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from dreamer_jax import checkpoint
+from dreamer_jax.run import checkpoint
 from experiments.digests import digests
 
 FLAGS = flags.FLAGS

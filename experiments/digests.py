@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dreamer_jax import archive, checkpoint
+from dreamer_jax.host import array_files
+from dreamer_jax.run import checkpoint
 
 
 def digests(logdir: Path) -> dict[str, str]:
@@ -15,7 +16,7 @@ def digests(logdir: Path) -> dict[str, str]:
     step = checkpoint.steps(directory)[-1]
     found: dict[str, Any] = {}
     for name, tree in checkpoint.read_arrays(directory, step).items():
-        found |= {f"{name}/{path}": x for path, x in archive.named(tree).items()}
+        found |= {f"{name}/{path}": x for path, x in array_files.named(tree).items()}
     for file in [*directory.glob(f"{step}/*.npz"), *(logdir / "replay").glob("*.npz")]:
-        found |= {f"{file.stem}/{path}": x for path, x in archive.read_all(file).items()}
+        found |= {f"{file.stem}/{path}": x for path, x in array_files.read_all(file).items()}
     return {name: hashlib.sha256(np.asarray(x).tobytes()).hexdigest() for name, x in found.items()}

@@ -24,7 +24,7 @@ from absl import app, flags
 
 import configs
 import envs
-from dreamer_jax import checkpoint
+from dreamer_jax.run import checkpoint
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("task", "cartpole", "Environment to train.")

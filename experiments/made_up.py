@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Box, MultiDiscrete
 
-from dreamer_jax import programs, rssm
-from dreamer_jax.run import Run, row_capacity
+from dreamer_jax.run import programs
+from dreamer_jax.run.state import Run, row_capacity
 from dreamer_jax.types import Latent, ReplayState, Step
+from dreamer_jax.world_model import rssm
 
 
 def full(run: Run) -> ReplayState:

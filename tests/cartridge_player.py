@@ -10,11 +10,11 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from envs import red_memory
-from envs.cartridge.build import EVENTS, MAPS, READY_FRAMES, SEED, build
-from envs.cartridge.charmap import VISIBLE
-from envs.gameboy import WORK_RAM
-from envs.red_memory import Battle, Fighter, Reading
+from envs.pokemon import memory
+from envs.pokemon.cartridge.build import EVENTS, MAPS, READY_FRAMES, SEED, build
+from envs.pokemon.cartridge.charmap import VISIBLE
+from envs.pokemon.gameboy import WORK_RAM
+from envs.pokemon.memory import Battle, Fighter, Reading
 
 FRAMES = 24  # of a button: 8 held, 16 released
 FACINGS = {0: "down", 4: "up", 8: "left", 12: "right"}
@@ -165,7 +165,7 @@ class Player:
 
     def reading(self) -> Reading:
         """What the environment would read."""
-        return red_memory.read(bytes(self.memory[WORK_RAM.start : WORK_RAM.stop]))
+        return memory.read(bytes(self.memory[WORK_RAM.start : WORK_RAM.stop]))
 
     def world(self) -> dict[str, Any]:
         """Where the player is, has and has done; nothing that changes in fights."""

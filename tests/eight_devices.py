@@ -16,12 +16,13 @@ from command import SMALL, call, lines
 
 import envs
 from dreamer_jax import mesh as meshes
-from dreamer_jax import programs, replay
-from dreamer_jax.agents import dreamer
+from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.main import FLAGS, decide, restored, stored
-from dreamer_jax.run import Run, remembered
+from dreamer_jax.replay import ring as replay
+from dreamer_jax.run import programs
+from dreamer_jax.run.state import Run, remembered
 from dreamer_jax.types import Agent, AgentState, Recordings, ReplayState, Step
-from envs import play
+from envs.play import program as play
 
 DEVICES, FILLED, SEED = 8, 20, 0
 RECORDED = 100  # added to the rewards of a recording

@@ -8,12 +8,12 @@ import dataclasses
 
 import numpy as np
 
-from envs.gameboy import BUTTONS, Gameboy
-from envs.pokemon import Options, vectorise
-from envs.red_cartridge import Cartridge
-from envs.red_progress import World
+from envs.pokemon.environment import Options, vectorise
+from envs.pokemon.gameboy import BUTTONS, Gameboy
+from envs.pokemon.progress import World
+from envs.pokemon.red_cartridge import Cartridge
 from envs.timestep import Timestep, VectorEnv
-from envs.vector import Vector
+from envs.vector.vector import Vector
 
 HELD, FRAMES = 0xC000, 0xC001
 # Button -> the byte that it counts in; from the lowest bit of what the hardware tells.

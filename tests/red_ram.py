@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from envs.red_memory import MEMBER_BYTES, Reading, read
+from envs.pokemon.memory import MEMBER_BYTES, Reading, read
 
 START = 0xC000
 BULBASAUR, CHARMANDER, PIDGEY = 0x99, 0xB0, 0x24

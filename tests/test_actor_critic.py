@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax import actor_critic
-from dreamer_jax.actor_critic import ActionDist
-from dreamer_jax.dists import BoundedNormal, Choices, Ensemble, TwoHot
+from dreamer_jax.behavior import actor_critic
+from dreamer_jax.behavior.actor_critic import ActionDist
 from dreamer_jax.math import symexp_bins
+from dreamer_jax.nn.dists import BoundedNormal, Choices, Ensemble, TwoHot
 from dreamer_jax.types import ReturnRange, Rollout
 
 HORIZON, STARTS = 4, 3

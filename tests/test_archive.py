@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamer_jax import archive
 from dreamer_jax.faults import Damaged
+from dreamer_jax.host import array_files
+from dreamer_jax.replay import blocks
 
 TREE = {
     "obs": {"image": np.arange(24, dtype=np.uint8).reshape(2, 3, 4)},
@@ -22,43 +23,45 @@ TREE = {
 
 def test_round_trip_is_bit_exact(tmp_path: Path) -> None:
     file = tmp_path / "new" / "tree.npz"
-    assert archive.write(file, TREE) == file.stat().st_size
+    assert array_files.write(file, TREE) == file.stat().st_size
     for found, expected in zip(
-        archive.named(archive.read(file, TREE)).items(), archive.named(TREE).items(), strict=True
+        array_files.named(array_files.read(file, TREE)).items(),
+        array_files.named(TREE).items(),
+        strict=True,
     ):
         assert found[0] == expected[0] and found[1].dtype == expected[1].dtype
         assert found[1].shape == expected[1].shape
         assert found[1].tobytes() == expected[1].tobytes()
-    assert archive.read_all(file).keys() == {"obs/image", "reward", "none"}
+    assert array_files.read_all(file).keys() == {"obs/image", "reward", "none"}
     assert [path.name for path in file.parent.iterdir()] == ["tree.npz"]
 
 
 @given(st.integers(1, 64), st.integers(1, 5000), st.integers(0, 20_000))
 def test_blocks_and_tail_cover_the_ring(rows: int, capacity: int, total: int) -> None:
-    length = archive.block_length(rows, capacity)
+    length = blocks.block_length(rows, capacity)
     assert 1 <= length <= capacity
-    blocks = archive.blocks(total, capacity, length)
-    assert blocks.start * length <= max(0, total - capacity)
-    assert (blocks.start + 1) * length > max(0, total - capacity) or not blocks
-    assert blocks.stop * length <= total < (blocks.stop + 1) * length
+    full = blocks.blocks(total, capacity, length)
+    assert full.start * length <= max(0, total - capacity)
+    assert (full.start + 1) * length > max(0, total - capacity) or not full
+    assert full.stop * length <= total < (full.stop + 1) * length
 
 
 def test_only_what_is_not_needed_is_forgotten(tmp_path: Path) -> None:
     for index in (3, 4, 12):
-        archive.write(archive.path(tmp_path, index), TREE)
+        array_files.write(blocks.path(tmp_path, index), TREE)
     (tmp_path / "5.partial").write_text("half")
     (tmp_path / "notes.txt").write_text("not ours")
-    archive.forget(tmp_path, 4)
+    blocks.forget(tmp_path, 4)
     kept = {path.name for path in tmp_path.iterdir()}
     assert kept == {"000000004.npz", "000000012.npz", "notes.txt"}
 
 
 def damaged(change: Any, tmp_path: Path) -> str:
     file = tmp_path / "tree.npz"
-    archive.write(file, TREE)
+    array_files.write(file, TREE)
     change(file)
     with pytest.raises(Damaged) as error:
-        archive.read(file, TREE)
+        array_files.read(file, TREE)
     assert "\n" not in str(error.value) and "tree.npz" in str(error.value)
     return str(error.value)
 
@@ -79,18 +82,20 @@ def test_every_byte_of_an_array_is_checked(tmp_path: Path) -> None:
 
 def test_every_bit_that_is_changed_is_noticed_or_does_no_harm(tmp_path: Path) -> None:
     file = tmp_path / "tree.npz"
-    archive.write(file, TREE)
+    array_files.write(file, TREE)
     content, found = file.read_bytes(), 0
     for at in range(0, len(content), 3):
         changed = bytearray(content)
         changed[at] ^= 1 << at % 8
         file.write_bytes(changed)
         try:
-            arrays = archive.named(archive.read(file, TREE))
+            arrays = array_files.named(array_files.read(file, TREE))
         except Damaged:
             found += 1
         else:
-            assert all(x.tobytes() == arrays[k].tobytes() for k, x in archive.named(TREE).items())
+            assert all(
+                x.tobytes() == arrays[k].tobytes() for k, x in array_files.named(TREE).items()
+            )
     assert found > len(content) / 12
 
 
@@ -108,7 +113,7 @@ def test_a_missing_file_is_damaged(tmp_path: Path) -> None:
 
 
 def test_other_arrays_are_named(tmp_path: Path) -> None:
-    flat = archive.named(TREE)
+    flat = array_files.named(TREE)
     other = {**flat, "reward": np.zeros((1, 4), np.float32)}
     assert "float32[1, 4] as reward" in damaged(lambda f: replaced(f, other), tmp_path)
     more = {**flat, "more": np.zeros(1)}
@@ -124,7 +129,7 @@ class Bomb:
 
 def test_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    hidden = {**archive.named(TREE), "reward": np.array([Bomb()], object)}
+    hidden = {**array_files.named(TREE), "reward": np.array([Bomb()], object)}
     damaged(lambda file: replaced(file, hidden), tmp_path)
     assert not Path("bomb").exists()
 
@@ -143,7 +148,7 @@ def test_an_array_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: Any) -> None:
     file = tmp_path / "tree.npz"
-    archive.write(file, TREE)
+    array_files.write(file, TREE)
     before = file.read_bytes()
 
     def full(*_: Any, **__: Any) -> None:
@@ -151,5 +156,5 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: A
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(OSError, match="No space left"):
-        archive.write(file, TREE)
+        array_files.write(file, TREE)
     assert file.read_bytes() == before and [x.name for x in tmp_path.iterdir()] == ["tree.npz"]

@@ -9,7 +9,7 @@ import jax
 import pytest
 from command import SMALL, call
 
-from dreamer_jax import cache
+from dreamer_jax.host import compile_cache
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ def test_each_kind_of_processor_has_a_folder(
 ) -> None:
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    cache.keep_compiled_programs()
+    compile_cache.keep_compiled_programs()
     first = told.pop("jax_compilation_cache_dir")
     assert Path(first).parent == tmp_path / "dreamer_jax"
-    cache.keep_compiled_programs()
+    compile_cache.keep_compiled_programs()
     assert told.pop("jax_compilation_cache_dir") == first
-    monkeypatch.setattr(cache, "processor", lambda: "another one")
-    cache.keep_compiled_programs()
+    monkeypatch.setattr(compile_cache, "processor", lambda: "another one")
+    compile_cache.keep_compiled_programs()
     assert told["jax_compilation_cache_dir"] != first
 
 
@@ -39,7 +39,7 @@ def test_the_folder_of_the_user_wins(
     told: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
-    cache.keep_compiled_programs()
+    compile_cache.keep_compiled_programs()
     assert told == {}
 
 

@@ -12,10 +12,10 @@ pytest.importorskip("pyboy", reason="needs PyBoy: pip install -e '.[pokemon]'")
 
 from cartridge_player import ITEMS, NAMES, Player
 
-from envs.cartridge.build import EVENTS, MAPS
-from envs.demo_cartridge import demo
-from envs.red_progress import Progress
-from envs.red_text import dialogue, visible
+from envs.pokemon.cartridge.build import EVENTS, MAPS
+from envs.pokemon.demo_cartridge import demo
+from envs.pokemon.progress import Progress
+from envs.pokemon.text import dialogue, visible
 
 WORDS = ["FERN", "MOSS", "PINE", "ROSE"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from envs.cartridge.assembler import AssemblyError, Program, assemble
+from envs.pokemon.cartridge.assembler import AssemblyError, Program, assemble
 
 REGISTERS = ("b", "c", "d", "e", "h", "l", "[hl]", "a")
 CHARACTERS = {"A": 0x80, "B": 0x81, ";": 0x9D, ",": 0xF4, " ": 0x7F, "<END>": 0x57, "'s": 0xBD}

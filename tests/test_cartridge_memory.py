@@ -6,7 +6,7 @@ pytest.importorskip("pyboy", reason="needs PyBoy: pip install -e '.[pokemon]'")
 
 from cartridge_player import Player
 
-from envs.cartridge.build import EVENTS, GATE_SHUT, SEED, TITLE, build
+from envs.pokemon.cartridge.build import EVENTS, GATE_SHUT, SEED, TITLE, build
 
 # A seed for each word, and the word.
 SEEDS = {4: "FERN", 0: "MOSS", 20: "PINE", 10: "ROSE"}

@@ -17,8 +17,9 @@ import pytest
 from flax.struct import PyTreeNode
 from jax.sharding import SingleDeviceSharding
 
-from dreamer_jax import archive, checkpoint
 from dreamer_jax.faults import Damaged, Fault
+from dreamer_jax.host import array_files
+from dreamer_jax.run import checkpoint
 
 
 class State(PyTreeNode):
@@ -197,7 +198,7 @@ def test_the_one_just_written_stays(tmp_path: Path) -> None:
 def test_files_of_any_shape_lie_beside_the_arrays(tmp_path: Path) -> None:
     actions = {"actions/turn": np.arange(5), "over": np.zeros(0, bool)}
     taken = checkpoint.save(tmp_path, 1, {"replay": ring()}, {}, {"env": actions}, set)
-    found = archive.read_all(checkpoint.path_of(tmp_path, 1, "env"))
+    found = array_files.read_all(checkpoint.path_of(tmp_path, 1, "env"))
     assert_bit_equal(
         {k: jnp.asarray(x) for k, x in found.items()}, jax.tree.map(jnp.asarray, actions)
     )

@@ -12,10 +12,12 @@ import pytest
 import configs
 import envs
 from dreamer_jax import config as config_
-from dreamer_jax import saved
 from dreamer_jax.config import Config, Losses, Model, factors, resolve, to_dict
-from envs import atari, cartpole, counting, gym, mario, pokemon
-from envs.options import override
+from dreamer_jax.run import manifest
+from envs import atari, cartpole, counting, gym
+from envs.mario import environment as mario
+from envs.pokemon import environment as pokemon
+from envs.settings import override
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = resolve(Config(env=atari.Options()))
@@ -174,7 +176,7 @@ def test_round_trip_through_json():
         like = resolve(Config(env=env))
         config = changed("model.units=77 optimizer.learning_rate=1.5e-7 replay.online=0", like)
         values = json.loads(json.dumps(to_dict(config), allow_nan=False))
-        assert saved.rebuild(like, values) == config
+        assert manifest.rebuild(like, values) == config
 
 
 @pytest.mark.parametrize("section", ["model", "env", ""])
@@ -192,7 +194,7 @@ def test_rebuild_names_what_does_not_match(section: str, damage: str):
     else:
         values = [1]
     with pytest.raises(ValueError) as caught:
-        saved.rebuild(DEFAULT, values)
+        manifest.rebuild(DEFAULT, values)
     message = one_line(caught)
     assert ".".join(filter(None, ("config", section))) in message
     assert {"unknown": "novelty", "missing": name, "flat": "expected"}[damage] in message

@@ -11,8 +11,8 @@ from extras import POKEMON
 from gymnasium import spaces
 
 import envs
-from envs import mario
-from envs.controls import Command, Controls
+from envs.mario import environment
+from envs.play.controls import Command, Controls
 
 ONE = {"action": spaces.MultiDiscrete([5])}
 BUTTONS = ("noop", "right", "right+a", "a", "right+a+b")
@@ -160,8 +160,8 @@ def test_names_say_what_the_actions_are() -> None:
         "right+b",
         "right+a+b",
     )
-    assert len(mario.ACTIONS) == 3
-    for kind, held in mario.ACTIONS.items():
+    assert len(environment.ACTIONS) == 3
+    for kind, held in environment.ACTIONS.items():
         names = envs.action_names("mario", dataclasses.replace(options, actions=kind))
         assert len({frozenset(x.split("+")) for x in names}) == len(held)
     assert envs.action_names("counting", envs.default_options("counting")) == ()

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax import convs
+from dreamer_jax.nn import convs
 
 Conv = Callable[[jax.Array, jax.Array], jax.Array]
 

@@ -15,11 +15,11 @@ from press_counter import build, cartridge
 from red_ram import box
 
 import envs
-from envs.frontier import Entries
-from envs.gameboy import BUTTONS
-from envs.pokemon import Options, vectorise
+from envs.pokemon.environment import Options, vectorise
+from envs.pokemon.gameboy import BUTTONS
 from envs.timestep import Timestep
-from envs.vector import Vector
+from envs.vector.frontier import Entries
+from envs.vector.vector import Vector
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
 

@@ -12,14 +12,16 @@ import pytest
 from press_counter import build
 from witness import Witness, compiled
 
-from dreamer_jax import archive, checkpoint, mesh
+from dreamer_jax import mesh
+from dreamer_jax.commands.options import Setup
 from dreamer_jax.config import Config, Replay, Train
+from dreamer_jax.host import array_files
+from dreamer_jax.loops.train import train
 from dreamer_jax.main import make_player
-from dreamer_jax.options import Setup
-from dreamer_jax.run import Run
-from dreamer_jax.train import train
+from dreamer_jax.run import checkpoint
+from dreamer_jax.run.state import Run
 from dreamer_jax.types import Actor, AgentState, Carry, CompactLatent, Window
-from envs.pokemon import Options
+from envs.pokemon.environment import Options
 from experiments.digests import digests
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
@@ -88,7 +90,7 @@ def episodes(logdir: Path) -> list[dict[str, Any]]:
 def middle_of_one(logdir: Path) -> int:
     """A checkpoint while an episode runs that began at a milestone."""
     for step in checkpoint.steps(logdir / "checkpoints"):
-        env = archive.read_all(checkpoint.path_of(logdir / "checkpoints", step, "env"))
+        env = array_files.read_all(checkpoint.path_of(logdir / "checkpoints", step, "env"))
         if ((env["frontier/origins"] >= 0) & (env["length"] > 1)).any():
             return step
     raise AssertionError("there is none")

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax.dists import Bernoulli, BoundedNormal, Categorical, Choices, Ensemble, TwoHot
 from dreamer_jax.math import symexp_bins
+from dreamer_jax.nn.dists import Bernoulli, BoundedNormal, Categorical, Choices, Ensemble, TwoHot
 
 LOGITS = np.random.default_rng(0).normal(0, 2, (6, 5)).astype(np.float32)
 OTHER = np.random.default_rng(1).normal(0, 2, (6, 5)).astype(np.float32)

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import tiny
 
-from dreamer_jax import moments, rssm, spaces
-from dreamer_jax.agents import dreamer as agent
-from dreamer_jax.agents.batches import prepare
-from dreamer_jax.agents.networks import BEHAVIOR, LEARNS, WORLD_MODEL, init, scale_vectors
+from dreamer_jax import spaces
+from dreamer_jax.agents.dreamer import agent
+from dreamer_jax.agents.dreamer.batches import prepare
+from dreamer_jax.agents.dreamer.networks import BEHAVIOR, LEARNS, WORLD_MODEL, init, scale_vectors
 from dreamer_jax.config import Train
 from dreamer_jax.types import Step
+from dreamer_jax.world_model import moments, rssm
 
 KEY = jax.random.key(3)
 # Scales of the losses as published; reconstruction counts for each observation.

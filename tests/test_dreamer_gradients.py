@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tiny
 
-from dreamer_jax import actor_critic
-from dreamer_jax.agents import dreamer as agent
-from dreamer_jax.agents.batches import prepare
-from dreamer_jax.dists import TwoHot
+from dreamer_jax.agents.dreamer import agent
+from dreamer_jax.agents.dreamer.batches import prepare
+from dreamer_jax.behavior import actor_critic
 from dreamer_jax.math import symexp_bins
+from dreamer_jax.nn.dists import TwoHot
 from dreamer_jax.types import ReturnRange, Rollout
 
 KEY = jax.random.key(3)

@@ -15,11 +15,11 @@ from command import SMALL, call, lines
 from test_loop import timeless
 from witness import ENVS, Witness, compiled, run_to_the_end
 
-from dreamer_jax import checkpoint
 from dreamer_jax.faults import Fault
-from dreamer_jax.logger import Logger
+from dreamer_jax.loops.train import stop_signals, train
 from dreamer_jax.main import interruptible
-from dreamer_jax.train import stop_signals, train
+from dreamer_jax.outputs.logger import Logger
+from dreamer_jax.run import checkpoint
 from envs.counting import Counting
 
 RECORD = ("metrics", "episodes", "milestones")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from envs.copies import CopyFailed, Outcome
+from envs.codecs import Actions, Observations
 from envs.seeding import episode_seed
-from envs.spaces import Actions, Observations
-from envs.threads import ThreadCopy
 from envs.timestep import Timestep
-from envs.vector import PATIENCE, EnvironmentFailed, Vector
+from envs.vector.copy_protocol import CopyFailed, Outcome
+from envs.vector.threads import ThreadCopy
+from envs.vector.vector import PATIENCE, EnvironmentFailed, Vector
 
 SEED = 5
 NONE = np.zeros((2, 1), np.int32)

@@ -13,9 +13,9 @@ import pytest
 from extras import MARIO
 
 import envs
-from envs import mario, mario_memory, mario_rom, nes
-from envs.copies import Outcome
-from envs.mario import EVENTS, Game, Options, Rewards
+from envs.mario import environment, memory, nes, rom
+from envs.mario.environment import EVENTS, Game, Options, Rewards
+from envs.vector.copy_protocol import Outcome
 
 pytestmark = MARIO
 
@@ -46,7 +46,7 @@ def begin() -> Iterator:
 
     def start(stage: tuple[int, int] = (1, 1), whole: bool = False, **changes) -> Game:
         options = Options(**{"noops": 0, "actions": "complex", **changes})
-        console, *_ = nes.switch_on(mario_rom.cartridge(""), 1)
+        console, *_ = nes.switch_on(rom.cartridge(""), 1)
         made.append(Game(console, stage, whole, options))
         made[-1].start(0)
         return made[-1]
@@ -107,8 +107,8 @@ def test_falling_is_death_but_not_from_the_clouds(begin):
     for clouds in (0, 1):
         game = begin()
         ram = game._emulator.ram
-        ram[mario_memory.CLOUDS] = clouds
-        ram[mario_memory.SCREEN] = 2
+        ram[memory.CLOUDS] = clouds
+        ram[memory.SCREEN] = 2
         assert game.read().dead == (not clouds)
         lives, area = game.read().lives, game.read().area
         for _ in range(250):
@@ -161,7 +161,7 @@ def test_buttons(begin):
     for action, letter in enumerate(LETTERS):
         game.start(0)
         play(game, [1] * 6 + [action] * 4)
-        reached[letter] = (game.read().x, game._emulator.ram[mario_memory.ROW])
+        reached[letter] = (game.read().x, game._emulator.ram[memory.ROW])
     x, ground = reached["."]
     assert {letter for letter, (_, y) in reached.items() if y < ground} == set("jJAkL")
     assert (
@@ -176,8 +176,8 @@ def test_buttons(begin):
 
 @pytest.mark.parametrize(("name", "count"), [("right_only", 5), ("simple", 7), ("complex", 12)])
 def test_action_sets(name, count):
-    assert len(mario.ACTIONS[name]) == len(set(mario.ACTIONS[name])) == count
-    assert mario.ACTIONS[name] == mario.ACTIONS["complex"][:count]
+    assert len(environment.ACTIONS[name]) == len(set(environment.ACTIONS[name])) == count
+    assert environment.ACTIONS[name] == environment.ACTIONS["complex"][:count]
 
 
 def test_the_image_is_what_the_player_sees(begin):
@@ -234,7 +234,7 @@ def test_the_whole_game_goes_on_after_the_flag(begin):
 def test_the_whole_game_is_won_with_its_last_axe(begin):
     for stage, won in (((1, 4), False), ((8, 4), True)):
         game = begin(stage, whole=True)
-        game._emulator.ram[mario_memory.MODE] = mario_memory.WON
+        game._emulator.ram[memory.MODE] = memory.WON
         outcome = game.step(0)
         assert outcome.events["event/flag"] == 1
         assert outcome.terminated == (outcome.events["event/success"] == 1) == won

@@ -100,7 +100,7 @@ def loaded_after(code: str) -> list[str]:
 
 
 def test_no_environment_imports_jax():
-    modules = ", ".join(info.name for info in pkgutil.iter_modules(envs.__path__, "envs."))
+    modules = ", ".join(info.name for info in pkgutil.walk_packages(envs.__path__, "envs."))
     loaded = loaded_after(f"import {modules}")
     assert {"numpy", "gymnasium", "ale_py"} <= set(loaded)
     assert not {"jax", "flax", "dreamer_jax"} & set(loaded)

@@ -13,10 +13,10 @@ from gymnasium.spaces import MultiDiscrete
 from press_counter import FRAMES, build, cartridge, play, values
 from red_ram import box, member, party
 
-from envs.gameboy import BUTTONS, Gameboy
-from envs.pokemon import Game, Options, Rewards, action_names, make, vectorise
-from envs.red_text import decode
-from envs.red_view import shrink
+from envs.pokemon.environment import Game, Options, Rewards, action_names, make, vectorise
+from envs.pokemon.gameboy import BUTTONS, Gameboy
+from envs.pokemon.text import decode
+from envs.pokemon.view import shrink
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
 

@@ -16,7 +16,7 @@ import pytest
 import envs
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
-from envs.vector import EnvironmentFailed, Vector
+from envs.vector.vector import EnvironmentFailed, Vector
 
 NAME = "gym:fragile_module:Fragile-v0"
 ACT = {"action": np.zeros((3, 1), np.int32)}
@@ -217,7 +217,7 @@ def test_close_closes_the_environments_and_leaves_no_process(fragile, tmp_path):
 
 
 def test_close_does_not_wait_for_one_that_hangs(fragile, tmp_path, monkeypatch):
-    monkeypatch.setattr("envs.process.GRACE", 0.2)
+    monkeypatch.setattr("envs.vector.process.GRACE", 0.2)
     env = fragile()
     children = pids(env.reset())
     (tmp_path / f"{children[0]}-step").write_text("hang")

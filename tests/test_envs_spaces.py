@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from envs.codecs import Actions, Observations
 from envs.resize import resize
-from envs.spaces import Actions, Observations
 
 
 def one(space: spaces.Space, value) -> tuple[spaces.Space, np.ndarray, str]:

@@ -17,11 +17,12 @@ import pytest
 from command import ENVIRON, ROOT, SMALL, call, lines, start
 from witness import Witness, compiled, run_to_the_end
 
-from dreamer_jax import archive, checkpoint, resume, saved
 from dreamer_jax.faults import Diverged, Fault
-from dreamer_jax.run import Run
-from dreamer_jax.saver import kept
-from envs.vector import EnvironmentFailed
+from dreamer_jax.host import array_files
+from dreamer_jax.run import checkpoint, manifest, resume
+from dreamer_jax.run.background_save import kept
+from dreamer_jax.run.state import Run
+from envs.vector.vector import EnvironmentFailed
 
 SECONDS = 240
 
@@ -92,9 +93,9 @@ def arrays(logdir: Path) -> dict[str, np.ndarray]:
     step = checkpoint.steps(directory)[-1]
     found = {}
     for name, tree in checkpoint.read_arrays(directory, step).items():
-        found |= {f"{name}/{path}": np.asarray(x) for path, x in archive.named(tree).items()}
+        found |= {f"{name}/{path}": np.asarray(x) for path, x in array_files.named(tree).items()}
     for file in [*directory.glob(f"{step}/*.npz"), *(logdir / "replay").glob("*.npz")]:
-        found |= {f"{file.stem}/{path}": x for path, x in archive.read_all(file).items()}
+        found |= {f"{file.stem}/{path}": x for path, x in array_files.read_all(file).items()}
     assert len(found) > 50
     return found
 
@@ -209,7 +210,7 @@ def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
-    saved.lock(logdir).close()  # nobody holds it after the death of the first
+    manifest.lock(logdir).close()  # nobody holds it after the death of the first
 
 
 class Failing:

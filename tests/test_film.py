@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence
 
 import envs
 from dreamer_jax.main import EVAL_ENVS, FINAL
-from envs.film import MOST, SIDE, Film, newest
+from envs.play.film import MOST, SIDE, Film, newest
 
 GRAY = spaces.Box(0, 255, (64, 64, 1), np.uint8)
 STACK = spaces.Box(0, 255, (128, 128, 9), np.uint8)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, MultiDiscrete
 
-from envs.frontier import CAPACITY, RATE, Entry, Frontier, extended, practised, weights
-from envs.ways import Way, packed, schedule, unpacked, with_origins
+from envs.vector.frontier import CAPACITY, RATE, Entry, Frontier, extended, practised, weights
+from envs.vector.routes import Way, packed, schedule, unpacked, with_origins
 
 SPACES = {"action": MultiDiscrete([5]), "stick": Box(-1, 1, (2,), np.float32)}
 

@@ -8,7 +8,7 @@ import press_counter
 import pytest
 from press_counter import COUNTERS, FRAMES
 
-from envs.gameboy import BUTTONS, Gameboy
+from envs.pokemon.gameboy import BUTTONS, Gameboy
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
 

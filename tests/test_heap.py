@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, json, re
-from dreamer_jax import heap
+from dreamer_jax.host import host_memory
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import configs
 import envs
-from dreamer_jax import saved
 from dreamer_jax.config import SIZES, Config, resolve, to_dict
+from dreamer_jax.run import manifest
 
 ENV = "--env=counting"
 CONFIG = resolve(configs.load("debug", "counting", envs.default_options("counting")))
@@ -101,7 +101,7 @@ GOOD = {
     "mesh": "data=1",
     "config": to_dict(CONFIG),
     "logdir": "logdir",
-    "versions": saved.versions(),
+    "versions": manifest.versions(),
 }
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | text,

@@ -7,30 +7,47 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# A module of dreamer_jax imports only from rows above its own; siblings do not import each other.
-ROWS = [
-    {"types", "math", "config", "spaces", "convs", "heap", "faults", "board", "tally", "cache"},
+# The house, floor by floor. A room imports only from floors above its own in this list, and rooms
+# of one floor do not see each other. Inside a room, a module imports only from rows above its row.
+# Modules without a room stand on the ground floor or are `main`.
+FLOORS: list[dict[str, list[set[str]]]] = [
+    {"": [{"types", "math", "config", "spaces", "mesh", "faults"}]},
+    {"host": [{"array_files", "compile_cache", "host_memory"}]},
     {
-        *("dists", "nets", "optim", "moments", "replay", "mesh"),
-        *("archive", "logger", "progress", "saved"),
+        "nn": [{"convs", "dists", "optim"}, {"layers"}, {"heads"}],
+        "replay": [{"ring", "blocks"}],
+        "outputs": [{"tensorboard", "progress", "episode_scores"}, {"logger"}, {"journal"}],
     },
-    {"encoders", "decoders", "heads", "rssm", "checkpoint", "journal", "run"},
-    {"actor_critic", "programs", "saver"},
-    # From here to the agent, row by row: the parts of DreamerV3.
-    {"agents.networks"},
-    {"agents.acting", "agents.batches", "agents.transfer"},
-    {"agents.reports"},
-    {"agents.dreamer"},
-    {"resume", "preflight", "evaluate"},
-    {"train"},
-    {"options"},
-    {"recorded"},
-    {"main"},
+    {
+        "world_model": [{"rssm", "encoders", "decoders", "moments"}],
+        "behavior": [{"actor_critic"}],
+    },
+    {
+        "agents": [set()],
+        "agents.dreamer": [
+            {"networks"},
+            {"acting", "batches", "transfer"},
+            {"reports"},
+            {"agent"},
+        ],
+        "run": [
+            {"checkpoint", "manifest", "programs"},
+            {"state", "background_save"},
+            {"resume", "preflight"},
+        ],
+    },
+    {"loops": [{"train", "evaluate"}]},
+    {"commands": [{"options"}, {"training_recordings"}]},
+    {"": [{"main"}]},
 ]
-ROW = {name: row for row, names in enumerate(ROWS) for name in names}
-MAIN = len(ROWS) - 1
-OUTSIDE = {"options", "recorded", "main"}  # the only ones that know environments and presets
-
+# Module -> (floor, room, row).
+PLACE = {
+    f"{room}.{name}".lstrip("."): (floor, room, row)
+    for floor, rooms in enumerate(FLOORS)
+    for room, column in rooms.items()
+    for row, names in enumerate(column)
+    for name in names
+}
 DRAWERS = {"utils", "util", "common", "helpers", "misc", "base", "tools"}
 DEVICE = {"jax", "jaxlib", "flax", "optax", "orbax", "dreamer_jax"}
 FORBIDDEN = ["# type: " + "ignore", "pyright: " + "ignore", "pick" + "le", "ev" + "al("]
@@ -76,7 +93,7 @@ def within(source: str) -> set[str]:
         parts = name.split(".")
         if parts[0] == "dreamer_jax" and parts[1:] != ["__version__"]:
             known = [".".join(parts[1:end]) for end in range(len(parts), 1, -1)]
-            found.add(next((k for k in known if k in ROW), ".".join(parts[1:])))
+            found.add(next((k for k in known if k in PLACE), ".".join(parts[1:])))
     return found
 
 
@@ -95,22 +112,42 @@ def functions(source: str) -> dict[str, int]:
     return lengths
 
 
+def is_above(other: str, name: str) -> bool:
+    """Whether module `name` may import module `other`."""
+    if other not in PLACE:
+        return False
+    (floor, room, row), (its_floor, its_room, its_row) = PLACE[name], PLACE[other]
+    return its_floor < floor or (its_floor == floor and its_room == room and its_row < row)
+
+
 @pytest.mark.parametrize("path", PACKAGE, ids=label)
-def test_every_module_has_a_row(path: Path) -> None:
-    assert module_name(path) in ROW, "place the new module in ROWS, in the README's diagram as well"
+def test_every_module_has_a_place(path: Path) -> None:
+    assert module_name(path) in PLACE, "place the new module in FLOORS"
+
+
+def test_every_place_has_a_module() -> None:
+    assert PLACE.keys() == {module_name(path) for path in PACKAGE}
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=label)
 def test_imports_point_upwards(path: Path) -> None:
     name = module_name(path)
-    wrong = {m for m in within(path.read_text()) if ROW.get(m, MAIN) >= ROW[name]}
-    assert not wrong, f"{name} in row {ROW[name]} imports {sorted(wrong)}"
+    wrong = {m for m in within(path.read_text()) if not is_above(m, name)}
+    assert not wrong, f"{name} at {PLACE[name]} imports {sorted(wrong)}"
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=label)
-def test_only_the_last_rows_know_environments_and_presets(path: Path) -> None:
-    if module_name(path) not in OUTSIDE:
+def test_only_commands_know_environments_and_presets(path: Path) -> None:
+    name = module_name(path)
+    if PLACE[name][1] != "commands" and name != "main":
         assert not top_levels(path.read_text()) & {"envs", "configs"}
+
+
+@pytest.mark.parametrize("path", files("dreamer_jax", "envs"), ids=label)
+def test_every_room_says_what_belongs_in_it(path: Path) -> None:
+    if path.name == "__init__.py" and path.parent not in (ROOT / "dreamer_jax", ROOT / "envs"):
+        text = ast.get_docstring(ast.parse(path.read_text())) or ""
+        assert text and "\n" not in text
 
 
 @pytest.mark.parametrize("path", files("envs"), ids=label)
@@ -147,10 +184,10 @@ def test_functions_are_short(path: Path) -> None:
 def test_the_readers_above_see_what_they_should() -> None:
     source = (
         "import envs.gym\nfrom dreamer_jax import math, types\nfrom . import near\n"
-        "def f():\n    '''Two\n    lines.'''\n    from dreamer_jax.agents.dreamer import make\n"
+        "def f():\n    '''Two\n    lines.'''\n    from dreamer_jax.loops.train import make\n"
         "    from dreamer_jax.unknown import x\n    return make\n"
     )
-    assert within(source) == {"math", "types", "agents.dreamer", "unknown.x"}
+    assert within(source) == {"math", "types", "loops.train", "unknown.x"}
     assert {"..near", ".near"} & imports(source)
     assert top_levels(source) >= {"envs", "dreamer_jax"}
     assert functions(source) == {"f:4": 4}

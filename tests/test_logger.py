@@ -13,8 +13,8 @@ from PIL import Image
 from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import RecordWriter
 
-from dreamer_jax.journal import picture
-from dreamer_jax.logger import Logger
+from dreamer_jax.outputs.journal import picture
+from dreamer_jax.outputs.logger import Logger
 
 Event: Any = GetMessageClass(event_pb2.DESCRIPTOR.message_types_by_name["Event"])
 

@@ -26,9 +26,9 @@ from witness import (
     run_to_the_end,
 )
 
-from dreamer_jax import checkpoint, resume
 from dreamer_jax.config import Config, Replay, Train
-from dreamer_jax.train import crossed, prefill, updates_owed
+from dreamer_jax.loops.train import crossed, prefill, updates_owed
+from dreamer_jax.run import checkpoint, resume
 from dreamer_jax.types import ReplayState
 
 

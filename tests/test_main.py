@@ -11,10 +11,11 @@ from command import ROOT, SMALL, Result, call, start
 
 import configs
 import envs
-from dreamer_jax import options, saved
+from dreamer_jax.commands import options
+from dreamer_jax.commands.options import FLAGS
 from dreamer_jax.config import resolve, to_dict
 from dreamer_jax.main import stored
-from dreamer_jax.options import FLAGS
+from dreamer_jax.run import manifest
 
 COUNTING = "--env=counting"
 
@@ -116,7 +117,7 @@ def run(tmp_path: Path) -> Path:
     logdir = tmp_path / "run"
     config = resolve(configs.load("debug", "counting", envs.default_options("counting")))
     begun = {"env": "counting", "preset": "debug", "seed": 3, "mesh": "data=1"}
-    saved.write(logdir, {**begun, "config": to_dict(config)})
+    manifest.write(logdir, {**begun, "config": to_dict(config)})
     return logdir
 
 

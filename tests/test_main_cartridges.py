@@ -9,7 +9,8 @@ from command import call
 from extras import MARIO, POKEMON
 from test_main import complaint
 
-from envs import mario_rom, red_cartridge
+from envs.mario import rom
+from envs.pokemon import red_cartridge
 
 MARIO_GAME, RED, DEMO = "--env=mario_1_1", "--env=pokemon_red", "--env=gameboy_demo"
 INSTALL_MARIO, INSTALL_POKEMON = (f'pip install -e ".[{name}]"' for name in ("mario", "pokemon"))
@@ -46,7 +47,7 @@ def test_a_missing_extra(packages, env, part, tmp_path, monkeypatch):
 @MARIO
 def test_a_cartridge_does_not_replace_the_emulator(tmp_path, monkeypatch):
     rom = tmp_path / "game.nes"
-    rom.write_bytes(mario_rom.cartridge(""))
+    rom.write_bytes(rom.cartridge(""))
     monkeypatch.setitem(sys.modules, "nes_py", None)
     assert INSTALL_MARIO in refused(tmp_path, MARIO_GAME, f"--set=env.rom={rom}")
 
@@ -60,7 +61,7 @@ def test_no_cartridge(tmp_path):
     ("env", "data", "part"),
     [
         (MARIO_GAME, b"", "neither an iNES file nor a known copy"),
-        (MARIO_GAME, mario_rom.HEADER + bytes(20_000), "truncated: it has 20016 of 40976 bytes"),
+        (MARIO_GAME, rom.HEADER + bytes(20_000), "truncated: it has 20016 of 40976 bytes"),
         (MARIO_GAME, b"NES\x1a\x08\x10" + bytes(99_999), "another game: it has 8 banks"),
         (RED, b"", "has 0 bytes"),
         (RED, bytes(1 << 19), "that has 1048576 bytes, this has 524288 bytes"),

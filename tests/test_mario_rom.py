@@ -8,10 +8,10 @@ import pytest
 from extras import MARIO
 
 import envs
-from envs import mario_rom
+from envs.mario import rom
 
-BODY = mario_rom.SIZE
-HEADER = mario_rom.HEADER
+BODY = rom.SIZE
+HEADER = rom.HEADER
 
 
 def refusal(rom: Path | str) -> str:
@@ -75,20 +75,20 @@ def test_a_damaged_package_is_noticed(tmp_path, monkeypatch):
 
 @MARIO
 def test_the_game_is_known_with_any_header_and_without(tmp_path):
-    game = mario_rom.cartridge("")
+    game = rom.cartridge("")
     assert len(game) == len(HEADER) + BODY and game.startswith(HEADER)
     body = game[len(HEADER) :]
     # Some tools wrote their name over the mapper's number.
     for data in (body, HEADER[:7] + b"DiskDude!" + body, game + b"more"):
         path = tmp_path / "gàme.nes"
         path.write_bytes(data)
-        assert mario_rom.cartridge(str(path)) == game
+        assert rom.cartridge(str(path)) == game
 
 
 @MARIO
 def test_a_program_that_is_not_the_game_is_noticed(tmp_path):
-    program = bytearray(b"\x4c\x00\x80".ljust(mario_rom.PROGRAM, b"\0"))  # jumps to itself
+    program = bytearray(b"\x4c\x00\x80".ljust(rom.PROGRAM, b"\0"))  # jumps to itself
     program[-6:] = b"\x00\x80" * 3
     path = tmp_path / "game.nes"
-    path.write_bytes(HEADER + bytes(program) + bytes(mario_rom.PICTURES))
+    path.write_bytes(HEADER + bytes(program) + bytes(rom.PICTURES))
     assert "does not start like Super Mario Bros." in refusal(path)

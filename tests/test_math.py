@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax import moments
 from dreamer_jax.math import lambda_returns, merge_moments, symexp, symexp_bins, symlog, two_hot
+from dreamer_jax.world_model import moments
 
 BINS = np.asarray(symexp_bins(255))
 

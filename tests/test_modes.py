@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from command import SMALL, call, hastily, lines
 
-from dreamer_jax.agents.networks import BEHAVIOR, WORLD_MODEL
+from dreamer_jax.agents.dreamer.networks import BEHAVIOR, WORLD_MODEL
 from dreamer_jax.main import restored, stored
-from dreamer_jax.programs import INIT, derive
+from dreamer_jax.run.programs import INIT, derive
 from dreamer_jax.types import AgentState
 
 # Vectors are standardised: their running statistics must not move either.

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax.convs import conv5x5_max_pool, upsample_conv5x5
-from dreamer_jax.nets import (
+from dreamer_jax.nn.convs import conv5x5_max_pool, upsample_conv5x5
+from dreamer_jax.nn.layers import (
     BLOCK,
     MLP,
     BlockLinear,

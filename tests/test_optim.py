@@ -7,8 +7,8 @@ import numpy as np
 import optax
 import pytest
 
-from dreamer_jax import optim
 from dreamer_jax.config import Optimizer
+from dreamer_jax.nn import optim
 
 Tree = dict[str, np.ndarray]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces as gym
 
-from dreamer_jax.agents import dreamer
+from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.config import SIZES, Config, Model, resolve
 
 # Slow critic not counted.          64x64x3, 6 actions   96x96x1, 18 actions

@@ -12,10 +12,10 @@ import pytest
 from extras import PLAY
 
 import envs
-from envs.controls import Command, Controls
-from envs.play import episodes, main, summary
+from envs.play.controls import Command, Controls
+from envs.play.program import episodes, main, summary
 from envs.timestep import Timestep
-from envs.vector import EnvironmentFailed
+from envs.vector.vector import EnvironmentFailed
 
 
 def call(capsys: pytest.CaptureFixture[str], *flags: str) -> tuple[int, str, str]:
@@ -133,7 +133,7 @@ def pygame(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 def window(name: str, env: Any, rate: float = 1000.0) -> Any:
-    from envs.window import Window
+    from envs.play.window import Window
 
     return Window(name, Controls(env.act_space, envs.action_names(name, None)), rate)
 

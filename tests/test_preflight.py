@@ -12,9 +12,10 @@ import psutil
 import pytest
 from witness import CAPACITY, ENVS, Witness
 
-from dreamer_jax import mesh, preflight, run
-from dreamer_jax.preflight import Sizes
-from dreamer_jax.run import Run
+from dreamer_jax import mesh
+from dreamer_jax.run import preflight, state
+from dreamer_jax.run.preflight import Sizes
+from dreamer_jax.run.state import Run
 
 
 class Free(NamedTuple):
@@ -36,9 +37,9 @@ SIZES = Sizes(step=100, latent=7, state=1000, temporary=500)
 
 def test_what_is_needed_is_what_is_allocated(tmp_path: Path) -> None:
     made = with_replay(tmp_path, capacity=ENVS * CAPACITY)
-    step, latent = run.remembered(made)
+    step, latent = state.remembered(made)
     sizes = Sizes(preflight.size(step), preflight.size(latent), 1000, 500)
-    held = jax.eval_shape(run.ring(made))
+    held = jax.eval_shape(state.ring(made))
     ring = preflight.size((held.steps, held.latents))
     for devices in (1, 2):
         need = preflight.needed_on_device(made.config, sizes, devices, ENVS * CAPACITY)
@@ -89,7 +90,7 @@ def test_the_update_is_compiled_and_measured(tmp_path: Path) -> None:
     made = with_replay(tmp_path)
     compiled = preflight.preflight(made, preflight.measure(made))
     analysis = compiled.learn.memory_analysis()
-    held = jax.eval_shape(run.ring(made))
+    held = jax.eval_shape(state.ring(made))
     assert analysis.argument_size_in_bytes >= preflight.size(held)
 
 

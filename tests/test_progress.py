@@ -7,8 +7,8 @@ import termios
 
 import pytest
 
-from dreamer_jax import progress
-from dreamer_jax.progress import Progress, describe
+from dreamer_jax.outputs import progress
+from dreamer_jax.outputs.progress import Progress, describe
 
 
 class Clock:

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import tiny
 
-from dreamer_jax import mesh, programs, replay, rssm
+from dreamer_jax import mesh
 from dreamer_jax.config import Config, Replay, resolve
+from dreamer_jax.replay import ring as replay
+from dreamer_jax.run import programs
 from dreamer_jax.types import Recordings, ReplayState, Step, Window
+from dreamer_jax.world_model import rssm
 
 N, ROWS, FILLED, WINDOW = 9, 2, 12, 5
 MARK = 1000  # rewards from here on are of recorded steps

@@ -16,12 +16,14 @@ from witness import Witness, compiled
 
 import configs
 import envs
-from dreamer_jax import checkpoint, preflight, recorded, saved
-from dreamer_jax.options import Setup
-from dreamer_jax.run import Run
-from dreamer_jax.train import train
+from dreamer_jax.commands import training_recordings
+from dreamer_jax.commands.options import Setup
+from dreamer_jax.loops.train import train
+from dreamer_jax.run import checkpoint, manifest, preflight
+from dreamer_jax.run.state import Run
 from dreamer_jax.types import Window
-from envs import play, recordings
+from envs.play import program as play
+from envs.play import recordings
 
 LENGTH = 5  # of an episode, as in SMALL
 
@@ -41,7 +43,7 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def seeded(folder: Path, logdir: Path, *flags: str) -> Result:
-    first = () if saved.exists(logdir) else SMALL
+    first = () if manifest.exists(logdir) else SMALL
     return call(*first, f"--set=replay.seed_from={folder}", f"--logdir={logdir}", *flags)
 
 
@@ -61,7 +63,7 @@ def trained(tape: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
 
 def test_a_run_says_what_it_was_begun_with(trained: tuple[Path, Path]) -> None:
     own, logdir = trained
-    run = saved.read(logdir)
+    run = manifest.read(logdir)
     assert run["recording"] == recordings.find(own).digest
     assert run["config"]["replay"]["seed_from"] == str(own)
     assert checkpoint.steps(logdir / "checkpoints") == [60]
@@ -140,7 +142,7 @@ def test_other_options_are_named(tmp_path: Path) -> None:
 
     def now(name: str, steps: int) -> list[str]:
         changed = replace(config, env=replace(config.env, max_steps=steps))
-        return recorded.differences(tape, Setup(name, "", 0, changed, "", tmp_path))
+        return training_recordings.differences(tape, Setup(name, "", 0, changed, "", tmp_path))
 
     assert now("cartpole", 9) == []
     assert now("cartpole", 500) == ["env.max_steps=9, now 500"]
@@ -201,9 +203,9 @@ def judged(logdir: Path, tape: Path, steps: int = 200) -> tuple[Run, Any]:
     config = replace(run.config.replay, seed_from=str(tape), seed_share=RECORDED / 4)
     run = replace(run, config=replace(run.config, replay=config))
     found = recordings.find(tape)
-    run = recorded.announce(run, found)
+    run = training_recordings.announce(run, found)
     programs = compiled(run)
-    return recorded.load(run, found), programs
+    return training_recordings.load(run, found), programs
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import envs
-from envs import recorded_steps, recordings
 from envs.counting import Counting
-from envs.play import main
+from envs.play import recorded_steps, recordings
+from envs.play.program import main
 
 LENGTH = 4
 SCRIPT = "1 x 6\n2 x 1\nreset\n2\n"  # an episode of 4 actions, one of 3 broken off, one of 1

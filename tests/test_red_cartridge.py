@@ -10,9 +10,9 @@ from contract import random_actions
 from press_counter import cartridge, play, values
 
 import envs
-from envs import red_cartridge
-from envs.pokemon import Options, Rewards, with_goal
-from envs.red_text import decode, dialogue
+from envs.pokemon import red_cartridge
+from envs.pokemon.environment import Options, Rewards, with_goal
+from envs.pokemon.text import decode, dialogue
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
 

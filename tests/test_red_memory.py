@@ -17,8 +17,8 @@ from red_ram import (
     written,
 )
 
-from envs.red_memory import RANGES, Battle, Fighter, Member, read
-from envs.red_text import decode, dialogue, visible
+from envs.pokemon.memory import RANGES, Battle, Fighter, Member, read
+from envs.pokemon.text import decode, dialogue, visible
 
 
 @pytest.mark.parametrize(

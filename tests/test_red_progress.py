@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from red_ram import BULBASAUR, CHARMANDER, PIDGEY, at, flags, member, party, reading
 
-from envs.red_memory import Reading
-from envs.red_progress import EVENTS, Progress, World, event_keys
+from envs.pokemon.memory import Reading
+from envs.pokemon.progress import EVENTS, Progress, World, event_keys
 
 TICKET, STARTER, BROCK = 104, 34, 119
 WORLD = World(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamer_jax import replay
+from dreamer_jax.replay import ring as replay
 from dreamer_jax.types import ReplayState
 
 STEP = {

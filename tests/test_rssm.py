@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamer_jax import rssm
-from dreamer_jax.rssm import RSSM
 from dreamer_jax.types import Latent
+from dreamer_jax.world_model import rssm
+from dreamer_jax.world_model.rssm import RSSM
 
 STEPS, BATCH, WIDTH, TOKENS = 4, 3, 5, 7
 MODEL = RSSM(

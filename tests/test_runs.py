@@ -13,10 +13,11 @@ import pytest
 from command import SMALL, Result, call, lines, start
 from witness import Witness, policy
 
-from dreamer_jax import checkpoint, evaluate, saved
 from dreamer_jax.config import Config
+from dreamer_jax.loops import evaluate
+from dreamer_jax.loops.train import updates_owed
 from dreamer_jax.main import restored, show, stored
-from dreamer_jax.train import updates_owed
+from dreamer_jax.run import checkpoint, manifest
 from envs.counting import Counting
 from envs.timestep import Timestep
 from experiments import random_agent
@@ -39,7 +40,7 @@ def config_of(logdir: Path) -> Config:
 def test_a_run_leaves_its_record(trained: tuple[Path, Result]):
     logdir, result = trained
     assert result.code == 0
-    run = saved.read(logdir)
+    run = manifest.read(logdir)
     assert (run["env"], run["preset"], run["seed"]) == ("counting", "debug", 3)
     assert {"dreamer_jax", "python", "jax", "flax"} <= set(run["versions"])
     assert config_of(logdir).env.length == 5
@@ -107,8 +108,8 @@ def test_evaluation_changes_nothing(trained: tuple[Path, Result]):
 def test_other_versions_are_named(trained: tuple[Path, Result], tmp_path: Path):
     logdir = tmp_path / "run"
     shutil.copytree(trained[0], logdir)
-    run = saved.read(logdir)
-    (logdir / saved.NAME).write_text(
+    run = manifest.read(logdir)
+    (logdir / manifest.NAME).write_text(
         json.dumps({**run, "versions": {**run["versions"], "jax": "0.1"}})
     )
     result = call(f"--logdir={logdir}", "--mode=eval", "--episodes=1")

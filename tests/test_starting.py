@@ -9,8 +9,9 @@ import pytest
 from command import SMALL, call
 from test_trust import begun
 
-from dreamer_jax import checkpoint, main, saved
-from dreamer_jax.preflight import measure
+from dreamer_jax import main
+from dreamer_jax.run import checkpoint, manifest
+from dreamer_jax.run.preflight import measure
 
 
 @pytest.mark.parametrize("what", ["began another run", "saved a checkpoint"])
@@ -31,8 +32,8 @@ def test_what_was_decided_holds_until_the_logdir_is_locked(
     result = call(*SMALL, f"--logdir={logdir}", "--seed=7")
     assert result.code == 2 and result.err.count("\n") == 1
     assert f"another process has just changed {logdir}" in result.err
-    assert not saved.exists(logdir) or saved.read(logdir)["seed"] == 0
-    saved.lock(logdir).close()  # it is free again
+    assert not manifest.exists(logdir) or manifest.read(logdir)["seed"] == 0
+    manifest.lock(logdir).close()  # it is free again
 
 
 def test_nothing_is_left_to_do_where_the_end_can_be_read(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_nothing_is_left_to_do_where_the_end_can_be_read(tmp_path: Path) -> None
     assert (checkpoints / "60.damaged").is_dir()
 
 
-@pytest.mark.parametrize("name", saved.RECORD)
+@pytest.mark.parametrize("name", manifest.RECORD)
 def test_nothing_of_an_unknown_run_is_touched(tmp_path: Path, name: str) -> None:
     """Other programs write files of the same names, and a config can be lost."""
     (tmp_path / name / "5").mkdir(parents=True)

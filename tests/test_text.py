@@ -9,9 +9,9 @@ import optax
 import pytest
 from by_hand import linear, logits, norm, norm_act, silu, softmax, variables
 
-from dreamer_jax.decoders import Symbols, TextDecoder, cross_entropy
-from dreamer_jax.encoders import TextEncoder, look_up
-from dreamer_jax.nets import TextSize
+from dreamer_jax.nn.layers import TextSize
+from dreamer_jax.world_model.decoders import Symbols, TextDecoder, cross_entropy
+from dreamer_jax.world_model.encoders import TextEncoder, look_up
 
 F32 = jnp.dtype("float32")
 TEXT = TextSize(width=8, layers=2, heads=2, patch=4)
@@ -72,7 +72,7 @@ def test_text_decoder_against_numpy() -> None:
 @pytest.mark.parametrize("step_by_step", [True, False])
 def test_loss_of_symbols_is_that_of_their_logits(step_by_step: bool, monkeypatch: Any) -> None:
     """Value and gradients."""
-    monkeypatch.setattr("dreamer_jax.decoders.on_one_cpu", lambda: step_by_step)
+    monkeypatch.setattr("dreamer_jax.world_model.decoders.on_one_cpu", lambda: step_by_step)
     random = np.random.default_rng(8)
     symbols = Symbols(
         features=jnp.asarray(random.normal(size=(3, 2, 4, 5)), jnp.float32),

@@ -22,10 +22,10 @@ from witness import ENVS, Witness
 
 import configs
 import envs
-from dreamer_jax import checkpoint, resume, saved
 from dreamer_jax.config import resolve, to_dict
 from dreamer_jax.faults import Damaged, Fault
-from envs import play
+from dreamer_jax.run import checkpoint, manifest, resume
+from envs.play import program as play
 
 
 def begun(logdir: Path, env: str) -> Path:
@@ -33,7 +33,7 @@ def begun(logdir: Path, env: str) -> Path:
     preset = configs.default(env, envs.family(env))
     config = configs.load(preset, envs.family(env), envs.default_options(env))
     told = {"env": env, "preset": preset, "seed": 0, "mesh": "data=1"}
-    saved.write(logdir, {**told, "config": to_dict(resolve(config)), "logdir": "somewhere"})
+    manifest.write(logdir, {**told, "config": to_dict(resolve(config)), "logdir": "somewhere"})
     return logdir
 
 

@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces as gym
 
-from dreamer_jax import optim, rssm, spaces
-from dreamer_jax.agents import dreamer as agent
-from dreamer_jax.agents.networks import Dreamer, init, networks
+from dreamer_jax import spaces
+from dreamer_jax.agents.dreamer import agent
+from dreamer_jax.agents.dreamer.networks import Dreamer, init, networks
 from dreamer_jax.config import Config, Model, Optimizer, resolve
+from dreamer_jax.nn import optim
 from dreamer_jax.types import AgentState, Latent, Step, Window
+from dreamer_jax.world_model import rssm
 
 Space = dict[str, gymnasium.Space]
 

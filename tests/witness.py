@@ -10,10 +10,10 @@ import numpy as np
 
 from dreamer_jax import mesh
 from dreamer_jax.config import Config, Replay, Train
-from dreamer_jax.preflight import measure, preflight
-from dreamer_jax.programs import Programs
-from dreamer_jax.run import Run
-from dreamer_jax.train import train
+from dreamer_jax.loops.train import train
+from dreamer_jax.run.preflight import measure, preflight
+from dreamer_jax.run.programs import Programs
+from dreamer_jax.run.state import Run
 from dreamer_jax.types import (
     Actor,
     Agent,

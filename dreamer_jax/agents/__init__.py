@@ -1,1 +1,1 @@
-"""Agents: each a NamedTuple of pure functions."""
+"""Agents: each a struct of pure functions."""

@@ -1,0 +1,1 @@
+"""DreamerV3: its networks, losses, acting and reports."""

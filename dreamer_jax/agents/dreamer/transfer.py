@@ -1,0 +1,39 @@
+"""The world model of one run for another one."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dreamer_jax.agents.dreamer.networks import WORLD_MODEL
+from dreamer_jax.types import Agent, AgentState
+
+
+def inherit(agent: Agent, other: AgentState, source: Any) -> Callable[[AgentState], AgentState]:
+    """What gives fresh parameters of `agent` the world model of `other`, the run in `source`.
+
+    Raises ValueError if the two have not the same shapes.
+    """
+    fresh = jax.eval_shape(agent.init, jax.random.key(0))
+    ours, theirs = (jax.tree.map(jnp.shape, world_model(state)) for state in (fresh, other))
+    for name in theirs:
+        if ours[name] != theirs[name]:
+            text = f"the part {name!r} of the run in {source} has another shape than this run's"
+            raise ValueError(f"{text}: it needs the same size and the same kind of environment")
+    return partial(with_world_model, world_model(other))
+
+
+def world_model(state: AgentState) -> dict[str, Any]:
+    """The parameters of the world model, and the scale of observations that it was trained with."""
+    return {**{name: state.params[name] for name in WORLD_MODEL}, "moments": state.moments}
+
+
+def with_world_model(given: dict[str, Any], state: AgentState) -> AgentState:
+    """The state with a given `world_model`, on the devices where the state is."""
+    given = jax.tree.map(
+        lambda x, like: jax.device_put(x, like.sharding), given, world_model(state)
+    )
+    moments = given.pop("moments")
+    return state.replace(params={**state.params, **given}, moments=moments)

@@ -1,0 +1,1 @@
+"""Learning to act from rollouts, whatever has produced them."""

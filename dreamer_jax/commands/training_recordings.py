@@ -1,0 +1,104 @@
+"""From a recording of play to what a run can draw from."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import envs
+from dreamer_jax import mesh
+from dreamer_jax.commands.options import Setup
+from dreamer_jax.run import checkpoint, manifest, programs
+from dreamer_jax.run.state import Run, remembered
+from dreamer_jax.types import Recordings, Step
+from envs.play import recorded_steps, recordings
+from envs.play.program import options_then
+from envs.play.recordings import Recording
+from envs.settings import flat
+
+NOTE = "recording"  # where config.json has the SHA-256 of the recording's index
+LONGEST = 60  # characters of an option's value in a warning
+
+
+def find(setup: Setup) -> Recording | None:
+    """The recording that a run draws from, as its index has it; None where there is none.
+
+    ValueError in one line where it cannot be used, or where it is not what the run began with.
+    """
+    config = setup.config.replay
+    tape = recordings.find(Path(config.seed_from)) if config.seed_from else None
+    if manifest.exists(setup.logdir):
+        before, now = manifest.read(setup.logdir).get(NOTE, ""), tape.digest if tape else ""
+        if before != now:
+            text = f"replay.seed_from={config.seed_from} is not the recording, or none, that"
+            raise ValueError(f"{text} {setup.logdir} was begun with")
+    if tape is None:
+        return None
+    if envs.family(tape.env) != envs.family(setup.env):
+        raise ValueError(f"{tape.folder} was recorded in {tape.env}, not in {setup.env}")
+    theirs = envs.action_names(tape.env, options_then(tape))
+    ours = envs.action_names(setup.env, setup.config.env)
+    other = differences(tape, setup)
+    if theirs != ours:
+        text = f"with the actions {', '.join(theirs)}; the environment has {', '.join(ours)}"
+        raise ValueError(f"{tape.folder} was recorded {text} ({'; '.join(other)})")
+    if other:
+        text = f"{'; '.join(other)}: rewards and ends stay as they were recorded"
+        print(f"warning: {tape.folder} was recorded with {text}", file=sys.stderr)
+    return tape
+
+
+def noted(tape: Recording | None) -> dict[str, str]:
+    """What config.json keeps of a recording."""
+    return {NOTE: tape.digest} if tape else {}
+
+
+def differences(tape: Recording, setup: Setup) -> list[str]:
+    """What was another one when a recording was made: game and options, as `env.x=1, now 2`."""
+    theirs, ours = ({"env": of.env} for of in (tape, setup))
+    theirs, ours = theirs | tape.options, ours | flat(setup.config.env)
+    return [
+        f"{name}={repr(theirs.get(name))[:LONGEST]}, now {value!r}"
+        for name, value in ours.items()
+        if theirs.get(name) != value
+    ]
+
+
+def announce(run: Run, tape: Recording | None) -> Run:
+    """The run, with the shapes of the recording in the place of its arrays."""
+    if tape is None:
+        return run
+    config = run.config.replay
+    mesh.divides(run.mesh, f"replay.seed_share={config.seed_share} of the batch", config.recorded)
+    recordings.require_fits(tape, run.env)
+    step, _ = remembered(run)
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((tape.steps, *x.shape), x.dtype), Recordings(step)
+    )
+    where = programs.recordings_sharding(run.mesh, config)
+    return dataclasses.replace(run, recordings=checkpoint.placed(shapes, where))
+
+
+def load(run: Run, tape: Recording | None) -> Run:
+    """The run, with the arrays in the place of their shapes. ValueError if a file is no good."""
+    if tape is None:
+        return run
+    found: dict[str, Any] = dict(recorded_steps.read(tape, run.env))
+
+    def under(prefix: str) -> dict[str, Any]:
+        return {k.removeprefix(prefix): x for k, x in found.items() if k.startswith(prefix)}
+
+    steps = Step(
+        obs=under("obs/"),
+        action=under("action/"),
+        events={name: found[name] for name in run.env.event_keys},
+        **{name: found[name] for name in ("reward", *recordings.FLAGS)},
+    )
+    arrays = jax.tree.map(
+        lambda x, like: jax.device_put(x.astype(like.dtype, copy=False), like.sharding),
+        Recordings(steps),
+        run.recordings,
+    )
+    return dataclasses.replace(run, recordings=arrays)

@@ -1,0 +1,138 @@
+"""Plays whole episodes with a fixed policy and reports their scores."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from dreamer_jax.outputs.episode_scores import Tally
+from dreamer_jax.types import Agent, AgentState
+
+Results = dict[str, np.ndarray]  # [episodes]: 'score', 'length', and the sum of each event
+# The event of tasks that can be solved: 1 where an episode solves its own.
+SUCCESS = "event/success"
+LIMIT = 30_000  # steps of an environment for each of its episodes; half an hour of Atari is 27,000
+
+
+def unwatched(_: Any) -> None:
+    """Looks at no timestep."""
+
+
+class Player:
+    """A compiled policy and its environments, ready to be asked for scores again and again."""
+
+    def __init__(self, agent: Agent, policy: Callable[..., Any], env: Any, seed: int) -> None:
+        """`policy` is one of the agent's own: `agent.policy` or `agent.greedy`."""
+        self.env = env
+        self.seed = np.uint32(seed)
+        self.agent = agent
+        self.begin = jax.jit(partial(agent.carry, env.num_envs))
+        self.step = jax.jit(
+            lambda seed, actor, carry, obs, is_first, index: policy(
+                actor, carry, obs, is_first, jax.random.fold_in(jax.random.key(seed), index)
+            )[:2]
+        )
+
+    def play(
+        self,
+        state: AgentState,
+        episodes: int,
+        stopped: Callable[[], bool] = lambda: False,
+        watch: Callable[[Any], None] = unwatched,
+    ) -> Results:
+        """See `play`."""
+        where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
+        seed, carry = jax.device_put((self.seed, self.begin()), where)
+        actor = self.agent.actor(state)
+
+        def choose(seen: Any, index: int) -> Any:
+            nonlocal carry
+            inputs = seen.obs, seen.is_first, np.int32(index)
+            with jax.transfer_guard_host_to_device("allow"):  # as in training
+                carry, action = self.step(seed, actor, carry, *inputs)
+            return jax.device_get(action)
+
+        return play(self.env, choose, episodes, stopped, watch)
+
+
+def play(
+    env: Any,
+    choose: Callable[[Any, int], Any],
+    episodes: int,
+    stopped: Callable[[], bool] = lambda: False,
+    watch: Callable[[Any], None] = unwatched,
+) -> Results:
+    """Results of the first episodes of each environment, always the same ones.
+
+    Which episodes count does not depend on how long they are: taking whichever end first would
+    count short ones too often. An episode without an end counts as far as LIMIT lets it come.
+
+    Args:
+        env: a vectorised environment.
+        choose: (timestep, number of the step) -> actions of all environments.
+        episodes: how many, over all environments.
+        stopped: where it says so, nothing is returned.
+        watch: is shown every timestep.
+    """
+    envs = env.num_envs
+    quota = episodes // envs + (np.arange(envs) < episodes % envs)
+    finished: list[list[dict[str, float]]] = [[] for _ in range(envs)]
+    running = Tally.empty(envs, env.event_keys)
+    seen, index = env.reset(), 0
+    watch(seen)
+    while any(len(row) < n for row, n in zip(finished, quota, strict=True)):
+        if stopped():
+            return {}
+        if index >= LIMIT * quota.max():
+            for i in np.flatnonzero(~seen.is_last).tolist():
+                finished[i].append(running.row(i))
+            break
+        seen, index = env.step(choose(seen, index)), index + 1
+        watch(seen)
+        running = running.add(seen)
+        for i in np.flatnonzero(seen.is_last).tolist():
+            finished[i].append(running.row(i))
+    counted = [x for row, n in zip(finished, quota, strict=True) for x in row[:n]]
+    return {key: np.array([x[key] for x in counted]) for key in counted[0]}
+
+
+def events(results: Results) -> dict[str, float]:
+    """Mean of each event that happened, by its name."""
+    sums = {key: x for key, x in results.items() if key.startswith("event/") and x.any()}
+    return {key.removeprefix("event/"): float(x.mean()) for key, x in sums.items()}
+
+
+def summary(results: Results) -> dict[str, float]:
+    """Mean, standard deviation, smallest and largest score; nothing of no episodes.
+
+    Tasks that can be solved have the share of episodes that did, with its interval, as well.
+    """
+    if not results:
+        return {}
+    scores = results["score"]
+    numbers = {
+        "mean": float(scores.mean()),
+        "std": float(scores.std()),
+        "min": float(scores.min()),
+        "max": float(scores.max()),
+    }
+    if SUCCESS in results:
+        solved = results[SUCCESS] > 0
+        low, high = interval(int(solved.sum()), len(solved))
+        numbers |= {"success": float(solved.mean()), "success_low": low, "success_high": high}
+    return numbers
+
+
+def interval(successes: int, trials: int) -> tuple[float, float]:
+    """95 % interval of a rate, after Wilson: with p = successes / trials, n = trials, z = 1.96,
+
+    (p + z²/2n ± z √(p (1 - p) / n + z²/4n²)) / (1 + z²/n).
+    """
+    z, rate = 1.959964, successes / trials
+    middle = rate + z * z / (2 * trials)
+    spread = z * math.sqrt(rate * (1 - rate) / trials + (z / (2 * trials)) ** 2)
+    low, high = ((middle + side * spread) / (1 + z * z / trials) for side in (-1, 1))
+    return max(0.0, low), min(1.0, high)  # as far as rounding goes

@@ -1,0 +1,122 @@
+"""Small networks that read the features: reward, continue, value and policy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from dreamer_jax.nn.dists import Bernoulli, BoundedNormal, Choices, Ensemble, TwoHot
+from dreamer_jax.nn.layers import MLP, Linear
+from dreamer_jax.spaces import Spaces
+
+Policy = dict[str, Choices | BoundedNormal]
+
+
+class TwoHotHead(nn.Module):
+    """Reward and value. The output layer starts at zero, so that nothing is predicted at first."""
+
+    layers: int
+    units: int
+    bins: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> TwoHot:
+        """[*, F] -> a distribution of numbers [*]."""
+        x = MLP(self.layers, self.units, self.dtype, name="mlp")(features)
+        x = Linear(self.bins, 0.0, self.dtype, name="logits")(x)
+        return TwoHot(x.astype(jnp.float32))
+
+
+class CriticEnsemble(nn.Module):
+    """`count` critics that differ in where they start."""
+
+    count: int
+    combine: Callable[..., jax.Array]
+    layers: int
+    units: int
+    bins: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> Ensemble:
+        """[*, F] -> `count` distributions of numbers [*]."""
+        critics = [
+            TwoHotHead(self.layers, self.units, self.bins, self.dtype, name=f"critic{i}")
+            for i in range(self.count)
+        ]
+        return Ensemble(tuple(critic(features) for critic in critics), self.combine)
+
+
+class ContinueHead(nn.Module):
+    """The probability that the episode goes on, times the discount."""
+
+    layers: int
+    units: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> Bernoulli:
+        """[*, F] -> coins [*]."""
+        x = MLP(self.layers, self.units, self.dtype, name="mlp")(features)
+        x = Linear(1, 1.0, self.dtype, name="logit")(x)
+        return Bernoulli(x[..., 0].astype(jnp.float32))
+
+
+class PolicyHead(nn.Module):
+    """One distribution per action key: choices with `unimix` of a uniform one, or bounded normals.
+
+    Output layers start at a hundredth of the usual scale: at first every choice is as likely.
+    """
+
+    spaces: Spaces
+    layers: int
+    units: int
+    unimix: float
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> Policy:
+        """[*, F] -> distributions over actions [*, n]."""
+        x = MLP(self.layers, self.units, self.dtype, name="mlp")(features)
+        policy: Policy = {}
+        for key, classes in self.spaces.choices.items():
+            logits = Linear(sum(classes), 0.01, self.dtype, name=f"{key}_logits")(x)
+            policy[key] = Choices.from_logits(logits, classes, self.unimix)
+        for key, size in self.spaces.vectors.items():
+            mean = Linear(size, 0.01, self.dtype, name=f"{key}_mean")(x)
+            stddev = Linear(size, 0.01, self.dtype, name=f"{key}_stddev")(x)
+            policy[key] = BoundedNormal.from_outputs(mean, stddev)
+        return policy
+
+
+def sample(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
+    """Draws every action key from its distribution; noise is uniform, [*, n] for all keys."""
+    return _each(policy, noise, lambda dist, uniform: dist.sample(uniform))
+
+
+def mode(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
+    """The most likely action."""
+    return _each(policy, noise, lambda dist, _: dist.mode())
+
+
+def at_random(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
+    """Any action, whatever the policy thinks."""
+    return _each(policy, noise, lambda dist, uniform: dist.anything(uniform))
+
+
+def _each(
+    policy: Policy, noise: jax.Array, choose: Callable[[Any, jax.Array], jax.Array]
+) -> dict[str, jax.Array]:
+    action, used = {}, 0
+    for key, dist in policy.items():
+        action[key] = choose(dist, noise[..., used : used + dist.size])
+        used += dist.size
+    return action
+
+
+def action_width(act: Spaces) -> int:
+    """Uniform numbers that one action takes."""
+    return sum(act.vectors.values()) + sum(len(n) for n in act.choices.values())

@@ -1,0 +1,1 @@
+"""What a run tells the world: metrics, episodes, pictures, progress."""

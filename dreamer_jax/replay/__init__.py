@@ -1,0 +1,1 @@
+"""Experience: the ring on the device, and its blocks on the disk."""

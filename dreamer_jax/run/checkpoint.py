@@ -1,0 +1,300 @@
+"""Checkpoints: named trees of arrays and JSON counters, complete or absent, never code.
+
+Each checkpoint of a run is a directory, named by its step: `arrays` (orbax), a few files beside it,
+and `checksums.json`, written last, which the arrays must agree with.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from dreamer_jax.faults import Damaged, Fault
+from dreamer_jax.host import array_files
+
+ARRAYS, COUNTERS, CHECKSUMS = "arrays", "counters.json", "checksums.json"
+ASIDE = ".damaged"  # suffix of checkpoints that were passed over
+
+
+def save(
+    directory: str | os.PathLike[str],
+    step: int,
+    items: dict[str, Any],
+    host: dict[str, Any],
+    files: dict[str, Any],
+    keep: Callable[[list[int]], set[int]],
+) -> int:
+    """Writes the checkpoint of `step`, returns once it is complete, with the bytes it takes.
+
+    items: trees of arrays on any device, each restorable without the others.
+    host: what JSON can hold; floats must be finite.
+    files: trees of NumPy arrays whose shapes nobody knows beforehand.
+    keep: which of the complete steps, ascending, stay; this one does in any case.
+    Whenever the process dies, a checkpoint of this step is complete or absent.
+    Raises ValueError or TypeError, before anything is written, for what cannot be saved, and
+    OSError where the disk is full.
+    """
+    json.dumps(host, allow_nan=False)
+    root = Path(directory).absolute()
+    _sweep(root)
+    root.mkdir(parents=True, exist_ok=True)
+    need, free = sum(x.nbytes for x in jax.tree.leaves(items)), shutil.disk_usage(root).free
+    if need > free:
+        message = f"No space left: {need} bytes are needed, but only {free} are free"
+        raise OSError(errno.ENOSPC, message)
+    fresh = root / f"{step}.new"
+    try:
+        with _context():
+            ocp.save_checkpointables(str(fresh / ARRAYS), items)
+        (fresh / ARRAYS / COUNTERS).write_text(json.dumps(host))
+        for name, tree in files.items():
+            array_files.write(fresh / f"{name}.npz", tree)
+        (fresh / CHECKSUMS).write_text(json.dumps(_checksums(fresh / ARRAYS, items), indent=1))
+    except Exception:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    _publish(fresh, root / str(step))
+    complete = steps(root)
+    _expire(root, set(complete) - keep(complete) - {step})
+    return sum(file.stat().st_size for file in (root / str(step)).rglob("*") if file.is_file())
+
+
+def steps(directory: str | os.PathLike[str]) -> list[int]:
+    """The steps of all checkpoints, oldest first; none where there is no directory."""
+    root = Path(directory).absolute()
+    if not root.is_dir():
+        return []
+    return sorted(int(path.name) for path in root.iterdir() if _is_checkpoint(path))
+
+
+def latest(directory: str | os.PathLike[str]) -> int | None:
+    """The step of the newest checkpoint."""
+    return max(steps(directory), default=None)
+
+
+def is_whole(directory: str | os.PathLike[str], step: int) -> bool:
+    """Whether all files of a checkpoint are as they were written."""
+    try:
+        path = _existing(directory, step)
+        _verify(path, None)
+        for file in path.glob("*.npz"):
+            array_files.read_all(file)
+    except Damaged:
+        return False
+    return True
+
+
+def require_none(directory: str | os.PathLike[str]) -> None:
+    """Raises Damaged if there is what once was a checkpoint, which a new run would bury."""
+    for path in sorted(Path(directory).glob("*")):
+        if path.name.removesuffix(ASIDE).isdecimal() and path.is_dir():
+            raise Damaged(f"{path} was a checkpoint, but none is whole any more")
+
+
+class Found(NamedTuple):
+    """A checkpoint that could be restored."""
+
+    step: int
+    loaded: Any
+    notes: list[str]  # a line about each newer one that could not
+
+
+def newest(directory: str | os.PathLike[str], load: Callable[[int], Any]) -> Found:
+    """The newest checkpoint for which `load(step)` does not raise Damaged, and what it returns.
+
+    Raises Damaged if there is none.
+    """
+    notes, tried = list[str](), set[int]()
+    while left := set(steps(directory)) - tried:
+        tried.add(step := max(left))
+        try:
+            return Found(step, load(step), notes)
+        except (Damaged, FileNotFoundError) as error:
+            if step in steps(directory):  # else a process that trains has just removed it
+                notes.append(f"checkpoint {step} is damaged and passed over: {error}")
+    raise Damaged(f"no checkpoint in {directory} is whole: {'; '.join(notes)}")
+
+
+def set_aside(directory: str | os.PathLike[str], after: int) -> None:
+    """Renames the checkpoints of all steps after this one, which could not be restored.
+
+    What is wrong with them may be curable; they are removed by nobody but the user.
+    """
+    root = Path(directory).absolute()
+    for step in steps(root):
+        if step > after:
+            aside = root / f"{step}{ASIDE}"
+            if aside.exists():
+                shutil.rmtree(aside)
+            (root / str(step)).rename(aside)
+
+
+def restore(
+    directory: str | os.PathLike[str], step: int, abstract: dict[str, Any]
+) -> dict[str, Any]:
+    """Reads the items named in `abstract`, and no others.
+
+    abstract: for each item its tree of `jax.ShapeDtypeStruct`, every one with its sharding, which
+        need not be the one it was saved with.
+    Raises FileNotFoundError where there is no such checkpoint, Damaged where a file of these items
+    is not what was written, and Fault, naming the first path that differs, where the checkpoint
+    does not hold exactly these arrays.
+    """
+    path = _existing(directory, step)
+    _verify(path, abstract)
+    saved = _metadata(path).metadata
+    for name, tree in abstract.items():
+        if name not in saved:
+            raise Fault(f"checkpoint {path} has no {name!r}, only {sorted(saved)}")
+        _require_equal(f"checkpoint {path}", name, _arrays(saved[name]), _arrays(tree))
+    try:
+        with _context():
+            return ocp.load_checkpointables(str(path / ARRAYS), abstract)
+    except Exception as error:  # checksums may be right where what they are of is not
+        raise array_files.damage(path / ARRAYS, error) from None
+
+
+def placed(shapes: Any, sharding: Any) -> Any:
+    """The same shapes, to be restored there; `sharding` may be a tree that `shapes` extends."""
+    flat = jax.tree.broadcast(sharding, shapes)
+    return jax.tree.map(
+        lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), shapes, flat
+    )
+
+
+def read_host(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
+    """The counters saved with a checkpoint. Raises FileNotFoundError where there is none.
+
+    Raises Damaged where they are not what was written, or no JSON object.
+    """
+    path = _existing(directory, step)
+    _verify(path, ())
+    try:
+        host = json.loads((path / ARRAYS / COUNTERS).read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise array_files.damage(path / ARRAYS / COUNTERS, error) from None
+    if not isinstance(host, dict):
+        raise Damaged(f"{path / ARRAYS / COUNTERS} holds no counters")
+    return host
+
+
+def read_arrays(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
+    """All items of a checkpoint as they were saved, by name; see `restore` for errors."""
+    path = _existing(directory, step)
+    _verify(path, _metadata(path).metadata)
+    return ocp.load_checkpointables(str(path / ARRAYS))
+
+
+def path_of(directory: str | os.PathLike[str], step: int, name: str) -> Path:
+    """Where one of the `files` of a checkpoint is, for `array_files.read`."""
+    return _existing(directory, step) / f"{name}.npz"
+
+
+def _expire(root: Path, old: Iterable[int]) -> None:
+    """Removes the checkpoints of these steps."""
+    for step in old:
+        # A directory is hidden before its files go, so no half of it is ever taken for complete.
+        (root / str(step)).rename(root / f"{step}.old")
+    _sweep(root)
+
+
+def _sweep(root: Path) -> None:
+    """Removes the folders that interrupted saves and expired checkpoints left: `<step>.<...>`."""
+    for path in root.glob("*.*"):
+        ours = path.name.split(".")[0].isdecimal() and path.suffix != ASIDE
+        if ours and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+
+
+def _verify(path: Path, items: Iterable[str] | None) -> None:
+    """Raises Damaged unless files of these items (None: all), and of no item, are as written."""
+    there = {folder.name for folder in (path / ARRAYS).glob("*") if folder.is_dir()}
+    few = there if items is None else set(items)
+
+    def of_these(sums: dict[str, str]) -> dict[str, str]:
+        every = items is None
+        return {k: x for k, x in sums.items() if every or "/" not in k or k.split("/")[0] in few}
+
+    try:
+        expected = of_these(json.loads((path / CHECKSUMS).read_text()))
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise array_files.damage(path / CHECKSUMS, error) from None
+    found = of_these(_checksums(path / ARRAYS, few))
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise Damaged(f"{path / ARRAYS / name} is not as it was written")
+
+
+def _checksums(folder: Path, items: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of each file directly in the folder and in those of the items."""
+    files = [*folder.glob("*"), *(file for item in items for file in (folder / item).rglob("*"))]
+    sums = {}
+    for file in files:
+        if file.is_symlink():
+            raise Damaged(f"{file} points elsewhere")
+        if file.is_file():
+            try:
+                with file.open("rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            except OSError as error:
+                raise array_files.damage(file, error) from None
+            sums[file.relative_to(folder).as_posix()] = digest
+    return sums
+
+
+def _context() -> ocp.Context:
+    # Uncompressed, and in files of any size, an array on the host is written from where it lies:
+    # twice as fast, and without a second copy of the arrays in memory.
+    context = ocp.Context()
+    context.array.saving.use_compression = False
+    context.array.saving.ocdbt_target_data_file_size = 0
+    return context
+
+
+def _metadata(path: Path) -> Any:
+    try:
+        return ocp.checkpointables_metadata(str(path / ARRAYS))
+    except Exception as error:  # somebody else's may be anything
+        raise array_files.damage(path / ARRAYS, error) from None
+
+
+def _publish(fresh: Path, path: Path) -> None:
+    for each in [*fresh.rglob("*"), fresh]:
+        array_files.flush(each)
+    if path.exists():
+        path.rename(path.with_name(f"{path.name}.old"))
+    fresh.rename(path)
+    array_files.flush(path.parent)
+
+
+def _is_checkpoint(path: Path) -> bool:
+    # It has its name since it was complete: one that lacks anything is damaged, and not to be lost.
+    return path.name.isdecimal() and path.name == str(int(path.name)) and path.is_dir()
+
+
+def _existing(directory: str | os.PathLike[str], step: int) -> Path:
+    path = Path(directory).absolute() / str(step)
+    if not _is_checkpoint(path):
+        raise FileNotFoundError(f"no checkpoint of step {step} in {directory}")
+    return path
+
+
+def _arrays(tree: Any) -> dict[str, str]:
+    """Path of each leaf -> what it is, as in `params/dense/kernel` -> `float32[3, 4]`."""
+    leaves = array_files.named(tree)
+    return {path: f"{np.dtype(x.dtype).name}{list(x.shape)}" for path, x in leaves.items()}
+
+
+def _require_equal(where: str, name: str, saved: dict[str, str], wanted: dict[str, str]) -> None:
+    for path in [*wanted, *saved]:
+        have, want = saved.get(path, "nothing"), wanted.get(path, "nothing")
+        if have != want:
+            raise Fault(f"{where} has {have} at {name}/{path} where {want} is expected")

@@ -1,0 +1,216 @@
+"""The compiled programs of a run: act, learn and report, each one donated call."""
+
+from functools import partial
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from dreamer_jax import mesh as meshes
+from dreamer_jax.config import Replay
+from dreamer_jax.replay import ring as replay
+from dreamer_jax.types import Actor, Agent, AgentState, Carry, Recordings, ReplayState, Step, Window
+
+Metrics = dict[str, jax.Array]
+INIT, ACT, LEARN, REPORT = range(4)  # what a random key is for
+SEED_TYPE = np.uint32
+
+
+class Setting(NamedTuple):
+    """What all programs of a run share."""
+
+    agent: Agent
+    config: Replay
+    mesh: Mesh
+
+
+class Programs(NamedTuple):
+    """Jitted functions; arguments marked * are donated and must not be used again.
+
+    Random keys are derived, never stored: each is a function of the seed, of what it is for, and of
+    a counter, so a run is a function of its configuration, its seed and its environment. The seed
+    is an argument: runs that differ in nothing else share what was compiled.
+    """
+
+    init: Any  # (seed) -> state
+    act: Any  # (seed, actor, replay*, carry*, seen, index) -> replay, carry, action
+    learn: Any  # (seed, state*, replay*, sums*, count, recordings) -> state, replay, sums
+    report: Any  # (seed, state, replay, recordings) -> metrics, pictures
+    block: Any  # (replay, start, length) -> steps [E, length, ...]
+    put: Any  # (replay*, start, steps) -> replay
+    sums: Any  # shapes of the sums of metrics
+
+
+def build(agent: Agent, config: Replay, mesh: Mesh, memory: ReplayState) -> Programs:
+    """The programs of an agent for a replay configuration, a mesh and the shapes of a ring."""
+    given = Setting(agent, config, mesh)
+    copied, split, ring = meshes.copied(mesh), meshes.split(mesh), ring_sharding(mesh, config)
+    act_ = jax.jit(partial(act, given), donate_argnums=(2, 3), out_shardings=(ring, split, split))
+    learn_ = jax.jit(
+        partial(learn, given), donate_argnums=(1, 2, 3), out_shardings=(copied, ring, copied)
+    )
+    init = jax.jit(
+        lambda seed: agent.init(derive(seed, INIT, 0)),
+        out_shardings=copied,
+        compiler_options={"xla_backend_optimization_level": 0},  # it runs once: 4 s instead of 15
+    )
+    number = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=copied)
+    state = jax.eval_shape(init, number)
+    _, _, metrics = jax.eval_shape(partial(update, given), number, state, memory)
+    return Programs(
+        init=init,
+        act=act_,
+        learn=learn_,
+        report=jax.jit(partial(report, given), out_shardings=copied),
+        block=jax.jit(partial(block, mesh), static_argnums=2, out_shardings=split),
+        put=jax.jit(partial(put, mesh), donate_argnums=0, out_shardings=ring),
+        sums={
+            k: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=copied) for k, x in metrics.items()
+        },
+    )
+
+
+def ring_sharding(mesh: Mesh, config: Replay) -> Any:
+    """Where a replay state lies: rows over the devices, arrays of steps in `config.memory`."""
+    rows, counters = meshes.split(mesh, config.memory), cast(Any, meshes.split(mesh))
+    return ReplayState(steps=rows, latents=rows, total=counters, online=counters)
+
+
+def recordings_sharding(mesh: Mesh, config: Replay) -> Any:
+    """Where recordings lie: all of them on every device, in `config.memory`."""
+    return meshes.copied(mesh, config.memory)
+
+
+def seeded(seed: int, mesh: Mesh) -> jax.Array:
+    """The seed of a run, on its devices."""
+    return jax.device_put(SEED_TYPE(seed), meshes.copied(mesh))
+
+
+def derive(seed: Any, purpose: int, counter: Any) -> jax.Array:
+    """The key for one use of randomness."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), purpose), counter)
+
+
+def act(
+    given: Setting,
+    seed: jax.Array,
+    actor: Actor,
+    memory: ReplayState,
+    carry: Carry,
+    seen: Step,
+    index: jax.Array,
+) -> tuple[ReplayState, Carry, dict[str, jax.Array]]:
+    """Chooses an action for every environment and remembers what was seen and chosen.
+
+    seen: a step [E, ...] without its action; index: [] int32, steps acted before.
+    """
+    key = derive(seed, ACT, index)
+    carry, action, latent = given.agent.policy(actor, carry, seen.obs, seen.is_first, key)
+    # Nobody acts on the last observation of an episode; replay must not pretend that somebody did.
+    kept = {name: jnp.where(seen.is_last[:, None], 0, a) for name, a in action.items()}
+    rows = meshes.ROWS
+    add = meshes.per_shard(given.mesh, replay.add, (rows, rows, rows), rows)
+    return add(memory, seen.replace(action=kept), latent), carry, action
+
+
+def learn(
+    given: Setting,
+    seed: jax.Array,
+    state: AgentState,
+    memory: ReplayState,
+    sums: Metrics,
+    count: jax.Array,
+    recordings: Recordings | None = None,
+) -> tuple[AgentState, ReplayState, Metrics]:
+    """`count` updates in one call; their metrics are added to `sums`."""
+
+    def once(_: Any, carried: tuple[AgentState, ReplayState, Metrics]) -> tuple[Any, ...]:
+        state, memory, sums = carried
+        state, memory, metrics = update(given, seed, state, memory, recordings)
+        return state, memory, jax.tree.map(jnp.add, sums, metrics)
+
+    return jax.lax.fori_loop(0, count, once, (state, memory, sums))
+
+
+def update(
+    given: Setting,
+    seed: jax.Array,
+    state: AgentState,
+    memory: ReplayState,
+    recordings: Recordings | None = None,
+) -> tuple[AgentState, ReplayState, Metrics]:
+    """Draws, learns, and writes the fresh latents back."""
+    draw_key, update_key = jax.random.split(derive(seed, LEARN, state.updates))
+    memory, window = draw(given.config, given.mesh, memory, draw_key, recordings)
+    with meshes.within(given.mesh):
+        state, latents, metrics = given.agent.update(state, window, update_key)
+    return state, refresh(given.mesh, memory, window, latents), metrics
+
+
+def report(
+    given: Setting,
+    seed: jax.Array,
+    state: AgentState,
+    memory: ReplayState,
+    recordings: Recordings | None = None,
+) -> tuple[Metrics, dict[str, jax.Array]]:
+    """What the agent makes of a fresh batch; replay stays as it is."""
+    draw_key, report_key = jax.random.split(derive(seed, REPORT, state.updates))
+    _, window = draw(given.config, given.mesh, memory, draw_key, recordings)
+    return given.agent.report(state, window, report_key)
+
+
+def draw(
+    config: Replay,
+    mesh: Mesh,
+    memory: ReplayState,
+    key: jax.Array,
+    recordings: Recordings | None = None,
+) -> tuple[ReplayState, Window]:
+    """Each device draws its share of the batch from its own rows. The key is consumed.
+
+    If there are recordings, `config.recorded` sequences are from them.
+    """
+    length, recorded = config.length + 1, config.recorded // mesh.size
+
+    def share(memory: ReplayState, bits: jax.Array, recordings: Any) -> tuple[ReplayState, Window]:
+        if recordings is None:
+            return replay.draw(memory, bits, length, config.online)
+        memory, window = replay.draw(memory, bits[recorded:], length, config.online)
+        return memory, replay.draw_recorded(recordings, window, bits[:recorded])
+
+    bits = jax.random.bits(key, (config.batch, 2))
+    rows, batch = meshes.ROWS, meshes.BATCH
+    window = Window(steps=batch, latents=batch, row=rows, time=batch)
+    function = meshes.per_shard(mesh, share, (rows, rows, meshes.COPIED), (rows, window))
+    return function(memory, bits, recordings)
+
+
+def refresh(mesh: Mesh, memory: ReplayState, window: Window, latents: Any) -> ReplayState:
+    """Writes latents back where they came from; nothing to do where replay keeps none."""
+    if memory.latents is None:
+        return memory
+    rows, batch = meshes.ROWS, meshes.BATCH
+    specs = (rows, Window(steps=batch, latents=batch, row=rows, time=batch), batch)
+    return meshes.per_shard(mesh, replay.refresh, specs, rows)(memory, window, latents)
+
+
+def block(mesh: Mesh, memory: ReplayState, start: jax.Array, length: int) -> Any:
+    """See `replay.block`."""
+    function = partial(replay.block, length=length)
+    rows = meshes.ROWS
+    return meshes.per_shard(mesh, function, (rows, meshes.COPIED), rows)(memory, start)
+
+
+def put(mesh: Mesh, memory: ReplayState, start: jax.Array, steps: Any) -> ReplayState:
+    """See `replay.put`."""
+    rows = meshes.ROWS
+    specs = (rows, meshes.COPIED, rows)
+    return meshes.per_shard(mesh, replay.put, specs, rows)(memory, start, steps)
+
+
+def zeros(sums: Any) -> Metrics:
+    """Sums of metrics before the first update, where `sums` (arrays or shape structs) are."""
+    return {k: jax.device_put(np.zeros(x.shape, x.dtype), x.sharding) for k, x in sums.items()}

@@ -1,0 +1,92 @@
+"""What a run is made of, and where it stands between two steps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from dreamer_jax.config import Config
+from dreamer_jax.replay import ring as replay
+from dreamer_jax.types import Agent, AgentState, Carry, Recordings, ReplayState, Step
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the loop is given; it knows neither which agent nor which environment this is."""
+
+    agent: Agent
+    env: Any  # a vectorised environment
+    config: Config
+    seed: int
+    mesh: Mesh
+    logdir: Path
+    evaluate: Callable[[AgentState, Callable[[], bool]], dict[str, float]]
+    """(state, stopped) -> scores of the policy, none where it was stopped or could not go on"""
+    begin: Callable[[AgentState], AgentState]  # fresh parameters -> those that training begins with
+    evaluation_failure: Callable[[], str] = lambda: ""  # as `failure`, for environments of its own
+    recordings: Recordings | None = None  # or their shapes, as long as nothing is drawn
+
+    def failure(self) -> str:
+        """Why an environment does not work any more; empty while all do."""
+        return self.env.failure or self.evaluation_failure()
+
+
+class Learner(NamedTuple):
+    """What lives on the device; each program replaces what it donates."""
+
+    seed: jax.Array  # [] uint32, of the run
+    state: AgentState
+    memory: ReplayState
+    carry: Carry
+    sums: dict[str, jax.Array]  # of the metrics since they were last logged
+
+
+@dataclass(frozen=True)
+class Counters:
+    """How far a run has come."""
+
+    step: int = 0  # actions taken, over all environments
+    updates: int = 0
+    seconds: float = 0.0  # spent training
+
+
+class Place(NamedTuple):
+    """Where a run stands between two steps: all that the next one depends on."""
+
+    learner: Learner
+    counters: Counters
+    seen: Any  # what the environments showed last, which nobody has acted on yet
+
+
+def ring(run: Run) -> Callable[[], ReplayState]:
+    """Makes the empty ring."""
+    return partial(replay.init, *remembered(run), run.env.num_envs, row_capacity(run))
+
+
+def row_capacity(run: Run) -> int:
+    """C, the steps that each row of the ring holds."""
+    return run.config.replay.capacity // run.env.num_envs
+
+
+def remembered(run: Run) -> tuple[Step, Any]:
+    """Shapes of what replay keeps of one step of one environment: the step and its latent."""
+    env, agent = run.env, run.agent
+
+    def one(shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        return jnp.zeros((1, *shape), jax.dtypes.canonicalize_dtype(dtype))
+
+    def remember() -> tuple[Step, Any]:
+        obs = {key: one(space.shape, space.dtype) for key, space in env.obs_space.items()}
+        flag, number, key = one((), bool), one((), jnp.float32), jax.random.key(0)
+        actor, carry = agent.actor(agent.init(key)), agent.carry(1)
+        _, action, latent = agent.policy(actor, carry, obs, flag, key)
+        events = dict.fromkeys(env.event_keys, number)
+        step = Step(obs, action, number, flag, flag, flag, events)
+        return jax.tree.map(lambda x: x[0], (step, latent))
+
+    return jax.eval_shape(remember)

@@ -1,0 +1,1 @@
+"""Models of an environment: what they see, remember and predict."""

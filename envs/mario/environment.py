@@ -1,0 +1,223 @@
+"""Super Mario Bros.: `mario_<world>_<stage>` for a single stage, `mario` for the whole game.
+
+Each copy is a console of its own, stepped by a thread: the emulator lets other threads run, a step
+costs about as much CPU time as in a process of its own, and 16 copies start with a third of it.
+"""
+
+import dataclasses
+import re
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.codecs import Actions, Observations
+from envs.mario import memory, nes, rom
+from envs.mario.memory import Reading
+from envs.mario.nes import LEFT, RIGHT, A, B, Emulator
+from envs.resize import check_side, resize
+from envs.vector.copy_protocol import Outcome
+from envs.vector.threads import ThreadCopy, pool
+from envs.vector.vector import Vector
+
+FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
+REACH = 64  # pixels; Mario runs 10 in a step, and whatever carries him is slower than that again
+
+RIGHT_ONLY = (0, RIGHT, RIGHT | A, RIGHT | B, RIGHT | A | B)
+SIMPLE = (*RIGHT_ONLY, A, LEFT)
+COMPLEX = (*SIMPLE, LEFT | A, LEFT | B, LEFT | A | B, nes.DOWN, nes.UP)
+BUTTONS = {LEFT: "left", RIGHT: "right", nes.UP: "up", nes.DOWN: "down", A: "a", B: "b"}
+ACTIONS = {"right_only": RIGHT_ONLY, "simple": SIMPLE, "complex": COMPLEX}  # buttons of each
+
+
+@dataclasses.dataclass(frozen=True)
+class Rewards:
+    """Weights. The reward of a step is the sum of what happened in it times these."""
+
+    x: float = 0.1  # a pixel further to the right than ever before in this part of the stage
+    coins: float = 0.0
+    score: float = 0.0  # a point of the game's own score; the smallest award is 10
+    time: float = 0.0  # a unit of the game's clock used up, 24 frames
+    flag: float = 50.0  # the end of a stage; stage 1-1 is 3,161 pixels long
+    death: float = 0.0
+    success: float = 0.0  # the aim of the episode
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of the Mario family."""
+
+    size: int = 64  # pixels; side of the square image
+    actions: str = "right_only"  # or simple (5 and: jump, left), or complex (12 in all)
+    start: str = ""  # stage in which the whole game begins, such as 4-1; for `mario` only
+    noops: int = 30  # most frames without action before an episode begins; drawn from the seed
+    max_steps: int = 0  # steps after which an episode is truncated; 0 leaves it to the clock
+    rom: str = ""  # path of your own copy; the one of gym-super-mario-bros if empty
+    rewards: Rewards = dataclasses.field(default_factory=Rewards)
+
+
+EVENTS = tuple(f"event/{field.name}" for field in dataclasses.fields(Rewards))
+
+
+class Game:
+    """One console in which episodes are played; see `envs.vector.threads.Playable`.
+
+    An episode ends with the first life lost, or with the aim: the end of the stage, or, in the
+    whole game, that of the last stage.
+    """
+
+    def __init__(self, emulator: Emulator, stage: tuple[int, int], whole: bool, options: Options):
+        self.action_space = spaces.Discrete(len(ACTIONS[options.actions]))
+        self._emulator = emulator
+        self._whole = whole
+        self._options = options
+        self._weights = dataclasses.asdict(options.rewards)
+        memory.enter(emulator, *stage)
+        emulator.keep()
+        self._begin()
+
+    def start(self, seed: int) -> np.ndarray:
+        """Begins an episode; the seed decides how many frames nothing is pressed at first."""
+        self._emulator.restore()
+        noops = np.random.default_rng(seed).integers(self._options.noops + 1)
+        for _ in range(1 + int(noops)):
+            self._emulator.frame(0)
+        self._begin()
+        return self._image(self._emulator.screen())
+
+    def step(self, action: int) -> Outcome:
+        """Holds the buttons for four frames; then scenes that nobody can act in are played."""
+        emulator, buttons = self._emulator, ACTIONS[self._options.actions][action]
+        for _ in range(FRAMES_PER_STEP - 1):
+            emulator.frame(buttons)
+        before = emulator.screen()
+        emulator.frame(buttons)
+        # Where many sprites share a line they flicker: each is drawn in some frames only.
+        screen = np.maximum(before, emulator.screen())
+        self._steps += 1
+        played = self.read()
+        won = played.cleared and (not self._whole or _is_last_stage(played))
+        terminated = won or played.dead
+        now = played
+        if not terminated and not played.playable:
+            now = self._watch()
+            screen = emulator.screen()
+        events = self._events(played, now, won)
+        reward = sum(weight * events[f"event/{name}"] for name, weight in self._weights.items())
+        truncated = not terminated and self._steps == self._options.max_steps
+        return Outcome(self._image(screen), reward, terminated, truncated, events)
+
+    def read(self) -> Reading:
+        """What the console's memory says now."""
+        return memory.read(self._emulator.ram)
+
+    def close(self) -> None:
+        """Frees the console."""
+        self._emulator.close()
+
+    def _begin(self) -> None:
+        self._steps = 0
+        self._last = self.read()
+        self._furthest: dict[tuple[int, int, int], int] = {_part(self._last): self._last.x}
+
+    def _watch(self) -> Reading:
+        """Lets the console run until Mario can be controlled again."""
+        for _ in range(memory.LONGEST_SCENE):
+            self._emulator.frame(0)
+            if (reading := self.read()).playable:
+                return reading
+        raise RuntimeError(f"the game does not go on: {self.read()}")
+
+    def _events(self, played: Reading, now: Reading, won: bool) -> dict[str, float]:
+        """What happened since the last step.
+
+        Args:
+            played: after the frames of the action.
+            now: after the scene that followed; the same reading if there was none.
+            won: whether the episode has reached its aim.
+        """
+        last, self._last = self._last, now
+        furthest = self._furthest.setdefault(_part(now), now.x)
+        gain = max(0, now.x - furthest)
+        # A frame of nes-py is half a cycle too long: after minutes it may end while the program
+        # is writing its position, half of which is old then. The next step reads it right.
+        if gain > REACH and now is played:
+            gain = 0
+        self._furthest[_part(now)] = furthest + gain
+        return {
+            "event/x": float(gain),
+            "event/coins": float((now.coins - last.coins) % 100),
+            "event/score": float(now.score - last.score),
+            "event/time": float(max(0, last.clock - played.clock)),
+            "event/flag": float(played.cleared),
+            "event/death": float(played.dead),
+            "event/success": float(won),
+        }
+
+    def _image(self, screen: np.ndarray) -> np.ndarray:
+        return resize(screen[None], self._options.size)[0]
+
+
+def action_names(name: str, options: Options) -> tuple[str, ...]:
+    """See `envs.action_names`."""
+    del name
+    held = [[word for bit, word in BUTTONS.items() if bit & b] for b in ACTIONS[options.actions]]
+    return tuple("+".join(words) or "noop" for words in held)
+
+
+def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+    """Makes `num_envs` copies of a stage or of the whole game; observation keys: 'image'.
+
+    Raises:
+        ValueError: there is no such stage, an option is out of range, a package is missing, or the
+            ROM cannot be read or is not the game.
+    """
+    _check(options)
+    stage, whole = _beginning(name, options)
+    emulators = nes.switch_on(rom.cartridge(options.rom), num_envs)
+    threads = pool(num_envs, "mario")
+    try:
+        games = list(threads.map(lambda emulator: Game(emulator, stage, whole, options), emulators))
+    except ValueError:
+        threads.shutdown()
+        for emulator in emulators:
+            emulator.close()
+        raise
+    return Vector(
+        [ThreadCopy(game, threads) for game in games],
+        Observations(spaces.Box(0, 255, (options.size, options.size, 3), np.uint8), options.size),
+        Actions(games[0].action_space),
+        seed=seed,
+        frames_per_step=FRAMES_PER_STEP,
+        event_keys=EVENTS,
+    )
+
+
+def _check(options: Options) -> None:
+    check_side(options.size)
+    if options.actions not in ACTIONS:
+        raise ValueError(f"actions must be one of {', '.join(ACTIONS)}, got {options.actions!r}")
+    for name in ("noops", "max_steps"):
+        if getattr(options, name) < 0:
+            raise ValueError(f"{name} must not be negative, got {getattr(options, name)}")
+
+
+def _beginning(name: str, options: Options) -> tuple[tuple[int, int], bool]:
+    """World and stage in which the environment `name` begins, and whether the game goes on."""
+    whole = name == "mario"
+    if options.start and not whole:
+        raise ValueError(f"start={options.start} is for the whole game, `mario`, not for {name}")
+    text = (options.start or "1-1") if whole else name.removeprefix("mario_")
+    found = re.fullmatch(r"([1-8])-([1-4])" if whole else r"([1-8])_([1-4])", text)
+    if not found:
+        form = "start must be <world>-<stage>" if whole else "stages are mario_<world>_<stage>"
+        raise ValueError(f"{form}, worlds 1 to 8, stages 1 to 4; got {text!r}")
+    return (int(found[1]), int(found[2])), whole
+
+
+def _part(reading: Reading) -> tuple[int, int, int]:
+    """What a place in the game is relative to: each part of a stage counts from its own left."""
+    return reading.world, reading.stage, reading.area
+
+
+def _is_last_stage(reading: Reading) -> bool:
+    return (reading.world, reading.stage) == (memory.WORLDS, memory.STAGES)

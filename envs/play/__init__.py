@@ -1,0 +1,1 @@
+"""Playing by hand, recording what was played, and filming episodes."""

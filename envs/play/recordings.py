@@ -1,0 +1,216 @@
+"""Recordings: episodes that somebody has played, as arrays, beside an index of what they are.
+
+A recording is a folder. `index.json` names the environment, its options and seed, and what its
+observations and actions look like; episode i of the index is `episodes/i.npz`, i in six digits. In
+a file of T steps every array is [T, ...]: 'obs/<key>', 'reward', which arrived with it, 'is_first',
+'is_last', 'is_terminal', each 'event/<name>', and 'action/<key>', which was chosen at it, zeros at
+the last step. Nothing in a recording is trusted: not its shapes, nor its sizes, nor its numbers.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.codecs import no_actions
+from envs.timestep import Timestep, VectorEnv
+
+INDEX = "index.json"
+FORMAT = 1
+MOST_STEPS = 2**31 - 1
+LONGEST = 100  # characters of a description in a message
+FLAGS = ("is_first", "is_last", "is_terminal")
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode of a recording."""
+
+    number: int  # of the episode: with the seed it says how the episode begins
+    steps: int  # observations, the first and the last included
+    score: float
+    whole: bool  # whether it came to its end; otherwise it was broken off, and counts as truncated
+    events: dict[str, float]  # sums
+    sha256: str  # of its file
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the index says."""
+
+    folder: Path
+    env: str
+    options: dict[str, Any]  # by path, such as 'env.rewards.coins'
+    seed: int
+    spaces: dict[str, Any]  # see `described`
+    episodes: tuple[Episode, ...]
+    digest: str  # SHA-256 of the index, and thereby of everything
+
+    @property
+    def steps(self) -> int:
+        """Steps of all episodes."""
+        return sum(episode.steps for episode in self.episodes)
+
+
+def begin(folder: Path, name: str, options: dict[str, Any], seed: int, env: VectorEnv) -> Recording:
+    """A new recording in `folder`, or the one that is there, to be continued.
+
+    Raises:
+        ValueError: something else is there, or the recording of something else. OSError where the
+            folder cannot be used.
+    """
+    fresh = Recording(folder, name, options, seed, described(env), (), "")
+    if not (folder / INDEX).exists():
+        # The index comes after the first episode: a process that died in between leaves these.
+        files = (folder / INDEX, path(folder, 0))
+        ours = {folder / "episodes", path(folder, 0), *(x.with_suffix(".partial") for x in files)}
+        if not _contents(folder) <= ours:
+            raise ValueError(f"{folder} is not empty, and has no {INDEX} to go on with")
+        (folder / "episodes").mkdir(parents=True, exist_ok=True)
+        return fresh
+    found = find(folder)
+    for field in ("env", "options", "seed", "spaces"):
+        if getattr(found, field) != getattr(fresh, field):
+            raise ValueError(f"{folder} was recorded with another {field}; use another folder")
+    return found
+
+
+def add(
+    recording: Recording, number: int, rows: list[tuple[Timestep, dict[str, np.ndarray]]]
+) -> Recording:
+    """Writes an episode: what was seen, E = 1, and the action chosen at it.
+
+    Whenever the process dies, the recording has the whole episode or nothing of it.
+    """
+    seen = [timestep for timestep, _ in rows]
+    arrays: dict[str, Any] = {
+        **{f"obs/{k}": np.concatenate([x.obs[k] for x in seen]) for k in seen[0].obs},
+        **{f"action/{k}": np.concatenate([a[k] for _, a in rows]) for k in rows[0][1]},
+        **{k: np.concatenate([getattr(x, k) for x in seen]) for k in ("reward", *FLAGS)},
+        **{k: np.concatenate([x.events[k] for x in seen]) for k in seen[0].events},
+    }
+    whole = bool(arrays["is_last"][-1])
+    arrays["is_last"][-1] = True
+    file = path(recording.folder, len(recording.episodes))
+    _write(file, lambda stream: np.savez_compressed(stream, **arrays))
+    sums = {k.removeprefix("event/"): float(arrays[k].sum(dtype=float)) for k in seen[0].events}
+    score = float(arrays["reward"].sum(dtype=float))
+    episode = Episode(number, len(rows), score, whole, sums, sha256(file))
+    recording = dataclasses.replace(recording, episodes=(*recording.episodes, episode))
+    fields = {"format": FORMAT, **dataclasses.asdict(recording)}
+    del fields["folder"], fields["digest"]
+    content = json.dumps(fields).encode()
+    _write(recording.folder / INDEX, lambda stream: stream.write(content))
+    return dataclasses.replace(recording, digest=hashlib.sha256(content).hexdigest())
+
+
+def find(folder: Path) -> Recording:
+    """Reads the index of a recording. Raises ValueError, in one line, if it is none."""
+    file = folder / INDEX
+    _contents(folder)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"no recording in {folder}: {INDEX}: {error.strerror or error}") from None
+    try:
+        fields = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{file} is not readable as JSON") from None
+    if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
+        raise ValueError(f"{file} is no index of recordings of format {FORMAT}")
+    kinds = {"env": str, "options": dict, "seed": int, "spaces": dict, "episodes": list}
+    _require(file, fields, kinds)
+    kinds = {field.name: field.type for field in dataclasses.fields(Episode)} | {"events": dict}
+    for episode in fields["episodes"]:
+        _require(file, episode, kinds)
+        right = 0 <= episode["number"] <= MOST_STEPS and 2 <= episode["steps"] <= MOST_STEPS
+        if not right or not math.isfinite(episode["score"]):
+            raise ValueError(f"{file} has an impossible episode")
+    episodes = tuple(Episode(**episode) for episode in fields.pop("episodes"))
+    digest = hashlib.sha256(content).hexdigest()
+    found = Recording(folder, **fields, episodes=episodes, digest=digest)
+    if not 0 < found.steps <= MOST_STEPS or found.seed < 0:
+        raise ValueError(f"{file} has {found.steps} steps of seed {found.seed}")
+    return found
+
+
+def require_fits(recording: Recording, env: VectorEnv) -> None:
+    """Raises ValueError, naming what differs, unless an environment shows and accepts the same."""
+    wanted = described(env)
+    for part in sorted(wanted.keys() | recording.spaces.keys()):
+        have, want = recording.spaces.get(part), wanted.get(part)
+        if have != want:
+            raise ValueError(
+                f"{recording.folder} was recorded in {recording.env}, where {part} is "
+                f"{_difference(have, want)}; the environment has {_difference(want, have)}"
+            )
+
+
+def described(env: VectorEnv) -> dict[str, Any]:
+    """The spaces and events of an environment, as JSON can hold and compare them."""
+
+    def values(space: spaces.Space, dtype: np.dtype | None) -> dict[str, Any]:
+        found = {"dtype": str(dtype), "shape": list(space.shape or ())}
+        is_discrete = isinstance(space, spaces.MultiDiscrete)
+        return found | ({"classes": space.nvec.tolist()} if is_discrete else {})
+
+    return {
+        "obs": {key: values(space, space.dtype) for key, space in env.obs_space.items()},
+        "action": {k: values(x, no_actions(x, 0).dtype) for k, x in env.act_space.items()},
+        "events": list(env.event_keys),
+    }
+
+
+def path(folder: Path, index: int) -> Path:
+    """Where the file of an episode is."""
+    return folder / "episodes" / f"{index:06d}.npz"
+
+
+def _contents(folder: Path) -> set[Path]:
+    """All that is in the folder of a recording.
+
+    ValueError for a link, which leads elsewhere, or for what is neither file nor folder.
+    """
+    found = {*folder.glob("*"), *(folder / "episodes").glob("*")}
+    for each in sorted(found):
+        if each.is_symlink() or not (each.is_file() or each.is_dir()):
+            raise ValueError(f"{each} is a link, or no plain file: such a recording is left alone")
+    return found
+
+
+def _require(file: Path, fields: Any, kinds: Mapping[str, Any]) -> None:
+    if not isinstance(fields, dict) or fields.keys() != kinds.keys():
+        raise ValueError(f"{file}: expected the fields {', '.join(kinds)}")
+    for name, kind in kinds.items():
+        if type(fields[name]) is not kind:
+            raise ValueError(f"{file}: {name} should be of type {kind.__name__}")
+
+
+def _difference(one: Any, other: Any) -> str:
+    """What of `one` is not in `other`, short enough for a line."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        one = {key: value for key, value in one.items() if other.get(key) != value}
+    text = json.dumps(one)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _write(file: Path, write: Any) -> None:
+    partial = file.with_suffix(".partial")
+    with partial.open("wb") as stream:
+        write(stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(file)  # complete or absent
+
+
+def sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

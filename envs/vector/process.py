@@ -1,0 +1,190 @@
+"""An environment in a process of its own, whose crash or hang costs an episode and not the run.
+
+Each child is a fresh interpreter: it imports neither the program that runs nor what that has
+imported, and it shares nothing with its parent but a pipe.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import traceback
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
+
+import gymnasium
+
+from envs.vector.copy_protocol import CopyFailed, Outcome
+
+# The arguments are the pipe and the module path of the parent, which may know more folders.
+CHILD = (
+    "import sys; fd, sys.path[:], sys.argv[1:] = int(sys.argv[1]), sys.argv[2:], []; "
+    "from envs.vector.process import serve; serve(fd)"
+)
+GRACE = 5.0  # seconds that a child has to close its environment
+
+
+class ProcessCopy:
+    """A Gymnasium environment in a child process, as a `Copy` (see `envs.vector.copy_protocol`).
+
+    The child dies with its parent, ignores Ctrl-C, which is the parent's to handle, and leads a
+    process group, so that whatever its environment has started ends with it.
+    """
+
+    def __init__(self, build: Callable[[], gymnasium.Env], timeout: float):
+        """Starts the child and does not wait for it.
+
+        Args:
+            build: makes the environment in the child; must be found there by its name.
+            timeout: seconds without an answer after which the environment counts as hanging.
+        """
+        self._build = build
+        self._timeout = timeout
+        self._seed = 0
+        self._start()
+
+    def prepare(self, seed: int) -> None:
+        """Asks for the episode at once unless another is being played."""
+        self._seed = seed
+        if not self._playing and self._awaited != seed:
+            self._ask("reset", seed)
+
+    def begin(self) -> Any:
+        """Waits for the first observation. Raises CopyFailed."""
+        if self._awaited != self._seed:
+            self._ask("reset", self._seed)
+        obs = self._answer()
+        self._awaited, self._playing = None, True
+        return obs
+
+    def send(self, action: Any) -> None:
+        """Asks for a step."""
+        self._ask("step", action)
+
+    def receive(self) -> Outcome:
+        """Waits for the step to be done. Raises CopyFailed."""
+        outcome = Outcome(*self._answer())
+        if outcome.terminated or outcome.truncated:
+            # The next episode begins while the agent learns from the end of this one.
+            self._playing = False
+            self._ask("reset", self._seed)
+        return outcome
+
+    def restart(self) -> None:
+        """Kills the child and starts a fresh one, for which it does not wait."""
+        if self._end.detach():
+            _end(self._process, self._connection, 0.0)
+        self._start()
+
+    def close(self) -> None:
+        """Lets the child close its environment; kills it if that takes too long."""
+        self._end()
+
+    def _start(self) -> None:
+        self._playing = False
+        self._awaited: int | None = None  # seed of the episode asked for but not begun
+        self._number = 0  # of the newest request; answers to older ones are dropped
+        self._connection, theirs = Pipe()
+        fd = theirs.fileno()
+        self._process = subprocess.Popen(
+            # Warnings were shown when the parent made an environment of its own.
+            [sys.executable, "-W", "ignore", "-c", CHILD, str(fd), *sys.path],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[fd],
+            process_group=0,
+        )
+        theirs.close()
+        self._end = weakref.finalize(self, _end, self._process, self._connection, GRACE)
+        self._send((self._build, self._timeout))
+
+    def _ask(self, what: str, argument: Any) -> None:
+        self._awaited = argument if what == "reset" else None
+        self._number += 1
+        self._send((self._number, what, argument))
+
+    def _send(self, message: Any) -> None:
+        # If the child is dead, whoever waits for the answer will be told.
+        with suppress(OSError):
+            self._connection.send(message)
+
+    def _answer(self) -> Any:
+        """The answer to the newest request."""
+        try:
+            while self._connection.poll(self._timeout):
+                number, answer = self._connection.recv()
+                if number is None:
+                    raise CopyFailed(answer)
+                if number == self._number:
+                    return answer
+        except (EOFError, OSError):
+            self._end()
+            raise CopyFailed(_death(self._process.returncode)) from None
+        raise CopyFailed(f"no answer within {self._timeout:g} seconds")
+
+
+def serve(fd: int) -> None:
+    """The child: makes the environment and answers requests until the pipe is closed.
+
+    Requests are (number, 'reset', seed) and (number, 'step', action); answers are (number, first
+    observation) and (number, fields of an `Outcome`), or (None, traceback) once, before the end.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.set_inheritable(fd, False)  # what the environment starts must not keep the pipe open
+    connection = Connection(fd)
+    try:
+        build, timeout = connection.recv()
+        _answer_all(connection, build, 2 * timeout)
+    except BaseException:
+        with suppress(OSError):  # the parent may be gone
+            connection.send((None, traceback.format_exc()))
+        raise SystemExit(1) from None
+
+
+def _answer_all(connection: Connection, build: Callable[[], gymnasium.Env], limit: float) -> None:
+    _die_after(limit)
+    env = build()
+    while (request := _next(connection)) is not None:
+        _die_after(limit)
+        number, what, argument = request
+        if what == "reset":
+            answer = env.reset(seed=argument)[0]
+        else:
+            obs, reward, terminated, truncated, _ = env.step(argument)
+            answer = (obs, float(reward), bool(terminated), bool(truncated))
+        _die_after(0)  # a large answer waits until it is read, for as long as programs compile
+        connection.send((number, answer))
+    _die_after(limit)
+    env.close()
+
+
+def _next(connection: Connection) -> tuple[int, str, Any] | None:
+    """The next request; None when the parent has closed the pipe or is gone."""
+    _die_after(0)
+    try:
+        return connection.recv()
+    except (EOFError, ConnectionResetError):
+        return None
+
+
+def _die_after(seconds: float) -> None:
+    """Ends a process that hangs, also where the parent is gone and no Python code can run."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _end(process: subprocess.Popen, connection: Connection, grace: float) -> None:
+    connection.close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(grace)
+    with suppress(ProcessLookupError):  # nobody of the group may be left
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _death(code: int) -> str:
+    if code < 0:
+        return f"its process was killed by {signal.Signals(-code).name}"
+    return f"its process ended with exit code {code}"

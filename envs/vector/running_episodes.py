@@ -1,0 +1,185 @@
+"""The running episodes: an episode is a function of its seed and its actions, so this is enough."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.codecs import no_actions
+from envs.timestep import Timestep
+
+SPARE = 64  # steps that may be kept beyond the longest episode, so that dropping them is rare
+FLAGS = ("reward", "is_first", "is_last", "is_terminal")  # fields of a timestep, each [E]
+
+
+class Record:
+    """Which episode each of E rows is in, whether it is over, and the actions taken in it so far.
+
+    Arrays handed out are never written again.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        obs_space: dict[str, spaces.Space],
+        act_space: dict[str, spaces.Space],
+        event_keys: tuple[str, ...],
+    ):
+        self.episodes = np.zeros(num_envs, np.int64)
+        self.over = np.zeros(num_envs, bool)
+        self.length = np.zeros(num_envs, np.int64)  # actions in the episode; 0 if it is over
+        self._actions: list[dict[str, np.ndarray]] = []  # [E, k] per key, the newest last
+        self._act_space = act_space
+        # What a snapshot holds but for actions: [E, ...] and dtype of each array.
+        seen = dict.fromkeys(FLAGS, bool) | dict.fromkeys(("reward", *event_keys), np.float32)
+        kinds = {"episodes": np.int64, "over": bool, "length": np.int64}
+        kinds |= {f"seen/{name}": kind for name, kind in seen.items()}
+        self._arrays: dict[str, tuple[tuple[int, ...], np.dtype]] = {
+            name: ((num_envs,), np.dtype(kind)) for name, kind in kinds.items()
+        }
+        for key, space in obs_space.items():
+            self._arrays[f"seen/obs/{key}"] = (num_envs, *_shape(space)), np.dtype(space.dtype)
+
+    def begin(self, episodes: np.ndarray | None) -> None:
+        """All rows begin an episode, `episodes` [E] or 0. Raises ValueError for another shape."""
+        shape = self.episodes.shape
+        if episodes is None:
+            episodes = np.zeros(shape, np.int64)
+        if np.shape(episodes) != shape:
+            raise ValueError(f"expected {shape[0]} episode numbers, got shape {np.shape(episodes)}")
+        self.episodes = np.array(episodes, np.int64)
+        self.over = np.zeros(shape, bool)
+        self.length = np.zeros(shape, np.int64)
+        self._actions = []
+
+    def act(self, action: dict[str, np.ndarray]) -> None:
+        """Rows that are over begin their next episode, all the others take `action` [E, k]."""
+        self.episodes = self.episodes + self.over
+        self.length = np.where(self.over, 0, self.length + 1)
+        self.over = np.zeros_like(self.over)
+        self._actions.append({key: np.array(value) for key, value in action.items()})
+        if len(self._actions) > 2 * self.length.max() + SPARE:
+            self._actions = self._newest()
+
+    def end(self, over: np.ndarray) -> None:
+        """Ends the episodes of the rows `over` [E] bool."""
+        self.over = over.copy()
+        self.length = np.where(over, 0, self.length)
+
+    def taken(self, row: int) -> dict[str, np.ndarray]:
+        """[n, k] per key, the actions of a running episode."""
+        steps = self._actions[len(self._actions) - int(self.length[row]) :]
+        return {key: np.stack([step[key][row] for step in steps]) for key in self._act_space}
+
+    def snapshot(self, seen: Timestep) -> dict[str, np.ndarray]:
+        """See `VectorEnv.snapshot`; `seen` is the current timestep."""
+        numbers = {"episodes": self.episodes, "over": self.over, "length": self.length}
+        found = {key: np.array(value) for key, value in (numbers | _packed(seen)).items()}
+        newest = self._newest()
+        for key, space in self._act_space.items():
+            steps = no_actions(space, 0, len(self.over))
+            if newest:
+                steps = np.stack([step[key] for step in newest])
+            rows = [steps[len(steps) - n :, i] for i, n in enumerate(self.length)]
+            found[f"actions/{key}"] = np.concatenate(rows)
+        return found
+
+    def load(self, snapshot: dict[str, np.ndarray]) -> Timestep:
+        """The inverse of `snapshot`; returns what was seen then.
+
+        Raises ValueError, and changes nothing, if they do not fit together or this environment.
+        """
+        self._require_arrays(snapshot)
+        length, over = snapshot["length"].astype(np.int64), snapshot["over"].astype(bool)
+        if (length < 0).any() or length[over].any() or (snapshot["episodes"] < 0).any():
+            raise ValueError(f"a snapshot cannot have the lengths {length} with over {over}")
+        if not np.array_equal(snapshot["seen/is_last"], over):
+            raise ValueError(f"a snapshot with over {over} is not of {snapshot['seen/is_last']}")
+        self.begin(snapshot["episodes"])
+        self.length, self.over = length, over
+        longest, ends, steps = int(length.max()), np.cumsum(length), {}
+        for key, space in self._act_space.items():
+            flat = snapshot[f"actions/{key}"]
+            # Aligned at the end, as if all rows had acted in the same steps.
+            steps[key] = no_actions(space, longest, len(length))
+            for i, (n, end) in enumerate(zip(length, ends, strict=True)):
+                steps[key][longest - n :, i] = flat[end - n : end]
+        self._actions = [{key: x[t] for key, x in steps.items()} for t in range(longest)]
+        return _unpacked(snapshot)
+
+    def replay(self) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """All actions again: rows that take one [E] bool, actions [E, k] per key (others 0)."""
+        newest = self._newest()
+        for left, action in zip(range(len(newest), 0, -1), newest, strict=True):
+            yield self.length >= left, action
+
+    def resume(self, seen: Timestep, obs: dict[str, np.ndarray], alive: np.ndarray) -> Timestep:
+        """Ends the episodes that did not repeat themselves; returns `seen` as it is now.
+
+        Args:
+            seen: the timestep that was current at the snapshot.
+            obs: [E, ...] per key, what the replayed actions have led to.
+            alive: [E] bool, rows that came through the replay without an end.
+        """
+        other = ~self.over & ~(alive & _equal_rows(obs, seen.obs))
+        # Where nobody has acted yet, an episode that begins in another way is as good.
+        begun = other & (self.length == 0)
+        lost = other & ~begun
+        self.end(self.over | lost)
+        return seen._replace(
+            obs={key: _where(begun, obs[key], value) for key, value in seen.obs.items()},
+            is_last=seen.is_last | lost,
+        )
+
+    def _newest(self) -> list[dict[str, np.ndarray]]:
+        """As many steps as the longest running episode has."""
+        return self._actions[len(self._actions) - int(self.length.max()) :]
+
+    def _require_arrays(self, snapshot: dict[str, np.ndarray]) -> None:
+        found = {key: (np.shape(value), value.dtype) for key, value in snapshot.items()}
+        right = found.get("length") == self._arrays["length"]
+        total = int(np.sum(snapshot["length"])) if right else 0
+        expected = dict(self._arrays)
+        for key, space in self._act_space.items():
+            expected[f"actions/{key}"] = (total, *_shape(space)), no_actions(space, 0).dtype
+        if found != expected:
+            wrong = sorted(k for k in found | expected if found.get(k) != expected.get(k))
+            told = "; ".join(f"{k} {found.get(k)}, not {expected.get(k)}" for k in wrong)
+            raise ValueError(f"not a snapshot of these environments: {told}")
+
+
+def _packed(seen: Timestep) -> dict[str, np.ndarray]:
+    parts = {name: getattr(seen, name) for name in FLAGS} | seen.events
+    parts |= {f"obs/{key}": value for key, value in seen.obs.items()}
+    return {f"seen/{name}": value for name, value in parts.items()}
+
+
+def _unpacked(snapshot: dict[str, np.ndarray]) -> Timestep:
+    """The timestep that `_packed` was given; arrays of its own."""
+    parts = {
+        key.removeprefix("seen/"): np.array(value)
+        for key, value in snapshot.items()
+        if key.startswith("seen/")
+    }
+    return Timestep(
+        obs={k.removeprefix("obs/"): parts[k] for k in parts if k.startswith("obs/")},
+        events={k: parts[k] for k in parts if k not in FLAGS and not k.startswith("obs/")},
+        **{name: parts[name] for name in FLAGS},
+    )
+
+
+def _shape(space: spaces.Space) -> tuple[int, ...]:
+    return space.shape or ()
+
+
+def _equal_rows(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> np.ndarray:
+    """[E] bool; bytes are compared, so that a NaN equals itself."""
+    same = [
+        [a.tobytes() == b.tobytes() for a, b in zip(left[key], right[key], strict=True)]
+        for key in left
+    ]
+    return np.all(same, axis=0)
+
+
+def _where(rows: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    return np.where(rows.reshape(-1, *(1,) * (old.ndim - 1)), new, old)

@@ -1,0 +1,259 @@
+"""The vectoriser: E copies of a single environment become one `VectorEnv`."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from envs.codecs import Actions, Observations
+from envs.seeding import episode_seed
+from envs.timestep import Timestep
+from envs.vector.copy_protocol import Copy, CopyFailed, Outcome
+from envs.vector.frontier import Frontier, Past
+from envs.vector.routes import Steps, schedule
+from envs.vector.running_episodes import Record
+
+PATIENCE = 3  # failures of a copy, without an episode finished in between, that end the run
+
+
+class EnvironmentFailed(RuntimeError):
+    """A copy fails whenever it is restarted; the message names it and has its traceback."""
+
+
+class Vector:
+    """A `VectorEnv` (see there) made of copies; keeps track of episodes, seeds and autoreset."""
+
+    def __init__(
+        self,
+        copies: Sequence[Copy],
+        observations: Observations,
+        actions: Actions,
+        *,
+        seed: int,
+        frames_per_step: int,
+        event_keys: tuple[str, ...] = (),
+        frontier: Frontier | None = None,  # of the same games: decides where episodes begin
+    ):
+        self.event_keys = event_keys
+        self.num_envs = len(copies)
+        self.frames_per_step = frames_per_step
+        self.obs_space = observations.spaces
+        self.act_space = actions.spaces
+        self.restarts = 0
+        self.lost = 0
+        self.failure = ""
+        self.milestones: list[tuple[int, str]] = []
+        self._copies = copies
+        self._observations = observations
+        self._actions = actions
+        self._seed = seed
+        self._frontier = frontier
+        self._record = Record(self.num_envs, self.obs_space, self.act_space, self.event_keys)
+        self._failures = np.zeros(self.num_envs, np.int64)  # since an episode was finished
+        self._explained: set[str] = set()  # failures whose traceback was logged
+        obs = {
+            key: np.zeros((self.num_envs, *(space.shape or ())), space.dtype)
+            for key, space in self.obs_space.items()
+        }
+        no = np.zeros(self.num_envs, bool)
+        # What was returned last: a row that fails shows its observation again.
+        nothing = {key: no.astype(np.float32) for key in event_keys}
+        self._seen = Timestep(obs, no.astype(np.float32), no, no, no, nothing)
+
+    @property
+    def episodes(self) -> np.ndarray:
+        """See `VectorEnv.episodes`."""
+        return self._record.episodes
+
+    @property
+    def starts(self) -> list[str]:
+        """See `VectorEnv.starts`."""
+        return list(self._frontier.starts) if self._frontier else [""] * self.num_envs
+
+    def prepare(self) -> None:
+        """See `VectorEnv.prepare`."""
+        self._prepare(np.ones(self.num_envs, bool), ahead=0)
+
+    def reset(self, episodes: np.ndarray | None = None) -> Timestep:
+        """See `VectorEnv.reset`."""
+        self._require_working()
+        self._record.begin(episodes)
+        everyone = np.ones(self.num_envs, bool)
+        if self._frontier:
+            self._frontier.clear()
+        self._prepare(everyone, ahead=0)
+        timestep = self._collect(everyone)
+        self._require_working()
+        return timestep
+
+    def step(self, action: dict[str, np.ndarray]) -> Timestep:
+        """See `VectorEnv.step`."""
+        self._require_working()
+        starting = self._record.over
+        self._send(~starting, action)
+        self._record.act(action)
+        if self._frontier:
+            for i in np.flatnonzero(starting).tolist():
+                self._frontier.begin(i, self._episode_seed(i, ahead=0))
+            self._prepare(starting, ahead=0)
+        return self._collect(starting)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """See `VectorEnv.snapshot`."""
+        found = self._record.snapshot(self._seen)
+        return found | self._frontier.snapshot() if self._frontier else found
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Timestep:
+        """See `VectorEnv.restore`."""
+        self._require_working()
+        record, frontier = self._record, self._frontier
+        past, rest = frontier.read(snapshot) if frontier else (None, snapshot)
+        self._seen = record.load(rest)
+        if frontier and past:
+            self._return_to(frontier, past)
+        running = ~record.over
+        self._prepare(running, ahead=0)
+        raw = [self._begin(i) if on else None for i, on in enumerate(running)]
+        self._require_working()
+        alive = running.copy()
+        for i, outcome in enumerate(self._replay(record.replay(), alive)):
+            raw[i] = outcome.obs if outcome else raw[i]
+        self._seen = record.resume(self._seen, self._encode(raw), alive)
+        self._prepare(np.ones_like(running), ahead=1)
+        self.lost = int(np.sum(running & record.over))
+        self.milestones = []
+        return self._seen
+
+    def close(self) -> None:
+        """See `VectorEnv.close`."""
+        for copy in self._copies:
+            copy.close()
+
+    def _collect(self, starting: np.ndarray) -> Timestep:
+        """Begins an episode in the rows `starting` [E] bool, receives a step in all the others."""
+        outcomes = [
+            Outcome(self._begin(i), 0.0, False, False) if start else self._receive(i)
+            for i, start in enumerate(starting)
+        ]
+        # Converted before anything else runs in the copies: they may reuse their buffers.
+        obs = self._encode([outcome.obs for outcome in outcomes])
+        self._prepare(starting, ahead=1)
+        terminal = np.array([outcome.terminated for outcome in outcomes], bool)
+        over = terminal | np.array([outcome.truncated for outcome in outcomes], bool)
+        self._record.end(over)
+        if frontier := self._frontier:
+            for i, outcome in enumerate(outcomes):
+                frontier.saw(i, outcome.milestones, bool(over[i]))
+                if outcome.state is not None and not over[i]:
+                    seed, actions = self._episode_seed(i, ahead=0), self._record.taken(i)
+                    frontier.keep(i, outcome.milestones[-1], outcome.state, seed, actions)
+        self.milestones = [(i, name) for i, o in enumerate(outcomes) for name in o.milestones]
+        self._seen = Timestep(
+            obs=obs,
+            reward=np.array([outcome.reward for outcome in outcomes], np.float32),
+            is_first=starting,
+            is_last=over,
+            is_terminal=terminal,
+            events={
+                key: np.array([outcome.events.get(key, 0.0) for outcome in outcomes], np.float32)
+                for key in self.event_keys
+            },
+        )
+        return self._seen
+
+    def _return_to(self, frontier: Frontier, past: Past) -> None:
+        """Plays the ways to a frontier again, as many side by side as there are copies."""
+        frontier.load(past)
+        while ways := frontier.missing(self.num_envs):
+            for i, way in enumerate(ways):
+                frontier.place(i, way.origin)
+                self._copies[i].prepare(way.seed)
+            for i in range(len(ways)):
+                self._begin(i)
+            last = self._replay(schedule(ways, self.num_envs), np.ones(self.num_envs, bool))
+            for way, outcome in zip(ways, filter(None, last), strict=True):
+                frontier.find(way, outcome.state if way.name in outcome.milestones else None)
+        frontier.place_again()
+
+    def _episode_seed(self, i: int, ahead: int) -> int:
+        return episode_seed(self._seed, i, int(self._record.episodes[i]) + ahead)
+
+    def _prepare(self, rows: np.ndarray, ahead: int) -> None:
+        """Asks for the episode that is `ahead` of the current one in the rows [E] bool."""
+        if ahead and self._frontier:
+            return  # where it begins is decided when the current one is over
+        for i in np.flatnonzero(rows).tolist():
+            self._copies[i].prepare(self._episode_seed(i, ahead))
+
+    def _replay(self, steps: Steps, alive: np.ndarray) -> list[Outcome | None]:
+        """Takes steps (rows [E] bool, actions [E, k]) again; returns the last outcome of each row.
+
+        Rows whose episode ends are cleared in `alive` [E] bool, and take no further step.
+        """
+        last: list[Outcome | None] = [None] * self.num_envs
+        for acting, action in steps:
+            acting &= alive
+            self._send(acting, action)
+            for i in np.flatnonzero(acting).tolist():
+                last[i] = outcome = self._receive(i)
+                alive[i] = not (outcome.terminated or outcome.truncated)
+        return last
+
+    def _send(self, rows: np.ndarray, action: dict[str, np.ndarray]) -> None:
+        natives = self._actions.decode(action, self.num_envs)
+        for i in np.flatnonzero(rows).tolist():
+            self._copies[i].send(natives[i])
+
+    def _begin(self, i: int) -> Any:
+        """The first observation of the current episode; None if the copy fails for good."""
+        while True:
+            try:
+                return self._copies[i].begin()
+            except CopyFailed as error:
+                if not self._recovered(i, error, ahead=0):
+                    return None
+
+    def _receive(self, i: int) -> Outcome:
+        """The next outcome; a failure ends the episode where it was (None) as truncated."""
+        try:
+            outcome = self._copies[i].receive()
+        except CopyFailed as error:
+            self._recovered(i, error, ahead=1)
+            return Outcome(None, 0.0, False, True)
+        if outcome.terminated or outcome.truncated:
+            self._failures[i] = 0
+        return outcome
+
+    def _recovered(self, i: int, error: CopyFailed, ahead: int) -> bool:
+        """Restarts a copy and prepares the episode `ahead`, unless it has failed too often."""
+        self._failures[i] += 1
+        if self._failures[i] >= PATIENCE:
+            found = f"environment {i} failed {PATIENCE} times in a row: {error}"
+            self.failure = self.failure or found
+            return False
+        self.restarts += 1
+        # The same traceback again and again would bury everything else.
+        text = str(error).strip()
+        reason = text if text not in self._explained else text.splitlines()[-1]
+        self._explained.add(text)
+        logging.getLogger(__name__).warning("environment %d failed, restarting it: %s", i, reason)
+        self._copies[i].restart()
+        self._prepare(np.arange(self.num_envs) == i, ahead)
+        return True
+
+    def _require_working(self) -> None:
+        if self.failure:
+            raise EnvironmentFailed(self.failure)
+
+    def _encode(self, raw: list[Any]) -> dict[str, np.ndarray]:
+        """[E, ...] per key; a row without an observation (None) shows its last one again."""
+        there = np.array([obs is not None for obs in raw])
+        if there.all():
+            return self._observations.encode(raw)
+        found = {key: np.array(value) for key, value in self._seen.obs.items()}
+        if there.any():
+            known = self._observations.encode([obs for obs in raw if obs is not None])
+            for key, value in known.items():
+                found[key][there] = value
+        return found
