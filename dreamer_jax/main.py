@@ -28,6 +28,7 @@ from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.evaluate import Player
 from dreamer_jax.loops.train import train
 from dreamer_jax.run import checkpoint, manifest
+from dreamer_jax.run.layout import placed
 from dreamer_jax.run.preflight import measure, preflight
 from dreamer_jax.run.state import Run
 from dreamer_jax.types import Agent, AgentState
@@ -237,7 +238,7 @@ def restored(setup: Setup) -> tuple[Agent, AgentState, int]:
     with closing(envs.make(setup.env, setup.config.env, 1, setup.seed)) as env:
         agent = dreamer.make(setup.config, env.obs_space, env.act_space)
     shapes = jax.eval_shape(agent.init, jax.random.key(0))
-    wanted = {"agent": checkpoint.placed(shapes, mesh.copied(mesh.make(1)))}
+    wanted = {"agent": placed(shapes, mesh.copied(mesh.make(1)))}
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
     for note in found.notes:
         print(note, file=sys.stderr)

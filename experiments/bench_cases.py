@@ -23,6 +23,7 @@ from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import as_step
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.run import programs, resume
+from dreamer_jax.run.layout import counted, seeded
 from dreamer_jax.run.preflight import described
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
@@ -129,9 +130,9 @@ def policy(case: Case) -> Prepared:
     obs = {key: drawn(x, (case.envs,), generator) for key, x in run.env.obs_space.items()}
     no = np.zeros(case.envs, bool)
     seen = Timestep(obs, no.astype(np.float32), no, no, no, {})
-    seed = programs.seeded(run.seed, run.mesh)
+    seed = seeded(run.layout, run.seed)
     actor = run.agent.actor(built.init(seed))
-    held = [resume.empty(run), jax.device_put(run.agent.carry(case.envs), meshes.split(run.mesh))]
+    held = [resume.empty(run), jax.device_put(run.agent.carry(case.envs), run.layout.carry)]
 
     def call() -> Any:
         *held[:], action = built.act(seed, actor, *held, as_step(seen), np.int32(0))
@@ -207,9 +208,9 @@ def ready(run: Run, *names: str) -> tuple[Programs, dict[str, Any]]:
 
 def learner(run: Run, built: Programs) -> Callable[[], Any]:
     """A call that updates a run whose ring is full; returns what the update does."""
-    seed = programs.seeded(run.seed, run.mesh)
+    seed = seeded(run.layout, run.seed)
     held = [built.init(seed), full(run), programs.zeros(built.sums)]
-    one = jax.device_put(np.int32(1), meshes.copied(run.mesh))
+    one = counted(run.layout, 1)
 
     def call() -> Any:
         held[:] = built.learn(seed, *held, one, run.recordings)

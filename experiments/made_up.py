@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Box, MultiDiscrete
 
-from dreamer_jax.run import programs
 from dreamer_jax.run.state import Run, row_capacity
 from dreamer_jax.types import Latent, ReplayState, Step
 from dreamer_jax.world_model import rssm
@@ -36,8 +35,7 @@ def full(run: Run) -> ReplayState:
         latents = rssm.compact(Latent(deter, jax.nn.one_hot(index, model.classes)))
         return ReplayState(Step(**steps), latents, total, online=total - 1)
 
-    where = programs.ring_sharding(run.mesh, run.config.replay)
-    return jax.jit(place, out_shardings=where)(
+    return jax.jit(place, out_shardings=run.layout.ring)(
         *jax.tree.map(jnp.array, (steps, deter, index, total))
     )
 

@@ -20,6 +20,7 @@ from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.main import FLAGS, decide, restored, stored
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.run import programs
+from dreamer_jax.run.layout import make, seeded
 from dreamer_jax.run.state import Run, remembered
 from dreamer_jax.types import Agent, AgentState, Recordings, ReplayState, Step
 from envs.play import program as play
@@ -100,7 +101,7 @@ def recorded_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
     steps = jax.tree.map(lambda x: x[0, :FILLED], memory.steps)
     recordings = Recordings(steps.replace(reward=steps.reward + RECORDED))
     memory = jax.device_put(memory, meshes.split(mesh))
-    recordings = jax.device_put(recordings, programs.recordings_sharding(mesh, config))
+    recordings = jax.device_put(recordings, make(mesh, config).recordings)
     _, window = jax.jit(partial(programs.draw, config, mesh))(memory, jax.random.key(0), recordings)
     shards = window.steps.reward.addressable_shards
     found = [(shard.index[1].start, np.asarray(shard.data)) for shard in shards]
@@ -112,13 +113,13 @@ def updated(
 ) -> tuple[dict[str, float], str]:
     """Metrics of one update on all devices, and the text of the program that does it."""
     mesh = meshes.make(DEVICES)
-    built = programs.build(agent, config.replay, mesh, memory)
+    built = programs.build(agent, config.replay, make(mesh, config.replay), memory)
     # Copies, because the program takes what it is given.
     state = jax.device_put(jax.tree.map(jnp.copy, state), meshes.copied(mesh))
     memory = jax.device_put(jax.tree.map(jnp.copy, memory), meshes.split(mesh))
     count = jax.device_put(np.int32(1), meshes.copied(mesh))
     sums = programs.zeros(built.sums)
-    arguments = (programs.seeded(SEED, mesh), state, memory, sums, count)
+    arguments = (seeded(make(mesh, config.replay), SEED), state, memory, sums, count)
     program = built.learn.lower(*arguments).compile()
     metrics = program(*arguments)[2]
     return {key: float(value) for key, value in metrics.items()}, program.as_text()

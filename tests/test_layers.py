@@ -31,7 +31,8 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
         "run": [
-            {"checkpoint", "manifest", "programs"},
+            {"checkpoint", "manifest", "layout"},
+            {"programs"},
             {"state", "background_save"},
             {"resume", "preflight"},
         ],

@@ -12,7 +12,7 @@ import tiny
 from dreamer_jax import mesh
 from dreamer_jax.config import Config, Replay, resolve
 from dreamer_jax.replay import ring as replay
-from dreamer_jax.run import programs
+from dreamer_jax.run import layout, programs
 from dreamer_jax.types import Recordings, ReplayState, Step, Window
 from dreamer_jax.world_model import rssm
 
@@ -122,8 +122,9 @@ def drawer(share: float, latents: bool, memory: str) -> Any:
     config = Replay(batch=8, length=WINDOW - 1, seed_from="x", seed_share=share, memory=memory)
     devices = mesh.make(1)
     held, other = ring(latents=latents), recordings()
-    held = jax.device_put(held, programs.ring_sharding(devices, config))
-    other = jax.device_put(other, programs.recordings_sharding(devices, config))
+    where = layout.make(devices, config)
+    held = jax.device_put(held, where.ring)
+    other = jax.device_put(other, where.recordings)
     draw = jax.jit(partial(programs.draw, config, devices))
     return lambda key: draw(held, key, other)[1]
 

@@ -10,7 +10,8 @@ import jax
 import envs
 from dreamer_jax import mesh
 from dreamer_jax.commands.options import Setup
-from dreamer_jax.run import checkpoint, manifest, programs
+from dreamer_jax.run import manifest
+from dreamer_jax.run.layout import placed
 from dreamer_jax.run.state import Run, remembered
 from dreamer_jax.types import Recordings, Step
 from envs.play import recorded_steps, recordings
@@ -77,8 +78,7 @@ def announce(run: Run, tape: Recording | None) -> Run:
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((tape.steps, *x.shape), x.dtype), Recordings(step)
     )
-    where = programs.recordings_sharding(run.mesh, config)
-    return dataclasses.replace(run, recordings=checkpoint.placed(shapes, where))
+    return dataclasses.replace(run, recordings=placed(shapes, run.layout.recordings))
 
 
 def load(run: Run, tape: Recording | None) -> Run:

@@ -10,12 +10,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from dreamer_jax import mesh as meshes
 from dreamer_jax.config import Config
 from dreamer_jax.faults import Fault
 from dreamer_jax.outputs.journal import Journal
 from dreamer_jax.run import checkpoint, programs, resume
 from dreamer_jax.run.background_save import Saver
+from dreamer_jax.run.layout import counted
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Counters, Learner, Place, Run
 from dreamer_jax.types import AgentState, Step
@@ -66,7 +66,7 @@ def advance(run: Run, compiled: Programs, journal: Journal, place: Place) -> Pla
     step = counters.step + run.env.num_envs
     owed = updates_owed(step, counters.updates, run.config)
     if owed:
-        count = jax.device_put(np.int32(owed), meshes.copied(run.mesh))
+        count = counted(run.layout, owed)
         state, memory, sums = compiled.learn(seed, state, memory, sums, count, run.recordings)
     journal.saw(counters.step, seen, run.env.starts)
     # Dispatch is asynchronous: this waits for the action, while the device goes on learning.

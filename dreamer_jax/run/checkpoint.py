@@ -162,14 +162,6 @@ def restore(
         raise array_files.damage(path / ARRAYS, error) from None
 
 
-def placed(shapes: Any, sharding: Any) -> Any:
-    """The same shapes, to be restored there; `sharding` may be a tree that `shapes` extends."""
-    flat = jax.tree.broadcast(sharding, shapes)
-    return jax.tree.map(
-        lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), shapes, flat
-    )
-
-
 def read_host(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
     """The counters saved with a checkpoint. Raises FileNotFoundError where there is none.
 

@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 import psutil
 
 from dreamer_jax import mesh as meshes
 from dreamer_jax.config import Config
-from dreamer_jax.run import checkpoint, programs
+from dreamer_jax.run import programs
+from dreamer_jax.run.layout import COUNT_TYPE, SEED_TYPE, placed
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run, remembered, ring
 from dreamer_jax.types import Step
@@ -73,15 +73,14 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
 
 def described(run: Run) -> tuple[Programs, Inputs]:
     """The programs of a run, none of which is compiled yet, and the shapes of their arguments."""
-    copied, split = meshes.copied(run.mesh), meshes.split(run.mesh)
-    rows = programs.ring_sharding(run.mesh, run.config.replay)
-    state = checkpoint.placed(jax.eval_shape(run.agent.init, jax.random.key(0)), copied)
-    carry = checkpoint.placed(jax.eval_shape(lambda: run.agent.carry(run.env.num_envs)), split)
-    memory = checkpoint.placed(jax.eval_shape(ring(run)), rows)
-    seen = checkpoint.placed(seen_at_once(run), split)
-    seed = jax.ShapeDtypeStruct((), programs.SEED_TYPE, sharding=copied)
-    count = jax.ShapeDtypeStruct((), np.int32, sharding=copied)
-    built = programs.build(run.agent, run.config.replay, run.mesh, memory)
+    where = run.layout
+    state = placed(jax.eval_shape(run.agent.init, jax.random.key(0)), where.state)
+    carry = placed(jax.eval_shape(lambda: run.agent.carry(run.env.num_envs)), where.carry)
+    memory = placed(jax.eval_shape(ring(run)), where.ring)
+    seen = placed(seen_at_once(run), where.seen)
+    seed = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=where.scalars)
+    count = jax.ShapeDtypeStruct((), COUNT_TYPE, sharding=where.scalars)
+    built = programs.build(run.agent, run.config.replay, where, memory)
     return built, Inputs(
         init=(seed,),
         act=(seed, run.agent.actor(state), memory, carry, seen, count),

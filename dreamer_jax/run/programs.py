@@ -1,7 +1,7 @@
 """The compiled programs of a run: act, learn and report, each one donated call."""
 
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +11,11 @@ from jax.sharding import Mesh
 from dreamer_jax import mesh as meshes
 from dreamer_jax.config import Replay
 from dreamer_jax.replay import ring as replay
+from dreamer_jax.run.layout import SEED_TYPE, Layout
 from dreamer_jax.types import Actor, Agent, AgentState, Carry, Recordings, ReplayState, Step, Window
 
 Metrics = dict[str, jax.Array]
 INIT, ACT, LEARN, REPORT = range(4)  # what a random key is for
-SEED_TYPE = np.uint32
 
 
 class Setting(NamedTuple):
@@ -23,7 +23,7 @@ class Setting(NamedTuple):
 
     agent: Agent
     config: Replay
-    mesh: Mesh
+    layout: Layout
 
 
 class Programs(NamedTuple):
@@ -43,49 +43,39 @@ class Programs(NamedTuple):
     sums: Any  # shapes of the sums of metrics
 
 
-def build(agent: Agent, config: Replay, mesh: Mesh, memory: ReplayState) -> Programs:
-    """The programs of an agent for a replay configuration, a mesh and the shapes of a ring."""
-    given = Setting(agent, config, mesh)
-    copied, split, ring = meshes.copied(mesh), meshes.split(mesh), ring_sharding(mesh, config)
-    act_ = jax.jit(partial(act, given), donate_argnums=(2, 3), out_shardings=(ring, split, split))
+def build(agent: Agent, config: Replay, layout: Layout, memory: ReplayState) -> Programs:
+    """The programs of an agent for a replay configuration, a layout and the shapes of a ring."""
+    given, mesh = Setting(agent, config, layout), layout.mesh
+    act_ = jax.jit(
+        partial(act, given),
+        donate_argnums=(2, 3),
+        out_shardings=(layout.ring, layout.carry, layout.action),
+    )
     learn_ = jax.jit(
-        partial(learn, given), donate_argnums=(1, 2, 3), out_shardings=(copied, ring, copied)
+        partial(learn, given),
+        donate_argnums=(1, 2, 3),
+        out_shardings=(layout.state, layout.ring, layout.scalars),
     )
     init = jax.jit(
         lambda seed: agent.init(derive(seed, INIT, 0)),
-        out_shardings=copied,
+        out_shardings=layout.state,
         compiler_options={"xla_backend_optimization_level": 0},  # it runs once: 4 s instead of 15
     )
-    number = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=copied)
+    number = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=layout.scalars)
     state = jax.eval_shape(init, number)
     _, _, metrics = jax.eval_shape(partial(update, given), number, state, memory)
     return Programs(
         init=init,
         act=act_,
         learn=learn_,
-        report=jax.jit(partial(report, given), out_shardings=copied),
-        block=jax.jit(partial(block, mesh), static_argnums=2, out_shardings=split),
-        put=jax.jit(partial(put, mesh), donate_argnums=0, out_shardings=ring),
+        report=jax.jit(partial(report, given), out_shardings=layout.scalars),
+        block=jax.jit(partial(block, mesh), static_argnums=2, out_shardings=layout.seen),
+        put=jax.jit(partial(put, mesh), donate_argnums=0, out_shardings=layout.ring),
         sums={
-            k: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=copied) for k, x in metrics.items()
+            k: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout.scalars)
+            for k, x in metrics.items()
         },
     )
-
-
-def ring_sharding(mesh: Mesh, config: Replay) -> Any:
-    """Where a replay state lies: rows over the devices, arrays of steps in `config.memory`."""
-    rows, counters = meshes.split(mesh, config.memory), cast(Any, meshes.split(mesh))
-    return ReplayState(steps=rows, latents=rows, total=counters, online=counters)
-
-
-def recordings_sharding(mesh: Mesh, config: Replay) -> Any:
-    """Where recordings lie: all of them on every device, in `config.memory`."""
-    return meshes.copied(mesh, config.memory)
-
-
-def seeded(seed: int, mesh: Mesh) -> jax.Array:
-    """The seed of a run, on its devices."""
-    return jax.device_put(SEED_TYPE(seed), meshes.copied(mesh))
 
 
 def derive(seed: Any, purpose: int, counter: Any) -> jax.Array:
@@ -111,7 +101,7 @@ def act(
     # Nobody acts on the last observation of an episode; replay must not pretend that somebody did.
     kept = {name: jnp.where(seen.is_last[:, None], 0, a) for name, a in action.items()}
     rows = meshes.ROWS
-    add = meshes.per_shard(given.mesh, replay.add, (rows, rows, rows), rows)
+    add = meshes.per_shard(given.layout.mesh, replay.add, (rows, rows, rows), rows)
     return add(memory, seen.replace(action=kept), latent), carry, action
 
 
@@ -143,10 +133,10 @@ def update(
 ) -> tuple[AgentState, ReplayState, Metrics]:
     """Draws, learns, and writes the fresh latents back."""
     draw_key, update_key = jax.random.split(derive(seed, LEARN, state.updates))
-    memory, window = draw(given.config, given.mesh, memory, draw_key, recordings)
-    with meshes.within(given.mesh):
+    memory, window = draw(given.config, given.layout.mesh, memory, draw_key, recordings)
+    with meshes.within(given.layout.mesh):
         state, latents, metrics = given.agent.update(state, window, update_key)
-    return state, refresh(given.mesh, memory, window, latents), metrics
+    return state, refresh(given.layout.mesh, memory, window, latents), metrics
 
 
 def report(
@@ -158,7 +148,7 @@ def report(
 ) -> tuple[Metrics, dict[str, jax.Array]]:
     """What the agent makes of a fresh batch; replay stays as it is."""
     draw_key, report_key = jax.random.split(derive(seed, REPORT, state.updates))
-    _, window = draw(given.config, given.mesh, memory, draw_key, recordings)
+    _, window = draw(given.config, given.layout.mesh, memory, draw_key, recordings)
     return given.agent.report(state, window, report_key)
 
 

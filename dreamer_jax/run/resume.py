@@ -8,13 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from dreamer_jax import mesh as meshes
 from dreamer_jax.faults import Damaged, Diverged
 from dreamer_jax.host import array_files
 from dreamer_jax.outputs.journal import checked
 from dreamer_jax.replay import blocks
 from dreamer_jax.run import checkpoint, programs
 from dreamer_jax.run.background_save import Snapshot
+from dreamer_jax.run.layout import counted, placed, seeded
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Counters, Learner, Place, Run, ring, row_capacity
 from dreamer_jax.types import ReplayState
@@ -41,17 +41,17 @@ def start(run: Run, compiled: Programs) -> tuple[Place, dict[str, Any], list[str
 
 def begin(run: Run, compiled: Programs) -> Place:
     """The first step of a run."""
-    seed = programs.seeded(run.seed, run.mesh)
+    seed = seeded(run.layout, run.seed)
     state = run.begin(compiled.init(seed))
     memory = empty(run)
-    carry = jax.device_put(run.agent.carry(run.env.num_envs), meshes.split(run.mesh))
+    carry = jax.device_put(run.agent.carry(run.env.num_envs), run.layout.carry)
     learner = Learner(seed, state, memory, carry, programs.zeros(compiled.sums))
     return Place(learner, Counters(), run.env.reset())
 
 
 def empty(run: Run) -> ReplayState:
     """The ring where it will stay, before anything has happened."""
-    return jax.jit(ring(run), out_shardings=programs.ring_sharding(run.mesh, run.config.replay))()
+    return jax.jit(ring(run), out_shardings=run.layout.ring)()
 
 
 def snapshot(
@@ -79,7 +79,7 @@ def snapshot(
     host = {**asdict(counters), "journal": journal, "first_block": full.start}
 
     def read(index: int) -> Any:
-        return jax.device_get(compiled.block(memory, at(run, index * length), length))
+        return jax.device_get(compiled.block(memory, counted(run.layout, index * length), length))
 
     return Snapshot(
         step=counters.step,
@@ -95,22 +95,25 @@ def restore(run: Run, compiled: Programs, step: int) -> tuple[Place, dict[str, A
     directory = run.logdir / "checkpoints"
     counters, past = standing(run, step, checkpoint.read_host(directory, step))
     memory = empty(run)
-    seed = programs.seeded(run.seed, run.mesh)
+    seed = seeded(run.layout, run.seed)
     state = jax.eval_shape(run.agent.init, jax.random.key(0))
     carry = jax.eval_shape(lambda: run.agent.carry(run.env.num_envs))
-    copied, split = meshes.copied(run.mesh), meshes.split(run.mesh)
-    rows = programs.ring_sharding(run.mesh, run.config.replay)
+    where = run.layout
     changing = {"latents": memory.latents, "total": memory.total, "online": memory.online}
-    places = {"latents": rows.latents, "total": rows.total, "online": rows.online}
+    places = {
+        "latents": where.ring.latents,
+        "total": where.ring.total,
+        "online": where.ring.online,
+    }
     wanted = {
-        "agent": checkpoint.placed(state, copied),
-        "replay": checkpoint.placed(jax.eval_shape(lambda: changing), places),
-        "acting": checkpoint.placed(carry, split),
+        "agent": placed(state, where.state),
+        "replay": placed(jax.eval_shape(lambda: changing), places),
+        "acting": placed(carry, where.carry),
         "sums": compiled.sums,
     }
     items = checkpoint.restore(directory, step, wanted)
     for start, steps in experience(run, memory, counters):
-        memory = compiled.put(memory, at(run, start), jax.device_put(steps, split))
+        memory = compiled.put(memory, counted(where, start), jax.device_put(steps, where.seen))
     memory = memory.replace(**items["replay"])
     episodes = array_files.read_all(checkpoint.path_of(directory, step, "env"))
     try:
@@ -156,11 +159,6 @@ def full_blocks(run: Run, counters: Counters) -> range:
     """The full blocks that the ring needs."""
     total = counters.step // run.env.num_envs
     return blocks.blocks(total, row_capacity(run), block_length(run))
-
-
-def at(run: Run, step: int) -> jax.Array:
-    """The number of a step, on the device."""
-    return jax.device_put(np.int32(step), meshes.copied(run.mesh))
 
 
 def require_finite(arrays: dict[str, Any], since: int, step: int) -> None:

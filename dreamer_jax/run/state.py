@@ -12,6 +12,8 @@ from jax.sharding import Mesh
 
 from dreamer_jax.config import Config
 from dreamer_jax.replay import ring as replay
+from dreamer_jax.run import layout
+from dreamer_jax.run.layout import Layout
 from dreamer_jax.types import Agent, AgentState, Carry, Recordings, ReplayState, Step
 
 
@@ -30,6 +32,11 @@ class Run:
     begin: Callable[[AgentState], AgentState]  # fresh parameters -> those that training begins with
     evaluation_failure: Callable[[], str] = lambda: ""  # as `failure`, for environments of its own
     recordings: Recordings | None = None  # or their shapes, as long as nothing is drawn
+
+    @property
+    def layout(self) -> Layout:
+        """Where the arrays of the run lie."""
+        return layout.make(self.mesh, self.config.replay)
 
     def failure(self) -> str:
         """Why an environment does not work any more; empty while all do."""

@@ -1,0 +1,64 @@
+"""Where each array of a run lies. Nothing else decides it: other layouts are changes of this file.
+
+Parameters are copied to all devices; whatever belongs to environments is split by their rows.
+"""
+
+from typing import Any, NamedTuple, cast
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+
+from dreamer_jax import mesh as meshes
+from dreamer_jax.config import Replay
+from dreamer_jax.types import ReplayState
+
+SEED_TYPE, COUNT_TYPE = np.uint32, np.int32
+
+
+class Layout(NamedTuple):
+    """The sharding of each kind of array; E is the number of environments."""
+
+    mesh: Mesh
+    scalars: NamedSharding  # seed, counts, sums of metrics, reports
+    state: NamedSharding  # all that learning changes
+    ring: ReplayState  # a tree of shardings: steps and latents [E, C, ...], counters [E]
+    carry: NamedSharding  # [E, ...] what acting remembers
+    seen: NamedSharding  # [E, ...] what environments show; it moves with the call that reads it
+    action: NamedSharding  # [E, n]
+    recordings: NamedSharding
+
+
+def make(mesh: Mesh, config: Replay) -> Layout:
+    """The layout of a run on a mesh. Experience lies in `config.memory`, the rest on devices."""
+    copied, rows = meshes.copied(mesh), meshes.split(mesh)
+    steps, counters = meshes.split(mesh, config.memory), cast(Any, rows)
+    return Layout(
+        mesh=mesh,
+        scalars=copied,
+        state=copied,
+        ring=ReplayState(steps=steps, latents=steps, total=counters, online=counters),
+        carry=rows,
+        seen=rows,
+        action=rows,
+        # Every device draws from all recordings.
+        recordings=meshes.copied(mesh, config.memory),
+    )
+
+
+def seeded(layout: Layout, seed: int) -> jax.Array:
+    """The seed of a run, [] uint32, on its devices."""
+    return jax.device_put(SEED_TYPE(seed), layout.scalars)
+
+
+def counted(layout: Layout, count: int) -> jax.Array:
+    """A number of steps or updates, [] int32, on the devices."""
+    return jax.device_put(COUNT_TYPE(count), layout.scalars)
+
+
+def placed(shapes: Any, where: Any) -> Any:
+    """The same shapes with their shardings; `where` may be a tree that `shapes` extends."""
+    flat = jax.tree.broadcast(where, shapes)
+    return jax.tree.map(
+        lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes, flat
+    )
