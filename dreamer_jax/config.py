@@ -19,6 +19,7 @@ SIZES = {
     "200m": 64,
     "400m": 96,
 }
+SAMPLERS = ("uniform", "online", "newest", "prioritized")
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class Replay:
     batch: int = 16  # sequences
     length: int = 64  # steps of a sequence, without its context step
     latents: bool = True  # keep and refresh latents, so that sequences start warm
-    online: bool = True  # train on each fresh sequence once, soon after it was collected
+    sampler: str = "online"  # or uniform, newest, prioritized: which sequences are drawn
+    priority_exponent: float = 0.6  # of the loss, for sampler=prioritized; 0: uniform
     memory: str = "device"  # or pinned_host: the ring in host memory
     seed_from: str = ""  # folder of a recording of play to draw from as well
     seed_share: float = 0.25  # of the sequences of each batch, drawn from the recording if any
@@ -227,6 +229,10 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
         (
             b.ensemble not in ("mean", "min"),
             f"behavior.ensemble={b.ensemble}: must be mean or min",
+        ),
+        (
+            r.sampler not in SAMPLERS,
+            f"replay.sampler={r.sampler}: must be {', '.join(SAMPLERS[:-1])} or {SAMPLERS[-1]}",
         ),
         (
             r.memory not in ("device", "pinned_host"),

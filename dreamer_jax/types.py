@@ -78,7 +78,7 @@ class ReplayState(PyTreeNode):
     steps: Any  # pytree of [E, C, ...], each leaf in its own dtype
     latents: Any  # pytree of [E, C, ...], or None where latents are not kept
     total: jax.Array  # [E] int32, steps ever added to the row
-    online: jax.Array  # [E] int32, first step not yet handed out by the online queue
+    sampler: Any  # pytree of [E, ...] that the sampler remembers, or None
 
 
 class Recordings(PyTreeNode):
@@ -97,6 +97,13 @@ class Window(PyTreeNode):
     latents: Any  # pytree of [W, B, ...], or None
     row: jax.Array  # [R] int32, row within the shard that the sequence came from
     time: jax.Array  # [W, R] int32, position in the ring
+
+
+class Refresh(PyTreeNode):
+    """What an update gives back to replay for the window that it has learned from."""
+
+    latents: Any  # pytree of [T, B, ...], or None
+    loss: jax.Array  # [T, B] float32, how badly the model predicted each step
 
 
 class Rollout(PyTreeNode):
@@ -154,7 +161,7 @@ class Agent(NamedTuple):
     """(actor, carry, obs, is_first, key) -> carry, sampled action, latents for replay"""
     greedy: Callable[..., tuple[Carry, dict[str, jax.Array], Any]]
     """the same with the most likely action"""
-    update: Callable[..., tuple[AgentState, Any, dict[str, jax.Array]]]
-    """(state, window, key) -> state, fresh latents [T, B, ...] for replay, metrics"""
+    update: Callable[..., tuple[AgentState, Refresh, dict[str, jax.Array]]]
+    """(state, window, key) -> state, what goes back to replay, metrics"""
     report: Callable[..., tuple[dict[str, jax.Array], dict[str, jax.Array]]]
     """(state, window, key) -> metrics, truth and model's view [2, T, B, h, w, c] uint8 per image"""

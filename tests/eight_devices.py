@@ -13,10 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from command import SMALL, call, lines
+from witness import Witness
 
 import envs
 from dreamer_jax import mesh as meshes
 from dreamer_jax.agents.dreamer import agent as dreamer
+from dreamer_jax.config import Replay
 from dreamer_jax.main import FLAGS, decide, restored, stored
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.run import programs
@@ -56,7 +58,7 @@ def everything() -> dict[str, Any]:
 
 def filled(step: Any, latent: Any) -> ReplayState:
     """A ring with made-up steps; the reward names the row."""
-    generator, memory = np.random.default_rng(0), replay.init(step, latent, DEVICES, 250)
+    generator, memory = np.random.default_rng(0), empty(step, latent)
     shapes: Step = memory.steps
     add = jax.jit(replay.add)
     for time in range(FILLED):
@@ -76,10 +78,20 @@ def filled(step: Any, latent: Any) -> ReplayState:
     return memory
 
 
+def empty(step: Any, latent: Any) -> ReplayState:
+    """A ring with the online queue."""
+    queue = jnp.zeros(DEVICES, jnp.int32)
+    return replay.init(step, latent, rows=DEVICES, capacity=250, sampler=queue)
+
+
 def drawer(config: Any) -> Any:
     """The compiled draw of a batch on all devices: (memory, key) -> memory, window."""
-    mesh = meshes.make(DEVICES)
-    return jax.jit(lambda memory, key: programs.draw(config.replay, mesh, memory, key))
+    return jax.jit(partial(programs.draw, given(config.replay)))
+
+
+def given(config: Replay) -> programs.Fixed:
+    """What the programs on all devices share; they draw the same for any agent."""
+    return programs.fixed(Witness().agent(), config, make(meshes.make(DEVICES), config))
 
 
 def rows_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
@@ -102,7 +114,9 @@ def recorded_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
     recordings = Recordings(steps.replace(reward=steps.reward + RECORDED))
     memory = jax.device_put(memory, meshes.split(mesh))
     recordings = jax.device_put(recordings, make(mesh, config).recordings)
-    _, window = jax.jit(partial(programs.draw, config, mesh))(memory, jax.random.key(0), recordings)
+    _, window = jax.jit(partial(programs.draw, given(config)))(
+        memory, jax.random.key(0), recordings
+    )
     shards = window.steps.reward.addressable_shards
     found = [(shard.index[1].start, np.asarray(shard.data)) for shard in shards]
     return [x[0].astype(int).tolist() for _, x in sorted(found, key=lambda pair: pair[0])]

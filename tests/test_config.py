@@ -50,9 +50,9 @@ def one_line(error: pytest.ExceptionInfo) -> str:
         ("train.steps=2.5E3", 2_500),
         ("optimizer.learning_rate=3e-4", 3e-4),
         ("optimizer.learning_rate=1", 1.0),
-        ("replay.online=false", False),
-        ("replay.online=True", True),
-        ("replay.online=0", False),
+        ("replay.latents=false", False),
+        ("replay.latents=True", True),
+        ("replay.latents=0", False),
         ("model.dtype=bfloat16", "bfloat16"),
         ("train.world_model=runs/a=b", "runs/a=b"),
         ("env.sticky=0", 0.0),
@@ -79,7 +79,7 @@ def test_override_reads_the_type_of_the_field(assignment: str, value: Any):
         ("model.units=1e999", ("int",)),
         ("model.units=inf", ("int",)),
         ("model.units=", ("int",)),
-        ("replay.online=maybe", ("replay.online=maybe", "bool")),
+        ("replay.latents=maybe", ("replay.latents=maybe", "bool")),
         ("optimizer.learning_rate=fast", ("optimizer.learning_rate=fast", "float")),
         ("optimizer.learning_rate=nan", ("float",)),
         ("behavior.horizon=inf", ("float",)),
@@ -174,7 +174,7 @@ def test_what_may_be_zero():
 def test_round_trip_through_json():
     for env in (atari.Options(size=96), cartpole.Options(), counting.Options(), gym.Options()):
         like = resolve(Config(env=env))
-        config = changed("model.units=77 optimizer.learning_rate=1.5e-7 replay.online=0", like)
+        config = changed("model.units=77 optimizer.learning_rate=1.5e-7 replay.latents=0", like)
         values = json.loads(json.dumps(to_dict(config), allow_nan=False))
         assert manifest.rebuild(like, values) == config
 

@@ -20,7 +20,7 @@ from dreamer_jax.loops.train import train
 from dreamer_jax.main import make_player
 from dreamer_jax.run import checkpoint
 from dreamer_jax.run.state import Run
-from dreamer_jax.types import Actor, AgentState, Carry, CompactLatent, Window
+from dreamer_jax.types import Actor, AgentState, Carry, CompactLatent, Refresh, Window
 from envs.pokemon.environment import Options
 from experiments.digests import digests
 
@@ -48,7 +48,11 @@ def remember(state: AgentState, window: Window, key: jax.Array) -> Any:
     seen = jnp.sum(window.steps.obs["visited"]) + jnp.sum(window.steps.reward)
     state = state.replace(optimizer=state.optimizer + seen * jax.random.uniform(key))
     latents = jax.tree.map(lambda x: x[1:], window.latents)
-    return state.replace(updates=state.updates + 1), latents, {"seen": seen}
+    return (
+        state.replace(updates=state.updates + 1),
+        Refresh(latents, jnp.zeros(latents.deter.shape[:2])),
+        {"seen": seen},
+    )
 
 
 def run(logdir: Path) -> Run:

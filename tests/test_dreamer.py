@@ -254,7 +254,7 @@ def test_refreshed_latents_are_what_the_parameters_make_of_the_window() -> None:
     state, window = tiny.made_up(dreamer), tiny.window(dreamer)
     _, fresh, _ = update(state, window, KEY)
     action = spaces.flatten(jax.tree.map(lambda x: x[:-1], window.steps.action), dreamer.act)
-    latents = rssm.expand(fresh, 4)
+    latents = rssm.expand(fresh.latents, 4)
     context = rssm.expand(jax.tree.map(lambda x: x[:1], window.latents), 4)
     before = jax.tree.map(lambda a, b: jnp.concatenate([a, b[:-1]]), context, latents)
     variables = {"params": state.params["rssm"]}

@@ -15,7 +15,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {"host": [{"array_files", "compile_cache", "host_memory"}]},
     {
         "nn": [{"convs", "dists", "optim"}, {"layers"}, {"heads"}],
-        "replay": [{"ring", "blocks"}],
+        "replay": [{"ring", "blocks"}, {"samplers"}],
         "outputs": [{"tensorboard", "progress", "episode_scores"}, {"logger"}, {"journal"}],
     },
     {

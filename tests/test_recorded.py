@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from witness import Witness
 
 from dreamer_jax import mesh
 from dreamer_jax.config import Config, Replay, resolve
 from dreamer_jax.replay import ring as replay
+from dreamer_jax.replay import samplers
 from dreamer_jax.run import layout, programs
 from dreamer_jax.types import Recordings, ReplayState, Step, Window
 from dreamer_jax.world_model import rssm
@@ -53,7 +55,9 @@ def ring(latents: bool = True) -> ReplayState:
     """Rows of numbered steps, row e from 100 e on."""
     number = jnp.zeros((), jnp.int32)
     latent = {"number": number} if latents else None
-    state = replay.init(step(0), latent, ROWS, FILLED)
+    state = replay.init(
+        step(0), latent, rows=ROWS, capacity=FILLED, sampler=jnp.zeros(ROWS, jnp.int32)
+    )
     add = jax.jit(replay.add)
     for time in range(FILLED):
         numbers = 100 * np.arange(ROWS) + time
@@ -67,9 +71,12 @@ def every_start() -> jax.Array:
     return jnp.stack([jnp.full(N, 7), jnp.arange(N)], -1).astype(jnp.uint32)
 
 
+PAIRS = jnp.asarray([[0, 1], [5, 2]], jnp.uint32)
+
+
 def drawn(state: ReplayState, bits: jax.Array) -> Window:
-    _, window = replay.draw(state, jnp.asarray([[0, 1], [5, 2]], jnp.uint32), WINDOW, False)
-    return jax.jit(replay.draw_recorded)(recordings(), window, bits)
+    _, window = samplers.draw_uniform(state, PAIRS, length=WINDOW)
+    return jax.jit(samplers.join_recorded)(recordings(), window, bits)
 
 
 def test_recorded_sequences_are_whole() -> None:
@@ -96,7 +103,7 @@ def test_every_step_is_trained_on_as_often_as_any_other() -> None:
 
 
 def test_the_rest_of_the_window_is_as_it_was() -> None:
-    _, alone = replay.draw(ring(), jnp.asarray([[0, 1], [5, 2]], jnp.uint32), WINDOW, False)
+    _, alone = samplers.draw_uniform(ring(), PAIRS, length=WINDOW)
     window = drawn(ring(), every_start())
     first: Any = jax.tree.map(lambda x: x[:, :2], (window.steps, window.latents))
     jax.tree.map(np.testing.assert_array_equal, first, (alone.steps, alone.latents))
@@ -125,7 +132,8 @@ def drawer(share: float, latents: bool, memory: str) -> Any:
     where = layout.make(devices, config)
     held = jax.device_put(held, where.ring)
     other = jax.device_put(other, where.recordings)
-    draw = jax.jit(partial(programs.draw, config, devices))
+    given = programs.fixed(Witness().agent(), config, where)
+    draw = jax.jit(partial(programs.draw, given))
     return lambda key: draw(held, key, other)[1]
 
 
@@ -194,7 +202,7 @@ def updated(change: Any = None) -> Any:
     )
     # The tape is as long as a window: its last step is the context of a sequence from its start.
     bits = jnp.zeros((tiny.BATCH - 1, 2), jnp.uint32)
-    window = replay.draw_recorded(Recordings(tape), window, bits)
+    window = samplers.join_recorded(Recordings(tape), window, bits)
     state, _, metrics = tiny.updater()(tiny.made_up(dreamer), window, jax.random.key(1))
     assert np.isfinite(metrics["loss/total"])
     return state.params, state.optimizer  # the first step of a warm-up only tells the optimiser

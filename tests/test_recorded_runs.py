@@ -21,7 +21,7 @@ from dreamer_jax.commands.options import Setup
 from dreamer_jax.loops.train import train
 from dreamer_jax.run import checkpoint, manifest, preflight
 from dreamer_jax.run.state import Run
-from dreamer_jax.types import Window
+from dreamer_jax.types import Refresh, Window
 from envs.play import program as play
 from envs.play import recordings
 
@@ -176,7 +176,8 @@ class Judge(Witness):
 
         (steps, latents), (recorded, _) = half(slice(count)), half(slice(count, None))
         held = window.replace(steps=steps, latents=latents)
-        state, latents, metrics = super().update(state, held, key)
+        state, refresh, metrics = super().update(state, held, key)
+        latents = refresh.latents
         padding = jnp.zeros((latents.deter.shape[0], recorded.reward.shape[1], 1))
         fresh = latents.replace(
             deter=jnp.concatenate([latents.deter, padding.astype(jnp.uint16)], 1),
@@ -190,7 +191,8 @@ class Judge(Witness):
         # Learning depends on what is drawn: a sum that only the same draws give.
         drawn = recorded.reward[1:] * jnp.arange(1.0, recorded.reward[1:].size + 1).reshape(5, -1)
         state = state.replace(optimizer=state.optimizer * 1.01 + drawn.sum())
-        return state, fresh, metrics
+        loss = jnp.zeros(fresh.deter.shape[:2])
+        return state, Refresh(fresh, loss), metrics
 
     def report(self, state: Any, window: Window, key: jax.Array) -> Any:
         count = window.row.size

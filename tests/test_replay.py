@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamer_jax.replay import ring as replay
+from dreamer_jax.replay import samplers
 from dreamer_jax.types import ReplayState
 
 STEP = {
@@ -63,7 +64,8 @@ add = jax.jit(replay.add, donate_argnums=0)
 
 @cache
 def drawer(window: int, online: bool) -> Any:
-    return jax.jit(partial(replay.draw, length=window, online=online))
+    draw = samplers.draw_online if online else samplers.draw_uniform
+    return jax.jit(partial(draw, length=window))
 
 
 def append(state: ReplayState, layout: Layout, count: int) -> ReplayState:
@@ -74,8 +76,13 @@ def append(state: ReplayState, layout: Layout, count: int) -> ReplayState:
     return state
 
 
+def empty(step: Any, latent: Any, rows: int, capacity: int) -> ReplayState:
+    queue = jnp.zeros(rows, jnp.int32)
+    return replay.init(step, latent, rows=rows, capacity=capacity, sampler=queue)
+
+
 def filled(layout: Layout, count: int) -> ReplayState:
-    return append(replay.init(STEP, LATENT, layout.rows, layout.capacity), layout, count)
+    return append(empty(STEP, LATENT, layout.rows, layout.capacity), layout, count)
 
 
 def random_words(layout: Layout, seed: int) -> jax.Array:
@@ -144,7 +151,7 @@ def test_the_online_queue_against_a_slow_one(layout: Layout, pauses: list[int], 
         fresh = queue.take(total)
         check_window(window, layout, total)
         assert starts(window)[: len(fresh)] == fresh
-        assert state.online.tolist() == queue.head
+        assert state.sampler.tolist() == queue.head
         _, uniform = drawer(layout.window, online=False)(state, words)
         assert starts(window)[len(fresh) :] == starts(uniform)[len(fresh) :]
 
@@ -153,9 +160,9 @@ def test_every_step_is_fresh_exactly_once_and_in_order():
     layout = LAYOUTS[2]
     state, trained = filled(layout, layout.window), [[] for _ in range(layout.rows)]
     for seed in range(30):
-        before = np.array(state.online)
+        before = np.array(state.sampler)
         state, window = drawer(layout.window, online=True)(state, random_words(layout, seed))
-        fresh = int((np.array(state.online) - before).sum()) // (layout.window - 1)
+        fresh = int((np.array(state.sampler) - before).sum()) // (layout.window - 1)
         for row, start in starts(window)[:fresh]:
             trained[row] += range(start + 1, start + layout.window)  # the first is only context
         state = append(state, layout, 1 + seed % 4)
@@ -233,7 +240,7 @@ def test_every_leaf_keeps_its_type():
 
 
 def test_a_ring_without_latents():
-    state = replay.init(STEP, None, 1, 6)
+    state = empty(STEP, None, 1, 6)
     for time in range(9):
         state = add(state, stack([content(0, time)[0]]), None)
     state, window = drawer(3, online=True)(state, jax.random.bits(jax.random.key(0), (2, 2)))
@@ -245,7 +252,7 @@ def test_a_ring_in_host_memory_behaves_the_same():
     layout = LAYOUTS[2]
     state = filled(layout, 13)
     host = jax.device_put(state, state.total.sharding.with_memory_kind("pinned_host"))
-    host = host.replace(total=jnp.copy(state.total), online=jnp.copy(state.online))
+    host = host.replace(total=jnp.copy(state.total), sampler=jnp.copy(state.sampler))
     for seed in range(2):
         step = stack([content(row, 13 + seed) for row in range(layout.rows)])
         state, host = add(state, *step), add(host, *step)
@@ -262,16 +269,16 @@ def test_more_than_two_gigabytes():
     side, rows = 64, 2
     capacity = 11 * BIG // (10 * rows * side * side * 3)
     image = jax.ShapeDtypeStruct((side, side, 3), np.uint8)
-    state = replay.init({"image": image}, None, rows, capacity)
+    state = empty({"image": image}, None, rows, capacity)
     assert state.steps["image"].nbytes > BIG + 200_000_000
     near_the_end = jnp.full(rows, capacity - 3, jnp.int32)
-    state = state.replace(total=near_the_end, online=jnp.copy(near_the_end))
+    state = state.replace(total=near_the_end, sampler=jnp.copy(near_the_end))
     frames = np.random.default_rng(0).integers(0, 256, (5, rows, side, side, 3), np.uint8)
     for frame in frames:  # three up to the end of each row, two over its beginning
         state = add(state, {"image": frame}, None)
     window = jnp.array([[0], [1]]), jnp.arange(capacity - 3, capacity + 2) % capacity
     np.testing.assert_array_equal(state.steps["image"][window], frames.swapaxes(0, 1))
-    draw = jax.jit(partial(replay.draw, length=5, online=True), donate_argnums=0)
+    draw = jax.jit(partial(samplers.draw_online, length=5), donate_argnums=0)
     state, drawn = draw(state, jnp.zeros((rows, 2), jnp.uint32))
     np.testing.assert_array_equal(drawn.steps["image"], frames)
     for leaf in jax.tree.leaves(state):

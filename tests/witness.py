@@ -21,6 +21,7 @@ from dreamer_jax.types import (
     Carry,
     CompactLatent,
     Latent,
+    Refresh,
     ReturnRange,
     Window,
 )
@@ -106,7 +107,8 @@ class Witness:
         state = state.replace(optimizer=state.optimizer + 1, updates=state.updates + 1)
         latents = jax.tree.map(lambda x: x[1:], window.latents)
         latents = latents.replace(deter=latents.deter + REFRESHED)
-        return state, latents, {**mistakes(window), "one": jnp.ones(())}
+        loss = jnp.zeros(latents.deter.shape[:2])
+        return state, Refresh(latents, loss), {**mistakes(window), "one": jnp.ones(())}
 
     def report(self, state: AgentState, window: Window, key: jax.Array) -> Any:
         del state, key

@@ -22,7 +22,7 @@ class Layout(NamedTuple):
     mesh: Mesh
     scalars: NamedSharding  # seed, counts, sums of metrics, reports
     state: NamedSharding  # all that learning changes
-    ring: ReplayState  # a tree of shardings: steps and latents [E, C, ...], counters [E]
+    ring: ReplayState  # of shardings: steps, latents [E, C, ...]; counters, sampler [E, ...]
     carry: NamedSharding  # [E, ...] what acting remembers
     seen: NamedSharding  # [E, ...] what environments show; it moves with the call that reads it
     action: NamedSharding  # [E, n]
@@ -37,7 +37,7 @@ def make(mesh: Mesh, config: Replay) -> Layout:
         mesh=mesh,
         scalars=copied,
         state=copied,
-        ring=ReplayState(steps=steps, latents=steps, total=counters, online=counters),
+        ring=ReplayState(steps=steps, latents=steps, total=counters, sampler=counters),
         carry=rows,
         seen=rows,
         action=rows,

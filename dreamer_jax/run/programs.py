@@ -11,19 +11,32 @@ from jax.sharding import Mesh
 from dreamer_jax import mesh as meshes
 from dreamer_jax.config import Replay
 from dreamer_jax.replay import ring as replay
+from dreamer_jax.replay import samplers
+from dreamer_jax.replay.samplers import Sampler
 from dreamer_jax.run.layout import SEED_TYPE, Layout
-from dreamer_jax.types import Actor, Agent, AgentState, Carry, Recordings, ReplayState, Step, Window
+from dreamer_jax.types import (
+    Actor,
+    Agent,
+    AgentState,
+    Carry,
+    Recordings,
+    Refresh,
+    ReplayState,
+    Step,
+    Window,
+)
 
 Metrics = dict[str, jax.Array]
 INIT, ACT, LEARN, REPORT = range(4)  # what a random key is for
 
 
-class Setting(NamedTuple):
+class Fixed(NamedTuple):
     """What all programs of a run share."""
 
     agent: Agent
     config: Replay
     layout: Layout
+    sampler: Sampler
 
 
 class Programs(NamedTuple):
@@ -45,7 +58,7 @@ class Programs(NamedTuple):
 
 def build(agent: Agent, config: Replay, layout: Layout, memory: ReplayState) -> Programs:
     """The programs of an agent for a replay configuration, a layout and the shapes of a ring."""
-    given, mesh = Setting(agent, config, layout), layout.mesh
+    given, mesh = fixed(agent, config, layout), layout.mesh
     act_ = jax.jit(
         partial(act, given),
         donate_argnums=(2, 3),
@@ -78,13 +91,18 @@ def build(agent: Agent, config: Replay, layout: Layout, memory: ReplayState) -> 
     )
 
 
+def fixed(agent: Agent, config: Replay, layout: Layout) -> Fixed:
+    """What the programs of a run share."""
+    return Fixed(agent, config, layout, samplers.make(config))
+
+
 def derive(seed: Any, purpose: int, counter: Any) -> jax.Array:
     """The key for one use of randomness."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), purpose), counter)
 
 
 def act(
-    given: Setting,
+    given: Fixed,
     seed: jax.Array,
     actor: Actor,
     memory: ReplayState,
@@ -101,12 +119,16 @@ def act(
     # Nobody acts on the last observation of an episode; replay must not pretend that somebody did.
     kept = {name: jnp.where(seen.is_last[:, None], 0, a) for name, a in action.items()}
     rows = meshes.ROWS
-    add = meshes.per_shard(given.layout.mesh, replay.add, (rows, rows, rows), rows)
-    return add(memory, seen.replace(action=kept), latent), carry, action
+
+    def add(memory: ReplayState, step: Step, latent: Any) -> ReplayState:
+        return given.sampler.added(replay.add(memory, step, latent))
+
+    added = meshes.per_shard(given.layout.mesh, add, (rows, rows, rows), rows)
+    return added(memory, seen.replace(action=kept), latent), carry, action
 
 
 def learn(
-    given: Setting,
+    given: Fixed,
     seed: jax.Array,
     state: AgentState,
     memory: ReplayState,
@@ -125,7 +147,7 @@ def learn(
 
 
 def update(
-    given: Setting,
+    given: Fixed,
     seed: jax.Array,
     state: AgentState,
     memory: ReplayState,
@@ -133,14 +155,14 @@ def update(
 ) -> tuple[AgentState, ReplayState, Metrics]:
     """Draws, learns, and writes the fresh latents back."""
     draw_key, update_key = jax.random.split(derive(seed, LEARN, state.updates))
-    memory, window = draw(given.config, given.layout.mesh, memory, draw_key, recordings)
+    memory, window = draw(given, memory, draw_key, recordings)
     with meshes.within(given.layout.mesh):
-        state, latents, metrics = given.agent.update(state, window, update_key)
-    return state, refresh(given.layout.mesh, memory, window, latents), metrics
+        state, fresh, metrics = given.agent.update(state, window, update_key)
+    return state, write_back(given, memory, window, fresh), metrics
 
 
 def report(
-    given: Setting,
+    given: Fixed,
     seed: jax.Array,
     state: AgentState,
     memory: ReplayState,
@@ -148,28 +170,26 @@ def report(
 ) -> tuple[Metrics, dict[str, jax.Array]]:
     """What the agent makes of a fresh batch; replay stays as it is."""
     draw_key, report_key = jax.random.split(derive(seed, REPORT, state.updates))
-    _, window = draw(given.config, given.layout.mesh, memory, draw_key, recordings)
+    _, window = draw(given, memory, draw_key, recordings)
     return given.agent.report(state, window, report_key)
 
 
 def draw(
-    config: Replay,
-    mesh: Mesh,
-    memory: ReplayState,
-    key: jax.Array,
-    recordings: Recordings | None = None,
+    given: Fixed, memory: ReplayState, key: jax.Array, recordings: Recordings | None = None
 ) -> tuple[ReplayState, Window]:
     """Each device draws its share of the batch from its own rows. The key is consumed.
 
-    If there are recordings, `config.recorded` sequences are from them.
+    memory: the state of replay; its sampler advances. recordings: where there are some,
+    `replay.recorded` sequences of the batch are from them, the last ones of each device's share.
+    Returns: the state of replay and a window [W, B, ...].
     """
-    length, recorded = config.length + 1, config.recorded // mesh.size
+    config, mesh, sampler = given.config, given.layout.mesh, given.sampler
+    recorded = config.recorded // mesh.size
 
     def share(memory: ReplayState, bits: jax.Array, recordings: Any) -> tuple[ReplayState, Window]:
         if recordings is None:
-            return replay.draw(memory, bits, length, config.online)
-        memory, window = replay.draw(memory, bits[recorded:], length, config.online)
-        return memory, replay.draw_recorded(recordings, window, bits[:recorded])
+            return sampler.draw(memory, bits)
+        return samplers.with_recordings(sampler, memory, recordings, bits, recorded)
 
     bits = jax.random.bits(key, (config.batch, 2))
     rows, batch = meshes.ROWS, meshes.BATCH
@@ -178,13 +198,17 @@ def draw(
     return function(memory, bits, recordings)
 
 
-def refresh(mesh: Mesh, memory: ReplayState, window: Window, latents: Any) -> ReplayState:
-    """Writes latents back where they came from; nothing to do where replay keeps none."""
-    if memory.latents is None:
-        return memory
+def write_back(given: Fixed, memory: ReplayState, window: Window, fresh: Refresh) -> ReplayState:
+    """Latents go back to where they came from, and the sampler hears how large the losses were."""
+
+    def share(memory: ReplayState, window: Window, fresh: Refresh) -> ReplayState:
+        if memory.latents is not None:
+            memory = replay.refresh(memory, window, fresh.latents)
+        return given.sampler.learned(memory, window, fresh.loss)
+
     rows, batch = meshes.ROWS, meshes.BATCH
     specs = (rows, Window(steps=batch, latents=batch, row=rows, time=batch), batch)
-    return meshes.per_shard(mesh, replay.refresh, specs, rows)(memory, window, latents)
+    return meshes.per_shard(given.layout.mesh, share, specs, rows)(memory, window, fresh)
 
 
 def block(mesh: Mesh, memory: ReplayState, start: jax.Array, length: int) -> Any:

@@ -66,7 +66,7 @@ def snapshot(
     (_, state, memory, carry, sums), counters, _ = place
     items = {
         "agent": state,
-        "replay": {"latents": memory.latents, "total": memory.total, "online": memory.online},
+        "replay": {"latents": memory.latents, "total": memory.total, "sampler": memory.sampler},
         "acting": carry,
         "sums": sums,
     }
@@ -99,11 +99,11 @@ def restore(run: Run, compiled: Programs, step: int) -> tuple[Place, dict[str, A
     state = jax.eval_shape(run.agent.init, jax.random.key(0))
     carry = jax.eval_shape(lambda: run.agent.carry(run.env.num_envs))
     where = run.layout
-    changing = {"latents": memory.latents, "total": memory.total, "online": memory.online}
+    changing = {"latents": memory.latents, "total": memory.total, "sampler": memory.sampler}
     places = {
         "latents": where.ring.latents,
         "total": where.ring.total,
-        "online": where.ring.online,
+        "sampler": where.ring.sampler,
     }
     wanted = {
         "agent": placed(state, where.state),

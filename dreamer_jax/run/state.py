@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from jax.sharding import Mesh
 
 from dreamer_jax.config import Config
 from dreamer_jax.replay import ring as replay
+from dreamer_jax.replay import samplers
 from dreamer_jax.run import layout
 from dreamer_jax.run.layout import Layout
 from dreamer_jax.types import Agent, AgentState, Carry, Recordings, ReplayState, Step
@@ -72,7 +72,14 @@ class Place(NamedTuple):
 
 def ring(run: Run) -> Callable[[], ReplayState]:
     """Makes the empty ring."""
-    return partial(replay.init, *remembered(run), run.env.num_envs, row_capacity(run))
+    step, latent = remembered(run)
+    rows, capacity = run.env.num_envs, row_capacity(run)
+
+    def init() -> ReplayState:
+        sampler = samplers.make(run.config.replay).init(rows, capacity)
+        return replay.init(step, latent, rows=rows, capacity=capacity, sampler=sampler)
+
+    return init
 
 
 def row_capacity(run: Run) -> int:

@@ -28,8 +28,8 @@ from dreamer_jax.nn.heads import action_width, at_random, mode, sample
 from dreamer_jax.types import (
     Agent,
     AgentState,
-    CompactLatent,
     Latent,
+    Refresh,
     ReturnRange,
     Rollout,
     Step,
@@ -71,11 +71,11 @@ def make(
 
 def update(
     dreamer: Dreamer, state: AgentState, window: Window, key: jax.Array
-) -> tuple[AgentState, CompactLatent, Metrics]:
+) -> tuple[AgentState, Refresh, Metrics]:
     """One step of gradient descent on all losses, the slow critic and the running statistics.
 
-    Returns the new state, the latents of the window [T, B, ...] as the parameters before this
-    update saw them, and scalars to log. The key is consumed.
+    Returns the new state, the latents [T, B, ...] and losses [T, B] of the window under the
+    parameters before this update, and scalars to log. The key is consumed.
     """
     batch = prepare(dreamer, window)
     learn, config = dreamer.config.train.learn, dreamer.config
@@ -83,7 +83,7 @@ def update(
         scale = moments.update(state.moments, batch.step.obs, config.model.moments_horizon)
         state = state.replace(moments=scale)
     trained = {k: state.params[k] for k in LEARNS[learn]}
-    (_, (latents, return_range, metrics)), gradients = jax.value_and_grad(
+    (_, (fresh, return_range, metrics)), gradients = jax.value_and_grad(
         partial(loss, dreamer), has_aux=True
     )(trained, state, batch, key)
     changes, optimizer = dreamer.optimizer.update(gradients, state.optimizer, trained)
@@ -99,12 +99,12 @@ def update(
         return_range=return_range,
         updates=state.updates + 1,
     )
-    return state, rssm.compact(latents), metrics
+    return state, fresh, metrics
 
 
 def loss(
     dreamer: Dreamer, trained: Params, state: AgentState, batch: Batch, key: jax.Array
-) -> tuple[jax.Array, tuple[Latent, ReturnRange, Metrics]]:
+) -> tuple[jax.Array, tuple[Refresh, ReturnRange, Metrics]]:
     """The weighted sum of all losses, each averaged over the batch. (§ Methods)"""
     learn = dreamer.config.train.learn
     params = {**state.params, **trained}
@@ -113,6 +113,7 @@ def loss(
         step=batch.step.replace(obs=scale_vectors(dreamer, state.moments, batch.step.obs))
     )
     latents, losses, metrics = world_model_losses(dreamer, params, batch, observe_key)
+    fresh = Refresh(rssm.compact(latents), sum(losses.values(), jnp.float32(0)))
     return_range = state.return_range
     if learn == "behavior":
         losses = {}
@@ -125,7 +126,7 @@ def loss(
     total = weighted_sum(dreamer, losses, batch.step.reward.shape)
     metrics |= {f"loss/{name}": value.mean() for name, value in losses.items()}
     metrics |= {"loss/total": total}
-    return total, (latents, return_range, metrics)
+    return total, (fresh, return_range, metrics)
 
 
 def world_model_losses(
