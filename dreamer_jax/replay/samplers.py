@@ -133,7 +133,7 @@ def draw_prioritized(
     starts = oldest[:, None] + jnp.arange(size)
     weight = jnp.take_along_axis(state.sampler.value, starts % size, axis=1)
     cumulative = jnp.cumsum(jnp.where(starts <= newest_start[:, None], weight, 0.0), axis=1)
-    share = bits.astype(jnp.float32) / 2**32
+    share = bits.astype(jnp.float32) / 2.0**32
     row = _pick(jnp.cumsum(cumulative[:, -1]), share[:, 0])
     offset = jax.vmap(_pick)(cumulative[row], share[:, 1])
     start = jnp.minimum(oldest[row] + offset, newest_start[row])
