@@ -4,42 +4,25 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import jax
 from absl import flags
 from absl import logging as absl_logging
 
 import configs
-import envs
-from dreamer_jax import config as config_
-from dreamer_jax import mesh
-from dreamer_jax.agents.dreamer import agent as dreamer
-from dreamer_jax.agents.dreamer.transfer import inherit
-from dreamer_jax.commands import options, training_recordings
-from dreamer_jax.commands.options import FLAGS, Setup, decide, stored
+from dreamer_jax.commands import options
+from dreamer_jax.commands.evaluate import evaluation
+from dreamer_jax.commands.options import FLAGS
+from dreamer_jax.commands.train import training
 from dreamer_jax.faults import Fault, news, said
 from dreamer_jax.host import compile_cache, host_memory
-from dreamer_jax.loops import evaluate
-from dreamer_jax.loops.evaluate import Player
-from dreamer_jax.loops.train import train
-from dreamer_jax.run import checkpoint, manifest
-from dreamer_jax.run.layout import placed
-from dreamer_jax.run.preflight import measure, preflight
-from dreamer_jax.run.state import Run
-from dreamer_jax.types import Agent, AgentState
-from envs.play.film import Film
 from envs.vector.vector import EnvironmentFailed
 
+# --mode -> its command. Each checks what a user can get wrong, and returns the work that is left.
+COMMANDS = {"train": training, "eval": evaluation}
 NO_MEMORY = "RESOURCE_EXHAUSTED"  # as XLA says it
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # nobody's mistake
-EVAL_ENVS = 16  # environments played side by side in an evaluation
-# Seeds of the episodes that evaluations play, apart from those of training and from each other.
-PERIODIC, FINAL = 1 << 20, 2 << 20
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # no mistake of the user
 
 
 def main(argv: Sequence[str]) -> int:
@@ -62,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         host_memory.keep_freed_memory()
         compile_cache.keep_compiled_programs()
-        task = {"train": training, "eval": evaluation}[FLAGS.mode]()
+        task = COMMANDS[FLAGS.mode]()
     except (flags.Error, ValueError, OSError) as error:
         return complain(error, 1 if getattr(error, "errno", None) in NO_SPACE else 2)
     except (Fault, EnvironmentFailed) as error:
@@ -92,165 +75,6 @@ def interruptible(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130  # as shells have it
-
-
-def training() -> Callable[[], Any]:
-    """Checks everything that a user can get wrong; what it returns only has to be called."""
-    if FLAGS["episodes"].present:
-        raise ValueError(f"--episodes={FLAGS.episodes} is for --mode=eval; --steps is for training")
-    before = manifest.state(options.place())
-    setup = decide()
-    directory = setup.logdir / "checkpoints"
-    done = checkpoint.latest(directory) or 0
-    if done >= setup.config.train.steps and checkpoint.is_whole(directory, done):
-        text = f"{setup.logdir} is at step {done} of {setup.config.train.steps}"
-        text = f"{text}: nothing is left to do; a larger --steps takes it further"
-        return partial(print, text, file=sys.stderr)
-    with ExitStack() as opened:
-        tape = training_recordings.find(setup)
-        run = training_recordings.announce(prepared(setup, opened), tape)
-        sizes = measure(run)
-        lock = manifest.lock(setup.logdir)
-        opened.callback(manifest.unlock, setup.logdir, lock)
-        if manifest.state(setup.logdir) != before:
-            raise ValueError(f"another process has just changed {setup.logdir}; please try again")
-        compiled = preflight(run, sizes)
-        host_memory.close_gaps()
-        run = training_recordings.load(run, tape)
-        config = config_.to_dict(setup.config)
-        found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
-        manifest.write(setup.logdir, found | training_recordings.noted(tape))
-        kept = opened.pop_all()
-
-    def task() -> None:
-        with kept:
-            train(run, compiled)
-
-    return task
-
-
-def prepared(setup: Setup, opened: ExitStack) -> Run:
-    """What the loop is given; `opened` closes its environments."""
-    config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
-    mesh.divides(devices, "train.envs", config.train.envs)
-    mesh.divides(devices, "replay.batch", config.replay.batch)
-    env = envs.make(setup.env, config.env, config.train.envs, setup.seed)
-    opened.callback(env.close)
-    agent = dreamer.make(config, env.obs_space, env.act_space)
-    evaluate_, failure = periodic_evaluation(setup, agent, opened)
-    return Run(
-        agent=agent,
-        env=env,
-        config=config,
-        seed=setup.seed,
-        mesh=devices,
-        logdir=setup.logdir,
-        evaluate=evaluate_,
-        begin=beginning(setup, agent),
-        evaluation_failure=failure,
-    )
-
-
-def evaluation() -> Callable[[], Any]:
-    """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
-    setup = decide()
-    host_memory.close_gaps()  # for its large pages: policies are compiled when they first play
-    agent, state, step = restored(setup)
-    film = filming(setup)
-    print(f"{setup.logdir} at step {step}", file=sys.stderr)
-
-    def play() -> None:
-        shown = ("greedy", agent.greedy, film), ("sampled", agent.policy, None)
-        for name, policy, filmed in shown:
-            player = make_player(setup, agent, policy, FLAGS.episodes, FINAL)
-            watch = filmed.add if filmed else evaluate.unwatched
-            with closing(player.env):
-                show(name, setup.env, player.play(state, FLAGS.episodes, watch=watch))
-        if film:
-            film.save()
-
-    return play
-
-
-def filming(setup: Setup) -> Film | None:
-    """What --gif asks for, if it is given."""
-    if FLAGS.gif is None:
-        return None
-    with closing(evaluation_env(setup, 1, FINAL)) as env:
-        return Film(Path(FLAGS.gif), setup.env, env)
-
-
-def show(policy: str, env: str, results: evaluate.Results) -> None:
-    """Prints the scores that a policy has reached, and what happened in its episodes."""
-    scores = evaluate.summary(results)
-    normalised = envs.human_normalised(env, scores["mean"])
-    if normalised is not None:
-        scores["human_normalised"] = normalised
-    for name, numbers in ((policy, scores), ("", evaluate.events(results))):
-        text = "  ".join(f"{key} {value:.2f}" for key, value in numbers.items())
-        what = f"{len(results['score'])} episodes" if name else "events, on average"
-        if numbers:
-            print(f"{name:8} {what}  {text}", flush=True)
-
-
-def make_player(setup: Setup, agent: Agent, policy: Any, episodes: int, seed: int) -> Player:
-    """A policy in environments of its own, whose episodes begin at the beginning."""
-    env = evaluation_env(setup, episodes, seed)
-    return Player(agent, policy, env, setup.seed + seed)
-
-
-def evaluation_env(setup: Setup, episodes: int, seed: int) -> Any:
-    """Environments for so many episodes, all of which begin at the beginning."""
-    options = envs.from_the_beginning(setup.config.env)
-    return envs.make(setup.env, options, min(EVAL_ENVS, episodes), setup.seed + seed)
-
-
-def periodic_evaluation(
-    setup: Setup, agent: Agent, opened: ExitStack
-) -> tuple[Callable[..., dict[str, float]], Callable[[], str]]:
-    """The evaluation that training asks for, and why its environments do not work any more.
-
-    It always plays the same episodes, greedily.
-    """
-    train_ = setup.config.train
-    if not train_.eval_every:
-        return lambda *_: {}, lambda: ""
-    player = make_player(setup, agent, agent.greedy, train_.eval_episodes, PERIODIC)
-    opened.callback(player.env.close)
-
-    def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
-        with suppress(EnvironmentFailed):  # said by what is returned beside this
-            return evaluate.summary(player.play(state, train_.eval_episodes, stopped))
-        return {}
-
-    return scores, lambda: player.env.failure
-
-
-def restored(setup: Setup) -> tuple[Agent, AgentState, int]:
-    """The agent of a saved run, from its newest checkpoint, and the step of this.
-
-    ValueError if there is none yet, Damaged if none is whole.
-    """
-    directory = setup.logdir / "checkpoints"
-    if not checkpoint.steps(directory):
-        checkpoint.require_none(directory)
-        raise ValueError(f"no checkpoint in {setup.logdir} yet")
-    with closing(envs.make(setup.env, setup.config.env, 1, setup.seed)) as env:
-        agent = dreamer.make(setup.config, env.obs_space, env.act_space)
-    shapes = jax.eval_shape(agent.init, jax.random.key(0))
-    wanted = {"agent": placed(shapes, mesh.copied(mesh.make(1)))}
-    found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
-    for note in found.notes:
-        print(note, file=sys.stderr)
-    return agent, found.loaded["agent"], found.step
-
-
-def beginning(setup: Setup, agent: Agent) -> Callable[[AgentState], AgentState]:
-    """What is done to fresh parameters: nothing, or they get the world model of another run."""
-    if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
-        return lambda state: state
-    source = Path(setup.config.train.world_model)
-    return inherit(agent, restored(stored(source, setup.env))[1], source)
 
 
 if __name__ == "__main__":

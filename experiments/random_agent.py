@@ -10,9 +10,11 @@ from contextlib import closing
 
 from absl import flags
 
+from dreamer_jax.commands.evaluate import show
+from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env
 from dreamer_jax.commands.options import FLAGS, decide
 from dreamer_jax.loops import evaluate
-from dreamer_jax.main import FINAL, complain, evaluation_env, show
+from dreamer_jax.main import complain
 from experiments.random_play import random_actions
 
 DRAWN = 10_000  # steps until the actions repeat themselves

@@ -18,8 +18,9 @@ from witness import Witness
 import envs
 from dreamer_jax import mesh as meshes
 from dreamer_jax.agents.dreamer import agent as dreamer
+from dreamer_jax.commands.options import FLAGS, decide, stored
+from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.config import Replay
-from dreamer_jax.main import FLAGS, decide, restored, stored
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.run import programs
 from dreamer_jax.run.layout import make, seeded

@@ -13,11 +13,11 @@ from press_counter import build
 from witness import Witness, compiled
 
 from dreamer_jax import mesh
+from dreamer_jax.commands.evaluation_players import make_player
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.config import Config, Replay, Train
 from dreamer_jax.host import array_files
 from dreamer_jax.loops.train import train
-from dreamer_jax.main import make_player
 from dreamer_jax.run import checkpoint
 from dreamer_jax.run.state import Run
 from dreamer_jax.types import Actor, AgentState, Carry, CompactLatent, Refresh, Window

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from PIL import Image, ImageSequence
 
 import envs
-from dreamer_jax.main import EVAL_ENVS, FINAL
+from dreamer_jax.commands.evaluation_players import EVAL_ENVS, FINAL
 from envs.play.film import MOST, SIDE, Film, newest
 
 GRAY = spaces.Box(0, 255, (64, 64, 1), np.uint8)

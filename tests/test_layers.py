@@ -38,7 +38,13 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ],
     },
     {"loops": [{"train", "evaluate"}]},
-    {"commands": [{"options"}, {"training_recordings"}]},
+    {
+        "commands": [
+            {"options"},
+            {"training_recordings", "restored_agents", "evaluation_players"},
+            {"train", "evaluate"},
+        ]
+    },
     {"": [{"main"}]},
 ]
 # Module -> (floor, room, row).

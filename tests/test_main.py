@@ -12,9 +12,8 @@ from command import ROOT, SMALL, Result, call, start
 import configs
 import envs
 from dreamer_jax.commands import options
-from dreamer_jax.commands.options import FLAGS
+from dreamer_jax.commands.options import FLAGS, stored
 from dreamer_jax.config import resolve, to_dict
-from dreamer_jax.main import stored
 from dreamer_jax.run import manifest
 
 COUNTING = "--env=counting"

@@ -9,7 +9,8 @@ import pytest
 from command import SMALL, call, hastily, lines
 
 from dreamer_jax.agents.dreamer.networks import BEHAVIOR, WORLD_MODEL
-from dreamer_jax.main import restored, stored
+from dreamer_jax.commands.options import stored
+from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.run.programs import INIT, derive
 from dreamer_jax.types import AgentState
 

@@ -13,10 +13,12 @@ import pytest
 from command import SMALL, Result, call, lines, start
 from witness import Witness, policy
 
+from dreamer_jax.commands.evaluate import show
+from dreamer_jax.commands.options import stored
+from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.config import Config
 from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.train import updates_owed
-from dreamer_jax.main import restored, show, stored
 from dreamer_jax.run import checkpoint, manifest
 from envs.counting import Counting
 from envs.timestep import Timestep

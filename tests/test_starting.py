@@ -9,7 +9,7 @@ import pytest
 from command import SMALL, call
 from test_trust import begun
 
-from dreamer_jax import main
+from dreamer_jax.commands import train as command
 from dreamer_jax.run import checkpoint, manifest
 from dreamer_jax.run.preflight import measure
 
@@ -28,7 +28,7 @@ def test_what_was_decided_holds_until_the_logdir_is_locked(
             (logdir / "checkpoints" / "40").mkdir(parents=True)
         return measure(run)
 
-    monkeypatch.setattr(main, "measure", meanwhile)
+    monkeypatch.setattr(command, "measure", meanwhile)
     result = call(*SMALL, f"--logdir={logdir}", "--seed=7")
     assert result.code == 2 and result.err.count("\n") == 1
     assert f"another process has just changed {logdir}" in result.err
@@ -68,7 +68,7 @@ def test_nothing_of_an_unknown_run_is_touched(tmp_path: Path, name: str) -> None
 
 
 def test_no_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "train", lambda *_: jax.numpy.zeros(1 << 50))
+    monkeypatch.setattr(command, "train", lambda *_: jax.numpy.zeros(1 << 50))
     result = call(*SMALL, f"--logdir={tmp_path / 'run'}")
     assert result.code == 1 and "Traceback" not in result.err
     assert result.err.splitlines()[-1].startswith("error: out of memory: ")

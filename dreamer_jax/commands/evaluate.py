@@ -1,0 +1,57 @@
+"""Evaluates: plays whole episodes with the newest checkpoint, and films one."""
+
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import envs
+from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_player
+from dreamer_jax.commands.options import FLAGS, Setup, decide
+from dreamer_jax.commands.restored_agents import restored
+from dreamer_jax.host import host_memory
+from dreamer_jax.loops import evaluate
+from envs.play.film import Film
+
+
+def evaluation() -> Callable[[], Any]:
+    """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
+    setup = decide()
+    host_memory.close_gaps()  # for its large pages: policies are compiled when they first play
+    agent, state, step = restored(setup)
+    film = filming(setup)
+    print(f"{setup.logdir} at step {step}", file=sys.stderr)
+
+    def play() -> None:
+        shown = ("greedy", agent.greedy, film), ("sampled", agent.policy, None)
+        for name, policy, filmed in shown:
+            player = make_player(setup, agent, policy, FLAGS.episodes, FINAL)
+            watch = filmed.add if filmed else evaluate.unwatched
+            with closing(player.env):
+                show(name, setup.env, player.play(state, FLAGS.episodes, watch=watch))
+        if film:
+            film.save()
+
+    return play
+
+
+def filming(setup: Setup) -> Film | None:
+    """What --gif asks for, if it is given."""
+    if FLAGS.gif is None:
+        return None
+    with closing(evaluation_env(setup, 1, FINAL)) as env:
+        return Film(Path(FLAGS.gif), setup.env, env)
+
+
+def show(policy: str, env: str, results: evaluate.Results) -> None:
+    """Prints the scores that a policy has reached, and what happened in its episodes."""
+    scores = evaluate.summary(results)
+    normalised = envs.human_normalised(env, scores["mean"])
+    if normalised is not None:
+        scores["human_normalised"] = normalised
+    for name, numbers in ((policy, scores), ("", evaluate.events(results))):
+        text = "  ".join(f"{key} {value:.2f}" for key, value in numbers.items())
+        what = f"{len(results['score'])} episodes" if name else "events, on average"
+        if numbers:
+            print(f"{name:8} {what}  {text}", flush=True)

@@ -1,0 +1,24 @@
+"""Policies in environments of their own, whose episodes begin where the game does."""
+
+from typing import Any
+
+import envs
+from dreamer_jax.commands.options import Setup
+from dreamer_jax.loops.evaluate import Player
+from dreamer_jax.types import Agent
+
+EVAL_ENVS = 16  # environments that an evaluation plays side by side
+# Seeds of the episodes that evaluations play, apart from those of training and from each other.
+PERIODIC, FINAL = 1 << 20, 2 << 20
+
+
+def make_player(setup: Setup, agent: Agent, policy: Any, episodes: int, seed: int) -> Player:
+    """A policy in environments of its own, whose episodes begin at the beginning."""
+    env = evaluation_env(setup, episodes, seed)
+    return Player(agent, policy, env, setup.seed + seed)
+
+
+def evaluation_env(setup: Setup, episodes: int, seed: int) -> Any:
+    """Environments for so many episodes, all of which begin at the beginning."""
+    options = envs.from_the_beginning(setup.config.env)
+    return envs.make(setup.env, options, min(EVAL_ENVS, episodes), setup.seed + seed)

@@ -1,0 +1,132 @@
+"""Trains: starts a run in a logdir, or resumes the one that is there."""
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import envs
+from dreamer_jax import config as config_
+from dreamer_jax import mesh
+from dreamer_jax.agents.dreamer import agent as dreamer
+from dreamer_jax.agents.dreamer.transfer import inherit
+from dreamer_jax.commands import options, training_recordings
+from dreamer_jax.commands.evaluation_players import PERIODIC, make_player
+from dreamer_jax.commands.options import FLAGS, Setup, decide, stored
+from dreamer_jax.commands.restored_agents import restored
+from dreamer_jax.host import host_memory
+from dreamer_jax.loops import evaluate
+from dreamer_jax.loops.train import train
+from dreamer_jax.run import checkpoint, manifest
+from dreamer_jax.run.preflight import measure, preflight
+from dreamer_jax.run.state import Run
+from dreamer_jax.types import Agent, AgentState
+from envs.vector.vector import EnvironmentFailed
+
+
+def training() -> Callable[[], Any]:
+    """Checks everything that a user can get wrong; what it returns only has to be called.
+
+    The steps stand in this order so that each mistake is found before a step that costs more, and
+    so that a refused command leaves the logdir as it was:
+
+    1. Find the recording that replay starts from. Only its index is read, which takes moments.
+    2. Prepare environments and agent: the recording can be compared with their spaces.
+    3. Announce the recording: its shapes count in what memory and compiled programs need.
+    4. Measure what is known without compiling, and refuse what cannot fit.
+    5. Lock the logdir. Nothing is written before; the lock is the first file.
+    6. Compare the logdir with the first look at it. Until the lock, another process could begin a
+       run there or save a checkpoint, and what was decided would not hold any more.
+    7. Preflight: compile, which takes most of the time, and see whether all of it fits. Two
+       processes never compile for the same logdir, because of the lock.
+    8. Close the gaps that compiling left in the heap, before arrays are made that would fill them.
+    9. Load the arrays of the recording, whose files are checked here.
+    10. Write config.json: only what passed everything above counts as a run to be resumed.
+
+    Raises:
+        ValueError, OSError: a mistake of the user, in one line.
+    """
+    if FLAGS["episodes"].present:
+        raise ValueError(f"--episodes={FLAGS.episodes} is for --mode=eval; --steps is for training")
+    before = manifest.state(options.place())
+    setup = decide()
+    directory = setup.logdir / "checkpoints"
+    done = checkpoint.latest(directory) or 0
+    if done >= setup.config.train.steps and checkpoint.is_whole(directory, done):
+        text = f"{setup.logdir} is at step {done} of {setup.config.train.steps}"
+        text = f"{text}: nothing is left to do; a larger --steps takes it further"
+        return partial(print, text, file=sys.stderr)
+    with ExitStack() as opened:
+        tape = training_recordings.find(setup)
+        run = training_recordings.announce(prepared(setup, opened), tape)
+        sizes = measure(run)
+        lock = manifest.lock(setup.logdir)
+        opened.callback(manifest.unlock, setup.logdir, lock)
+        if manifest.state(setup.logdir) != before:
+            raise ValueError(f"another process has just changed {setup.logdir}; please try again")
+        compiled = preflight(run, sizes)
+        host_memory.close_gaps()
+        run = training_recordings.load(run, tape)
+        config = config_.to_dict(setup.config)
+        found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
+        manifest.write(setup.logdir, found | training_recordings.noted(tape))
+        kept = opened.pop_all()
+
+    def task() -> None:
+        with kept:
+            train(run, compiled)
+
+    return task
+
+
+def prepared(setup: Setup, opened: ExitStack) -> Run:
+    """What the loop is given; `opened` closes its environments."""
+    config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
+    mesh.divides(devices, "train.envs", config.train.envs)
+    mesh.divides(devices, "replay.batch", config.replay.batch)
+    env = envs.make(setup.env, config.env, config.train.envs, setup.seed)
+    opened.callback(env.close)
+    agent = dreamer.make(config, env.obs_space, env.act_space)
+    evaluate_, failure = periodic_evaluation(setup, agent, opened)
+    return Run(
+        agent=agent,
+        env=env,
+        config=config,
+        seed=setup.seed,
+        mesh=devices,
+        logdir=setup.logdir,
+        evaluate=evaluate_,
+        begin=beginning(setup, agent),
+        evaluation_failure=failure,
+    )
+
+
+def periodic_evaluation(
+    setup: Setup, agent: Agent, opened: ExitStack
+) -> tuple[Callable[..., dict[str, float]], Callable[[], str]]:
+    """The evaluation that training asks for, and why its environments do not work any more.
+
+    It always plays the same episodes, greedily.
+    """
+    train_ = setup.config.train
+    if not train_.eval_every:
+        return lambda *_: {}, lambda: ""
+    player = make_player(setup, agent, agent.greedy, train_.eval_episodes, PERIODIC)
+    opened.callback(player.env.close)
+
+    def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
+        with suppress(EnvironmentFailed):  # said by what is returned beside this
+            return evaluate.summary(player.play(state, train_.eval_episodes, stopped))
+        return {}
+
+    return scores, lambda: player.env.failure
+
+
+def beginning(setup: Setup, agent: Agent) -> Callable[[AgentState], AgentState]:
+    """What is done to fresh parameters: nothing, or they get the world model of another run."""
+    if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
+        return lambda state: state
+    source = Path(setup.config.train.world_model)
+    return inherit(agent, restored(stored(source, setup.env))[1], source)
