@@ -26,6 +26,7 @@ from dreamer_jax.run import programs, resume
 from dreamer_jax.run.preflight import described
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
+from envs.kinds import Image, Vector
 from envs.timestep import Timestep
 from experiments.made_up import at_random, drawn, full
 from experiments.operations import count
@@ -39,11 +40,11 @@ WARM_UP = 3  # calls; the first ones touch memory that nobody has touched
 # Observations as wide as those of common tasks, with the actions that go with them.
 OBSERVATIONS: dict[str, tuple[Space, Space]] = {
     "image": (
-        {"image": Box(0, 255, (64, 64, 3), np.uint8)},
+        {"image": Image(64, 64, 3)},
         {"action": MultiDiscrete([6])},
     ),
     "vector": (
-        {"vector": Box(-np.inf, np.inf, (24,), np.float32)},
+        {"vector": Vector(24)},
         {"action": Box(-1, 1, (6,), np.float32)},
     ),
 }
