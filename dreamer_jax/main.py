@@ -17,7 +17,7 @@ from absl import logging as absl_logging
 import configs
 import envs
 from dreamer_jax import config as config_
-from dreamer_jax import mesh
+from dreamer_jax import mesh, spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.agents.dreamer.transfer import inherit
 from dreamer_jax.commands import options, training_recordings
@@ -27,7 +27,7 @@ from dreamer_jax.host import compile_cache, host_memory
 from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.evaluate import Player
 from dreamer_jax.loops.train import train
-from dreamer_jax.run import checkpoint, manifest
+from dreamer_jax.run import checkpoint, manifest, spaces_record
 from dreamer_jax.run.preflight import measure, preflight
 from dreamer_jax.run.state import Run
 from dreamer_jax.types import Agent, AgentState
@@ -118,6 +118,7 @@ def training() -> Callable[[], Any]:
         run = training_recordings.load(run, tape)
         config = config_.to_dict(setup.config)
         found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
+        found |= {"spaces": spaces_record.described(run.env.obs_space, run.env.act_space)}
         manifest.write(setup.logdir, found | training_recordings.noted(tape))
         kept = opened.pop_all()
 
@@ -135,7 +136,8 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
     mesh.divides(devices, "replay.batch", config.replay.batch)
     env = envs.make(setup.env, config.env, config.train.envs, setup.seed)
     opened.callback(env.close)
-    agent = dreamer.make(config, env.obs_space, env.act_space)
+    spaces_record.require_same(setup.logdir, env.obs_space, env.act_space)
+    agent = dreamer.make(config, *spaces.of(env.obs_space, env.act_space))
     evaluate_, failure = periodic_evaluation(setup, agent, opened)
     return Run(
         agent=agent,
@@ -155,6 +157,8 @@ def evaluation() -> Callable[[], Any]:
     setup = decide()
     host_memory.close_gaps()  # for its large pages: policies are compiled when they first play
     agent, state, step = restored(setup)
+    with closing(evaluation_env(setup, 1, FINAL)) as env:  # one that cannot be made is found here
+        spaces_record.require_same(setup.logdir, env.obs_space, env.act_space)
     film = filming(setup)
     print(f"{setup.logdir} at step {step}", file=sys.stderr)
 
@@ -228,14 +232,14 @@ def periodic_evaluation(
 def restored(setup: Setup) -> tuple[Agent, AgentState, int]:
     """The agent of a saved run, from its newest checkpoint, and the step of this.
 
-    ValueError if there is none yet, Damaged if none is whole.
+    No environment is made: what it shows and accepts is in config.json. ValueError if there is no
+    checkpoint yet, Damaged if none is whole.
     """
     directory = setup.logdir / "checkpoints"
     if not checkpoint.steps(directory):
         checkpoint.require_none(directory)
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
-    with closing(envs.make(setup.env, setup.config.env, 1, setup.seed)) as env:
-        agent = dreamer.make(setup.config, env.obs_space, env.act_space)
+    agent = dreamer.make(setup.config, *spaces_record.spaces_of(manifest.read(setup.logdir)))
     shapes = jax.eval_shape(agent.init, jax.random.key(0))
     wanted = {"agent": checkpoint.placed(shapes, mesh.copied(mesh.make(1)))}
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))

@@ -77,6 +77,13 @@ def observations(spaces: Mapping[str, gym.Space]) -> Spaces:
     return sorted_
 
 
+def of(
+    obs_space: Mapping[str, gym.Space], act_space: Mapping[str, gym.Space]
+) -> tuple[Spaces, Spaces]:
+    """The spaces of an environment, as `observations` and `actions` sort them."""
+    return observations(obs_space), actions(act_space)
+
+
 def one_hot(choices: jax.Array, classes: tuple[int, ...]) -> jax.Array:
     """[..., n] integers, entry i below classes[i] -> [..., Σ classes]."""
     parts = [jax.nn.one_hot(choices[..., i], k) for i, k in enumerate(classes)]

@@ -17,6 +17,7 @@ import configs
 import envs
 from dreamer_jax import config as config_
 from dreamer_jax import mesh as meshes
+from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.config import Config
 from dreamer_jax.host import host_memory
@@ -269,7 +270,7 @@ def made_up(case: Case) -> Run:
 def run_of(config: Config, env: Any) -> Run:
     """A run that nobody evaluates, with a logdir to be replaced if it ever trains."""
     return Run(
-        agent=dreamer.make(config, env.obs_space, env.act_space),
+        agent=dreamer.make(config, *spaces.of(env.obs_space, env.act_space)),
         env=env,
         config=config,
         seed=0,

@@ -16,6 +16,7 @@ from command import SMALL, call, lines
 
 import envs
 from dreamer_jax import mesh as meshes
+from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.main import FLAGS, decide, restored, stored
 from dreamer_jax.replay import ring as replay
@@ -37,7 +38,7 @@ def everything() -> dict[str, Any]:
     FLAGS(["main", *WIDE])
     config, env = decide().config, envs.make("counting", decide().config.env, DEVICES, 0)
     FLAGS.unparse_flags()
-    agent = dreamer.make(config, env.obs_space, env.act_space)
+    agent = dreamer.make(config, *spaces.of(env.obs_space, env.act_space))
     run = Run(agent, env, config, 0, meshes.make(1), Path(), lambda *_: {}, lambda state: state)
     state = jax.jit(agent.init)(jax.random.key(0))
     memory = filled(*remembered(run))

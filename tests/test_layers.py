@@ -32,7 +32,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ],
         "run": [
             {"checkpoint", "manifest", "programs"},
-            {"state", "background_save"},
+            {"state", "background_save", "spaces_record"},
             {"resume", "preflight"},
         ],
     },

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces as gym
 
+from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.config import SIZES, Config, Model, resolve
 from envs.kinds import Image, Vector
@@ -38,7 +39,7 @@ def shapes(size: str, side: int, channels: int, actions: int) -> dict[str, Any]:
     config = resolve(Config(model=Model(depth=SIZES[size])))
     image = Image(side, side, channels)
     action = gym.MultiDiscrete([actions])
-    agent = dreamer.make(config, {"image": image}, {"action": action})
+    agent = dreamer.make(config, *spaces.of({"image": image}, {"action": action}))
     return jax.eval_shape(agent.init, jax.random.key(0)).params
 
 
@@ -60,5 +61,5 @@ def test_counts_of_every_module() -> None:
 def test_counts_of_a_vector_agent() -> None:
     config = resolve(Config(model=Model(depth=SIZES["1m"])))
     state, action = Vector(24), gym.Box(-1, 1, (6,), np.float32)
-    agent = dreamer.make(config, {"state": state}, {"action": action})
+    agent = dreamer.make(config, *spaces.of({"state": state}, {"action": action}))
     assert count(jax.eval_shape(agent.init, jax.random.key(0)).params) == 640_867

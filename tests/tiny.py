@@ -61,7 +61,7 @@ def changed(section: str, **values: Any) -> Config:
 
 def make(obs: Space = VECTOR, act: Space = TURN, config: Config = CONFIG) -> Dreamer:
     """The networks and the optimiser, for calling the functions of an agent one by one."""
-    seen, done = spaces.observations(obs), spaces.actions(act)
+    seen, done = spaces.of(obs, act)
     nets = networks(config, seen, done)
     return Dreamer(config, seen, done, nets, optim.make(config.optimizer))
 
