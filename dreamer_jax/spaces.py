@@ -10,9 +10,7 @@ from gymnasium import spaces as gym
 
 Values = Mapping[str, jax.Array]
 
-# A list of choices is a text if it has at least this many places, and one alphabet of at least
-# this many symbols for all of them.
-TEXT_LENGTH, ALPHABET = 16, 32
+KINDS = ("image", "vector", "choice", "bits", "text")  # of observations
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def actions(spaces: Mapping[str, gym.Space]) -> Spaces:
     for key, space in sorted(spaces.items()):
         if (length := _numbers(space)) is not None:
             vectors[key] = length
-        elif (classes := _classes(space)) is not None:
+        elif classes := _classes(space):
             choices[key] = classes
         else:
             raise ValueError(f"{key!r} is {space}; expected a float32 vector or MultiDiscrete")
@@ -56,30 +54,34 @@ def actions(spaces: Mapping[str, gym.Space]) -> Spaces:
 
 
 def observations(spaces: Mapping[str, gym.Space]) -> Spaces:
-    """Sorts the spaces of observations; ValueError names the key of a space of no known kind.
+    """Sorts the spaces of observations by the `kind` that each says it is of.
 
-    MultiDiscrete is bits where every entry has two classes, and a text where many entries share
-    one alphabet.
+    ValueError names the key of a space that says none of `KINDS`, or one that it cannot be.
     """
     sorted_ = Spaces({}, {}, {}, {}, {})
     for key, space in sorted(spaces.items()):
-        classes = _classes(space)
-        if isinstance(space, gym.Box) and space.dtype == np.uint8 and len(space.shape) == 3:
-            sorted_.images[key] = (space.shape[0], space.shape[1], space.shape[2])
-        elif (length := _numbers(space)) is not None:
+        kind, classes = getattr(space, "kind", None), _classes(space)
+        if kind == "image" and (shape := _pixels(space)) is not None:
+            sorted_.images[key] = shape
+        elif kind == "vector" and (length := _numbers(space)) is not None:
             sorted_.vectors[key] = length
-        elif classes is None:
-            raise ValueError(
-                f"{key!r} is {space}; expected a uint8 image [h, w, c], a float32 vector or a "
-                "MultiDiscrete vector"
-            )
-        elif set(classes) == {2}:
+        elif kind == "choice" and classes:
+            sorted_.choices[key] = classes
+        elif kind == "bits" and set(classes) == {2}:
             sorted_.bits[key] = len(classes)
-        elif len(classes) >= TEXT_LENGTH and len(set(classes)) == 1 and classes[0] >= ALPHABET:
+        elif kind == "text" and len(set(classes)) == 1:
             sorted_.texts[key] = (len(classes), classes[0])
         else:
-            sorted_.choices[key] = classes
+            text = f"{key!r} is {space}, whose kind is {kind!r}"
+            raise ValueError(f"{text}; expected a space of the kinds {', '.join(KINDS)}")
     return sorted_
+
+
+def of(
+    obs_space: Mapping[str, gym.Space], act_space: Mapping[str, gym.Space]
+) -> tuple[Spaces, Spaces]:
+    """The spaces of an environment, as `observations` and `actions` sort them."""
+    return observations(obs_space), actions(act_space)
 
 
 def one_hot(choices: jax.Array, classes: tuple[int, ...]) -> jax.Array:
@@ -113,6 +115,13 @@ def zeros(spaces: Spaces, *batch: int) -> dict[str, jax.Array]:
     }
 
 
+def _pixels(space: gym.Space) -> tuple[int, int, int] | None:
+    """Height, width and channels of a picture."""
+    if isinstance(space, gym.Box) and space.dtype == np.uint8 and len(space.shape) == 3:
+        return space.shape[0], space.shape[1], space.shape[2]
+    return None
+
+
 def _numbers(space: gym.Space) -> int | None:
     """Length of a list of numbers."""
     if isinstance(space, gym.Box) and space.dtype == np.float32 and len(space.shape) == 1:
@@ -120,8 +129,8 @@ def _numbers(space: gym.Space) -> int | None:
     return None
 
 
-def _classes(space: gym.Space) -> tuple[int, ...] | None:
-    """Classes of each entry of a list of choices."""
+def _classes(space: gym.Space) -> tuple[int, ...]:
+    """Classes of each entry of a list of choices; empty where the space is none."""
     if isinstance(space, gym.MultiDiscrete) and space.nvec.ndim == 1:
         return tuple(int(n) for n in space.nvec)
-    return None
+    return ()

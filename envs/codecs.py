@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from gymnasium import spaces
 
+from envs import kinds
 from envs.resize import fits, resize
 
 T = TypeVar("T")
@@ -28,8 +29,8 @@ class Reader(NamedTuple):
     """Turns one leaf of the observation into arrays."""
 
     path: Path
-    kind: str  # key of the leaf if it is the whole observation
-    space: spaces.Space  # as the agent sees it
+    name: str  # key of the leaf if it is the whole observation
+    space: spaces.Space  # as the agent sees it, of one of the `envs.kinds`
     encode: Callable[[list[Any]], np.ndarray]  # E raw values -> [E, ...], always a new array
 
 
@@ -49,7 +50,7 @@ class Observations:
 
     def __init__(self, space: spaces.Space, size: int):
         readers = [_reader(path, leaf, size) for path, leaf in _leaves(space)]
-        self._readers = _keyed([(_key(r.path, r.kind), r) for r in readers], space)
+        self._readers = _keyed([(_key(r.path, r.name), r) for r in readers], space)
         self.spaces: dict[str, spaces.Space] = {k: r.space for k, r in self._readers.items()}
 
     def encode(self, raw: Sequence[Any]) -> dict[str, np.ndarray]:
@@ -91,15 +92,6 @@ def no_actions(space: spaces.Space, *shape: int) -> np.ndarray:
     """[*shape, ...] zeros for a space of actions, in the dtype that actions have."""
     dtype = np.int32 if isinstance(space, spaces.MultiDiscrete) else space.dtype
     return np.zeros((*shape, *(space.shape or ())), dtype)
-
-
-def choices(nvec: np.ndarray | list[int]) -> spaces.MultiDiscrete:
-    """A space of the agent's observations, whose values are kept in bytes where they fit."""
-    space = spaces.MultiDiscrete(nvec)
-    # Not its argument: that would be the type of the numbers of classes too, and 256 is no byte.
-    dtype: Any = np.dtype(np.uint8 if space.nvec.max() <= 256 else np.int32)
-    space.dtype = dtype
-    return space
 
 
 def _leaves(space: spaces.Space, path: Path = ()) -> Iterator[tuple[Path, spaces.Space]]:
@@ -148,12 +140,10 @@ def _reader(path: Path, space: spaces.Space, size: int) -> Reader:
                 f"cannot observe {_key(path, 'observation')!r}: {space} is too large for a vector; "
                 f"images are uint8, or floats from 0 to 1, with up to {CHANNELS} channels"
             )
-        # The bounds are dropped: nothing needs them, and many environments state wrong ones.
-        vector = spaces.Box(-np.inf, np.inf, (count,), np.float32)
-        return Reader(path, "vector", vector, lambda raw: _flat(raw, np.float32))
+        return Reader(path, "vector", kinds.Vector(count), lambda raw: _flat(raw, np.float32))
     if (discrete := _discrete(space)) is not None:
         start = discrete.start.astype(np.int64)
-        agent_space = choices(discrete.nvec)
+        agent_space = _choices(space, discrete.nvec)
         return Reader(
             path,
             "discrete",
@@ -172,7 +162,7 @@ def _flat(raw: list[Any], dtype: type) -> np.ndarray:
 def _text(path: Path, space: spaces.Text) -> Reader:
     """Each character as its place in the alphabet, counted from 1; 0 after the end of the text."""
     places = {character: i + 1 for i, character in enumerate(space.character_list)}
-    agent_space = choices([1 + len(places)] * space.max_length)
+    agent_space = kinds.Text(space.max_length, 1 + len(places))
 
     def encode(raw: list[str]) -> np.ndarray:
         codes = np.zeros((len(raw), space.max_length), agent_space.dtype)
@@ -181,6 +171,13 @@ def _text(path: Path, space: spaces.Text) -> Reader:
         return codes
 
     return Reader(path, "text", agent_space, encode)
+
+
+def _choices(space: spaces.Space, nvec: np.ndarray) -> kinds.Choice:
+    """What the environment says that its space is; otherwise bits where each entry is one."""
+    if isinstance(space, kinds.Choice):
+        return space
+    return kinds.Bits(len(nvec)) if (nvec == 2).all() else kinds.Choice(nvec)
 
 
 def _discrete(space: spaces.Space) -> spaces.MultiDiscrete | None:
@@ -226,7 +223,7 @@ def _image(path: Path, space: spaces.Box, axes: tuple[int, ...], size: int) -> R
         images = np.ascontiguousarray(images, np.uint8)
         return images if kept else resize(images, side)
 
-    return Reader(path, "image", spaces.Box(0, 255, (side, side, channels), np.uint8), encode)
+    return Reader(path, "image", kinds.Image(side, side, channels), encode)
 
 
 def _writer(path: Path, space: spaces.Space) -> Writer:

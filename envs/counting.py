@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from gymnasium import spaces
 
-from envs.codecs import choices
+from envs.kinds import Choice, Vector
 from envs.timestep import Timestep
 from envs.vector.running_episodes import Record
 
@@ -36,8 +36,8 @@ class Counting:
         self.milestones: list[tuple[int, str]] = []
         self.starts = [""] * num_envs
         self.obs_space: dict[str, spaces.Space] = {
-            "vector": spaces.Box(-np.inf, np.inf, (2,), np.float32),
-            "discrete": choices([length + 1]),
+            "vector": Vector(2),
+            "discrete": Choice([length + 1]),
         }
         self.act_space: dict[str, spaces.Space] = {"action": spaces.MultiDiscrete([3])}
         self._length = length

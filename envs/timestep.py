@@ -34,10 +34,8 @@ class VectorEnv(Protocol):
     The timestep that was returned then is whole, for the caller to save, and every call after it
     raises `envs.vector.vector.EnvironmentFailed`.
 
-    An observation space is an image `Box(0, 255, (H, W, C), uint8)`, a vector
-    `Box(..., (n,), float32)` or `MultiDiscrete([n, ...])` with uint8 values, int32 where one has
-    more than 256 classes. An action space is `Box(-1, 1, (n,), float32)` or `MultiDiscrete([n,
-    ...])` with int32 values.
+    An observation space is of one of the `envs.kinds`: an image, a vector, choices, bits or a text.
+    An action space is `Box(-1, 1, (n,), float32)` or `MultiDiscrete([n, ...])` with int32 values.
     """
 
     num_envs: int  # E

@@ -17,6 +17,7 @@ import configs
 import envs
 from dreamer_jax import config as config_
 from dreamer_jax import mesh as meshes
+from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.config import Config
 from dreamer_jax.host import host_memory
@@ -27,6 +28,7 @@ from dreamer_jax.run.layout import counted, seeded
 from dreamer_jax.run.preflight import described
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
+from envs.kinds import Image, Vector
 from envs.timestep import Timestep
 from experiments.made_up import at_random, drawn, full
 from experiments.operations import count
@@ -40,11 +42,11 @@ WARM_UP = 3  # calls; the first ones touch memory that nobody has touched
 # Observations as wide as those of common tasks, with the actions that go with them.
 OBSERVATIONS: dict[str, tuple[Space, Space]] = {
     "image": (
-        {"image": Box(0, 255, (64, 64, 3), np.uint8)},
+        {"image": Image(64, 64, 3)},
         {"action": MultiDiscrete([6])},
     ),
     "vector": (
-        {"vector": Box(-np.inf, np.inf, (24,), np.float32)},
+        {"vector": Vector(24)},
         {"action": Box(-1, 1, (6,), np.float32)},
     ),
 }
@@ -269,7 +271,7 @@ def made_up(case: Case) -> Run:
 def run_of(config: Config, env: Any) -> Run:
     """A run that nobody evaluates, with a logdir to be replaced if it ever trains."""
     return Run(
-        agent=dreamer.make(config, env.obs_space, env.act_space),
+        agent=dreamer.make(config, *spaces.of(env.obs_space, env.act_space)),
         env=env,
         config=config,
         seed=0,

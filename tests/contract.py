@@ -18,6 +18,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
 import envs
+from dreamer_jax.spaces import KINDS
 from envs.single import Single
 from envs.timestep import Timestep, VectorEnv
 from experiments.random_play import memory_growth, random_actions
@@ -119,8 +120,8 @@ def shapes_and_dtypes_are_those_of_the_spaces(family: Family) -> None:
         assert timestep.obs.keys() == run.env.obs_space.keys()
         for key, space in run.env.obs_space.items():
             value = timestep.obs[key]
-            assert value.shape == (3, *(space.shape or ()))
-            assert value.dtype == space.dtype
+            assert value.shape == (3, *(space.shape or ())) and value.dtype == space.dtype
+            assert getattr(space, "kind", None) in KINDS
             assert all(space.contains(row) for row in value)
         assert timestep.reward.shape == (3,) and timestep.reward.dtype == np.float32
         for flag in (timestep.is_first, timestep.is_last, timestep.is_terminal):

@@ -17,6 +17,7 @@ from witness import Witness
 
 import envs
 from dreamer_jax import mesh as meshes
+from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.commands.options import FLAGS, decide, stored
 from dreamer_jax.commands.restored_agents import restored
@@ -41,7 +42,7 @@ def everything() -> dict[str, Any]:
     FLAGS(["main", *WIDE])
     config, env = decide().config, envs.make("counting", decide().config.env, DEVICES, 0)
     FLAGS.unparse_flags()
-    agent = dreamer.make(config, env.obs_space, env.act_space)
+    agent = dreamer.make(config, *spaces.of(env.obs_space, env.act_space))
     run = Run(agent, env, config, 0, meshes.make(1), Path(), lambda *_: {}, lambda state: state)
     state = jax.jit(agent.init)(jax.random.key(0))
     memory = filled(*remembered(run))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from contract import CLAUSES, Family
 from extras import MARIO, POKEMON
+from gymnasium.spaces import Box
 
 import envs
 from envs.counting import Counting
@@ -64,6 +65,12 @@ class WideNumbers(Counting):
     def _obs(self):
         obs = super()._obs()
         return {**obs, "vector": obs["vector"].astype(np.float64)}
+
+
+class WithoutAKind(Counting):
+    def __init__(self, length: int, num_envs: int):
+        super().__init__(length, num_envs)
+        self.obs_space["vector"] = Box(-np.inf, np.inf, (2,), np.float32)
 
 
 class OutOfTheSpace(Counting):
@@ -220,7 +227,9 @@ def one_seed(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
 
 
 BUGS = {
-    contract.shapes_and_dtypes_are_those_of_the_spaces: [WideNumbers, OutOfTheSpace],
+    contract.shapes_and_dtypes_are_those_of_the_spaces: [
+        *(WideNumbers, WithoutAKind, OutOfTheSpace),
+    ],
     contract.episodes_begin_and_end_where_they_should: [
         *(FirstTooLate, TruncatedMeansTerminal, TerminalMeansTruncated, LastForgotten),
         *(TooLong, OneEpisode, RewardAtTheStart),

@@ -59,7 +59,7 @@ def test_single_observations_may_count_for_more_or_less() -> None:
         assert agent.weighted_sum(dreamer, {name: ones}, (4, 2)) == scale
     wrong = tiny.changed("losses", keys="signs=3")
     with pytest.raises(ValueError, match="no observation 'signs'; there are door, image"):
-        agent.make(wrong, tiny.MIXED, tiny.TURN)
+        agent.make(wrong, *spaces.of(tiny.MIXED, tiny.TURN))
 
 
 def test_losses_of_pixels_alone() -> None:
@@ -171,7 +171,7 @@ def test_the_policy_always_leaves_a_little_to_chance() -> None:
 
 def test_acting_looks_before_it_chooses() -> None:
     dreamer = tiny.make()
-    acting = agent.make(tiny.CONFIG, tiny.VECTOR, tiny.TURN)
+    acting = agent.make(tiny.CONFIG, *spaces.of(tiny.VECTOR, tiny.TURN))
     state = tiny.made_up(dreamer, 1.0)
     envs = 32
     obs = {"state": jax.random.normal(KEY, (envs, 3))}

@@ -13,6 +13,7 @@ from gymnasium.spaces import MultiDiscrete
 from press_counter import FRAMES, build, cartridge, play, values
 from red_ram import box, member, party
 
+from envs.kinds import Bits, Choice, Image, Text, Vector
 from envs.pokemon.environment import Game, Options, Rewards, action_names, make, vectorise
 from envs.pokemon.gameboy import BUTTONS, Gameboy
 from envs.pokemon.text import decode
@@ -32,6 +33,14 @@ def test_spaces():
     }
     classes = {k: set(s.nvec) for k, s in env.obs_space.items() if isinstance(s, MultiDiscrete)}
     assert classes["text"] == {256} and classes["types"] == {28} and classes["events"] == {2}
+    kinds = {key: type(space) for key, space in env.obs_space.items()}
+    assert kinds == {
+        **dict.fromkeys(("screen", "visited"), Image),
+        **dict.fromkeys(("numbers", "bag"), Vector),
+        **dict.fromkeys(("map", "facing", "types", "battle"), Choice),
+        **dict.fromkeys(("badges", "events"), Bits),
+        "text": Text,
+    }
     env.close()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from envs import kinds
 from envs.codecs import Actions, Observations
 from envs.resize import resize
 
@@ -40,6 +41,32 @@ def test_observations_of_low_dimension(space, value, key, expected):
     assert found == key
     assert encoded.dtype == agent_space.dtype == (np.float32 if key == "vector" else np.uint8)
     assert encoded.tolist() == expected and agent_space.contains(encoded)
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        (spaces.Text(40, charset="ab"), kinds.Text(40, 3)),
+        (spaces.Text(3, charset="a"), kinds.Text(3, 2)),
+        (spaces.MultiDiscrete([64] * 20), kinds.Choice([64] * 20)),
+        (spaces.MultiDiscrete([2, 3]), kinds.Choice([2, 3])),
+        (spaces.MultiDiscrete([2, 2]), kinds.Bits(2)),
+        (spaces.MultiBinary((2, 2)), kinds.Bits(4)),
+        (spaces.Discrete(2), kinds.Bits(1)),
+        (spaces.Discrete(3), kinds.Choice([3])),
+        (spaces.Box(-1, 1, (2, 2), np.float32), kinds.Vector(4)),
+        (spaces.Box(0, 255, (64, 64), np.uint8), kinds.Image(64, 64, 1)),
+        (kinds.Text(20, 64), kinds.Text(20, 64)),
+        (kinds.Choice([2, 2]), kinds.Choice([2, 2])),
+        (kinds.Bits(3), kinds.Bits(3)),
+    ],
+    ids=str,
+)
+def test_every_space_has_a_kind(space, expected):
+    """The kind that the environment says, where it does, and never one by length or alphabet."""
+    found = one(space, space.sample())[0]
+    assert type(found) is type(expected) and found == expected
+    assert found.dtype == expected.dtype
 
 
 @pytest.mark.parametrize(

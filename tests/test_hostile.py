@@ -15,9 +15,11 @@ import configs
 import envs
 from dreamer_jax.config import SIZES, Config, resolve, to_dict
 from dreamer_jax.run import manifest
+from dreamer_jax.run.spaces_record import described
 
 ENV = "--env=counting"
 CONFIG = resolve(configs.load("debug", "counting", envs.default_options("counting")))
+COUNTING = envs.make("counting", CONFIG.env, 1, 0)
 NUMBERS = {
     f"{section.name}.{field.name}": type(getattr(getattr(CONFIG, section.name), field.name))
     for section in dataclasses.fields(Config)
@@ -100,6 +102,7 @@ GOOD = {
     "seed": 0,
     "mesh": "data=1",
     "config": to_dict(CONFIG),
+    "spaces": described(COUNTING.obs_space, COUNTING.act_space),
     "logdir": "logdir",
     "versions": manifest.versions(),
 }

@@ -33,7 +33,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "run": [
             {"checkpoint", "manifest", "layout"},
             {"programs"},
-            {"state", "background_save"},
+            {"state", "background_save", "spaces_record"},
             {"resume", "preflight"},
         ],
     },

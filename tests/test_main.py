@@ -115,7 +115,7 @@ def run(tmp_path: Path) -> Path:
     """A logdir where a run has begun, but not come to a checkpoint."""
     logdir = tmp_path / "run"
     config = resolve(configs.load("debug", "counting", envs.default_options("counting")))
-    begun = {"env": "counting", "preset": "debug", "seed": 3, "mesh": "data=1"}
+    begun = {"env": "counting", "preset": "debug", "seed": 3, "mesh": "data=1", "spaces": {}}
     manifest.write(logdir, {**begun, "config": to_dict(config)})
     return logdir
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces as gym
 
+from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.config import SIZES, Config, Model, resolve
+from envs.kinds import Image, Vector
 
 # Slow critic not counted.          64x64x3, 6 actions   96x96x1, 18 actions
 COUNTS = {
@@ -35,9 +37,9 @@ MODULES = {
 def shapes(size: str, side: int, channels: int, actions: int) -> dict[str, Any]:
     """Parameters of an agent as shapes; nothing is computed."""
     config = resolve(Config(model=Model(depth=SIZES[size])))
-    image = gym.Box(0, 255, (side, side, channels), np.uint8)
+    image = Image(side, side, channels)
     action = gym.MultiDiscrete([actions])
-    agent = dreamer.make(config, {"image": image}, {"action": action})
+    agent = dreamer.make(config, *spaces.of({"image": image}, {"action": action}))
     return jax.eval_shape(agent.init, jax.random.key(0)).params
 
 
@@ -58,6 +60,6 @@ def test_counts_of_every_module() -> None:
 
 def test_counts_of_a_vector_agent() -> None:
     config = resolve(Config(model=Model(depth=SIZES["1m"])))
-    state, action = gym.Box(-1, 1, (24,), np.float32), gym.Box(-1, 1, (6,), np.float32)
-    agent = dreamer.make(config, {"state": state}, {"action": action})
+    state, action = Vector(24), gym.Box(-1, 1, (6,), np.float32)
+    agent = dreamer.make(config, *spaces.of({"state": state}, {"action": action}))
     assert count(jax.eval_shape(agent.init, jax.random.key(0)).params) == 640_867

@@ -5,46 +5,56 @@ import numpy as np
 import pytest
 
 from dreamer_jax import spaces
-from dreamer_jax.spaces import ALPHABET, TEXT_LENGTH, Spaces
+from dreamer_jax.spaces import Spaces
+from envs.kinds import Bits, Choice, Image, Text, Vector
 
-SIGN = [ALPHABET] * TEXT_LENGTH
+ITEMS, SLOTS = 64, 20
 
 
 def test_every_kind_of_observation() -> None:
+    """As each says: neither its length nor its classes tell a text from choices, or from bits."""
     seen = {
-        "screen": gym.Box(0, 255, (64, 64, 3), np.uint8),
-        "mask": gym.Box(0, 255, (48, 48, 1), np.uint8),
-        "position": gym.Box(-1, 1, (3,), np.float32),
-        "map": gym.MultiDiscrete([256]),
-        "types": gym.MultiDiscrete([28] * 40),
-        "mixed": gym.MultiDiscrete([2, 3]),
-        "badges": gym.MultiDiscrete([2] * 40),
-        "door": gym.MultiDiscrete([2]),
-        "sign": gym.MultiDiscrete(SIGN),
-        "word": gym.MultiDiscrete(SIGN[1:]),
-        "digits": gym.MultiDiscrete([ALPHABET - 1] * TEXT_LENGTH),
-        "list": gym.MultiDiscrete([*SIGN, ALPHABET + 1]),
+        "screen": Image(64, 64, 3),
+        "mask": Image(48, 48, 1),
+        "position": Vector(3),
+        "map": Choice([256]),
+        "mixed": Choice([2, 3]),
+        "bag": Choice([ITEMS] * SLOTS),
+        "answer": Choice([2]),
+        "badges": Bits(40),
+        "door": Bits(1),
+        "sign": Text(SLOTS, ITEMS),
+        "letter": Text(1, 2),
     }
     found = spaces.observations(seen)
     assert found == Spaces(
         images={"mask": (48, 48, 1), "screen": (64, 64, 3)},
         vectors={"position": 3},
-        choices={
-            "digits": (ALPHABET - 1,) * TEXT_LENGTH,
-            "list": (*SIGN, ALPHABET + 1),
-            "map": (256,),
-            "mixed": (2, 3),
-            "types": (28,) * 40,
-            "word": tuple(SIGN[1:]),
-        },
+        choices={"answer": (2,), "bag": (ITEMS,) * SLOTS, "map": (256,), "mixed": (2, 3)},
         bits={"badges": 40, "door": 1},
-        texts={"sign": (TEXT_LENGTH, ALPHABET)},
+        texts={"letter": (1, 2), "sign": (SLOTS, ITEMS)},
     )
     assert found.keys == seen.keys()
-    assert list(found.flat) == sorted(seen.keys() - {"mask", "screen", "sign"})
+    assert list(found.flat) == sorted(seen.keys() - {"mask", "screen", "sign", "letter"})
     assert {k: x.shape[2:] for k, x in spaces.zeros(found, 4, 2).items()} == {
         key: space.shape for key, space in seen.items()
     }
+
+
+@pytest.mark.parametrize(
+    "space", [gym.Box(0, 255, (64, 64, 3), np.uint8), gym.MultiDiscrete([2, 2]), gym.Discrete(2)]
+)
+def test_a_space_that_does_not_say_its_kind_is_named(space: gym.Space) -> None:
+    with pytest.raises(ValueError, match=r"'where' is .*kind is None.* image, vector, choice"):
+        spaces.observations({"where": space})
+
+
+def test_a_space_of_a_kind_that_it_cannot_be_is_named() -> None:
+    class Wrong(gym.MultiDiscrete):
+        kind = "bits"
+
+    with pytest.raises(ValueError, match=r"'where' is .*kind is 'bits'"):
+        spaces.observations({"where": Wrong([2, 3])})
 
 
 def test_actions_are_choices_or_numbers() -> None:

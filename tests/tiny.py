@@ -17,18 +17,19 @@ from dreamer_jax.config import Config, Model, Optimizer, resolve
 from dreamer_jax.nn import optim
 from dreamer_jax.types import AgentState, Latent, Step, Window
 from dreamer_jax.world_model import rssm
+from envs.kinds import Bits, Choice, Image, Text, Vector
 
 Space = dict[str, gymnasium.Space]
 
 LENGTH, BATCH = 4, 3
-VECTOR: Space = {"state": gym.Box(-9, 9, (3,), np.float32)}
-PIXELS: Space = {"image": gym.Box(0, 255, (48, 48, 1), np.uint8)}
+VECTOR: Space = {"state": Vector(3)}
+PIXELS: Space = {"image": Image(48, 48, 1)}
 MIXED: Space = {
     **VECTOR,
     **PIXELS,
-    "inventory": gym.MultiDiscrete([3, 2]),
-    "door": gym.MultiDiscrete([2, 2]),
-    "sign": gym.MultiDiscrete([32] * 18),
+    "inventory": Choice([3, 2]),
+    "door": Bits(2),
+    "sign": Text(18, 32),
 }
 TURN: Space = {"action": gym.MultiDiscrete([3])}
 BOTH: Space = {**TURN, "speed": gym.Box(-1, 1, (2,), np.float32)}
@@ -60,7 +61,7 @@ def changed(section: str, **values: Any) -> Config:
 
 def make(obs: Space = VECTOR, act: Space = TURN, config: Config = CONFIG) -> Dreamer:
     """The networks and the optimiser, for calling the functions of an agent one by one."""
-    seen, done = spaces.observations(obs), spaces.actions(act)
+    seen, done = spaces.of(obs, act)
     nets = networks(config, seen, done)
     return Dreamer(config, seen, done, nets, optim.make(config.optimizer))
 

@@ -12,6 +12,7 @@ from dreamer_jax.commands.options import FLAGS, Setup, decide
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
+from dreamer_jax.run import spaces_record
 from envs.play.film import Film
 
 
@@ -20,6 +21,8 @@ def evaluation() -> Callable[[], Any]:
     setup = decide()
     host_memory.close_gaps()  # for its large pages: policies are compiled when they first play
     agent, state, step = restored(setup)
+    with closing(evaluation_env(setup, 1, FINAL)) as env:  # one that cannot be made is found here
+        spaces_record.require_same(setup.logdir, env.obs_space, env.act_space)
     film = filming(setup)
     print(f"{setup.logdir} at step {step}", file=sys.stderr)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import envs
 from dreamer_jax import config as config_
-from dreamer_jax import mesh
+from dreamer_jax import mesh, spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.agents.dreamer.transfer import inherit
 from dreamer_jax.commands import options, training_recordings
@@ -19,7 +19,7 @@ from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.train import train
-from dreamer_jax.run import checkpoint, manifest
+from dreamer_jax.run import checkpoint, manifest, spaces_record
 from dreamer_jax.run.preflight import measure, preflight
 from dreamer_jax.run.state import Run
 from dreamer_jax.types import Agent, AgentState
@@ -71,6 +71,7 @@ def training() -> Callable[[], Any]:
         run = training_recordings.load(run, tape)
         config = config_.to_dict(setup.config)
         found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
+        found |= {"spaces": spaces_record.described(run.env.obs_space, run.env.act_space)}
         manifest.write(setup.logdir, found | training_recordings.noted(tape))
         kept = opened.pop_all()
 
@@ -88,7 +89,8 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
     mesh.divides(devices, "replay.batch", config.replay.batch)
     env = envs.make(setup.env, config.env, config.train.envs, setup.seed)
     opened.callback(env.close)
-    agent = dreamer.make(config, env.obs_space, env.act_space)
+    spaces_record.require_same(setup.logdir, env.obs_space, env.act_space)
+    agent = dreamer.make(config, *spaces.of(env.obs_space, env.act_space))
     evaluate_, failure = periodic_evaluation(setup, agent, opened)
     return Run(
         agent=agent,

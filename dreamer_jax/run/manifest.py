@@ -19,7 +19,7 @@ FOLDERS = ("checkpoints", "replay")
 RECORD = (*FOLDERS, "metrics.jsonl", "episodes.jsonl", "milestones.jsonl")
 KINDS = {
     **{"env": str, "preset": str, "seed": int, "config": dict, "mesh": str},
-    "versions": dict,
+    **{"spaces": dict, "versions": dict},
 }
 # A run may be made longer, and its recording, which is compared anyway, may have been moved.
 CHANGEABLE = ("train.steps", "replay.seed_from")

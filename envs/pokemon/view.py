@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from envs.kinds import Text
 from envs.pokemon.gameboy import HEIGHT, WIDTH
 from envs.pokemon.memory import MOST_MEMBERS, TILE_COUNT, Fighter, Reading
 from envs.pokemon.progress import AROUND
@@ -31,7 +32,7 @@ def space(side: int, events: int) -> spaces.Dict:
         {
             "screen": spaces.Box(0, 255, (side, side, 1), np.uint8),
             "visited": spaces.Box(0, 255, (AROUND, AROUND, 1), np.uint8),
-            "text": spaces.MultiDiscrete([256] * TILE_COUNT),
+            "text": Text(TILE_COUNT, 256),
             "numbers": spaces.Box(-np.inf, np.inf, (NUMBERS,), np.float32),
             "bag": spaces.Box(0, np.inf, (256,), np.float32),
             "map": spaces.Discrete(256),

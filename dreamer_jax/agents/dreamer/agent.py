@@ -1,10 +1,8 @@
 """DreamerV3 (Hafner et al., Nature 2025): a world model, and a policy that learns in its dreams."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import cast
 
-import gymnasium
 import jax
 import jax.numpy as jnp
 import optax
@@ -25,6 +23,7 @@ from dreamer_jax.behavior import actor_critic
 from dreamer_jax.config import Config, factors
 from dreamer_jax.nn import optim
 from dreamer_jax.nn.heads import action_width, at_random, mode, sample
+from dreamer_jax.spaces import Spaces
 from dreamer_jax.types import (
     Agent,
     AgentState,
@@ -42,13 +41,8 @@ sg = jax.lax.stop_gradient
 Metrics = dict[str, jax.Array]
 
 
-def make(
-    config: Config,
-    obs_space: Mapping[str, gymnasium.Space],
-    act_space: Mapping[str, gymnasium.Space],
-) -> Agent:
-    """Builds the agent for an environment; ValueError for spaces that no network fits."""
-    obs, act = spaces.observations(obs_space), spaces.actions(act_space)
+def make(config: Config, obs: Spaces, act: Spaces) -> Agent:
+    """Builds the agent for what it observes and does; ValueError where no network fits."""
     if unknown := factors(config.losses).keys() - obs.keys:
         raise ValueError(
             f"losses.keys={config.losses.keys!r}: no observation {min(unknown)!r}; there are "

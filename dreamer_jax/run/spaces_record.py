@@ -1,0 +1,142 @@
+"""What config.json says of the spaces of a run: an agent is built from it, without environment.
+
+"spaces": {
+  "observations": {
+    "screen": {"kind": "image", "shape": [64, 64, 3], "dtype": "uint8"},
+    "numbers": {"kind": "vector", "shape": [21], "dtype": "float32"},
+    "types": {"kind": "choice", "shape": [2], "dtype": "uint8", "classes": [28, 28]},
+    "badges": {"kind": "bits", "shape": [8], "dtype": "uint8"},
+    "text": {"kind": "text", "shape": [360], "dtype": "uint8", "alphabet": 256}
+  },
+  "actions": {"action": {"kind": "choice", "shape": [1], "dtype": "int32", "classes": [7]}}
+}
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gymnasium import spaces as gym
+
+from dreamer_jax import spaces
+from dreamer_jax.run import manifest
+from dreamer_jax.spaces import Spaces
+
+# Kind -> the dtypes that its values may have.
+INTEGERS = ("uint8", "int32")
+OBSERVATIONS = {
+    **{"image": ("uint8",), "vector": ("float32",)},
+    **dict.fromkeys(("choice", "bits", "text"), INTEGERS),
+}
+ACTIONS = {"vector": ("float32",), "choice": ("int32",)}
+FIELDS = {"choice": {"classes"}, "text": {"alphabet"}}  # beyond kind, shape and dtype
+LARGEST = 2**31 - 1  # of any number in it
+LONGEST = 100  # characters of a description in a message
+
+
+def described(
+    obs_space: Mapping[str, gym.Space], act_space: Mapping[str, gym.Space]
+) -> dict[str, Any]:
+    """The spaces of an environment as JSON; ValueError names one of no known kind."""
+    obs, act = spaces.observations(obs_space), spaces.actions(act_space)
+    return {
+        "observations": {k: _entry(obs, k, str(obs_space[k].dtype)) for k in sorted(obs.keys)},
+        "actions": {
+            k: _entry(act, k, "float32" if k in act.vectors else "int32") for k in sorted(act.keys)
+        },
+    }
+
+
+def spaces_of(run: Mapping[str, Any]) -> tuple[Spaces, Spaces]:
+    """The observations and actions that `manifest.read` has found: the inverse of `described`.
+
+    ValueError, naming its path, for what describes no space.
+    """
+    parts, wanted = run["spaces"], {"observations", "actions"}
+    if not isinstance(parts, dict) or parts.keys() != wanted:
+        raise ValueError(f"spaces: expected the fields {sorted(wanted)}, not {_short(parts)}")
+    return (
+        _read(parts["observations"], "spaces.observations", OBSERVATIONS),
+        _read(parts["actions"], "spaces.actions", ACTIONS),
+    )
+
+
+def require_same(
+    logdir: Path, obs_space: Mapping[str, gym.Space], act_space: Mapping[str, gym.Space]
+) -> None:
+    """ValueError, naming what differs, if a run was begun in `logdir` with other spaces."""
+    if not manifest.exists(logdir):
+        return
+    run = manifest.read(logdir)
+    spaces_of(run)
+    for part, now in described(obs_space, act_space).items():
+        before = run["spaces"][part]
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key):
+                have, want = (_short(x.get(key, "none")) for x in (before, now))
+                text = f"{logdir} was begun with {key!r} of the {part} as {have}"
+                raise ValueError(f"{text}, the environment now has {want}; use another --logdir")
+
+
+def _entry(known: Spaces, key: str, dtype: str) -> dict[str, Any]:
+    """One space as JSON."""
+    if key in known.images:
+        return {"kind": "image", "shape": list(known.images[key]), "dtype": dtype}
+    if key in known.vectors:
+        return {"kind": "vector", "shape": [known.vectors[key]], "dtype": dtype}
+    if key in known.bits:
+        return {"kind": "bits", "shape": [known.bits[key]], "dtype": dtype}
+    if key in known.texts:
+        length, alphabet = known.texts[key]
+        return {"kind": "text", "shape": [length], "dtype": dtype, "alphabet": alphabet}
+    classes = list(known.choices[key])
+    return {"kind": "choice", "shape": [len(classes)], "dtype": dtype, "classes": classes}
+
+
+def _read(entries: Any, path: str, dtypes: Mapping[str, tuple[str, ...]]) -> Spaces:
+    """The inverse of `_entry` for all spaces of a part."""
+    if not isinstance(entries, dict) or not entries:
+        raise ValueError(f"{path}: expected spaces by their keys, not {_short(entries)}")
+    found = Spaces({}, {}, {}, {}, {})
+    for key, entry in sorted(entries.items()):  # as networks have them, whatever the file's order
+        if not _is_right(entry, dtypes):
+            raise ValueError(f"{path}.{key}: {_short(entry)} describes no space")
+        kind, shape = entry["kind"], entry["shape"]
+        if kind == "image":
+            found.images[key] = (shape[0], shape[1], shape[2])
+        elif kind == "vector":
+            found.vectors[key] = shape[0]
+        elif kind == "bits":
+            found.bits[key] = shape[0]
+        elif kind == "text":
+            found.texts[key] = (shape[0], entry["alphabet"])
+        else:
+            found.choices[key] = tuple(entry["classes"])
+    return found
+
+
+def _is_right(entry: Any, dtypes: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether an entry has the fields of its kind, and each of them a possible value."""
+    kind = entry.get("kind") if isinstance(entry, dict) else None
+    if not isinstance(kind, str) or kind not in dtypes:
+        return False
+    if entry.keys() != {"kind", "shape", "dtype"} | FIELDS.get(kind, set()):
+        return False
+    if entry["dtype"] not in dtypes[kind] or not _counts(entry["shape"], 1 + 2 * (kind == "image")):
+        return False
+    if kind == "choice":
+        return _counts(entry["classes"], entry["shape"][0])
+    return kind != "text" or _counts([entry["alphabet"]], 1)
+
+
+def _counts(values: Any, length: int) -> bool:
+    """Whether these are so many positive integers."""
+    right = isinstance(values, list) and len(values) == length
+    return right and all(type(n) is int and 0 < n <= LARGEST for n in values)
+
+
+def _short(value: Any) -> str:
+    """JSON that fits into a line."""
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
