@@ -18,7 +18,7 @@ one rollout starts at every state of the batch.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 from flax.struct import PyTreeNode
@@ -151,17 +151,42 @@ class Actor(PyTreeNode):
     moments: dict[str, Moments]  # one per vector observation
 
 
-class Agent(NamedTuple):
-    """A learner, as seven pure functions. Keys are consumed; states are never changed in place."""
+Obs = dict[str, jax.Array]
+Action = dict[str, jax.Array]
+Metrics = dict[str, jax.Array]
+
+
+class Act(Protocol):
+    """Filters what is seen into the carry, then chooses."""
+
+    def __call__(
+        self, actor: Actor, carry: Carry, obs: Obs, is_first: jax.Array, key: jax.Array, /
+    ) -> tuple[Carry, Action, Any]:
+        """Arrays are [E, ...]; key is consumed. -> carry, action, latents for replay or None."""
+        ...
+
+
+class Player(NamedTuple):
+    """Acting, as pure functions: all that evaluating, dreaming and exporting need of an agent."""
+
+    carry: Callable[[int], Carry]  # (E) -> what to remember before the first step
+    actor: Callable[[AgentState], Actor]  # what acting reads of the state
+    act: Act  # draws an action from the policy
+    greedy: Act  # takes the most likely action
+
+
+class Learner(NamedTuple):
+    """Learning, as pure functions. Keys are consumed; states are never changed in place."""
 
     init: Callable[[jax.Array], AgentState]  # (key)
-    carry: Callable[[int], Carry]  # (E) -> what to remember before the first step
-    actor: Callable[[AgentState], Actor]
-    policy: Callable[..., tuple[Carry, dict[str, jax.Array], Any]]
-    """(actor, carry, obs, is_first, key) -> carry, sampled action, latents for replay"""
-    greedy: Callable[..., tuple[Carry, dict[str, jax.Array], Any]]
-    """the same with the most likely action"""
-    update: Callable[..., tuple[AgentState, Refresh, dict[str, jax.Array]]]
+    update: Callable[[AgentState, Window, jax.Array], tuple[AgentState, Refresh, Metrics]]
     """(state, window, key) -> state, what goes back to replay, metrics"""
-    report: Callable[..., tuple[dict[str, jax.Array], dict[str, jax.Array]]]
+    report: Callable[[AgentState, Window, jax.Array], tuple[Metrics, Obs]]
     """(state, window, key) -> metrics, truth and model's view [2, T, B, h, w, c] uint8 per image"""
+
+
+class Agent(NamedTuple):
+    """An agent learns and acts; the two halves meet in its state alone."""
+
+    learner: Learner
+    player: Player

@@ -133,8 +133,8 @@ def policy(case: Case) -> Prepared:
     no = np.zeros(case.envs, bool)
     seen = Timestep(obs, no.astype(np.float32), no, no, no, {})
     seed = seeded(run.layout, run.seed)
-    actor = run.agent.actor(built.init(seed))
-    held = [resume.empty(run), jax.device_put(run.agent.carry(case.envs), run.layout.carry)]
+    actor = run.agent.player.actor(built.init(seed))
+    held = [resume.empty(run), jax.device_put(run.agent.player.carry(case.envs), run.layout.carry)]
 
     def call() -> Any:
         *held[:], action = built.act(seed, actor, *held, as_step(seen), np.int32(0))

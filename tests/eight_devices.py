@@ -44,7 +44,7 @@ def everything() -> dict[str, Any]:
     FLAGS.unparse_flags()
     agent = dreamer.make(config, *spaces.of(env.obs_space, env.act_space))
     run = Run(agent, env, config, 0, meshes.make(1), Path(), lambda *_: {}, lambda state: state)
-    state = jax.jit(agent.init)(jax.random.key(0))
+    state = jax.jit(agent.learner.init)(jax.random.key(0))
     memory = filled(*remembered(run))
     eight, hlo = updated(agent, config, state, memory)
     return {
@@ -148,7 +148,7 @@ def updated_on_one(
     draw_key, update_key = jax.random.split(programs.derive(SEED, programs.LEARN, 0))
     split = jax.device_put(memory, meshes.split(meshes.make(DEVICES)))
     window = jax.device_put(drawer(config)(split, draw_key)[1], jax.devices()[0])
-    metrics = jax.jit(agent.update)(state, window, update_key)[2]
+    metrics = jax.jit(agent.learner.update)(state, window, update_key)[2]
     return {key: float(value) for key, value in metrics.items()}
 
 

@@ -13,14 +13,14 @@ from press_counter import build
 from witness import Witness, compiled
 
 from dreamer_jax import mesh
-from dreamer_jax.commands.evaluation_players import make_player
+from dreamer_jax.commands.evaluation_players import make_evaluator
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.config import Config, Replay, Train
 from dreamer_jax.host import array_files
 from dreamer_jax.loops.train import train
 from dreamer_jax.run import checkpoint
 from dreamer_jax.run.state import Run
-from dreamer_jax.types import Actor, AgentState, Carry, CompactLatent, Refresh, Window
+from dreamer_jax.types import Actor, Agent, AgentState, Carry, CompactLatent, Refresh, Window
 from envs.pokemon.environment import Options
 from experiments.digests import digests
 
@@ -57,7 +57,8 @@ def remember(state: AgentState, window: Window, key: jax.Array) -> Any:
 
 def run(logdir: Path) -> Run:
     agent = Witness().agent()
-    agent = agent._replace(policy=press_anything, greedy=press_anything, update=remember)
+    player = agent.player._replace(act=press_anything, greedy=press_anything)
+    agent = Agent(agent.learner._replace(update=remember), player)
     env = build(2, **vars(CONFIG.env))
     return Run(
         *(agent, env, CONFIG, 0, mesh.make(1), logdir),
@@ -138,7 +139,7 @@ def test_episodes_are_told_apart(whole: Path):
 def test_an_evaluation_begins_at_the_beginning(whole: Path):
     made = run(whole)
     setup = Setup("gameboy_demo", "debug", 0, CONFIG, "data=1", whole)
-    player = make_player(setup, made.agent, press_anything, 2, 1)
+    player = make_evaluator(setup, made.agent.player, press_anything, episodes=2, seed=1)
     assert player.env._frontier is None and player.env.starts == ["", ""]
     made.env.close()
     player.env.close()

@@ -175,8 +175,8 @@ def test_acting_looks_before_it_chooses() -> None:
     state = tiny.made_up(dreamer, 1.0)
     envs = 32
     obs = {"state": jax.random.normal(KEY, (envs, 3))}
-    carry, action, kept = jax.jit(acting.greedy)(
-        acting.actor(state), acting.carry(envs), obs, jnp.ones(envs, bool), KEY
+    carry, action, kept = jax.jit(acting.player.greedy)(
+        acting.player.actor(state), acting.player.carry(envs), obs, jnp.ones(envs, bool), KEY
     )
     expected = dreamer.apply(state.params, "policy", carry.latent.features)["action"].mode()
     np.testing.assert_array_equal(action["action"], expected)

@@ -30,8 +30,8 @@ SECONDS = 240
 def place(logdir: Path, step: int) -> Any:
     """All that the next step depends on, as it was saved."""
     run = Witness().run(logdir)
-    (learner, _, seen), journal = resume.restore(run, compiled(run), step)
-    return jax.device_get(learner), seen, journal
+    state, journal = resume.restore(run, compiled(run), step)
+    return jax.device_get(state.device), state.seen, journal
 
 
 def assert_same(found: Any, expected: Any) -> None:

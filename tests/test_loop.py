@@ -40,7 +40,7 @@ def memory(logdir: Path, step: int) -> ReplayState:
     """The ring in a checkpoint, as NumPy arrays."""
     run = Witness().run(logdir)
     place, _ = resume.restore(run, compiled(run), step)
-    return jax.tree.map(np.asarray, place.learner.memory)
+    return jax.tree.map(np.asarray, place.device.memory)
 
 
 @pytest.fixture(scope="module")
@@ -161,9 +161,9 @@ def test_a_run_in_two_parts_is_the_same_run(prolonged: Path, whole: Path):
 def place(logdir: Path) -> Any:
     """All that the next step after step 402 depends on, but for the time."""
     run = Witness().run(logdir)
-    (learner, counters, seen), journal = resume.restore(run, compiled(run), 402)
-    assert counters.updates == updates_owed(402, 0, CONFIG)
-    return jax.device_get(learner), seen, run.env.snapshot(), journal
+    state, journal = resume.restore(run, compiled(run), 402)
+    assert state.counters.updates == updates_owed(402, 0, CONFIG)
+    return jax.device_get(state.device), state.seen, run.env.snapshot(), journal
 
 
 def test_a_run_in_two_parts_has_the_same_record(prolonged: Path, whole: Path):

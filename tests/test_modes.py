@@ -62,7 +62,7 @@ def restored_fresh(logdir: Path) -> AgentState:
     setup = stored(logdir)
     agent, _, _ = restored(setup)
     with hastily():
-        return jax.jit(lambda: agent.init(derive(setup.seed, INIT, 0)))()
+        return jax.jit(lambda: agent.learner.init(derive(setup.seed, INIT, 0)))()
 
 
 def test_behavior_learns_on_a_frozen_world_model(source: Path, behavior: Path):

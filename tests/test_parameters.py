@@ -40,7 +40,7 @@ def shapes(size: str, side: int, channels: int, actions: int) -> dict[str, Any]:
     image = Image(side, side, channels)
     action = gym.MultiDiscrete([actions])
     agent = dreamer.make(config, *spaces.of({"image": image}, {"action": action}))
-    return jax.eval_shape(agent.init, jax.random.key(0)).params
+    return jax.eval_shape(agent.learner.init, jax.random.key(0)).params
 
 
 def count(tree: Any) -> int:
@@ -62,4 +62,4 @@ def test_counts_of_a_vector_agent() -> None:
     config = resolve(Config(model=Model(depth=SIZES["1m"])))
     state, action = Vector(24), gym.Box(-1, 1, (6,), np.float32)
     agent = dreamer.make(config, *spaces.of({"state": state}, {"action": action}))
-    assert count(jax.eval_shape(agent.init, jax.random.key(0)).params) == 640_867
+    assert count(jax.eval_shape(agent.learner.init, jax.random.key(0)).params) == 640_867

@@ -15,6 +15,7 @@ import pytest
 import tiny
 import witness
 
+from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.train import train, updates_owed
@@ -77,7 +78,7 @@ def dreaming(logdir: Path) -> Run:
     """A run of the small agent in the environment that counts."""
     run = witness.Witness().run(logdir)
     seen = {"vector": run.env.obs_space["vector"]}
-    made = agent.make(CONFIG, seen, run.env.act_space)
+    made = agent.make(CONFIG, *spaces.of(seen, run.env.act_space))
     return replace(run, agent=made, config=CONFIG)
 
 
@@ -122,7 +123,7 @@ def test_keys_that_others_are_derived_from_are_used_for_nothing_else(trained: li
 
 
 def test_every_consumer_is_watched(trained: list[Use]) -> None:
-    """Numbers are drawn for latents and actions, in dreams too; the actions of reports are given."""
+    """Latents and actions are drawn, in dreams too; the actions of reports are given."""
     acts, updates, reports = LAST // witness.ENVS, updates_owed(LAST, 0, CONFIG), 2
     assert updates > acts - FIRST // witness.ENVS  # some calls of `learn` do more than one
     expected = {
@@ -135,7 +136,7 @@ def test_every_consumer_is_watched(trained: list[Use]) -> None:
 
 def test_no_two_arrays_of_fresh_parameters_are_the_same_draw(tmp_path: Path) -> None:
     """Drawn with one key, arrays begin with the same numbers, whatever their shapes and scales."""
-    params = dreaming(tmp_path).agent.init(jax.random.key(0)).params
+    params = dreaming(tmp_path).agent.learner.init(jax.random.key(0)).params
     found = [np.asarray(x, np.float64).ravel()[:8] for x in jax.tree.leaves(params)]
     drawn = np.array([x / np.abs(x).max() for x in found if x.std() > 0])
     close = np.isclose(drawn[:, None], drawn[None], atol=1e-5).all(-1)
@@ -147,11 +148,11 @@ def test_no_key_of_an_evaluation_is_used_twice(tmp_path: Path) -> None:
 
     def policy(actor: Any, carry: Any, obs: Any, is_first: jax.Array, key: jax.Array) -> Any:
         jax.random.bits(key)
-        return run.agent.policy(actor, carry, obs, is_first, key)
+        return run.agent.player.act(actor, carry, obs, is_first, key)
 
     with pytest.MonkeyPatch.context() as patch:
         uses = Uses(patch)
-        state = run.agent.init(jax.random.key(0))
-        evaluate.Player(run.agent, policy, run.env, seed=1).play(state, 2 * witness.ENVS)
+        state = run.agent.learner.init(jax.random.key(0))
+        evaluate.Evaluator(run.agent.player, policy, run.env, seed=1).play(state, 2 * witness.ENVS)
         drawn = [use for use in uses.all() if use.function == "bits"]
     assert len(drawn) == 2 * (witness.EPISODE + 1) - 1 and not repeated(drawn)

@@ -150,8 +150,8 @@ class Uneven(Counting):
         return timestep._replace(reward=(timestep.reward + bonus).astype(np.float32))
 
 
-def player(envs: int) -> evaluate.Player:
-    return evaluate.Player(Witness().agent(), policy, Uneven(envs), seed=0)
+def player(envs: int) -> evaluate.Evaluator:
+    return evaluate.Evaluator(Witness().agent().player, policy, Uneven(envs), seed=0)
 
 
 def test_every_environment_plays_as_often():

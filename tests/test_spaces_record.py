@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from command import SMALL, call, hastily
@@ -198,13 +199,17 @@ def test_an_agent_is_loaded_where_its_environment_cannot_be_made(
     encoder = state.params["encoder"]
     assert encoder.keys() == {"bag_mlp", "flag_mlp", "position_mlp", "sign_text"}
     with hastily():
-        fresh = jax.jit(lambda: agent.init(derive(setup.seed, INIT, 0)))()
+        fresh = jax.jit(lambda: agent.learner.init(derive(setup.seed, INIT, 0)))()
         obs = {
             **{"sign": np.zeros((3, 5), np.uint8), "bag": np.zeros((3, 17), np.uint8)},
             **{"flag": np.zeros((3, 1), np.uint8), "position": np.zeros((3, 2), np.float32)},
         }
-        _, action, _ = agent.greedy(
-            agent.actor(state), agent.carry(3), obs, np.ones(3, bool), jax.random.key(0)
+        _, action, _ = agent.player.greedy(
+            agent.player.actor(state),
+            agent.player.carry(3),
+            obs,
+            jnp.ones(3, bool),
+            jax.random.key(0),
         )
     learnt = jax.tree.leaves(jax.tree.map(np.array_equal, state.params, fresh.params))
     assert not all(learnt) and action["action"].shape == (3, 1)

@@ -132,7 +132,7 @@ def window(dreamer: Dreamer, steps: Step | None = None, stored: bool = True) -> 
 
 @cache
 def updater() -> Any:
-    """The small vector agent's compiled update: (state, window, key) -> as `Agent.update`."""
+    """The small vector agent's compiled update: (state, window, key) -> as `Learner.update`."""
     dreamer = make()
     return jax.jit(lambda *inputs: agent.update(dreamer, *inputs))
 

@@ -21,6 +21,8 @@ from dreamer_jax.types import (
     Carry,
     CompactLatent,
     Latent,
+    Learner,
+    Player,
     Refresh,
     ReturnRange,
     Window,
@@ -116,7 +118,8 @@ class Witness:
         return {"report/mistakes": sum(mistakes(window).values(), jnp.zeros(()))}, {"view": pixels}
 
     def agent(self) -> Agent:
-        return Agent(*(self.init, self.carry, self.actor, policy, policy, self.update, self.report))
+        learner = Learner(self.init, self.update, self.report)
+        return Agent(learner, Player(self.carry, self.actor, policy, policy))
 
     def evaluate(self, state: AgentState, stopped: Any) -> dict[str, float]:
         assert not stopped()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import envs
-from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_player
+from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_evaluator
 from dreamer_jax.commands.options import FLAGS, Setup, decide
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.host import host_memory
@@ -27,9 +27,9 @@ def evaluation() -> Callable[[], Any]:
     print(f"{setup.logdir} at step {step}", file=sys.stderr)
 
     def play() -> None:
-        shown = ("greedy", agent.greedy, film), ("sampled", agent.policy, None)
-        for name, policy, filmed in shown:
-            player = make_player(setup, agent, policy, FLAGS.episodes, FINAL)
+        shown = ("greedy", agent.player.greedy, film), ("sampled", agent.player.act, None)
+        for name, act, filmed in shown:
+            player = make_evaluator(setup, agent.player, act, episodes=FLAGS.episodes, seed=FINAL)
             watch = filmed.add if filmed else evaluate.unwatched
             with closing(player.env):
                 show(name, setup.env, player.play(state, FLAGS.episodes, watch=watch))

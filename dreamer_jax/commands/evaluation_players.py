@@ -1,21 +1,23 @@
-"""Policies in environments of their own, whose episodes begin where the game does."""
+"""Policies with environments to play in, whose episodes begin where the game does."""
 
 from typing import Any
 
 import envs
 from dreamer_jax.commands.options import Setup
-from dreamer_jax.loops.evaluate import Player
-from dreamer_jax.types import Agent
+from dreamer_jax.loops.evaluate import Evaluator
+from dreamer_jax.types import Act, Player
 
 EVAL_ENVS = 16  # environments that an evaluation plays side by side
 # Seeds of the episodes that evaluations play, apart from those of training and from each other.
 PERIODIC, FINAL = 1 << 20, 2 << 20
 
 
-def make_player(setup: Setup, agent: Agent, policy: Any, episodes: int, seed: int) -> Player:
-    """A policy in environments of its own, whose episodes begin at the beginning."""
+def make_evaluator(
+    setup: Setup, player: Player, act: Act, *, episodes: int, seed: int
+) -> Evaluator:
+    """`act`, one of the player's own, with environments whose episodes begin at the beginning."""
     env = evaluation_env(setup, episodes, seed)
-    return Player(agent, policy, env, setup.seed + seed)
+    return Evaluator(player, act, env, setup.seed + seed)
 
 
 def evaluation_env(setup: Setup, episodes: int, seed: int) -> Any:

@@ -23,7 +23,7 @@ def restored(setup: Setup) -> tuple[Agent, AgentState, int]:
         checkpoint.require_none(directory)
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
     agent = dreamer.make(setup.config, *spaces_record.spaces_of(manifest.read(setup.logdir)))
-    shapes = jax.eval_shape(agent.init, jax.random.key(0))
+    shapes = jax.eval_shape(agent.learner.init, jax.random.key(0))
     wanted = {"agent": placed(shapes, mesh.copied(mesh.make(1)))}
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
     for note in found.notes:

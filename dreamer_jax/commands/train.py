@@ -13,7 +13,7 @@ from dreamer_jax import mesh, spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.agents.dreamer.transfer import inherit
 from dreamer_jax.commands import options, training_recordings
-from dreamer_jax.commands.evaluation_players import PERIODIC, make_player
+from dreamer_jax.commands.evaluation_players import PERIODIC, make_evaluator
 from dreamer_jax.commands.options import FLAGS, Setup, decide, stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.host import host_memory
@@ -115,7 +115,9 @@ def periodic_evaluation(
     train_ = setup.config.train
     if not train_.eval_every:
         return lambda *_: {}, lambda: ""
-    player = make_player(setup, agent, agent.greedy, train_.eval_episodes, PERIODIC)
+    player = make_evaluator(
+        setup, agent.player, agent.player.greedy, episodes=train_.eval_episodes, seed=PERIODIC
+    )
     opened.callback(player.env.close)
 
     def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from dreamer_jax.outputs.episode_scores import Tally
-from dreamer_jax.types import Agent, AgentState
+from dreamer_jax.types import Act, AgentState, Player
 
 Results = dict[str, np.ndarray]  # [episodes]: 'score', 'length', and the sum of each event
 # The event of tasks that can be solved: 1 where an episode solves its own.
@@ -21,17 +21,17 @@ def unwatched(_: Any) -> None:
     """Looks at no timestep."""
 
 
-class Player:
+class Evaluator:
     """A compiled policy and its environments, ready to be asked for scores again and again."""
 
-    def __init__(self, agent: Agent, policy: Callable[..., Any], env: Any, seed: int) -> None:
-        """`policy` is one of the agent's own: `agent.policy` or `agent.greedy`."""
+    def __init__(self, player: Player, act: Act, env: Any, seed: int) -> None:
+        """`act` is one of the player's own: `player.act` or `player.greedy`."""
         self.env = env
         self.seed = np.uint32(seed)
-        self.agent = agent
-        self.begin = jax.jit(partial(agent.carry, env.num_envs))
+        self.player = player
+        self.begin = jax.jit(partial(player.carry, env.num_envs))
         self.step = jax.jit(
-            lambda seed, actor, carry, obs, is_first, index: policy(
+            lambda seed, actor, carry, obs, is_first, index: act(
                 actor, carry, obs, is_first, jax.random.fold_in(jax.random.key(seed), index)
             )[:2]
         )
@@ -46,7 +46,7 @@ class Player:
         """See `play`."""
         where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
         seed, carry = jax.device_put((self.seed, self.begin()), where)
-        actor = self.agent.actor(state)
+        actor = self.player.actor(state)
 
         def choose(seen: Any, index: int) -> Any:
             nonlocal carry

@@ -17,7 +17,7 @@ from dreamer_jax.run import checkpoint, programs, resume
 from dreamer_jax.run.background_save import Saver
 from dreamer_jax.run.layout import counted
 from dreamer_jax.run.programs import Programs
-from dreamer_jax.run.state import Counters, Learner, Place, Run
+from dreamer_jax.run.state import Counters, Run, RunState
 from dreamer_jax.types import AgentState, Step
 
 
@@ -35,46 +35,65 @@ def train(run: Run, compiled: Programs) -> AgentState:
             for note in notes:
                 journal.say(note)
             if journal.owed:
-                journal.evaluation(place.counters, run.evaluate(place.learner.state, stopped))
+                journal.evaluation(place.counters, run.evaluate(place.device.state, stopped))
             while place.counters.step < config.steps and not (stopped() or run.failure()):
                 before, began = place.counters, time.monotonic()
                 place = advance(run, compiled, journal, place)
                 place = occasions(run, compiled, journal, before, place, stopped)
                 seconds = before.seconds + time.monotonic() - began
-                place = place._replace(counters=replace(place.counters, seconds=seconds))
+                place = replace(place, counters=replace(place.counters, seconds=seconds))
                 if crossed(before.step, place.counters.step, config.save_every):
                     save(run, compiled, journal, saver, place)
             save(run, compiled, journal, saver, place)
             saver.wait()
-            journal.conclude(place.counters, place.seen, place.learner.sums, run.env)
+            journal.conclude(place.counters, place.seen, place.device.sums, run.env)
             journal.ended(place.counters)
             if failure := run.failure():
                 journal.say(failure)
                 reason = failure.splitlines()[-1]
                 raise Fault(f"an environment fails again and again: {reason}")
-    return place.learner.state
+    return place.device.state
 
 
-def advance(run: Run, compiled: Programs, journal: Journal, place: Place) -> Place:
-    """One step of every environment, and the updates that it owes."""
-    (seed, state, memory, carry, sums), counters, seen = place
+def advance(run: Run, compiled: Programs, journal: Journal, place: RunState) -> RunState:
+    """One step of every environment, and the updates that it owes.
+
+    The order hides the device behind the environments. The policy is dispatched first, then the
+    updates; both return at once, before they are computed. Fetching the action waits for the policy
+    alone, which stands before the updates in the device's queue. While the environments step on the
+    host, the device works on the updates. The number of updates is a function of step counts, never
+    of the clock, so that a run does the same wherever it runs.
+
+    `place` is consumed: its replay state and carry, and with updates due its agent state and sums,
+    are donated and must not be used again.
+    """
+    device, counters, seen = place.device, place.counters, place.seen
     index = counters.step // run.env.num_envs
     with jax.transfer_guard_host_to_device("allow"):  # what was seen moves with the call itself
         memory, carry, action = compiled.act(
-            seed, run.agent.actor(state), memory, carry, as_step(seen), np.int32(index)
+            device.seed,
+            run.agent.player.actor(device.state),
+            device.memory,
+            device.carry,
+            as_step(seen),
+            np.int32(index),
         )
+    device = device.replace(memory=memory, carry=carry)
     step = counters.step + run.env.num_envs
     owed = updates_owed(step, counters.updates, run.config)
     if owed:
         count = counted(run.layout, owed)
-        state, memory, sums = compiled.learn(seed, state, memory, sums, count, run.recordings)
+        state, memory, sums = compiled.learn(
+            device.seed, device.state, device.memory, device.sums, count, run.recordings
+        )
+        device = device.replace(state=state, memory=memory, sums=sums)
     journal.saw(counters.step, seen, run.env.starts)
     # Dispatch is asynchronous: this waits for the action, while the device goes on learning.
     chosen = {key: np.asarray(value) for key, value in jax.device_get(action).items()}
     seen = run.env.step(chosen)
     counters = replace(counters, step=step, updates=counters.updates + owed)
     journal.passed(counters, run.env.milestones)
-    return Place(Learner(seed, state, memory, carry, sums), counters, seen)
+    return RunState(device, counters, seen)
 
 
 def occasions(
@@ -82,28 +101,28 @@ def occasions(
     compiled: Programs,
     journal: Journal,
     before: Counters,
-    place: Place,
+    place: RunState,
     stopped: Callable[[], bool],
-) -> Place:
+) -> RunState:
     """What is done now and then: logging, pictures, evaluation."""
-    config, (learner, now, _) = run.config.train, place
+    config, device, now = run.config.train, place.device, place.counters
 
     def due(interval: int) -> bool:
         return crossed(before.step, now.step, interval)
 
     journal.tick(now)
     if due(config.log_every) and now.updates:
-        journal.metrics(now, learner.sums, run.env.restarts)
-        learner = learner._replace(sums=programs.zeros(compiled.sums))
+        journal.metrics(now, device.sums, run.env.restarts)
+        device = device.replace(sums=programs.zeros(compiled.sums))
     if due(config.report_every) and now.updates:
-        inputs = (learner.seed, learner.state, learner.memory, run.recordings)
+        inputs = (device.seed, device.state, device.memory, run.recordings)
         journal.report(now, *compiled.report(*inputs))
     if due(config.eval_every):
-        journal.evaluation(now, run.evaluate(learner.state, stopped))
-    return place._replace(learner=learner)
+        journal.evaluation(now, run.evaluate(device.state, stopped))
+    return replace(place, device=device)
 
 
-def save(run: Run, compiled: Programs, journal: Journal, saver: Saver, place: Place) -> None:
+def save(run: Run, compiled: Programs, journal: Journal, saver: Saver, place: RunState) -> None:
     """Has a checkpoint written, unless this step has one; training goes on while it is."""
     began = time.monotonic()
     saver.wait()

@@ -45,7 +45,7 @@ class Inputs(NamedTuple):
 def measure(run: Run) -> Sizes:
     """The sizes that are known before anything is compiled. ValueError if they are too large."""
     step, latent = remembered(run)
-    state = jax.eval_shape(run.agent.init, jax.random.key(0))
+    state = jax.eval_shape(run.agent.learner.init, jax.random.key(0))
     recordings = size(run.recordings)
     sizes = Sizes(size(step), size(latent), size(state), temporary=0, recordings=recordings)
     check(run, sizes)
@@ -74,8 +74,8 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
 def described(run: Run) -> tuple[Programs, Inputs]:
     """The programs of a run, none of which is compiled yet, and the shapes of their arguments."""
     where = run.layout
-    state = placed(jax.eval_shape(run.agent.init, jax.random.key(0)), where.state)
-    carry = placed(jax.eval_shape(lambda: run.agent.carry(run.env.num_envs)), where.carry)
+    state = placed(jax.eval_shape(run.agent.learner.init, jax.random.key(0)), where.state)
+    carry = placed(jax.eval_shape(lambda: run.agent.player.carry(run.env.num_envs)), where.carry)
     memory = placed(jax.eval_shape(ring(run)), where.ring)
     seen = placed(seen_at_once(run), where.seen)
     seed = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=where.scalars)
@@ -83,7 +83,7 @@ def described(run: Run) -> tuple[Programs, Inputs]:
     built = programs.build(run.agent, run.config.replay, where, memory)
     return built, Inputs(
         init=(seed,),
-        act=(seed, run.agent.actor(state), memory, carry, seen, count),
+        act=(seed, run.agent.player.actor(state), memory, carry, seen, count),
         learn=(seed, state, memory, built.sums, count, run.recordings),
     )
 

@@ -70,7 +70,7 @@ def build(agent: Agent, config: Replay, layout: Layout, memory: ReplayState) -> 
         out_shardings=(layout.state, layout.ring, layout.scalars),
     )
     init = jax.jit(
-        lambda seed: agent.init(derive(seed, INIT, 0)),
+        lambda seed: agent.learner.init(derive(seed, INIT, 0)),
         out_shardings=layout.state,
         compiler_options={"xla_backend_optimization_level": 0},  # it runs once: 4 s instead of 15
     )
@@ -115,7 +115,7 @@ def act(
     seen: a step [E, ...] without its action; index: [] int32, steps acted before.
     """
     key = derive(seed, ACT, index)
-    carry, action, latent = given.agent.policy(actor, carry, seen.obs, seen.is_first, key)
+    carry, action, latent = given.agent.player.act(actor, carry, seen.obs, seen.is_first, key)
     # Nobody acts on the last observation of an episode; replay must not pretend that somebody did.
     kept = {name: jnp.where(seen.is_last[:, None], 0, a) for name, a in action.items()}
     rows = meshes.ROWS
@@ -157,7 +157,7 @@ def update(
     draw_key, update_key = jax.random.split(derive(seed, LEARN, state.updates))
     memory, window = draw(given, memory, draw_key, recordings)
     with meshes.within(given.layout.mesh):
-        state, fresh, metrics = given.agent.update(state, window, update_key)
+        state, fresh, metrics = given.agent.learner.update(state, window, update_key)
     return state, write_back(given, memory, window, fresh), metrics
 
 
@@ -171,7 +171,7 @@ def report(
     """What the agent makes of a fresh batch; replay stays as it is."""
     draw_key, report_key = jax.random.split(derive(seed, REPORT, state.updates))
     _, window = draw(given, memory, draw_key, recordings)
-    return given.agent.report(state, window, report_key)
+    return given.agent.learner.report(state, window, report_key)
 
 
 def draw(

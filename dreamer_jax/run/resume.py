@@ -16,11 +16,11 @@ from dreamer_jax.run import checkpoint, programs
 from dreamer_jax.run.background_save import Snapshot
 from dreamer_jax.run.layout import counted, placed, seeded
 from dreamer_jax.run.programs import Programs
-from dreamer_jax.run.state import Counters, Learner, Place, Run, ring, row_capacity
+from dreamer_jax.run.state import Counters, OnDevice, Run, RunState, ring, row_capacity
 from dreamer_jax.types import ReplayState
 
 
-def start(run: Run, compiled: Programs) -> tuple[Place, dict[str, Any], list[str]]:
+def start(run: Run, compiled: Programs) -> tuple[RunState, dict[str, Any], list[str]]:
     """Where the run goes on: at its newest checkpoint that is whole, or at the beginning.
 
     Returns the place, the state of the journal, and what the user should be told about it. Raises
@@ -39,14 +39,14 @@ def start(run: Run, compiled: Programs) -> tuple[Place, dict[str, Any], list[str
     return place, past, notes
 
 
-def begin(run: Run, compiled: Programs) -> Place:
+def begin(run: Run, compiled: Programs) -> RunState:
     """The first step of a run."""
     seed = seeded(run.layout, run.seed)
     state = run.begin(compiled.init(seed))
     memory = empty(run)
-    carry = jax.device_put(run.agent.carry(run.env.num_envs), run.layout.carry)
-    learner = Learner(seed, state, memory, carry, programs.zeros(compiled.sums))
-    return Place(learner, Counters(), run.env.reset())
+    carry = jax.device_put(run.agent.player.carry(run.env.num_envs), run.layout.carry)
+    device = OnDevice(seed, state, memory, carry, programs.zeros(compiled.sums))
+    return RunState(device, Counters(), run.env.reset())
 
 
 def empty(run: Run) -> ReplayState:
@@ -55,7 +55,7 @@ def empty(run: Run) -> ReplayState:
 
 
 def snapshot(
-    run: Run, compiled: Programs, place: Place, journal: dict[str, Any], written: int
+    run: Run, compiled: Programs, place: RunState, journal: dict[str, Any], written: int
 ) -> Snapshot:
     """Copies all that the next step depends on to the host; waits for the updates under way.
 
@@ -63,12 +63,13 @@ def snapshot(
         run.
     Raises Diverged if a loss or anything that was learnt is not finite.
     """
-    (_, state, memory, carry, sums), counters, _ = place
+    device, counters = place.device, place.counters
+    memory = device.memory
     items = {
-        "agent": state,
+        "agent": device.state,
         "replay": {"latents": memory.latents, "total": memory.total, "sampler": memory.sampler},
-        "acting": carry,
-        "sums": sums,
+        "acting": device.carry,
+        "sums": device.sums,
     }
     # Copies: on a CPU these arrays would be views of memory that the next step writes over.
     items = jax.tree.map(np.array, jax.device_get(items))
@@ -90,14 +91,14 @@ def snapshot(
     )
 
 
-def restore(run: Run, compiled: Programs, step: int) -> tuple[Place, dict[str, Any]]:
+def restore(run: Run, compiled: Programs, step: int) -> tuple[RunState, dict[str, Any]]:
     """The inverse of `snapshot`. Raises Damaged where a file is not what was written."""
     directory = run.logdir / "checkpoints"
     counters, past = standing(run, step, checkpoint.read_host(directory, step))
     memory = empty(run)
     seed = seeded(run.layout, run.seed)
-    state = jax.eval_shape(run.agent.init, jax.random.key(0))
-    carry = jax.eval_shape(lambda: run.agent.carry(run.env.num_envs))
+    state = jax.eval_shape(run.agent.learner.init, jax.random.key(0))
+    carry = jax.eval_shape(lambda: run.agent.player.carry(run.env.num_envs))
     where = run.layout
     changing = {"latents": memory.latents, "total": memory.total, "sampler": memory.sampler}
     places = {
@@ -120,8 +121,8 @@ def restore(run: Run, compiled: Programs, step: int) -> tuple[Place, dict[str, A
         seen = run.env.restore(episodes)
     except ValueError as error:
         raise Damaged(f"the episodes of checkpoint {step} cannot go on: {error}") from None
-    learner = Learner(seed, items["agent"], memory, items["acting"], items["sums"])
-    return Place(learner, counters, seen), past
+    device = OnDevice(seed, items["agent"], memory, items["acting"], items["sums"])
+    return RunState(device, counters, seen), past
 
 
 def standing(run: Run, step: int, host: Any) -> tuple[Counters, dict[str, Any]]:

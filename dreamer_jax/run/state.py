@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax.struct import PyTreeNode
 from jax.sharding import Mesh
 
 from dreamer_jax.config import Config
@@ -43,7 +44,7 @@ class Run:
         return self.env.failure or self.evaluation_failure()
 
 
-class Learner(NamedTuple):
+class OnDevice(PyTreeNode):
     """What lives on the device; each program replaces what it donates."""
 
     seed: jax.Array  # [] uint32, of the run
@@ -62,10 +63,11 @@ class Counters:
     seconds: float = 0.0  # spent training
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class RunState:
     """Where a run stands between two steps: all that the next one depends on."""
 
-    learner: Learner
+    device: OnDevice
     counters: Counters
     seen: Any  # what the environments showed last, which nobody has acted on yet
 
@@ -97,8 +99,8 @@ def remembered(run: Run) -> tuple[Step, Any]:
     def remember() -> tuple[Step, Any]:
         obs = {key: one(space.shape, space.dtype) for key, space in env.obs_space.items()}
         flag, number, key = one((), bool), one((), jnp.float32), jax.random.key(0)
-        actor, carry = agent.actor(agent.init(key)), agent.carry(1)
-        _, action, latent = agent.policy(actor, carry, obs, flag, key)
+        actor, carry = agent.player.actor(agent.learner.init(key)), agent.player.carry(1)
+        _, action, latent = agent.player.act(actor, carry, obs, flag, key)
         events = dict.fromkeys(env.event_keys, number)
         step = Step(obs, action, number, flag, flag, flag, events)
         return jax.tree.map(lambda x: x[0], (step, latent))

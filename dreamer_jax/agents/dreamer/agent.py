@@ -28,6 +28,8 @@ from dreamer_jax.types import (
     Agent,
     AgentState,
     Latent,
+    Learner,
+    Player,
     Refresh,
     ReturnRange,
     Rollout,
@@ -52,15 +54,18 @@ def make(config: Config, obs: Spaces, act: Spaces) -> Agent:
     dreamer = Dreamer(config, obs, act, nets, optim.make(config.optimizer))
     explore = at_random if config.train.learn == "world_model" else sample
     # Jitted, each is traced once, however many programs it is a part of.
-    return Agent(
+    learner = Learner(
         init=jax.jit(partial(init, dreamer)),
-        carry=partial(initial_carry, dreamer),
-        actor=actor_of,
-        policy=jax.jit(partial(act_step, dreamer, explore)),
-        greedy=jax.jit(partial(act_step, dreamer, mode)),
         update=jax.jit(partial(update, dreamer)),
         report=jax.jit(partial(report, dreamer)),
     )
+    player = Player(
+        carry=partial(initial_carry, dreamer),
+        actor=actor_of,
+        act=jax.jit(partial(act_step, dreamer, explore)),
+        greedy=jax.jit(partial(act_step, dreamer, mode)),
+    )
+    return Agent(learner, player)
 
 
 def update(

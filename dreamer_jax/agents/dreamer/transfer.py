@@ -16,7 +16,7 @@ def inherit(agent: Agent, other: AgentState, source: Any) -> Callable[[AgentStat
 
     Raises ValueError if the two have not the same shapes.
     """
-    fresh = jax.eval_shape(agent.init, jax.random.key(0))
+    fresh = jax.eval_shape(agent.learner.init, jax.random.key(0))
     ours, theirs = (jax.tree.map(jnp.shape, world_model(state)) for state in (fresh, other))
     for name in theirs:
         if ours[name] != theirs[name]:
