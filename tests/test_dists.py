@@ -79,6 +79,38 @@ def test_each_class_owns_its_slice_of_the_unit_interval() -> None:
     np.testing.assert_allclose(shares, mixed(LOGITS)[0], atol=2e-5)
 
 
+EXTREME = np.array([[-1e4, 1e4, 0, -1e4], [0, 0, 0, 1e3], [1e3, 0, 0, 0]], np.float32)
+
+
+@pytest.mark.parametrize("logits", EXTREME)
+def test_every_class_is_sampled_as_often_as_its_log_probability_says(logits: np.ndarray) -> None:
+    """Even where the logits alone leave no chance to most classes."""
+    count = 40_000
+    dist = categorical(np.broadcast_to(logits, (count, 4)))
+    samples = np.asarray(dist.sample(even(count)))
+    said = np.exp(dist.log_prob(jnp.asarray(samples)))
+    for index in range(4):
+        assert (samples == index).mean() == pytest.approx(said[samples == index][0], abs=1e-4)
+
+
+@pytest.mark.parametrize("logits", EXTREME)
+def test_the_ends_of_the_unit_interval_belong_to_the_outer_classes(logits: np.ndarray) -> None:
+    """Each reaches as far inwards as its probability, however unlikely it is."""
+    ends = np.array([0.0, 0.0024, 1 - 0.0024, np.nextafter(np.float32(1), np.float32(0))])
+    dist = categorical(np.broadcast_to(logits, (4, 4)))
+    np.testing.assert_array_equal(dist.sample(jnp.asarray(ends, jnp.float32)), [0, 0, 3, 3])
+
+
+def test_choices_sample_every_class_as_often_as_its_log_probability_says() -> None:
+    count, classes = 40_000, (4, 2)
+    logits = jnp.asarray(np.broadcast_to([-1e3, 1e3, 0, 0, 1e3, -1e3], (count, 6)), jnp.float32)
+    choices = Choices.from_logits(logits, classes, 0.01)
+    samples = np.asarray(choices.sample(jnp.stack([even(count), even(count)], -1)))
+    for i, (part, size) in enumerate(zip(choices.parts, classes, strict=True)):
+        shares = np.bincount(samples[:, i], minlength=size) / count
+        np.testing.assert_allclose(shares, np.exp(part.log_probs[0]), atol=1e-4)
+
+
 def test_borders_belong_to_the_upper_class() -> None:
     dist = Categorical(jnp.log(jnp.array([[0.25, 0.25, 0.5]] * 6)))
     first, second, _ = np.cumsum(np.asarray(dist.probs[0]))

@@ -123,7 +123,7 @@ def test_keys_that_others_are_derived_from_are_used_for_nothing_else(trained: li
 
 
 def test_every_consumer_is_watched(trained: list[Use]) -> None:
-    """Latents and actions are drawn, in dreams too; the actions of reports are given."""
+    """Numbers are drawn for windows, latents and actions; the actions of reports are given."""
     acts, updates, reports = LAST // witness.ENVS, updates_owed(LAST, 0, CONFIG), 2
     assert updates > acts - FIRST // witness.ENVS  # some calls of `learn` do more than one
     expected = {

@@ -207,6 +207,24 @@ def test_imagined_steps_follow_the_prior() -> None:
     )
 
 
+def test_certain_networks_sample_at_the_rates_of_their_mixed_distributions() -> None:
+    """Filtering and dreaming draw from what the losses see, `unimix` included."""
+    count = 8000
+    certain = jax.tree.map(lambda x: 1e4 * x, VARIABLES)
+    latent, action, tokens = latents(1, 1), numbers(2, 1, WIDTH), numbers(3, 1, TOKENS)
+    start, action, tokens = jax.tree.map(
+        lambda x: jnp.repeat(x, count, axis=0), (latent, action, tokens)
+    )
+    even = jnp.repeat((jnp.arange(count)[:, None] + 0.5) / count, MODEL.stoch, axis=1)
+    no = jnp.zeros(count, bool)
+    seen, posterior = rssm.observe_step(MODEL, certain, start, action, tokens, no, even)
+    dreamt = rssm.imagine_step(MODEL, certain, start, action, even)
+    prior = rssm.run(MODEL, certain, "prior", dreamt.deter[:1])
+    for sampled, dist in ((seen.stoch, posterior), (dreamt.stoch, prior)):
+        np.testing.assert_allclose(dist.probs[0].min(-1), 0.01 / MODEL.classes, rtol=1e-3)
+        np.testing.assert_allclose(sampled.mean(0), dist.probs[0], atol=2 / count)
+
+
 def test_compact_latents_come_back_rounded() -> None:
     latent = latents(1, STEPS, BATCH)
     kept = rssm.compact(latent)
