@@ -46,10 +46,10 @@ def test_a_missing_extra(packages, env, part, tmp_path, monkeypatch):
 
 @MARIO
 def test_a_cartridge_does_not_replace_the_emulator(tmp_path, monkeypatch):
-    rom = tmp_path / "game.nes"
-    rom.write_bytes(rom.cartridge(""))
+    game = tmp_path / "game.nes"
+    game.write_bytes(rom.cartridge(""))
     monkeypatch.setitem(sys.modules, "nes_py", None)
-    assert INSTALL_MARIO in refused(tmp_path, MARIO_GAME, f"--set=env.rom={rom}")
+    assert INSTALL_MARIO in refused(tmp_path, MARIO_GAME, f"--set=env.rom={game}")
 
 
 def test_no_cartridge(tmp_path):
