@@ -11,6 +11,7 @@ assert VERSION, "dreamer_jax/__init__.py must define __version__"
 README = HERE / "README.md"
 PYBOY = "pyboy>=2.8.1,<3"
 PYGAME = "pygame-ce>=2.5"
+DOCS = ["furo>=2025.9", "myst-parser>=4", "sphinx>=8.1"]
 
 setup(
     name="dreamer-jax",
@@ -24,7 +25,10 @@ setup(
     packages=find_packages(
         include=["dreamer_jax", "dreamer_jax.*", "envs", "envs.*", "configs", "configs.*"]
     ),
-    package_data={"envs.pokemon.cartridge": ["asm/*.asm", "art/*.txt"]},
+    package_data={
+        **{package: ["py.typed"] for package in ("dreamer_jax", "envs", "configs")},
+        "envs.pokemon.cartridge": ["asm/*.asm", "art/*.txt"],
+    },
     install_requires=[
         "absl-py>=2",
         "ale-py>=0.12",
@@ -39,9 +43,11 @@ setup(
         "tensorboardX>=2.6.5",
         "tqdm>=4.66",
     ],
+    entry_points={"console_scripts": ["dreamer-jax=dreamer_jax.main:run"]},
     extras_require={
         "cuda12": ["jax[cuda12]"],
         "cuda13": ["jax[cuda13]"],
+        "docs": DOCS,
         "mario": [  # the first pair is the last one that installs before Python 3.13
             'gym-super-mario-bros==7.4.0; python_version < "3.13"',
             'nes-py==8.2.1; python_version < "3.13"',
@@ -52,7 +58,7 @@ setup(
         "pokemon": [PYBOY],
         "test": [
             *("hypothesis", "matplotlib", PYBOY, PYGAME, "pyright>=1.1.414"),
-            *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17"),
+            *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17", *DOCS),
         ],
     },
 )

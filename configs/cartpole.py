@@ -10,7 +10,7 @@ def get_config(env: Any) -> Config:
 
     Four small numbers are nothing beside a free nat: a latent that forgets where the cart is costs
     less than one that remembers. Standardised, weighed as a normal of deviation 0.13 weighs them,
-    and with a tenth of a free nat, they are worth remembering (README, section Results).
+    and with a tenth of a free nat, they are worth remembering (`docs/results.md`).
 
     python -m dreamer_jax.main --env=cartpole: 40,000 steps, 2,437 updates, 4 to 7 minutes on one
     core. Reaches 500 of 500 in every one of 100 greedy episodes (seeds 0 to 4, November 2026).

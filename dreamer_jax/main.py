@@ -77,5 +77,11 @@ def interruptible(argv: Sequence[str]) -> int:
         return 130  # as shells have it
 
 
+def run() -> None:
+    """The console script `dreamer-jax`; finds modules of the current folder, as `python -m` does."""
+    sys.path.append(os.getcwd())
+    sys.exit(interruptible(sys.argv))
+
+
 if __name__ == "__main__":
     sys.exit(interruptible(sys.argv))

@@ -23,7 +23,6 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "behavior": [{"actor_critic"}],
     },
     {
-        "agents": [set()],
         "agents.dreamer": [
             {"networks"},
             {"acting", "batches", "transfer"},
@@ -37,6 +36,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"resume", "preflight"},
         ],
     },
+    {"agents": [{"by_name"}]},
     {"loops": [{"train", "evaluate"}]},
     {
         "commands": [

@@ -5,7 +5,7 @@ import sys
 import jax
 
 from dreamer_jax import mesh
-from dreamer_jax.agents.dreamer import agent as dreamer
+from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.run import checkpoint, manifest, spaces_record
 from dreamer_jax.run.layout import placed
@@ -22,7 +22,7 @@ def restored(setup: Setup) -> tuple[Agent, AgentState, int]:
     if not checkpoint.steps(directory):
         checkpoint.require_none(directory)
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
-    agent = dreamer.make(setup.config, *spaces_record.spaces_of(manifest.read(setup.logdir)))
+    agent = AGENTS["dreamer"](setup.config, *spaces_record.spaces_of(manifest.read(setup.logdir)))
     shapes = jax.eval_shape(agent.learner.init, jax.random.key(0))
     wanted = {"agent": placed(shapes, mesh.copied(mesh.make(1)))}
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))

@@ -10,7 +10,7 @@ from typing import Any
 import envs
 from dreamer_jax import config as config_
 from dreamer_jax import mesh, spaces
-from dreamer_jax.agents.dreamer import agent as dreamer
+from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.dreamer.transfer import inherit
 from dreamer_jax.commands import options, training_recordings
 from dreamer_jax.commands.evaluation_players import PERIODIC, make_evaluator
@@ -90,7 +90,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
     env = envs.make(setup.env, config.env, config.train.envs, setup.seed)
     opened.callback(env.close)
     spaces_record.require_same(setup.logdir, env.obs_space, env.act_space)
-    agent = dreamer.make(config, *spaces.of(env.obs_space, env.act_space))
+    agent = AGENTS["dreamer"](config, *spaces.of(env.obs_space, env.act_space))
     evaluate_, failure = periodic_evaluation(setup, agent, opened)
     return Run(
         agent=agent,

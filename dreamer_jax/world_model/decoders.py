@@ -155,7 +155,7 @@ class Symbols(PyTreeNode):
         if symbols.ndim < 3 or not on_one_cpu():
             return at_once((self.features, symbols))
         # A step at a time, and once more on the way back, logits stay in caches: a third of the
-        # time (`experiments/PERFORMANCE.md`).
+        # time (`docs/performance.md`).
         return jax.lax.map(jax.checkpoint(at_once, prevent_cse=False), (self.features, symbols))
 
 
