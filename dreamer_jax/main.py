@@ -78,7 +78,7 @@ def interruptible(argv: Sequence[str]) -> int:
 
 
 def run() -> None:
-    """The console script `dreamer-jax`; finds modules of the current folder, as `python -m` does."""
+    """The console script `dreamer-jax`; modules of the current folder are found, too."""
     sys.path.append(os.getcwd())
     sys.exit(interruptible(sys.argv))
 

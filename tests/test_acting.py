@@ -93,7 +93,7 @@ def test_an_update_makes_of_a_window_what_acting_has_made_of_it() -> None:
 
 def refreshed(dreamer: Dreamer, state: AgentState, window: Window) -> CompactLatent:
     """The latents that an update writes back."""
-    return jax.jit(lambda *inputs: agent.update(dreamer, *inputs)[1])(state, window, KEY)
+    return jax.jit(lambda *inputs: agent.update(dreamer, *inputs)[1].latents)(state, window, KEY)
 
 
 def test_acting_forgets_what_was_before_an_episode() -> None:

@@ -40,14 +40,14 @@ def advised(flags, block):
     return flags[max(first for first in flags if first <= block)]
 
 
-heap.keep_freed_memory()
+host_memory.keep_freed_memory()
 blocks = [touched(1 << 20, i % 251) for i in range(512)]  # MB, of which half is freed
 held = blocks[1::2]
 for block in blocks[::2]:
     libc.free(block)
 report()
 for _ in range(2):
-    heap.close_gaps()
+    host_memory.close_gaps()
     report()
 block = touched(256 << 20)
 beside = [libc.malloc(1 << 20) for _ in range(16)]
