@@ -24,6 +24,12 @@ setup(
     packages=find_packages(
         include=["dreamer_jax", "dreamer_jax.*", "envs", "envs.*", "configs", "configs.*"]
     ),
+    entry_points={
+        "console_scripts": [
+            "dreamer-jax = dreamer_jax.main:run",
+            "dreamer-jax-play = dreamer_jax.play:run",
+        ]
+    },
     package_data={"envs.pokemon.cartridge": ["asm/*.asm", "art/*.txt"]},
     install_requires=[
         "absl-py>=2",
@@ -52,7 +58,7 @@ setup(
         "pokemon": [PYBOY],
         "test": [
             *("hypothesis", "matplotlib", PYBOY, PYGAME, "pyright>=1.1.414"),
-            *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17"),
+            *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17", "setuptools>=65"),
         ],
     },
 )
