@@ -29,6 +29,12 @@ setup(
         **{package: ["py.typed"] for package in ("dreamer_jax", "envs", "configs")},
         "envs.pokemon.cartridge": ["asm/*.asm", "art/*.txt"],
     },
+    entry_points={
+        "console_scripts": [
+            "dreamer-jax = dreamer_jax.main:run",
+            "dreamer-jax-play = dreamer_jax.play:run",
+        ]
+    },
     install_requires=[
         "absl-py>=2",
         "ale-py>=0.12",
@@ -43,7 +49,6 @@ setup(
         "tensorboardX>=2.6.5",
         "tqdm>=4.66",
     ],
-    entry_points={"console_scripts": ["dreamer-jax=dreamer_jax.main:run"]},
     extras_require={
         "cuda12": ["jax[cuda12]"],
         "cuda13": ["jax[cuda13]"],
@@ -58,7 +63,7 @@ setup(
         "pokemon": [PYBOY],
         "test": [
             *("hypothesis", "matplotlib", PYBOY, PYGAME, "pyright>=1.1.414"),
-            *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17", *DOCS),
+            *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17", "setuptools>=65", *DOCS),
         ],
     },
 )

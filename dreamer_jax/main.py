@@ -10,12 +10,17 @@ import jax
 from absl import flags
 from absl import logging as absl_logging
 
+from dreamer_jax import own_packages
+from dreamer_jax.faults import Fault, news, said
+
+if not own_packages.found():  # before the imports below
+    sys.exit(2)
+
 import configs
 from dreamer_jax.commands import options
 from dreamer_jax.commands.evaluate import evaluation
 from dreamer_jax.commands.options import FLAGS
 from dreamer_jax.commands.train import training
-from dreamer_jax.faults import Fault, news, said
 from dreamer_jax.host import compile_cache, host_memory
 from envs.vector.vector import EnvironmentFailed
 
@@ -77,11 +82,11 @@ def interruptible(argv: Sequence[str]) -> int:
         return 130  # as shells have it
 
 
-def run() -> None:
-    """The console script `dreamer-jax`; modules of the current folder are found, too."""
-    sys.path.append(os.getcwd())
-    sys.exit(interruptible(sys.argv))
+def run() -> int:
+    """What the console script `dreamer-jax` calls; returns the exit code."""
+    own_packages.search_current_folder()
+    return interruptible(sys.argv)
 
 
 if __name__ == "__main__":
-    sys.exit(interruptible(sys.argv))
+    sys.exit(run())

@@ -1,1 +1,5 @@
 """What a user can ask for: one module a command, and the flags that they share."""
+
+from dreamer_jax import own_packages
+
+own_packages.claim()  # before any module of this room imports `envs` or `configs`

@@ -14,17 +14,27 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 
 from envs.vector.copy_protocol import CopyFailed, Outcome
 
-# The arguments are the pipe and the module path of the parent, which may know more folders.
-CHILD = (
-    "import sys; fd, sys.path[:], sys.argv[1:] = int(sys.argv[1]), sys.argv[2:], []; "
-    "from envs.vector.process import serve; serve(fd)"
-)
+# The arguments are the pipe, the folder that has this very package, and the module path of the
+# parent, which may know more folders; the first of them may hold another package called `envs`.
+CHILD = """
+import sys
+fd, home, sys.path[:], sys.argv[1:] = int(sys.argv[1]), sys.argv[2], sys.argv[3:], []
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+spec = PathFinder.find_spec("envs", [home])
+sys.modules["envs"] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules["envs"])
+from envs.vector.process import serve
+serve(fd)
+"""
+HOME = str(Path(__file__).parents[2])
 GRACE = 5.0  # seconds that a child has to close its environment
 
 
@@ -92,7 +102,7 @@ class ProcessCopy:
         fd = theirs.fileno()
         self._process = subprocess.Popen(
             # Warnings were shown when the parent made an environment of its own.
-            [sys.executable, "-W", "ignore", "-c", CHILD, str(fd), *sys.path],
+            [sys.executable, "-W", "ignore", "-c", CHILD, str(fd), HOME, *sys.path],
             stdin=subprocess.DEVNULL,
             pass_fds=[fd],
             process_group=0,
