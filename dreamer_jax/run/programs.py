@@ -19,6 +19,7 @@ from dreamer_jax.types import (
     Agent,
     AgentState,
     Carry,
+    Metrics,
     Recordings,
     Refresh,
     ReplayState,
@@ -26,7 +27,6 @@ from dreamer_jax.types import (
     Window,
 )
 
-Metrics = dict[str, jax.Array]
 INIT, ACT, LEARN, REPORT = range(4)  # what a random key is for
 
 

@@ -29,6 +29,7 @@ from dreamer_jax.types import (
     AgentState,
     Latent,
     Learner,
+    Metrics,
     Player,
     Refresh,
     ReturnRange,
@@ -40,7 +41,6 @@ from dreamer_jax.world_model import moments, rssm
 from dreamer_jax.world_model.decoders import reconstruction_losses
 
 sg = jax.lax.stop_gradient
-Metrics = dict[str, jax.Array]
 
 
 def make(config: Config, obs: Spaces, act: Spaces) -> Agent:

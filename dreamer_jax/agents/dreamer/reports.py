@@ -6,11 +6,9 @@ import jax.numpy as jnp
 from dreamer_jax.agents.dreamer.batches import prepare
 from dreamer_jax.agents.dreamer.networks import Dreamer, scale_vectors
 from dreamer_jax.nn.heads import Policy
-from dreamer_jax.types import AgentState, ReturnRange, Rollout, Window
+from dreamer_jax.types import AgentState, Metrics, ReturnRange, Rollout, Window
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.decoders import reconstruction_losses
-
-Metrics = dict[str, jax.Array]
 
 
 def behavior_metrics(
