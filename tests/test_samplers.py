@@ -1,16 +1,21 @@
 """Samplers beside the online queue (`test_replay.py`): the newest sequences, and priorities."""
 
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from witness import Witness, compiled, run_to_the_end
 
 from dreamer_jax.config import Replay
 from dreamer_jax.replay import ring, samplers
 from dreamer_jax.replay.samplers import Sampler
+from dreamer_jax.run import resume
+from dreamer_jax.run.state import Run
 from dreamer_jax.types import Recordings, ReplayState, Step
 
 ROWS, CAPACITY, LENGTH = 3, 11, 4  # LENGTH is W
@@ -100,3 +105,25 @@ def test_recorded_sequences_leave_priorities_alone() -> None:
     changed = np.argwhere(np.asarray(after.sampler.value) != np.asarray(state.sampler.value))
     drawn = {(int(e), int(t)) for e, t in zip(window.row, window.time[0], strict=True)}
     assert {tuple(pair) for pair in changed.tolist()} == drawn
+
+
+def run(logdir: Path, sampler: str, steps: int) -> Run:
+    """The run of an agent that checks every step it is given."""
+    made = Witness().run(logdir, steps)
+    config = replace(made.config, replay=replace(made.config.replay, sampler=sampler))
+    return replace(made, config=config)
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "newest", "prioritized"])
+def test_a_run_in_two_parts_is_the_same_run(sampler: str, tmp_path: Path) -> None:
+    for name, parts in (("whole", [201]), ("parts", [99, 201])):
+        for steps in parts:
+            run_to_the_end(run(tmp_path / name, sampler, steps))
+    found = []
+    for name in ("whole", "parts"):
+        made = run(tmp_path / name, sampler, 201)
+        state, _ = resume.restore(made, compiled(made), 201)
+        found.append(jax.device_get(state.device))
+        mistakes = [x for key, x in found[-1].sums.items() if key.startswith("wrong/")]
+        assert mistakes and not any(mistakes)
+    jax.tree.map(np.testing.assert_array_equal, *found)
