@@ -67,7 +67,7 @@ def files(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
-SOURCES = files("dreamer_jax", "envs", "configs", "experiments")
+SOURCES = files("dreamer_jax", "envs", "configs", "examples", "experiments")
 EVERYTHING = [*SOURCES, *files("tests"), ROOT / "setup.py"]
 PACKAGE = [path for path in files("dreamer_jax") if path.name != "__init__.py"]
 
