@@ -19,7 +19,6 @@ if not own_packages.found():  # before the imports below
 import configs
 from dreamer_jax.commands import options
 from dreamer_jax.commands.evaluate import evaluation
-from dreamer_jax.commands.options import FLAGS
 from dreamer_jax.commands.train import training
 from dreamer_jax.host import compile_cache, host_memory
 from envs.vector.vector import EnvironmentFailed
@@ -33,16 +32,14 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # no mistake of the user
 def main(argv: Sequence[str]) -> int:
     """Exit code: 0 done, 2 for a mistake of the user, 1 for a fault; both explained in one line."""
     try:
-        unknown = FLAGS(argv)[1:]
-        if unknown:
-            raise ValueError(f"unexpected argument {unknown[0]!r}; flags look like --env=cartpole")
-        if FLAGS.help:
-            print(f"{__doc__}\n{FLAGS.module_help(options)}")
+        given = options.parse(argv, COMMANDS)
+        if given.help:
+            print(f"{__doc__}\n{options.usage(COMMANDS)}")
             return 0
-        if FLAGS.config == "help":
+        if given.config == "help":
             print(configs.describe())
             return 0
-        if FLAGS.deterministic:
+        if given.deterministic:
             flag = "--xla_gpu_deterministic_ops=true"
             os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
         # Orbax logs what it raises, and leaves other tasks that failed with it to be found.
@@ -50,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         host_memory.keep_freed_memory()
         compile_cache.keep_compiled_programs()
-        task = COMMANDS[FLAGS.mode]()
+        task = COMMANDS[given.mode](given)
     except (flags.Error, ValueError, OSError) as error:
         return complain(error, 1 if getattr(error, "errno", None) in NO_SPACE else 2)
     except (Fault, EnvironmentFailed) as error:

@@ -12,9 +12,9 @@ from absl import flags
 
 from dreamer_jax.commands.evaluate import show
 from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env
-from dreamer_jax.commands.options import FLAGS, decide
+from dreamer_jax.commands.options import EPISODES, decide, parse
 from dreamer_jax.loops import evaluate
-from dreamer_jax.main import complain
+from dreamer_jax.main import COMMANDS, complain
 from experiments.random_play import random_actions
 
 DRAWN = 10_000  # steps until the actions repeat themselves
@@ -23,15 +23,14 @@ DRAWN = 10_000  # steps until the actions repeat themselves
 def main(argv: Sequence[str]) -> int:
     """Plays, and prints what came of it; exit code 2 for a mistake of the user."""
     try:
-        if unknown := FLAGS(argv)[1:]:
-            raise ValueError(f"unexpected argument {unknown[0]!r}; flags look like --env=cartpole")
-        setup = decide()
-        env = evaluation_env(setup, FLAGS.episodes, FINAL)
+        given = parse(argv, COMMANDS)
+        setup, episodes = decide(given), given.episodes or EPISODES
+        env = evaluation_env(setup, episodes, FINAL)
     except (flags.Error, ValueError, OSError) as error:
         return complain(error, 2)
     with closing(env):
         actions = random_actions(env, DRAWN, setup.seed + FINAL, beyond=1.0)
-        results = evaluate.play(env, lambda _, step: actions[step % DRAWN], FLAGS.episodes)
+        results = evaluate.play(env, lambda _, step: actions[step % DRAWN], episodes)
     show("random", setup.env, results)
     return 0
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from absl import flags
-from absl.testing import flagsaver
 
 from dreamer_jax.main import main
 
@@ -52,15 +50,10 @@ def hastily() -> Iterator[None]:
 
 
 def call(*arguments: Any, run: Callable[[list[str]], int] = main) -> Result:
-    """Runs main, or another program with its flags, as if nobody had ever set one."""
-    before = flagsaver.save_flag_values()
+    """Runs main, or another program with its flags."""
     out, err = io.StringIO(), io.StringIO()
-    try:
-        with hastily(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(["main", *map(str, arguments)])
-    finally:
-        flagsaver.restore_flag_values(before)
-        flags.FLAGS.unparse_flags()
+    with hastily(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(["main", *map(str, arguments)])
     return Result(code, out.getvalue(), err.getvalue())
 
 

@@ -19,7 +19,7 @@ import envs
 from dreamer_jax import mesh as meshes
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
-from dreamer_jax.commands.options import FLAGS, decide, stored
+from dreamer_jax.commands.options import decide, parse, stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.config import Replay
 from dreamer_jax.replay import ring as replay
@@ -39,9 +39,8 @@ WIDE = (
 
 def everything() -> dict[str, Any]:
     """All findings by name."""
-    FLAGS(["main", *WIDE])
-    config, env = decide().config, envs.make("counting", decide().config.env, DEVICES, 0)
-    FLAGS.unparse_flags()
+    config = decide(parse(["main", *WIDE], ["train"])).config
+    env = envs.make("counting", config.env, DEVICES, 0)
     agent = dreamer.make(config, *spaces.of(env.obs_space, env.act_space))
     run = Run(agent, env, config, 0, meshes.make(1), Path(), lambda *_: {}, lambda state: state)
     state = jax.jit(agent.learner.init)(jax.random.key(0))

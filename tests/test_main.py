@@ -11,8 +11,7 @@ from command import ROOT, SMALL, Result, call, start
 
 import configs
 import envs
-from dreamer_jax.commands import options
-from dreamer_jax.commands.options import FLAGS, stored
+from dreamer_jax.commands.options import Flags, stored
 from dreamer_jax.config import resolve, to_dict
 from dreamer_jax.run import manifest
 
@@ -191,7 +190,7 @@ def test_presets_are_listed():
 def test_help_shows_every_flag():
     result = call("--help")
     assert result.code == 0 and result.err == ""
-    for flag in (flag.name for flag in FLAGS.flags_by_module_dict()[options.__name__]):
+    for flag in Flags._fields:
         assert f"--{flag}:" in result.out or f"--[no]{flag}:" in result.out
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import envs
 from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_evaluator
-from dreamer_jax.commands.options import FLAGS, Setup, decide
+from dreamer_jax.commands.options import EPISODES, Flags, Setup, decide
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
@@ -16,35 +16,36 @@ from dreamer_jax.run import spaces_record
 from envs.play.film import Film
 
 
-def evaluation() -> Callable[[], Any]:
+def evaluation(given: Flags) -> Callable[[], Any]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
-    setup = decide()
+    setup = decide(given)
     host_memory.close_gaps()  # for its large pages: policies are compiled when they first play
     agent, state, step = restored(setup)
     with closing(evaluation_env(setup, 1, FINAL)) as env:  # one that cannot be made is found here
         spaces_record.require_same(setup.logdir, env.obs_space, env.act_space)
-    film = filming(setup)
+    film = filming(setup, given.gif)
+    episodes = given.episodes or EPISODES
     print(f"{setup.logdir} at step {step}", file=sys.stderr)
 
     def play() -> None:
         shown = ("greedy", agent.player.greedy, film), ("sampled", agent.player.act, None)
         for name, act, filmed in shown:
-            player = make_evaluator(setup, agent.player, act, episodes=FLAGS.episodes, seed=FINAL)
+            player = make_evaluator(setup, agent.player, act, episodes=episodes, seed=FINAL)
             watch = filmed.add if filmed else evaluate.unwatched
             with closing(player.env):
-                show(name, setup.env, player.play(state, FLAGS.episodes, watch=watch))
+                show(name, setup.env, player.play(state, episodes, watch=watch))
         if film:
             film.save()
 
     return play
 
 
-def filming(setup: Setup) -> Film | None:
-    """What --gif asks for, if it is given."""
-    if FLAGS.gif is None:
+def filming(setup: Setup, file: str | None) -> Film | None:
+    """The film for a file; None where there is none to be made."""
+    if file is None:
         return None
     with closing(evaluation_env(setup, 1, FINAL)) as env:
-        return Film(Path(FLAGS.gif), setup.env, env)
+        return Film(Path(file), setup.env, env)
 
 
 def show(policy: str, env: str, results: evaluate.Results) -> None:

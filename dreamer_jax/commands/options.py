@@ -3,6 +3,8 @@
 import dataclasses
 import re
 import sys
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,25 +17,68 @@ from dreamer_jax.config import Config
 from dreamer_jax.run import manifest
 from envs.settings import override
 
-FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "env",
-    None,
-    "Environment: cartpole, cartpole_pixels, gym:<id>, atari_<rom>, mario_<world>_<stage>, "
-    "mario, pokemon_red, gameboy_demo.",
-)
-flags.DEFINE_string("config", None, "Preset; --config=help lists them. Default: the suite's own.")
-flags.DEFINE_string("size", None, f"Model size: {', '.join(config_.SIZES)}, or a depth number.")
-flags.DEFINE_multi_string("set", [], "Override a value: path=value, e.g. model.units=128")
-flags.DEFINE_enum("mode", "train", ["train", "eval"], "What to do.")
-flags.DEFINE_string("logdir", None, "Where the run lives; the same one again resumes it.")
-flags.DEFINE_integer("seed", None, "Seed of everything; default 0.", 0, 2**31 - 1)
-flags.DEFINE_integer("steps", None, "Actions to take in all; short for train.steps.", lower_bound=1)
-flags.DEFINE_string("mesh", None, "Devices to split replay and batch over: data=N; default data=1.")
-flags.DEFINE_integer("episodes", 100, "Episodes to play with --mode=eval.", lower_bound=1)
-flags.DEFINE_string("gif", None, "With --mode=eval: file for a film of the first greedy episode.")
-flags.DEFINE_bool("deterministic", False, "Make a GPU repeat itself to the last bit; slower.")
-flags.DEFINE_bool("help", False, "Show these flags.")
+EPISODES = 100  # that an evaluation plays where no flag says how many
+
+
+class Flags(NamedTuple):
+    """What a command line says; None where it leaves something out."""
+
+    env: str | None
+    config: str | None
+    size: str | None
+    set: list[str]
+    mode: str
+    logdir: str | None
+    seed: int | None
+    steps: int | None
+    mesh: str | None
+    episodes: int | None
+    gif: str | None
+    deterministic: bool
+    help: bool
+
+
+def parse(argv: Sequence[str], modes: Collection[str]) -> Flags:
+    """The flags of a command line, the first word of which is the name of the program.
+
+    Raises:
+        flags.Error: a flag is unknown, or its value out of range.
+        ValueError: an argument is no flag.
+    """
+    values = defined(modes)
+    if unknown := values(argv)[1:]:
+        raise ValueError(f"unexpected argument {unknown[0]!r}; flags look like --env=cartpole")
+    return Flags(**values.flag_values_dict())
+
+
+def usage(modes: Collection[str]) -> str:
+    """Every flag, with what it is for."""
+    return defined(modes).get_help(include_special_flags=False)
+
+
+def defined(modes: Collection[str]) -> flags.FlagValues:
+    """The flags of the command line, apart from absl's global ones, which are the host's."""
+    values = flags.FlagValues()
+    text = partial(flags.DEFINE_string, default=None, flag_values=values)
+    number = partial(flags.DEFINE_integer, default=None, flag_values=values)
+    switch = partial(flags.DEFINE_bool, default=False, flag_values=values)
+    names = "cartpole, cartpole_pixels, gym:<id>, atari_<rom>, mario_<world>_<stage>, mario"
+    text("env", help=f"Environment: {names}, pokemon_red, gameboy_demo.")
+    text("config", help="Preset; --config=help lists them. Default: the suite's own.")
+    text("size", help=f"Model size: {', '.join(config_.SIZES)}, or a depth number.")
+    assignment = "Override a value: path=value, e.g. model.units=128"
+    flags.DEFINE_multi_string("set", [], assignment, flag_values=values)
+    flags.DEFINE_enum("mode", "train", modes, "What to do.", flag_values=values)
+    text("logdir", help="Where the run lives; the same one again resumes it.")
+    number("seed", help="Seed of everything; default 0.", lower_bound=0, upper_bound=2**31 - 1)
+    number("steps", help="Actions to take in all; short for train.steps.", lower_bound=1)
+    text("mesh", help="Devices to split replay and batch over: data=N; default data=1.")
+    many = f"Episodes to play with --mode=eval; default {EPISODES}."
+    number("episodes", help=many, lower_bound=1)
+    text("gif", help="With --mode=eval: file for a film of the first greedy episode.")
+    switch("deterministic", help="Make a GPU repeat itself to the last bit; slower.")
+    switch("help", help="Show these flags.")
+    return values
 
 
 class Setup(NamedTuple):
@@ -47,35 +92,36 @@ class Setup(NamedTuple):
     logdir: Path
 
 
-def place() -> Path:
+def place(given: Flags) -> Path:
     """The logdir; ValueError where no flag says which."""
-    if not FLAGS.env and not FLAGS.logdir:
+    if not given.env and not given.logdir:
         raise ValueError("--env is needed, such as --env=cartpole, or the --logdir of a run")
-    name = f"{FLAGS.env}-seed{FLAGS.seed or 0}"
-    return Path(FLAGS.logdir or Path("logdir") / re.sub(r"[^\w.-]+", "_", name))
+    name = f"{given.env}-seed{given.seed or 0}"
+    return Path(given.logdir or Path("logdir") / re.sub(r"[^\w.-]+", "_", name))
 
 
-def decide() -> Setup:
+def decide(given: Flags) -> Setup:
     """Reads flags and logdir; ValueError where they are wrong or contradict each other."""
-    logdir = place()
-    if FLAGS.gif is not None and FLAGS.mode != "eval":
-        raise ValueError(f"--gif={FLAGS.gif} is for --mode=eval")
+    logdir = place(given)
+    if given.gif is not None and given.mode != "eval":
+        raise ValueError(f"--gif={given.gif} is for --mode=eval")
     if logdir.exists() and not logdir.is_dir():
         raise ValueError(f"--logdir={logdir} is a file")
     if manifest.exists(logdir):
-        return resumed(logdir)
-    if FLAGS.mode != "train":
+        return resumed(logdir, given)
+    if given.mode != "train":
         raise ValueError(f"no run in {logdir}: it has no {manifest.NAME}")
     if others := [name for name in manifest.RECORD if (logdir / name).exists()]:
         text = f"{logdir} has {', '.join(others)}, but no {manifest.NAME} that tells of which run"
         raise ValueError(f"{text}; use another --logdir")
-    if not FLAGS.env:
+    if not given.env:
         raise ValueError(f"--env is needed to start a run in {logdir}")
-    family = envs.family(FLAGS.env)
-    preset = FLAGS.config or configs.default(FLAGS.env, family)
-    config = with_flags(configs.load(preset, family, envs.default_options(FLAGS.env)))
-    devices = "data=1" if FLAGS.mesh is None else FLAGS.mesh
-    return Setup(FLAGS.env, preset, FLAGS.seed or 0, config, devices, logdir)
+    family = envs.family(given.env)
+    preset = given.config or configs.default(given.env, family)
+    loaded = configs.load(preset, family, envs.default_options(given.env))
+    config = with_flags(loaded, given)
+    devices = "data=1" if given.mesh is None else given.mesh
+    return Setup(given.env, preset, given.seed or 0, config, devices, logdir)
 
 
 def stored(logdir: Path, trusted: str | None = None) -> Setup:
@@ -92,18 +138,18 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
     return Setup(run["env"], run["preset"], run["seed"], config, run["mesh"], logdir)
 
 
-def resumed(logdir: Path) -> Setup:
+def resumed(logdir: Path, given: Flags) -> Setup:
     """The run that was started in `logdir`; a flag that says otherwise is an error."""
-    before = stored(logdir, FLAGS.env)
+    before = stored(logdir, given.env)
     changed = manifest.changed_versions(manifest.read(logdir))
-    devices = before.mesh if FLAGS.mesh is None else FLAGS.mesh
+    devices = before.mesh if given.mesh is None else given.mesh
     if devices != before.mesh:
         changed.append(f"--mesh={before.mesh}, now {devices}")
     if changed:
         text = f"warning: {logdir} was made with {'; '.join(changed)}: numbers may differ"
         print(text, file=sys.stderr)
-    config = with_flags(before.config)
-    asked = {"env": FLAGS.env, "preset": FLAGS.config, "seed": FLAGS.seed}
+    config = with_flags(before.config, given)
+    asked = {"env": given.env, "preset": given.config, "seed": given.seed}
     asked = {key: value for key, value in asked.items() if value is not None}
     wrong = manifest.contradictions(before._asdict(), asked)
     wrong += manifest.contradictions(config_.to_dict(before.config), config_.to_dict(config))
@@ -112,19 +158,19 @@ def resumed(logdir: Path) -> Setup:
     return before._replace(config=config, mesh=devices)
 
 
-def with_flags(config: Config) -> Config:
+def with_flags(config: Config, given: Flags) -> Config:
     """Applies --size, --set and --steps, in this order."""
-    if FLAGS.size is not None:
-        depth = config_.SIZES.get(FLAGS.size)
-        if depth is None and not FLAGS.size.isdecimal():
+    if given.size is not None:
+        depth = config_.SIZES.get(given.size)
+        if depth is None and not given.size.isdecimal():
             names = ", ".join(config_.SIZES)
-            raise ValueError(f"--size={FLAGS.size}: valid are {names}, or a depth number")
-        model = config_.sized(config.model, depth or int(FLAGS.size))
+            raise ValueError(f"--size={given.size}: valid are {names}, or a depth number")
+        model = config_.sized(config.model, depth or int(given.size))
         config = dataclasses.replace(config, model=model)
-    for assignment in FLAGS.set:
+    for assignment in given.set:
         config = override(config, assignment)
-    if FLAGS.steps is not None:
+    if given.steps is not None:
         config = dataclasses.replace(
-            config, train=dataclasses.replace(config.train, steps=FLAGS.steps)
+            config, train=dataclasses.replace(config.train, steps=given.steps)
         )
     return config_.resolve(config)

@@ -14,7 +14,7 @@ from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.dreamer.transfer import inherit
 from dreamer_jax.commands import options, training_recordings
 from dreamer_jax.commands.evaluation_players import PERIODIC, make_evaluator
-from dreamer_jax.commands.options import FLAGS, Setup, decide, stored
+from dreamer_jax.commands.options import Flags, Setup, decide, stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
@@ -26,7 +26,7 @@ from dreamer_jax.types import Agent, AgentState
 from envs.vector.vector import EnvironmentFailed
 
 
-def training() -> Callable[[], Any]:
+def training(given: Flags) -> Callable[[], Any]:
     """Checks everything that a user can get wrong; what it returns only has to be called.
 
     The steps stand in this order so that each mistake is found before a step that costs more, and
@@ -48,10 +48,10 @@ def training() -> Callable[[], Any]:
     Raises:
         ValueError, OSError: a mistake of the user, in one line.
     """
-    if FLAGS["episodes"].present:
-        raise ValueError(f"--episodes={FLAGS.episodes} is for --mode=eval; --steps is for training")
-    before = manifest.state(options.place())
-    setup = decide()
+    if given.episodes is not None:
+        raise ValueError(f"--episodes={given.episodes} is for --mode=eval; --steps is for training")
+    before = manifest.state(options.place(given))
+    setup = decide(given)
     directory = setup.logdir / "checkpoints"
     done = checkpoint.latest(directory) or 0
     if done >= setup.config.train.steps and checkpoint.is_whole(directory, done):

@@ -1,0 +1,50 @@
+"""Importing the package does nothing: a host program keeps its flags, and its terminal."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from command import ENVIRON, ROOT
+
+PACKAGE = ROOT / "dreamer_jax"
+HOST = """
+import importlib
+import sys
+
+import orbax.checkpoint  # absl.logging, which comes with it, has flags
+from absl import flags
+
+for name in ("seed", "env", "steps"):
+    flags.DEFINE_string(name, "of the host", "A flag of the host.")
+before = {name: flags.FLAGS[name] for name in flags.FLAGS}
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+after = {name: flags.FLAGS[name] for name in flags.FLAGS}
+assert before.keys() == after.keys(), sorted(after.keys() - before.keys())
+assert all(before[name] is after[name] for name in before)
+flags.FLAGS(["host", "--seed=mine"])
+assert flags.FLAGS.seed == "mine" and flags.FLAGS.env == "of the host"
+
+from dreamer_jax.commands.options import parse
+
+assert parse(["main", "--seed=3"], ["train"]).seed == 3 and flags.FLAGS.seed == "mine"
+"""
+
+
+def module(path: Path) -> str:
+    """The name that a file of the package is imported under."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_a_host_program_keeps_its_flags() -> None:
+    modules = [module(path) for path in sorted(PACKAGE.rglob("*.py")) if path.stem != "__main__"]
+    assert {"dreamer_jax", "dreamer_jax.main", "dreamer_jax.commands.options"} <= set(modules)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", HOST, *modules],
+        cwd=ROOT,
+        env=ENVIRON,
+        text=True,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
