@@ -3,14 +3,15 @@
 import dataclasses
 from typing import Any
 
-from dreamer_jax.config import Config, Model, Replay, Train
+from dreamer_jax.agents.dreamer.config import DreamerConfig, Model
+from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
     """400 thousand frames at train ratio 128: 12,364 updates. Not measured yet."""
     return Config(
         env=dataclasses.replace(env, sticky=0.0, full_actions=False),
-        model=Model(depth=64),
+        agent=DreamerConfig(model=Model(depth=64)),
         replay=Replay(capacity=100_000),
         train=Train(
             envs=1,

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from dreamer_jax.config import Config, Losses, Model, Optimizer, Replay, Train
+from dreamer_jax.agents.dreamer.config import DreamerConfig, Losses, Model, Optimizer
+from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
@@ -17,11 +18,13 @@ def get_config(env: Any) -> Config:
     """
     return Config(
         env=env,
-        model=Model(
-            depth=2, deter=128, hidden=32, stoch=16, classes=8, units=64, vectors="standardize"
+        agent=DreamerConfig(
+            model=Model(
+                depth=2, deter=128, hidden=32, stoch=16, classes=8, units=64, vectors="standardize"
+            ),
+            losses=Losses(vector=30.0, free_nats=0.1),
+            optimizer=Optimizer(learning_rate=5e-4, warmup=100),
         ),
-        losses=Losses(vector=30.0, free_nats=0.1),
-        optimizer=Optimizer(learning_rate=5e-4, warmup=100),
         replay=Replay(capacity=100_000, batch=16, length=32),
         train=Train(
             envs=16,

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from dreamer_jax.config import Config, Model, Optimizer, Replay, Train
+from dreamer_jax.agents.dreamer.config import DreamerConfig, Model, Optimizer
+from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
@@ -13,8 +14,9 @@ def get_config(env: Any) -> Config:
     """
     return Config(
         env=env,
-        model=Model(depth=2, classes=8),
-        optimizer=Optimizer(learning_rate=4e-4, warmup=100),
+        agent=DreamerConfig(
+            model=Model(depth=2, classes=8), optimizer=Optimizer(learning_rate=4e-4, warmup=100)
+        ),
         replay=Replay(capacity=50_000, batch=8, length=32),
         train=Train(
             envs=8,

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from dreamer_jax.config import Behavior, Config, Model, Replay, Train
+from dreamer_jax.agents.dreamer.config import Behavior, DreamerConfig, Model
+from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
     """The smallest of everything."""
     return Config(
         env=env,
-        model=Model(depth=2, stoch=4, classes=4),
-        behavior=Behavior(imagination=5),
+        agent=DreamerConfig(
+            model=Model(depth=2, stoch=4, classes=4), behavior=Behavior(imagination=5)
+        ),
         replay=Replay(capacity=2_000, batch=4, length=8),
         train=Train(
             envs=2,

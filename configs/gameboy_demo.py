@@ -3,7 +3,21 @@
 import dataclasses
 from typing import Any
 
-from dreamer_jax.config import Behavior, Config, Losses, Model, Optimizer, Replay, Train
+from dreamer_jax.agents.dreamer.config import Behavior, DreamerConfig, Losses, Model, Optimizer
+from dreamer_jax.config import Config, Replay, Train
+
+AGENT = DreamerConfig(
+    model=Model(depth=2, classes=8, text_patch=120),
+    losses=Losses(
+        free_nats=0.1,
+        reward=5.0,
+        continue_=5.0,
+        representation=0.01,
+        keys="screen=0.2 visited=0.2 events=10 text=10",
+    ),
+    behavior=Behavior(horizon=20.0, entropy=0.05),
+    optimizer=Optimizer(learning_rate=1e-3, warmup=100),
+)
 
 
 def get_config(env: Any) -> Config:
@@ -25,16 +39,7 @@ def get_config(env: Any) -> Config:
         env=dataclasses.replace(
             env, goal="gate_open", buttons="a b up down", steps=32, size=48, rewards=rewards
         ),
-        model=Model(depth=2, classes=8, text_patch=120),
-        losses=Losses(
-            free_nats=0.1,
-            reward=5.0,
-            continue_=5.0,
-            representation=0.01,
-            keys="screen=0.2 visited=0.2 events=10 text=10",
-        ),
-        behavior=Behavior(horizon=20.0, entropy=0.05),
-        optimizer=Optimizer(learning_rate=1e-3, warmup=100),
+        agent=AGENT,
         replay=Replay(capacity=50_000, batch=8, length=32),
         train=Train(
             envs=16,

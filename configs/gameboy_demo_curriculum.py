@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from configs import gameboy_demo
+from configs.gameboy_demo import AGENT
 from dreamer_jax.config import Config
 
 
@@ -14,5 +15,7 @@ def get_config(env: Any) -> Config:
     return dataclasses.replace(
         config,
         env=dataclasses.replace(env, size=48, steps=512, rewards=rewards, curriculum=0.5),
-        behavior=dataclasses.replace(config.behavior, horizon=100.0),
+        agent=dataclasses.replace(
+            AGENT, behavior=dataclasses.replace(AGENT.behavior, horizon=100.0)
+        ),
     )

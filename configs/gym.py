@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from dreamer_jax.config import Config, Losses, Model, Optimizer, Replay, Train
+from dreamer_jax.agents.dreamer.config import DreamerConfig, Losses, Model, Optimizer
+from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
@@ -13,11 +14,13 @@ def get_config(env: Any) -> Config:
     """
     return Config(
         env=env,
-        model=Model(
-            depth=4, deter=256, hidden=64, stoch=16, classes=8, units=64, vectors="standardize"
+        agent=DreamerConfig(
+            model=Model(
+                depth=4, deter=256, hidden=64, stoch=16, classes=8, units=64, vectors="standardize"
+            ),
+            losses=Losses(vector=30.0, free_nats=0.1),
+            optimizer=Optimizer(learning_rate=5e-4, warmup=100),
         ),
-        losses=Losses(vector=30.0, free_nats=0.1),
-        optimizer=Optimizer(learning_rate=5e-4, warmup=100),
         replay=Replay(capacity=500_000, batch=16, length=32),
         train=Train(
             envs=8,

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from dreamer_jax.config import Config, Model, Optimizer, Replay, Train
+from dreamer_jax.agents.dreamer.config import DreamerConfig, Model, Optimizer
+from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
@@ -12,8 +13,7 @@ def get_config(env: Any) -> Config:
     """
     return Config(
         env=env,
-        model=Model(depth=16),
-        optimizer=Optimizer(learning_rate=1e-4),
+        agent=DreamerConfig(model=Model(depth=16), optimizer=Optimizer(learning_rate=1e-4)),
         replay=Replay(capacity=250_000),
         train=Train(
             envs=16,

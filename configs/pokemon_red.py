@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from dreamer_jax.config import Behavior, Config, Model, Replay, Train
+from dreamer_jax.agents.dreamer.config import Behavior, DreamerConfig, Model
+from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
@@ -13,8 +14,7 @@ def get_config(env: Any) -> Config:
     """
     return Config(
         env=env,
-        model=Model(depth=32),
-        behavior=Behavior(horizon=500.0),
+        agent=DreamerConfig(model=Model(depth=32), behavior=Behavior(horizon=500.0)),
         replay=Replay(capacity=1_000_000),
         train=Train(envs=16, steps=50_000_000, ratio=32, prefill=20_000),
     )

@@ -1,4 +1,4 @@
-"""Every struct that carries arrays, and the letters that name their axes.
+"""The structs that rooms exchange, and the letters that name the axes of their arrays.
 
 A § in a docstring names a section of the paper (Hafner et al., Nature 2025,
 doi.org/10.1038/s41586-025-08744-2).
@@ -18,7 +18,7 @@ one rollout starts at every state of the batch.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import jax
 from flax.struct import PyTreeNode
@@ -38,38 +38,6 @@ class Step(PyTreeNode):
     is_last: jax.Array  # [*] bool
     is_terminal: jax.Array  # [*] bool
     events: dict[str, jax.Array]  # [*] float32, raw `event/<name>` signals of the environment
-
-
-class Latent(PyTreeNode):
-    """The state of the recurrent state-space model."""
-
-    deter: jax.Array  # [*, D] float32, the recurrent part
-    stoch: jax.Array  # [*, S, K] float32, one-hot samples
-
-    @property
-    def features(self) -> jax.Array:
-        """[*, F], what every head reads."""
-        return jax.numpy.concatenate(
-            [self.deter, self.stoch.reshape(*self.stoch.shape[:-2], -1)], axis=-1
-        )
-
-
-class CompactLatent(PyTreeNode):
-    """A latent as replay keeps it: 2 D + S bytes.
-
-    The bfloat16 travel as their bits: XLA on CPU writes into an array of bfloat16 by widening all
-    of it to float32 and back, which for a whole ring costs more than all else that acting does.
-    """
-
-    deter: jax.Array  # [*, D] uint16, the bits of bfloat16
-    stoch: jax.Array  # [*, S] uint8, index of the sampled class
-
-
-class Carry(PyTreeNode):
-    """What acting remembers from one step to the next."""
-
-    latent: Latent  # [E, ...]
-    action: dict[str, jax.Array]  # [E, n], the action chosen at the previous step
 
 
 class ReplayState(PyTreeNode):
@@ -118,75 +86,57 @@ class Rollout(PyTreeNode):
     continue_: jax.Array  # [H + 1, *] float32, probability of going on, discount included
 
 
-class Moments(PyTreeNode):
-    """Running mean and variance of a vector, and how much evidence they rest on."""
-
-    mean: jax.Array  # [n] float32
-    variance: jax.Array  # [n] float32
-    count: jax.Array  # [] float32
-
-
-class ReturnRange(PyTreeNode):
-    """Running 5th and 95th percentile of the imagined returns."""
-
-    low: jax.Array  # [] float32
-    high: jax.Array  # [] float32
-
-
-class AgentState(PyTreeNode):
-    """All that learning changes."""
-
-    params: dict[str, Any]  # module name -> parameters, float32
-    slow_value: Any  # parameters of the slow critic
-    optimizer: Any  # optax state
-    return_range: ReturnRange
-    moments: dict[str, Moments]  # one per vector observation
-    updates: jax.Array  # [] int32, updates done
-
-
-class Actor(PyTreeNode):
-    """What acting reads of an agent's state; a call of a program costs by the array."""
-
-    params: dict[str, Any]  # module name -> parameters, float32
-    moments: dict[str, Moments]  # one per vector observation
-
-
 Obs = dict[str, jax.Array]
 Action = dict[str, jax.Array]
 Metrics = dict[str, jax.Array]
 
 
-class Act(Protocol):
-    """Filters what is seen into the carry, then chooses."""
+class AgentState(Protocol):
+    """All that learning changes: a pytree, of which the loop reads one number."""
 
-    def __call__(
-        self, actor: Actor, carry: Carry, obs: Obs, is_first: jax.Array, key: jax.Array, /
-    ) -> tuple[Carry, Action, Any]:
-        """Arrays are [E, ...]; key is consumed. -> carry, action, latents for replay or None."""
+    @property
+    def updates(self) -> jax.Array:
+        """[] int32, updates done."""
         ...
 
 
-class Player(NamedTuple):
+# The pytrees of an agent, which only the agent looks into.
+State = TypeVar("State", bound=AgentState)
+Actor = TypeVar("Actor")  # what acting reads of the state
+Carry = TypeVar("Carry")  # [E, ...] what acting remembers from one step to the next
+
+
+Act = Callable[[Actor, Carry, Obs, jax.Array, jax.Array], tuple[Carry, Action, Any]]
+"""Filters what is seen into the carry, then chooses. Arrays are [E, ...]; the key is consumed.
+
+(actor, carry, obs, is_first, key) -> carry, action, latents for replay or None
+"""
+
+
+class Player(NamedTuple, Generic[State, Actor, Carry]):
     """Acting, as pure functions: all that evaluating, dreaming and exporting need of an agent."""
 
     carry: Callable[[int], Carry]  # (E) -> what to remember before the first step
-    actor: Callable[[AgentState], Actor]  # what acting reads of the state
-    act: Act  # draws an action from the policy
-    greedy: Act  # takes the most likely action
+    actor: Callable[[State], Actor]  # what acting reads of the state; each array costs time
+    act: Act[Actor, Carry]  # draws an action from the policy
+    greedy: Act[Actor, Carry]  # takes the most likely action
 
 
-class Learner(NamedTuple):
+class Learner(NamedTuple, Generic[State]):
     """Learning, as pure functions. Keys are consumed; states are never changed in place."""
 
-    init: Callable[[jax.Array], AgentState]  # (key)
-    update: Callable[[AgentState, Window, jax.Array], tuple[AgentState, Refresh, Metrics]]
+    init: Callable[[jax.Array], State]  # (key)
+    update: Callable[[State, Window, jax.Array], tuple[State, Refresh, Metrics]]
     """(state, window, key) -> state, what goes back to replay, metrics"""
-    report: Callable[[AgentState, Window, jax.Array], tuple[Metrics, Obs]]
+    report: Callable[[State, Window, jax.Array], tuple[Metrics, Obs]]
     """(state, window, key) -> metrics, truth and model's view [2, T, B, h, w, c] uint8 per image"""
 
 
-class Agent(NamedTuple):
+class Agent(NamedTuple, Generic[State, Actor, Carry]):
     """An agent learns and acts; the two halves meet in its state alone."""
 
-    learner: Learner
-    player: Player
+    learner: Learner[State]
+    player: Player[State, Actor, Carry]
+
+
+AnyAgent = Agent[Any, Any, Any]  # for loops and programs, which serve every agent

@@ -12,30 +12,40 @@ T = typing.TypeVar("T")
 def override(root: T, assignment: str) -> T:
     """Applies one `path=value`, such as `model.units=128`, to a dataclass of dataclasses.
 
-    ValueError in one line for an unknown path (with what is valid) or a value of the wrong type.
+    The fields of a field with the metadata `inline` are named without it.
+
+    Raises:
+      ValueError: the path is unknown, or the value of the wrong type; in one line.
     """
     path, equals, text = assignment.partition("=")
     if not equals:
         raise ValueError(f"--set {assignment}: expected path=value")
-    return _replace(root, path.split("."), text, path)
+    names = path.split(".")
+    node: Any = root
+    for field in dataclasses.fields(node):
+        if field.metadata.get("inline") and names[0] in _names(getattr(node, field.name)):
+            names = [field.name, *names]
+    return _replace(root, names, text, path)
 
 
 def flat(options: Any, path: str = "env") -> dict[str, Any]:
     """Every option by its path, as `override` knows them."""
     found = {}
     for field in dataclasses.fields(options):
-        value, here = getattr(options, field.name), f"{path}.{field.name}"
+        inline = field.metadata.get("inline", False)
+        value, here = getattr(options, field.name), path if inline else f"{path}.{field.name}"
+        here = here.removeprefix(".")
         found |= flat(value, here) if dataclasses.is_dataclass(value) else {here: value}
     return found
 
 
 def _replace(node: Any, names: list[str], text: str, path: str) -> Any:
     name, *rest = names
-    fields = {f.name: f for f in dataclasses.fields(node)}
-    if name not in fields:
-        close = difflib.get_close_matches(name, fields, n=1)
+    if name not in _names(node):
+        known = _offered(node)
+        close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise ValueError(f"--set {path}: no field {name!r}; {hint}valid are {', '.join(fields)}")
+        raise ValueError(f"--set {path}: no field {name!r}; {hint}valid are {', '.join(known)}")
     value = getattr(node, name)
     if dataclasses.is_dataclass(value) != bool(rest):
         inside = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
@@ -46,6 +56,20 @@ def _replace(node: Any, names: list[str], text: str, path: str) -> Any:
         return dataclasses.replace(node, **{name: _replace(value, rest, text, path)})
     kind = typing.get_type_hints(type(node))[name]
     return dataclasses.replace(node, **{name: parse(text, kind, path)})
+
+
+def _names(node: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(node)] if node is not None else []
+
+
+def _offered(node: Any) -> list[str]:
+    """Names that may stand first in a path: the fields, an inline one replaced by its own."""
+    fields = dataclasses.fields(node)
+    return [
+        name
+        for f in fields
+        for name in (_names(getattr(node, f.name)) if f.metadata.get("inline") else [f.name])
+    ]
 
 
 def parse(text: str, kind: Any, path: str) -> Any:

@@ -18,7 +18,7 @@ from typing import Any, get_type_hints
 
 from absl import app, flags
 
-from dreamer_jax.config import SIZES
+from dreamer_jax.agents.dreamer.config import SIZES
 from envs.settings import parse
 from experiments.bench_cases import OBSERVATIONS, Case
 from experiments.bench_table import Found, comparison, heading, line, record

@@ -19,6 +19,7 @@ from dreamer_jax import config as config_
 from dreamer_jax import mesh as meshes
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
+from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.config import Config
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import as_step
@@ -134,10 +135,15 @@ def policy(case: Case) -> Prepared:
     seen = Timestep(obs, no.astype(np.float32), no, no, no, {})
     seed = seeded(run.layout, run.seed)
     actor = run.agent.player.actor(built.init(seed))
-    held = [resume.empty(run), jax.device_put(run.agent.player.carry(case.envs), run.layout.carry)]
+    held: list[Any] = [
+        resume.empty(run),
+        jax.device_put(run.agent.player.carry(case.envs), run.layout.carry),
+    ]
 
     def call() -> Any:
-        *held[:], action = built.act(seed, actor, *held, as_step(seen), np.int32(0))
+        held[0], held[1], action = built.act(
+            seed, actor, held[0], held[1], as_step(seen), np.int32(0)
+        )
         return jax.device_get(action)
 
     return Prepared(facts, timed(call, case.least))
@@ -211,11 +217,12 @@ def ready(run: Run, *names: str) -> tuple[Programs, dict[str, Any]]:
 def learner(run: Run, built: Programs) -> Callable[[], Any]:
     """A call that updates a run whose ring is full; returns what the update does."""
     seed = seeded(run.layout, run.seed)
-    held = [built.init(seed), full(run), programs.zeros(built.sums)]
+    held: list[Any] = [built.init(seed), full(run), programs.zeros(built.sums)]
     one = counted(run.layout, 1)
 
     def call() -> Any:
-        held[:] = built.learn(seed, *held, one, run.recordings)
+        state, memory, sums = held
+        held[:] = built.learn(seed, state, memory, sums, one, run.recordings)
         return held
 
     return call
@@ -249,10 +256,10 @@ def configuration(case: Case) -> Config:
     """The preset of the case, in its size."""
     family = envs.family(case.task)
     preset = configs.load(case.preset, family, envs.default_options(case.task))
-    model = config_.sized(preset.model, config_.SIZES[case.size or "nano"])
-    preset = dataclasses.replace(preset, model=model)
+    agent = preset.agent.sized(case.size or "nano")
+    assert isinstance(agent, DreamerConfig)
+    agent = dataclasses.replace(agent, model=dataclasses.replace(agent.model, dtype=case.dtype))
     replaced = {
-        "model": {"dtype": case.dtype},
         "replay": {"batch": case.batch, "length": case.length, "capacity": case.capacity},
         "train": {"envs": case.envs},
     }
@@ -260,7 +267,7 @@ def configuration(case: Case) -> Config:
         name: dataclasses.replace(getattr(preset, name), **values)
         for name, values in replaced.items()
     }
-    return config_.resolve(dataclasses.replace(preset, **sections))
+    return config_.resolve(dataclasses.replace(preset, agent=agent, **sections))
 
 
 def made_up(case: Case) -> Run:

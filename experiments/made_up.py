@@ -8,14 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Box, MultiDiscrete
 
+from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.run.state import Run, row_capacity
-from dreamer_jax.types import Latent, ReplayState, Step
+from dreamer_jax.types import ReplayState, Step
 from dreamer_jax.world_model import rssm
+from dreamer_jax.world_model.latents import Latent
 
 
 def full(run: Run) -> ReplayState:
     """A ring full of random steps, of which none waits to be trained on first."""
-    env, model, generator = run.env, run.config.model, np.random.default_rng(0)
+    env, agent, generator = run.env, run.config.agent, np.random.default_rng(0)
+    assert isinstance(agent, DreamerConfig)
+    model = agent.model
     shape = (env.num_envs, row_capacity(run))
     no = np.zeros(shape, bool)
     steps: dict[str, Any] = {

@@ -19,6 +19,7 @@ import envs
 from dreamer_jax import mesh as meshes
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
+from dreamer_jax.agents.dreamer.state import DreamerState
 from dreamer_jax.commands.options import decide, parse, stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.config import Replay
@@ -26,7 +27,7 @@ from dreamer_jax.replay import ring as replay
 from dreamer_jax.run import programs
 from dreamer_jax.run.layout import make, seeded
 from dreamer_jax.run.state import Run, remembered
-from dreamer_jax.types import Agent, AgentState, Recordings, ReplayState, Step
+from dreamer_jax.types import Agent, Recordings, ReplayState, Step
 from envs.play import program as play
 
 DEVICES, FILLED, SEED = 8, 20, 0
@@ -124,7 +125,7 @@ def recorded_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
 
 
 def updated(
-    agent: Agent, config: Any, state: AgentState, memory: ReplayState
+    agent: Agent, config: Any, state: DreamerState, memory: ReplayState
 ) -> tuple[dict[str, float], str]:
     """Metrics of one update on all devices, and the text of the program that does it."""
     mesh = meshes.make(DEVICES)
@@ -141,7 +142,7 @@ def updated(
 
 
 def updated_on_one(
-    agent: Agent, config: Any, state: AgentState, memory: ReplayState
+    agent: Agent, config: Any, state: DreamerState, memory: ReplayState
 ) -> dict[str, float]:
     """Metrics of the same update of the same window on a single device."""
     draw_key, update_key = jax.random.split(programs.derive(SEED, programs.LEARN, 0))

@@ -12,9 +12,13 @@ from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.agents.dreamer.acting import act_step, actor_of, initial_carry
 from dreamer_jax.agents.dreamer.networks import Dreamer, scale_vectors
+from dreamer_jax.agents.dreamer.state import Carry, DreamerState
+from dreamer_jax.nn.dists import Choices
 from dreamer_jax.nn.heads import mode, sample
-from dreamer_jax.types import AgentState, Carry, CompactLatent, Step, Window
+from dreamer_jax.types import Step, Window
 from dreamer_jax.world_model import rssm
+from dreamer_jax.world_model.latents import CompactLatent
+from dreamer_jax.world_model.rssm import RSSM
 
 STEPS, ROWS = 1 + tiny.LENGTH, tiny.BATCH
 KEY = jax.random.key(4)
@@ -22,7 +26,7 @@ KEY = jax.random.key(4)
 IS_FIRST = jnp.zeros((STEPS, ROWS), bool).at[3, 0].set(True).at[0, 1].set(True)
 
 
-def certain() -> tuple[Dreamer, AgentState]:
+def certain() -> tuple[Dreamer, DreamerState]:
     """An agent whose posteriors leave nothing to chance: what it sees decides its latents."""
     dreamer = tiny.make(act=tiny.BOTH, config=tiny.changed("model", unimix=0.0))
     state = tiny.made_up(dreamer, 0.7)
@@ -31,7 +35,7 @@ def certain() -> tuple[Dreamer, AgentState]:
     return dreamer, state.replace(params=params)
 
 
-def stepper(dreamer: Dreamer, choose: Any, state: AgentState) -> Any:
+def stepper(dreamer: Dreamer, choose: Any, state: DreamerState) -> Any:
     """The compiled step: (carry, obs, is_first, key) -> carry, action, latents for replay."""
     return partial(jax.jit(partial(act_step, dreamer, choose)), actor_of(state))
 
@@ -42,7 +46,7 @@ def remembering(dreamer: Dreamer) -> Carry:
     return Carry(tiny.latents(dreamer, ROWS), action)
 
 
-def acted(dreamer: Dreamer, state: AgentState, carry: Carry, steps: Step) -> tuple[Any, Any, Any]:
+def acted(dreamer: Dreamer, state: DreamerState, carry: Carry, steps: Step) -> tuple[Any, Any, Any]:
     """Acts on every observation in turn: carries, actions and latents for replay [T, B, ...]."""
     step, found = stepper(dreamer, sample, state), []
     for t, key in enumerate(jax.random.split(KEY, len(steps.reward))):
@@ -60,11 +64,11 @@ def test_acting_filters_as_training_does() -> None:
     carries, actions, _ = acted(dreamer, state, start, steps)
     before = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b[:-1]]), start.action, actions)
     seen, _, _ = rssm.observe(
-        dreamer.nets["rssm"],
+        dreamer.nets.rssm,
         {"params": state.params["rssm"]},
         start.latent,
         spaces.flatten(before, dreamer.act),
-        dreamer.apply(state.params, "encoder", scale_vectors(dreamer, state.moments, steps.obs)),
+        dreamer.encode(state.params, scale_vectors(dreamer, state.moments, steps.obs)),
         steps.is_first,
         jax.random.key(11),  # other numbers than acting has drawn, which decide nothing here
     )
@@ -91,9 +95,10 @@ def test_an_update_makes_of_a_window_what_acting_has_made_of_it() -> None:
     np.testing.assert_allclose(found, expected, rtol=2**-7, atol=1e-4)
 
 
-def refreshed(dreamer: Dreamer, state: AgentState, window: Window) -> CompactLatent:
+def refreshed(dreamer: Dreamer, state: DreamerState, window: Window) -> CompactLatent:
     """The latents that an update writes back."""
-    return jax.jit(lambda *inputs: agent.update(dreamer, *inputs)[1].latents)(state, window, KEY)
+    update = jax.jit(lambda *inputs: agent.update(dreamer, tiny.ALL, *inputs))
+    return update(state, window, KEY)[1].latents
 
 
 def test_acting_forgets_what_was_before_an_episode() -> None:
@@ -127,14 +132,16 @@ def test_acting_samples_what_its_distributions_say() -> None:
     carry = initial_carry(dreamer, count)
     obs, begins = {"state": jnp.ones((count, 3))}, jnp.ones(count, bool)
     after, action, kept = stepper(dreamer, sample, state)(carry, obs, begins, KEY)
-    tokens = dreamer.apply(state.params, "encoder", scale_vectors(dreamer, state.moments, obs))
+    tokens = dreamer.encode(state.params, scale_vectors(dreamer, state.moments, obs))
     variables = {"params": state.params["rssm"]}
-    model = dreamer.nets["rssm"]
-    posterior = rssm.run(model, variables, "posterior", after.latent.deter, tokens).probs[0]
+    model = dreamer.nets.rssm
+    posterior = rssm.run(model, variables, RSSM.posterior, after.latent.deter, tokens).probs[0]
     assert posterior.min() < 0.051 and posterior.max() > 0.849
     spread = 5 * np.sqrt(0.25 / count)
     np.testing.assert_allclose(frequencies(kept.stoch, 4), posterior, atol=spread)
-    policy = dreamer.apply(state.params, "policy", after.latent.features)["action"].parts[0].probs
+    dist = dreamer.policy(state.params, after.latent.features)["action"]
+    assert isinstance(dist, Choices)
+    policy = dist.parts[0].probs
     assert policy.min() < 0.067
     shares = frequencies(action["action"], 3)[0]
     np.testing.assert_allclose(shares, policy.mean(0), atol=spread)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dreamer_jax.behavior import actor_critic
-from dreamer_jax.behavior.actor_critic import ActionDist
+from dreamer_jax.behavior.actor_critic import ActionDist, ReturnRange
 from dreamer_jax.math import symexp_bins
 from dreamer_jax.nn.dists import BoundedNormal, Choices, Ensemble, TwoHot
-from dreamer_jax.types import ReturnRange, Rollout
+from dreamer_jax.types import Rollout
 
 HORIZON, STARTS = 4, 3
 GENERATOR = np.random.default_rng(0)

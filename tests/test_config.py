@@ -11,17 +11,21 @@ import pytest
 
 import configs
 import envs
-from dreamer_jax import config as config_
-from dreamer_jax.config import Config, Losses, Model, factors, resolve, to_dict
+from dreamer_jax.agents.dreamer.config import SIZES, DreamerConfig, Losses, Model, factors
+from dreamer_jax.config import Config, resolve, to_dict
 from dreamer_jax.run import manifest
 from envs import atari, cartpole, counting, gym
 from envs.mario import environment as mario
 from envs.pokemon import environment as pokemon
-from envs.settings import override
+from envs.settings import flat, override
 
 ROOT = Path(__file__).parents[1]
-DEFAULT = resolve(Config(env=atari.Options()))
-SECTIONS = ("model", "losses", "behavior", "optimizer", "replay", "train")
+AGENT = DreamerConfig().resolved()
+DEFAULT = resolve(Config(env=atari.Options(), agent=AGENT))
+SECTIONS = {
+    **{name: getattr(AGENT, name) for name in ("model", "losses", "behavior", "optimizer")},
+    **{name: getattr(DEFAULT, name) for name in ("env", "replay", "train")},
+}
 ENVIRONMENTS = (
     *("atari_pong", "cartpole", "cartpole_pixels", "counting", "gym:CartPole-v1"),
     *("mario", "mario_1_1"),
@@ -62,12 +66,18 @@ def one_line(error: pytest.ExceptionInfo) -> str:
 def test_override_reads_the_type_of_the_field(assignment: str, value: Any):
     config = override(DEFAULT, assignment)
     section, field = assignment.split("=")[0].split(".")
-    found = getattr(getattr(config, section), field)
+    owner = config.agent if hasattr(config.agent, section) else config
+    found = getattr(getattr(owner, section), field)
     assert found == value and type(found) is type(value)
-    untouched = dataclasses.replace(config, **{section: getattr(DEFAULT, section)})
-    assert untouched == DEFAULT
-    rest = {**to_dict(config)[section], field: to_dict(DEFAULT)[section][field]}
-    assert rest == to_dict(DEFAULT)[section]
+    before, after = flat(DEFAULT, ""), flat(config, "")
+    assert before.keys() == after.keys()
+    changed = {path for path in before if before[path] != after[path]}
+    assert changed <= {f"{section}.{field}"}
+
+
+def test_sections_of_the_agent_may_be_named_in_full():
+    short, full = (override(DEFAULT, f"{x}model.units=77") for x in ("", "agent."))
+    assert short == full != DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -103,21 +113,21 @@ def test_override_explains_what_is_wrong(assignment: str, parts: tuple[str, ...]
 
 def test_no_environment_has_no_options():
     with pytest.raises(ValueError, match="env"):
-        override(Config(), "env.size=64")
+        override(Config(agent=AGENT), "env.size=64")
 
 
-@pytest.mark.parametrize("depth", config_.SIZES.values())
+@pytest.mark.parametrize("depth", SIZES.values())
 def test_widths_follow_from_depth(depth: int):
-    model = resolve(Config(model=Model(depth=depth))).model
+    model = DreamerConfig(Model(depth=depth)).resolved().model
     widths = (model.deter, model.hidden, model.classes, model.units)
     assert widths == (128 * depth, 16 * depth, depth, 16 * depth)
     assert (model.stoch, model.blocks) == (32, 8)
 
 
 def test_widths_that_are_given_stay():
-    model = resolve(Config(model=Model(depth=4, units=100, classes=7))).model
+    model = DreamerConfig(Model(depth=4, units=100, classes=7)).resolved().model
     assert (model.deter, model.hidden, model.classes, model.units) == (512, 64, 7, 100)
-    assert resolve(Config(model=model)).model == model
+    assert DreamerConfig(model).resolved().model == model
 
 
 @pytest.mark.parametrize(
@@ -173,13 +183,13 @@ def test_what_may_be_zero():
 
 def test_round_trip_through_json():
     for env in (atari.Options(size=96), cartpole.Options(), counting.Options(), gym.Options()):
-        like = resolve(Config(env=env))
+        like = resolve(Config(env=env, agent=AGENT))
         config = changed("model.units=77 optimizer.learning_rate=1.5e-7 replay.latents=0", like)
         values = json.loads(json.dumps(to_dict(config), allow_nan=False))
         assert manifest.rebuild(like, values) == config
 
 
-@pytest.mark.parametrize("section", ["model", "env", ""])
+@pytest.mark.parametrize("section", ["agent", "env", ""])
 @pytest.mark.parametrize("damage", ["unknown", "missing", "flat"])
 def test_rebuild_names_what_does_not_match(section: str, damage: str):
     values: Any = to_dict(DEFAULT)
@@ -213,8 +223,8 @@ def attributes_read(*folders: str) -> set[str]:
 
 def test_every_field_is_read_somewhere():
     read = attributes_read("dreamer_jax")
-    for section in SECTIONS:
-        names = {f.name for f in dataclasses.fields(getattr(DEFAULT, section))}
+    for section in ("model", "losses", "behavior", "optimizer", "replay", "train"):
+        names = {f.name for f in dataclasses.fields(SECTIONS[section])}
         assert names <= read, f"{section}: never read: {sorted(names - read)}"
     for module in (atari, cartpole, counting, gym, mario, pokemon):
         names = {f.name for f in dataclasses.fields(module.Options)}
@@ -258,11 +268,11 @@ def test_every_preset_is_listed_with_a_line():
 
 
 def test_numbers_of_the_published_algorithm():
-    assert math.isclose(1 - 1 / DEFAULT.behavior.horizon, 0.997, abs_tol=1e-5)
-    losses, behavior = DEFAULT.losses, DEFAULT.behavior
+    assert math.isclose(1 - 1 / AGENT.behavior.horizon, 0.997, abs_tol=1e-5)
+    losses, behavior = AGENT.losses, AGENT.behavior
     assert (losses.dynamics, losses.representation, losses.free_nats) == (1.0, 0.1, 1.0)
     assert (behavior.imagination, behavior.lambda_, behavior.entropy) == (15, 0.95, 3e-4)
-    assert (DEFAULT.replay.batch, DEFAULT.replay.length, DEFAULT.model.bins) == (16, 64, 255)
+    assert (DEFAULT.replay.batch, DEFAULT.replay.length, AGENT.model.bins) == (16, 64, 255)
 
 
 def test_factors_of_single_observations() -> None:

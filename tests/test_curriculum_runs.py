@@ -13,6 +13,8 @@ from press_counter import build
 from witness import Witness, compiled
 
 from dreamer_jax import mesh
+from dreamer_jax.agents.dreamer.config import DreamerConfig
+from dreamer_jax.agents.dreamer.state import Actor, Carry, DreamerState
 from dreamer_jax.commands.evaluation_players import make_evaluator
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.config import Config, Replay, Train
@@ -20,13 +22,15 @@ from dreamer_jax.host import array_files
 from dreamer_jax.loops.train import train
 from dreamer_jax.run import checkpoint
 from dreamer_jax.run.state import Run
-from dreamer_jax.types import Actor, Agent, AgentState, Carry, CompactLatent, Refresh, Window
+from dreamer_jax.types import Agent, Refresh, Window
+from dreamer_jax.world_model.latents import CompactLatent
 from envs.pokemon.environment import Options
 from experiments.digests import digests
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
 
 CONFIG = Config(
+    agent=DreamerConfig(),
     env=Options(curriculum=0.6, steps=9, wait=3),
     replay=Replay(capacity=80, batch=2, length=5),
     train=Train(
@@ -43,7 +47,7 @@ def press_anything(actor: Actor, carry: Carry, obs: Any, is_first: Any, key: jax
     return carry, {"action": jax.random.randint(key, (rows, 1), 0, 7)}, latent
 
 
-def remember(state: AgentState, window: Window, key: jax.Array) -> Any:
+def remember(state: DreamerState, window: Window, key: jax.Array) -> Any:
     """Sums what is drawn, so that the state depends on all of it."""
     seen = jnp.sum(window.steps.obs["visited"]) + jnp.sum(window.steps.reward)
     state = state.replace(optimizer=state.optimizer + seen * jax.random.uniform(key))
@@ -138,7 +142,7 @@ def test_episodes_are_told_apart(whole: Path):
 
 def test_an_evaluation_begins_at_the_beginning(whole: Path):
     made = run(whole)
-    setup = Setup("gameboy_demo", "debug", 0, CONFIG, "data=1", whole)
+    setup = Setup("gameboy_demo", "debug", "dreamer", 0, CONFIG, "data=1", whole)
     player = make_evaluator(setup, made.agent.player, press_anything, episodes=2, seed=1)
     assert player.env._frontier is None and player.env.starts == ["", ""]
     made.env.close()

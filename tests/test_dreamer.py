@@ -1,6 +1,5 @@
 """The whole agent: batches, losses, targets, updates, and what each training mode leaves alone."""
 
-import dataclasses
 import math
 from functools import partial
 from typing import Any
@@ -14,10 +13,14 @@ import tiny
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.agents.dreamer.batches import prepare
-from dreamer_jax.agents.dreamer.networks import BEHAVIOR, LEARNS, WORLD_MODEL, init, scale_vectors
-from dreamer_jax.config import Train
+from dreamer_jax.agents.dreamer.config import DreamerConfig
+from dreamer_jax.agents.dreamer.losses import weighted_sum, world_model_losses
+from dreamer_jax.agents.dreamer.networks import BEHAVIOR, WORLD_MODEL, init, scale_vectors
+from dreamer_jax.agents.dreamer.stages import STAGES
+from dreamer_jax.nn.dists import Choices, Ensemble
 from dreamer_jax.types import Step
 from dreamer_jax.world_model import moments, rssm
+from dreamer_jax.world_model.rssm import RSSM
 
 KEY = jax.random.key(3)
 # Scales of the losses as published; reconstruction counts for each observation.
@@ -49,14 +52,14 @@ def test_losses_of_mixed_observations_and_actions() -> None:
 @pytest.mark.parametrize("name", SCALES)
 def test_each_loss_has_its_published_scale(name: str) -> None:
     ones = jnp.ones((3, 2) if name == "replay_value" else (4, 2))
-    assert agent.weighted_sum(tiny.make(), {name: ones}, (4, 2)) == np.float32(SCALES[name])
+    assert weighted_sum(tiny.make(), {name: ones}, (4, 2)) == np.float32(SCALES[name])
 
 
 def test_single_observations_may_count_for_more_or_less() -> None:
     dreamer = tiny.make(tiny.MIXED, config=tiny.changed("losses", text=0.5, keys="sign=3 door=0"))
     ones = jnp.ones((4, 2))
     for name, scale in {"text/sign": 1.5, "bits/door": 0, "image/image": 1, "reward": 1}.items():
-        assert agent.weighted_sum(dreamer, {name: ones}, (4, 2)) == scale
+        assert weighted_sum(dreamer, {name: ones}, (4, 2)) == scale
     wrong = tiny.changed("losses", keys="signs=3")
     with pytest.raises(ValueError, match="no observation 'signs'; there are door, image"):
         agent.make(wrong, *spaces.of(tiny.MIXED, tiny.TURN))
@@ -65,7 +68,7 @@ def test_single_observations_may_count_for_more_or_less() -> None:
 def test_losses_of_pixels_alone() -> None:
     dreamer = tiny.make(tiny.PIXELS)
     batch, params = prepare(dreamer, tiny.window(dreamer)), tiny.made_up(dreamer).params
-    _, losses, _ = jax.jit(partial(agent.world_model_losses, dreamer))(params, batch, KEY)
+    _, losses, _ = jax.jit(partial(world_model_losses, dreamer))(params, batch, KEY)
     assert set(losses) == {"image/image", "reward", "continue", "dynamics", "representation"}
     assert all(np.isfinite(x).all() and x.shape == (4, 3) for x in losses.values())
 
@@ -125,7 +128,7 @@ def test_continue_learns_terminals_but_not_truncations() -> None:
     params = tiny.made_up(dreamer).params
     batch = prepare(dreamer, tiny.window(dreamer, steps))
     latents, losses, _ = tiny.model_losses()(params, batch, KEY)
-    p = np.asarray(dreamer.apply(params, "continue", latents.features).probability, np.float64)
+    p = np.asarray(dreamer.continue_(params, latents.features).probability, np.float64)
     target = np.full((tiny.LENGTH, tiny.BATCH), 332 / 333)
     target[1, 0] = 0
     expected = -target * np.log(p) - (1 - target) * np.log(1 - p)
@@ -137,24 +140,22 @@ def test_rewards_are_predicted_from_the_state_they_arrived_with() -> None:
     params = tiny.made_up(dreamer).params
     batch = prepare(dreamer, tiny.window(dreamer))
     latents, losses, _ = tiny.model_losses()(params, batch, KEY)
-    expected = dreamer.apply(params, "reward", latents.features).loss(batch.step.reward)
+    expected = dreamer.reward(params, latents.features).loss(batch.step.reward)
     np.testing.assert_allclose(losses["reward"], expected, rtol=1e-6)
 
 
 def test_heads_of_numbers_start_at_exactly_zero() -> None:
     dreamer = tiny.make()
     features = tiny.latents(dreamer, 5).features
-    for name in ("reward", "value"):
-        head = dreamer.apply(
-            {name: dreamer.nets[name].init(KEY, features)["params"]}, name, features
-        )
+    for net in (dreamer.nets.reward, dreamer.nets.value):
+        head: Any = net.apply(net.init(KEY, features), features)
         assert (head.mean() == 0).all()
         np.testing.assert_allclose(head.loss(jnp.ones(5)), math.log(41), rtol=1e-6)
 
 
 def test_the_slow_critic_starts_as_a_copy() -> None:
     def critics(key: jax.Array) -> tuple[Any, Any]:
-        state = init(tiny.make(), key)
+        state = init(tiny.make(), tiny.ALL.trained, key)
         return state.slow_value, state.params["value"]
 
     slow, value = jax.jit(critics)(KEY)
@@ -164,8 +165,9 @@ def test_the_slow_critic_starts_as_a_copy() -> None:
 def test_the_policy_always_leaves_a_little_to_chance() -> None:
     dreamer = tiny.make()
     certain = jax.tree.map(lambda x: 1e4 * x, tiny.made_up(dreamer).params)
-    policy = dreamer.apply(certain, "policy", tiny.latents(dreamer, 5).features)
-    least = policy["action"].parts[0].probs.min(-1)
+    policy = dreamer.policy(certain, tiny.latents(dreamer, 5).features)["action"]
+    assert isinstance(policy, Choices)
+    least = policy.parts[0].probs.min(-1)
     np.testing.assert_allclose(least, np.full(5, 0.01 / 3), rtol=1e-4)
 
 
@@ -178,7 +180,7 @@ def test_acting_looks_before_it_chooses() -> None:
     carry, action, kept = jax.jit(acting.player.greedy)(
         acting.player.actor(state), acting.player.carry(envs), obs, jnp.ones(envs, bool), KEY
     )
-    expected = dreamer.apply(state.params, "policy", carry.latent.features)["action"].mode()
+    expected = dreamer.policy(state.params, carry.latent.features)["action"].mode()
     np.testing.assert_array_equal(action["action"], expected)
     assert len(np.unique(expected)) > 1  # only what was just seen tells these apart
     np.testing.assert_array_equal(carry.action["action"], expected)
@@ -210,8 +212,8 @@ def test_the_slow_critic_and_the_return_range_move_with_every_update() -> None:
 
 def test_several_critics_start_apart_and_all_learn() -> None:
     dreamer = tiny.make(config=tiny.changed("behavior", critics=3, ensemble="min"))
-    update = jax.jit(partial(agent.update, dreamer))
-    state, window = init(dreamer, KEY), tiny.window(dreamer)
+    update = jax.jit(partial(agent.update, dreamer, tiny.ALL))
+    state, window = init(dreamer, tiny.ALL.trained, KEY), tiny.window(dreamer)
     assert state.params["value"].keys() == {"critic0", "critic1", "critic2"}
     kernels = [part["mlp"]["layer0"]["kernel"] for part in state.params["value"].values()]
     assert (kernels[0] != kernels[1]).all() and (kernels[1] != kernels[2]).all()
@@ -220,18 +222,23 @@ def test_several_critics_start_apart_and_all_learn() -> None:
         state, _, _ = update(state, window, KEY)
     assert all(differs(state.params["value"][k]["logits"], start[k]["logits"]) for k in start)
     features = tiny.latents(dreamer, 5).features
-    says = dreamer.apply(state.params, "value", features)
+    says = dreamer.value(state.params["value"], features)
+    assert isinstance(says, Ensemble)
     np.testing.assert_array_equal(says.mean(), np.min([p.mean() for p in says.parts], 0))
 
 
-@pytest.mark.parametrize("learn", LEARNS)
+def test_the_config_names_every_stage() -> None:
+    assert tuple(STAGES) == DreamerConfig.STAGES
+
+
+@pytest.mark.parametrize("learn", STAGES)
 def test_each_mode_trains_its_own_modules(learn: str) -> None:
     """What does not learn leaves the traced update as it came in: as the very same variable."""
     dreamer = tiny.make(config=tiny.changed("model", vectors="standardize"))
-    config = dataclasses.replace(dreamer.config, train=Train(learn=learn))
-    dreamer = dreamer._replace(config=config)
-    inputs = jax.eval_shape(partial(init, dreamer), KEY), tiny.window(dreamer), KEY
-    traced, out = jax.make_jaxpr(partial(agent.update, dreamer), return_shape=True)(*inputs)
+    stage = STAGES[learn]
+    state = jax.eval_shape(partial(init, dreamer, stage.trained), KEY)
+    inputs = state, tiny.window(dreamer), KEY
+    traced, out = jax.make_jaxpr(partial(agent.update, dreamer, stage), return_shape=True)(*inputs)
     before = jax.tree.unflatten(jax.tree.structure(inputs), traced.jaxpr.invars)[0]
     after, _, metrics = jax.tree.unflatten(jax.tree.structure(out), traced.jaxpr.outvars)
 
@@ -240,7 +247,7 @@ def test_each_mode_trains_its_own_modules(learn: str) -> None:
         return {a is not b for a, b in pairs}
 
     for name in WORLD_MODEL + BEHAVIOR:
-        assert moved(before.params[name], after.params[name]) == {name in LEARNS[learn]}, name
+        assert moved(before.params[name], after.params[name]) == {name in stage.trained}, name
     # A frozen world model keeps the scale that it was trained with.
     assert moved(before.moments, after.moments) == {learn != "behavior"}
     dreamt = {"loss/policy", "loss/value", "loss/replay_value"}
@@ -258,7 +265,7 @@ def test_refreshed_latents_are_what_the_parameters_make_of_the_window() -> None:
     context = rssm.expand(jax.tree.map(lambda x: x[:1], window.latents), 4)
     before = jax.tree.map(lambda a, b: jnp.concatenate([a, b[:-1]]), context, latents)
     variables = {"params": state.params["rssm"]}
-    deter = rssm.run(dreamer.nets["rssm"], variables, "recurrence", before, action)
+    deter = rssm.run(dreamer.nets.rssm, variables, RSSM.recurrence, before, action)
     np.testing.assert_allclose(latents.deter, deter, atol=0.03)  # kept in bfloat16
     np.testing.assert_allclose(latents.deter[0], deter[0], rtol=2**-8, atol=1e-6)
     assert np.abs(latents.deter - rssm.expand(window.latents, 4).deter[1:]).max() > 0.5

@@ -11,10 +11,12 @@ import tiny
 
 from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.agents.dreamer.batches import prepare
+from dreamer_jax.agents.dreamer.losses import behavior_losses, dream
 from dreamer_jax.behavior import actor_critic
+from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.math import symexp_bins
-from dreamer_jax.nn.dists import TwoHot
-from dreamer_jax.types import ReturnRange, Rollout
+from dreamer_jax.nn.dists import BoundedNormal, TwoHot
+from dreamer_jax.types import Rollout
 
 KEY = jax.random.key(3)
 
@@ -46,7 +48,7 @@ def slopes() -> dict[str, Any]:
     batch = batch._replace(step=batch.step.replace(is_last=jnp.zeros_like(batch.step.is_last)))
 
     def losses(params: Any) -> dict[str, jax.Array]:
-        metrics = agent.loss(dreamer, params, state, batch, KEY)[1][2]
+        metrics = agent.loss(dreamer, tiny.ALL, params, state, batch, KEY)[1].metrics
         return {name: metrics[f"loss/{name}"] for name in TEACHES}
 
     return jax.jit(jax.jacrev(losses))(state.params)
@@ -92,22 +94,22 @@ def test_dreams_pair_each_action_with_the_state_that_chose_it() -> None:
     dreamer = tiny.make(act=tiny.BOTH)
     params = tiny.made_up(dreamer).params
     start = tiny.latents(dreamer, 2, tiny.BATCH)
-    rollout = jax.jit(lambda *inputs: agent.dream(dreamer, *inputs))(params, start, KEY)
+    rollout = jax.jit(lambda *inputs: dream(dreamer, *inputs))(params, start, KEY)
     horizon = dreamer.config.behavior.imagination
     assert horizon == 15
     assert rollout.features.shape == (horizon + 1, 2, tiny.BATCH, 16 + 3 * 4)
     np.testing.assert_array_equal(rollout.features[0], start.features)
     assert rollout.action["action"].shape == (horizon, 2, tiny.BATCH, 1)
     # A draw lies within a few deviations of the mean of its own state's policy.
-    policy = dreamer.apply(params, "policy", rollout.features[:-1])["speed"]
+    policy = dreamer.policy(params, rollout.features[:-1])["speed"]
+    assert isinstance(policy, BoundedNormal)
     distance = (rollout.action["speed"] - policy.mean) / policy.stddev
     assert np.abs(distance.mean()) < 0.2 and np.abs(distance.std() - 1) < 0.15
-    for name, given in (("reward", rollout.reward), ("continue", rollout.continue_)):
-        head = dreamer.apply(params, name, rollout.features)
-        expected = head.mean() if name == "reward" else head.probability
-        # Rewards are sums of bins up to 5e8, which each processor rounds in its own way.
-        close = 1e-3 if name == "reward" else 1e-4
-        np.testing.assert_allclose(given, expected, rtol=close, atol=1e-3)
+    # Rewards are sums of bins up to 5e8, which each processor rounds in its own way.
+    reward = dreamer.reward(params, rollout.features).mean()
+    np.testing.assert_allclose(rollout.reward, reward, rtol=1e-3, atol=1e-3)
+    continues = dreamer.continue_(params, rollout.features).probability
+    np.testing.assert_allclose(rollout.continue_, continues, rtol=1e-4, atol=1e-3)
 
 
 def test_behavior_losses_of_a_rollout_made_by_hand() -> None:
@@ -125,11 +127,12 @@ def test_behavior_losses_of_a_rollout_made_by_hand() -> None:
         continue_=jnp.asarray(generator.uniform(size=shape), jnp.float32),
     )
     state = state.replace(return_range=ReturnRange(jnp.float32(-300), jnp.float32(400)))
-    losses, range_, _ = jax.jit(lambda *inputs: agent.behavior_losses(dreamer, *inputs))(
+    losses, range_, _ = jax.jit(lambda *inputs: behavior_losses(dreamer, *inputs))(
         state.params, state, steps, latents, rollout
     )
-    value = dreamer.apply(state.params, "value", rollout.features)
-    slow = dreamer.apply({"value": state.slow_value}, "value", rollout.features)
+    value = dreamer.value(state.params["value"], rollout.features)
+    slow = dreamer.value(state.slow_value, rollout.features)
+    assert isinstance(value, TwoHot)
     mean = np.asarray(value.mean())
     returns = np.asarray(actor_critic.imagined_returns(rollout, value.mean(), 0.95))
     low, high = np.percentile(returns, [5, 95])
@@ -138,7 +141,7 @@ def test_behavior_losses_of_a_rollout_made_by_hand() -> None:
     # The range is moved first and used then.
     gain = (returns - mean[:-1]) / float(range_.high - range_.low)
     weight = np.cumprod(rollout.continue_, 0)[:-1]
-    policy = dreamer.apply(state.params, "policy", rollout.features[:-1])["action"]
+    policy = dreamer.policy(state.params, rollout.features[:-1])["action"]
     told = policy.log_prob(rollout.action["action"]) * gain + 3e-4 * policy.entropy()
     np.testing.assert_allclose(losses["policy"], -(weight * told).mean(0), rtol=1e-3, atol=1e-5)
     critic = TwoHot(value.logits[:-1])

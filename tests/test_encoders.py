@@ -10,9 +10,9 @@ from by_hand import conv, linear, logits, norm_act, softmax, variables
 
 from dreamer_jax.nn.layers import MLP, TextSize
 from dreamer_jax.spaces import Spaces, zeros
-from dreamer_jax.types import Latent
 from dreamer_jax.world_model.decoders import Decoder, ImageDecoder, Symbols, reconstruction_losses
 from dreamer_jax.world_model.encoders import Encoder, ImageEncoder
+from dreamer_jax.world_model.latents import Latent
 
 KEY = jax.random.key(0)
 F32 = jnp.dtype("float32")

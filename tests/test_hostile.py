@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import configs
 import envs
-from dreamer_jax.config import SIZES, Config, resolve, to_dict
+from dreamer_jax.agents.dreamer.config import SIZES
+from dreamer_jax.config import Config, resolve, to_dict
 from dreamer_jax.run import manifest
 from dreamer_jax.run.spaces_record import described
 

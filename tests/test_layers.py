@@ -11,7 +11,12 @@ ROOT = Path(__file__).parents[1]
 # of one floor do not see each other. Inside a room, a module imports only from rows above its row.
 # Modules without a room stand on the ground floor or are programs.
 FLOORS: list[dict[str, list[set[str]]]] = [
-    {"": [{"types", "math", "config", "spaces", "mesh", "faults", "own_packages"}]},
+    {
+        "": [
+            {"types", "math", "limits", "spaces", "mesh", "faults", "own_packages"},
+            {"config"},
+        ]
+    },
     {"host": [{"array_files", "compile_cache", "host_memory"}]},
     {
         "nn": [{"convs", "dists", "optim"}, {"layers"}, {"heads"}],
@@ -19,14 +24,17 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "outputs": [{"tensorboard", "progress", "episode_scores"}, {"logger"}, {"journal"}],
     },
     {
-        "world_model": [{"rssm", "encoders", "decoders", "moments"}],
+        "world_model": [{"latents", "moments"}, {"rssm", "encoders", "decoders"}],
         "behavior": [{"actor_critic"}],
     },
     {
         "agents.dreamer": [
+            {"config", "state"},
             {"networks"},
             {"acting", "batches", "transfer"},
             {"reports"},
+            {"losses"},
+            {"stages"},
             {"agent"},
         ],
         "run": [

@@ -26,6 +26,7 @@ from witness import (
     run_to_the_end,
 )
 
+from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.config import Config, Replay, Train
 from dreamer_jax.loops.train import crossed, prefill, updates_owed
 from dreamer_jax.run import checkpoint, resume
@@ -201,6 +202,7 @@ counts = st.integers(1, 300)
 @given(st.integers(0, 10_000), counts, counts, st.integers(0, 500), st.integers(1, 20))
 def test_updates_owed_is_exact(step: int, batch: int, ratio: int, start: int, envs: int):
     config = Config(
+        agent=DreamerConfig(),
         replay=Replay(batch=batch, length=7),
         train=Train(envs=envs, ratio=ratio, prefill=start),
     )

@@ -9,16 +9,16 @@ import pytest
 from command import SMALL, call, hastily, lines
 
 from dreamer_jax.agents.dreamer.networks import BEHAVIOR, WORLD_MODEL
+from dreamer_jax.agents.dreamer.state import DreamerState
 from dreamer_jax.commands.options import stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.run.programs import INIT, derive
-from dreamer_jax.types import AgentState
 
 # Vectors are standardised: their running statistics must not move either.
 QUIET = (*SMALL, "--set=train.report_every=0", "--set=train.eval_every=0", "--seed=3")
 
 
-def final(logdir: Path) -> AgentState:
+def final(logdir: Path) -> DreamerState:
     return restored(stored(logdir))[1]
 
 
@@ -57,7 +57,7 @@ def test_the_world_model_learns_alone(source: Path):
     assert "loss/dynamics" in names and "loss/policy" not in names
 
 
-def restored_fresh(logdir: Path) -> AgentState:
+def restored_fresh(logdir: Path) -> DreamerState:
     """What a run with the same config and seed starts from."""
     setup = stored(logdir)
     agent, _, _ = restored(setup)

@@ -1,5 +1,6 @@
 """LaProp with adaptive clipping against a loop in NumPy."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -7,12 +8,12 @@ import numpy as np
 import optax
 import pytest
 
-from dreamer_jax.config import Optimizer
+from dreamer_jax.agents.dreamer.config import Optimizer
 from dreamer_jax.nn import optim
 
 Tree = dict[str, np.ndarray]
 
-CONFIG = Optimizer(learning_rate=0.01, warmup=3)
+CONFIG = dataclasses.asdict(Optimizer(learning_rate=0.01, warmup=3))
 
 
 def parameters() -> Tree:
@@ -49,7 +50,7 @@ def stepped(
 
 
 def test_laprop_against_a_loop() -> None:
-    optimizer = optim.make(CONFIG)
+    optimizer = optim.laprop(**CONFIG)
     params = arrays(parameters())
     state = optimizer.init(params)
     expected = parameters()
@@ -71,14 +72,14 @@ def test_laprop_against_a_loop() -> None:
 
 
 def test_the_first_update_changes_nothing() -> None:
-    optimizer = optim.make(CONFIG)
+    optimizer = optim.laprop(**CONFIG)
     params = arrays(parameters())
     updates, _ = stepped(optimizer, gradients(0), optimizer.init(params), params)
     assert not any(update.any() for update in updates.values())
 
 
 def test_warm_up_is_linear_then_constant() -> None:
-    optimizer = optim.make(CONFIG)
+    optimizer = optim.laprop(**CONFIG)
     params = {"x": np.ones(3, np.float32)}
     state, steps = optimizer.init(params), []
     for _ in range(6):

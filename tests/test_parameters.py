@@ -10,7 +10,8 @@ from gymnasium import spaces as gym
 
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
-from dreamer_jax.config import SIZES, Config, Model, resolve
+from dreamer_jax.agents.dreamer.config import SIZES, DreamerConfig, Model
+from dreamer_jax.config import Config, resolve
 from envs.kinds import Image, Vector
 
 # Slow critic not counted.          64x64x3, 6 actions   96x96x1, 18 actions
@@ -36,7 +37,7 @@ MODULES = {
 
 def shapes(size: str, side: int, channels: int, actions: int) -> dict[str, Any]:
     """Parameters of an agent as shapes; nothing is computed."""
-    config = resolve(Config(model=Model(depth=SIZES[size])))
+    config = resolve(Config(agent=DreamerConfig(model=Model(depth=SIZES[size]))))
     image = Image(side, side, channels)
     action = gym.MultiDiscrete([actions])
     agent = dreamer.make(config, *spaces.of({"image": image}, {"action": action}))
@@ -59,7 +60,7 @@ def test_counts_of_every_module() -> None:
 
 
 def test_counts_of_a_vector_agent() -> None:
-    config = resolve(Config(model=Model(depth=SIZES["1m"])))
+    config = resolve(Config(agent=DreamerConfig(model=Model(depth=SIZES["1m"]))))
     state, action = Vector(24), gym.Box(-1, 1, (6,), np.float32)
     agent = dreamer.make(config, *spaces.of({"state": state}, {"action": action}))
     assert count(jax.eval_shape(agent.learner.init, jax.random.key(0)).params) == 640_867

@@ -11,6 +11,7 @@ import tiny
 from witness import Witness
 
 from dreamer_jax import mesh
+from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.config import Config, Replay, resolve
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.replay import samplers
@@ -171,7 +172,7 @@ def test_recordings_without_latents_and_in_host_memory() -> None:
 
 def test_a_share_that_is_nothing_is_refused() -> None:
     def checked(**values: Any) -> Config:
-        return resolve(Config(replay=Replay(batch=8, **values)))
+        return resolve(Config(agent=DreamerConfig(), replay=Replay(batch=8, **values)))
 
     assert checked(seed_share=0.01).replay.recorded == 0  # without recordings it means nothing
     assert checked(seed_from="x").replay.recorded == 2

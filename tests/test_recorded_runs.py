@@ -142,7 +142,9 @@ def test_other_options_are_named(tmp_path: Path) -> None:
 
     def now(name: str, steps: int) -> list[str]:
         changed = replace(config, env=replace(config.env, max_steps=steps))
-        return training_recordings.differences(tape, Setup(name, "", 0, changed, "", tmp_path))
+        return training_recordings.differences(
+            tape, Setup(name, "", "dreamer", 0, changed, "", tmp_path)
+        )
 
     assert now("cartpole", 9) == []
     assert now("cartpole", 500) == ["env.max_steps=9, now 500"]

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamer_jax.types import Latent
 from dreamer_jax.world_model import rssm
+from dreamer_jax.world_model.latents import Latent
 from dreamer_jax.world_model.rssm import RSSM
 
 STEPS, BATCH, WIDTH, TOKENS = 4, 3, 5, 7
@@ -96,7 +96,7 @@ def test_recurrence_against_numpy() -> None:
     params = float64(VARIABLES["params"])
     deter, stoch = float64((latent.deter, latent.stoch.reshape(BATCH, -1)))
     rows = [recurrence(params, deter[b], stoch[b], float64(action)[b]) for b in range(BATCH)]
-    actual = rssm.run(MODEL, VARIABLES, "recurrence", latent, action)
+    actual = rssm.run(MODEL, VARIABLES, RSSM.recurrence, latent, action)
     np.testing.assert_allclose(actual, np.stack(rows), rtol=1e-4, atol=1e-5)
 
 
@@ -109,20 +109,23 @@ def mixed(logits: np.ndarray) -> np.ndarray:
 def test_prior_and_posterior_against_numpy() -> None:
     deter, tokens = numbers(1, BATCH, MODEL.deter), numbers(2, BATCH, TOKENS)
     params = float64(VARIABLES["params"])
-    inputs = {"prior": (deter,), "posterior": (deter, tokens)}
-    for name, given in inputs.items():
+    dists = {
+        "prior": rssm.run(MODEL, VARIABLES, RSSM.prior, deter),
+        "posterior": rssm.run(MODEL, VARIABLES, RSSM.posterior, deter, tokens),
+    }
+    for name, given in {"prior": (deter,), "posterior": (deter, tokens)}.items():
         hidden = dense(np.concatenate(float64(given), -1), params[f"{name}_mlp"])
         last = params[f"{name}_logits"]
         expected = mixed(hidden @ last["kernel"] + last["bias"])
-        actual = rssm.run(MODEL, VARIABLES, name, *given).probs
-        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(dists[name].probs, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_prior_and_posterior_always_leave_a_little_to_chance() -> None:
     certain = jax.tree.map(lambda x: 1e4 * x, VARIABLES)
     deter, tokens = numbers(1, BATCH, MODEL.deter), numbers(2, BATCH, TOKENS)
-    for name, given in {"prior": (deter,), "posterior": (deter, tokens)}.items():
-        least = rssm.run(MODEL, certain, name, *given).probs.min()
+    prior = rssm.run(MODEL, certain, RSSM.prior, deter)
+    posterior = rssm.run(MODEL, certain, RSSM.posterior, deter, tokens)
+    for least in (prior.probs.min(), posterior.probs.min()):
         np.testing.assert_allclose(least, 0.01 / MODEL.classes, rtol=1e-4)
 
 
@@ -130,8 +133,8 @@ def test_large_actions_are_scaled_down_to_one() -> None:
     latent, action = latents(1, 1), jnp.array([[0.5, -7.0, 30.0, 1.0, -0.2]])
     small = jnp.array([[0.5, -1.0, 1.0, 1.0, -0.2]])
     np.testing.assert_array_equal(
-        rssm.run(MODEL, VARIABLES, "recurrence", latent, action),
-        rssm.run(MODEL, VARIABLES, "recurrence", latent, small),
+        rssm.run(MODEL, VARIABLES, RSSM.recurrence, latent, action),
+        rssm.run(MODEL, VARIABLES, RSSM.recurrence, latent, small),
     )
 
 
@@ -171,7 +174,7 @@ def test_observe_is_a_loop_of_single_steps() -> None:
         np.testing.assert_allclose(seen.deter[t], latent.deter, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(seen.stoch[t], latent.stoch, atol=1e-6)
         np.testing.assert_allclose(posteriors.log_probs[t], posterior.log_probs, atol=1e-4)
-        prior = rssm.run(MODEL, VARIABLES, "prior", latent.deter)
+        prior = rssm.run(MODEL, VARIABLES, RSSM.prior, latent.deter)
         np.testing.assert_allclose(priors.log_probs[t], prior.log_probs, atol=1e-4)
 
 
@@ -201,7 +204,7 @@ def test_imagined_steps_follow_the_prior() -> None:
     latent, action = latents(1, BATCH), numbers(2, BATCH, WIDTH)
     uniform = jax.random.uniform(jax.random.key(3), (BATCH, MODEL.stoch))
     following = rssm.imagine_step(MODEL, VARIABLES, latent, action, uniform)
-    prior = rssm.run(MODEL, VARIABLES, "prior", following.deter)
+    prior = rssm.run(MODEL, VARIABLES, RSSM.prior, following.deter)
     np.testing.assert_allclose(
         following.stoch, jax.nn.one_hot(prior.sample(uniform), MODEL.classes), atol=1e-6
     )
@@ -219,7 +222,7 @@ def test_certain_networks_sample_at_the_rates_of_their_mixed_distributions() -> 
     no = jnp.zeros(count, bool)
     seen, posterior = rssm.observe_step(MODEL, certain, start, action, tokens, no, even)
     dreamt = rssm.imagine_step(MODEL, certain, start, action, even)
-    prior = rssm.run(MODEL, certain, "prior", dreamt.deter[:1])
+    prior = rssm.run(MODEL, certain, RSSM.prior, dreamt.deter[:1])
     for sampled, dist in ((seen.stoch, posterior), (dreamt.stoch, prior)):
         np.testing.assert_allclose(dist.probs[0].min(-1), 0.01 / MODEL.classes, rtol=1e-3)
         np.testing.assert_allclose(sampled.mean(0), dist.probs[0], atol=2 / count)

@@ -12,11 +12,15 @@ from gymnasium import spaces as gym
 
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent
-from dreamer_jax.agents.dreamer.networks import Dreamer, init, networks
-from dreamer_jax.config import Config, Model, Optimizer, resolve
-from dreamer_jax.nn import optim
-from dreamer_jax.types import AgentState, Latent, Step, Window
+from dreamer_jax.agents.dreamer.config import DreamerConfig, Model, Optimizer
+from dreamer_jax.agents.dreamer.losses import world_model_losses
+from dreamer_jax.agents.dreamer.networks import Dreamer, init
+from dreamer_jax.agents.dreamer.stages import STAGES
+from dreamer_jax.agents.dreamer.state import DreamerState
+from dreamer_jax.config import Config, resolve
+from dreamer_jax.types import Step, Window
 from dreamer_jax.world_model import rssm
+from dreamer_jax.world_model.latents import Latent
 from envs.kinds import Bits, Choice, Image, Text, Vector
 
 Space = dict[str, gymnasium.Space]
@@ -34,41 +38,39 @@ MIXED: Space = {
 TURN: Space = {"action": gym.MultiDiscrete([3])}
 BOTH: Space = {**TURN, "speed": gym.Box(-1, 1, (2,), np.float32)}
 
-CONFIG = resolve(
-    Config(
-        model=Model(
-            depth=1,
-            deter=16,
-            hidden=8,
-            classes=4,
-            units=8,
-            stoch=3,
-            blocks=4,
-            bins=41,
-            policy_layers=1,
-            value_layers=1,
-        ),
-        optimizer=Optimizer(learning_rate=3e-3, warmup=2),
-    )
-)
+AGENT = DreamerConfig(
+    model=Model(
+        depth=1,
+        deter=16,
+        hidden=8,
+        classes=4,
+        units=8,
+        stoch=3,
+        blocks=4,
+        bins=41,
+        policy_layers=1,
+        value_layers=1,
+    ),
+    optimizer=Optimizer(learning_rate=3e-3, warmup=2),
+).resolved()
+CONFIG = resolve(Config(agent=AGENT))
+ALL = STAGES["all"]
 
 
 def changed(section: str, **values: Any) -> Config:
     """The small config with some fields of one section replaced."""
-    part = dataclasses.replace(getattr(CONFIG, section), **values)
-    return dataclasses.replace(CONFIG, **{section: part})
+    part = dataclasses.replace(getattr(AGENT, section), **values)
+    return dataclasses.replace(CONFIG, agent=dataclasses.replace(AGENT, **{section: part}))
 
 
 def make(obs: Space = VECTOR, act: Space = TURN, config: Config = CONFIG) -> Dreamer:
     """The networks and the optimiser, for calling the functions of an agent one by one."""
-    seen, done = spaces.of(obs, act)
-    nets = networks(config, seen, done)
-    return Dreamer(config, seen, done, nets, optim.make(config.optimizer))
+    return agent.build(config, *spaces.of(obs, act))
 
 
-def made_up(dreamer: Dreamer, size: float = 0.3) -> AgentState:
+def made_up(dreamer: Dreamer, size: float = 0.3) -> DreamerState:
     """A state in which everything depends on everything: no parameter is where it starts."""
-    shapes = jax.eval_shape(lambda key: init(dreamer, key), jax.random.key(0))
+    shapes = jax.eval_shape(lambda key: init(dreamer, ALL.trained, key), jax.random.key(0))
     generator = np.random.default_rng(0)
 
     def fill(path: Any, x: jax.ShapeDtypeStruct) -> jax.Array:
@@ -134,11 +136,11 @@ def window(dreamer: Dreamer, steps: Step | None = None, stored: bool = True) -> 
 def updater() -> Any:
     """The small vector agent's compiled update: (state, window, key) -> as `Learner.update`."""
     dreamer = make()
-    return jax.jit(lambda *inputs: agent.update(dreamer, *inputs))
+    return jax.jit(lambda *inputs: agent.update(dreamer, ALL, *inputs))
 
 
 @cache
 def model_losses(free_nats: float = 1.0) -> Any:
     """The compiled losses of the world model: (params, batch, key) -> latents, losses, metrics."""
     dreamer = make(config=changed("losses", free_nats=free_nats))
-    return jax.jit(lambda *inputs: agent.world_model_losses(dreamer, *inputs))
+    return jax.jit(lambda *inputs: world_model_losses(dreamer, *inputs))

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.struct import PyTreeNode
 
 from dreamer_jax import mesh
 from dreamer_jax.config import Config, Replay, Train
@@ -14,23 +15,44 @@ from dreamer_jax.loops.train import train
 from dreamer_jax.run.preflight import measure, preflight
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
-from dreamer_jax.types import (
-    Actor,
-    Agent,
-    AgentState,
-    Carry,
-    CompactLatent,
-    Latent,
-    Learner,
-    Player,
-    Refresh,
-    ReturnRange,
-    Window,
-)
+from dreamer_jax.types import Agent, AgentState, Learner, Player, Refresh, Window
 from envs.counting import Counting
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The witness's hyperparameters: none."""
+
+    STAGES: ClassVar[tuple[str, ...]] = ("all",)
+
+    def sized(self, size: str) -> Self:
+        raise ValueError(f"--size={size}: a witness has no size")
+
+    def resolved(self) -> Self:
+        return self
+
+
+class State(PyTreeNode):
+    """What the witness changes: random numbers of its own, and how often it was updated."""
+
+    random: jax.Array  # [2]
+    momentum: jax.Array  # [2]
+    updates: jax.Array  # []
+
+
+class Kept(PyTreeNode):
+    """What replay keeps of a step."""
+
+    count: jax.Array  # [*, 1] uint16, of the step in its episode
+    seen: jax.Array  # [*, 1] uint8
+
+
+Carry = dict[str, jax.Array]
+
 
 ENVS, EPISODE, CAPACITY = 3, 7, 40
 CONFIG = Config(
+    agent=Settings(),
     replay=Replay(capacity=ENVS * CAPACITY + 2, batch=4, length=5),
     train=Train(
         envs=ENVS,
@@ -52,10 +74,10 @@ def chosen(count: Any) -> Any:
     return 1 + count % 2
 
 
-def policy(actor: Actor, carry: Carry, obs: Any, is_first: jax.Array, key: jax.Array) -> Any:
+def policy(actor: jax.Array, carry: Carry, obs: Any, is_first: jax.Array, key: jax.Array) -> Any:
     del actor, is_first, key
     count = obs["vector"][:, 1].astype(jnp.int32)
-    latent = CompactLatent(count[:, None].astype(jnp.uint16), obs["discrete"].astype(jnp.uint8))
+    latent = Kept(count[:, None].astype(jnp.uint16), obs["discrete"].astype(jnp.uint8))
     return carry, {"action": chosen(count)[:, None]}, latent
 
 
@@ -67,7 +89,7 @@ def mistakes(window: Window) -> dict[str, jax.Array]:
     begins = (episode[1:] > episode[:-1]) & (count[1:] == 0) & steps.is_first[1:]
     last = count == EPISODE
     action = jnp.where(last, 0, chosen(count))
-    latent = window.latents.deter[..., 0] % REFRESHED
+    latent = window.latents.count[..., 0] % REFRESHED
     wrong = {
         "order": ~(follows | begins),
         "reward": steps.reward != count,
@@ -90,34 +112,30 @@ class Witness:
     evaluations: list[int] = field(default_factory=list)
     guards: set[str] = field(default_factory=set)
 
-    def init(self, key: jax.Array) -> AgentState:
-        zero = jnp.zeros(())
-        number = jnp.zeros((), jnp.int32)
-        params, momentum = {"w": jax.random.normal(key, (2,))}, jnp.zeros(2)
-        return AgentState(params, zero, momentum, ReturnRange(zero, zero + 1), {}, number)
+    def init(self, key: jax.Array) -> State:
+        return State(jax.random.normal(key, (2,)), jnp.zeros(2), jnp.zeros((), jnp.int32))
 
     def carry(self, envs: int) -> Carry:
-        latent = Latent(jnp.zeros((envs, 1)), jnp.zeros((envs, 1, EPISODE + 1)))
-        return Carry(latent, {"action": jnp.zeros((envs, 1), jnp.int32)})
+        return {"nothing": jnp.zeros((envs, 1))}
 
-    def actor(self, state: AgentState) -> Actor:
-        return Actor(state.params, state.moments)
+    def actor(self, state: State) -> jax.Array:
+        return state.random
 
-    def update(self, state: AgentState, window: Window, key: jax.Array) -> Any:
+    def update(self, state: State, window: Window, key: jax.Array) -> Any:
         del key
         self.traces += 1
-        state = state.replace(optimizer=state.optimizer + 1, updates=state.updates + 1)
+        state = state.replace(momentum=state.momentum + 1, updates=state.updates + 1)
         latents = jax.tree.map(lambda x: x[1:], window.latents)
-        latents = latents.replace(deter=latents.deter + REFRESHED)
-        loss = jnp.zeros(latents.deter.shape[:2])
+        latents = latents.replace(count=latents.count + REFRESHED)
+        loss = jnp.zeros(latents.count.shape[:2])
         return state, Refresh(latents, loss), {**mistakes(window), "one": jnp.ones(())}
 
-    def report(self, state: AgentState, window: Window, key: jax.Array) -> Any:
+    def report(self, state: State, window: Window, key: jax.Array) -> Any:
         del state, key
         pixels = jnp.zeros((2, 5, 4, 8, 8, 3), jnp.uint8)
         return {"report/mistakes": sum(mistakes(window).values(), jnp.zeros(()))}, {"view": pixels}
 
-    def agent(self) -> Agent:
+    def agent(self) -> Agent[State, jax.Array, Carry]:
         learner = Learner(self.init, self.update, self.report)
         return Agent(learner, Player(self.carry, self.actor, policy, policy))
 
@@ -139,7 +157,7 @@ def compiled(run: Run) -> Programs:
     return preflight(run, measure(run))
 
 
-def run_to_the_end(run: Run) -> AgentState:
+def run_to_the_end(run: Run) -> Any:
     """Compiles and trains."""
     return train(run, compiled(run))
 

@@ -1,5 +1,29 @@
-"""The agents that there are: name -> make(config, obs, act)."""
+"""The agents that there are, by the name that --agent gives them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from dreamer_jax.agents.dreamer import agent as dreamer
+from dreamer_jax.agents.dreamer.config import DreamerConfig
+from dreamer_jax.agents.dreamer.transfer import inherit
+from dreamer_jax.config import AgentConfig, Config
+from dreamer_jax.spaces import Spaces
+from dreamer_jax.types import AnyAgent
 
-AGENTS = {"dreamer": dreamer.make}
+
+class AgentKind(NamedTuple):
+    """What commands need of an agent."""
+
+    config: type[AgentConfig]  # made without arguments, it holds the defaults
+    make: Callable[[Config, Spaces, Spaces], AnyAgent]  # of what it observes and does
+    inherit: Callable[[AnyAgent, Any, Path], Callable[[Any], Any]]
+    """(agent, state of another run, its logdir) -> what gives fresh parameters its world model"""
+
+
+AGENTS = {"dreamer": AgentKind(DreamerConfig, dreamer.make, inherit)}
+
+
+def name_of(config: AgentConfig) -> str:
+    """The name of the agent that these hyperparameters belong to."""
+    return next(name for name, kind in AGENTS.items() if isinstance(config, kind.config))

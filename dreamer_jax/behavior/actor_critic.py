@@ -3,17 +3,24 @@
 Nothing here knows where a rollout came from; dreams and real steps are the same struct.
 """
 
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+from flax.struct import PyTreeNode
 
 from dreamer_jax.math import lambda_returns
-from dreamer_jax.nn.dists import Ensemble, TwoHot
-from dreamer_jax.types import ReturnRange, Rollout
+from dreamer_jax.types import Rollout
 
 sg = jax.lax.stop_gradient
-Critic = TypeVar("Critic", TwoHot, Ensemble)
+
+
+class ReturnRange(PyTreeNode):
+    """Running 5th and 95th percentile of the imagined returns."""
+
+    low: jax.Array  # [] float32
+    high: jax.Array  # [] float32
 
 
 class ActionDist(Protocol):
@@ -21,6 +28,13 @@ class ActionDist(Protocol):
 
     def log_prob(self, value: jax.Array, /) -> jax.Array: ...
     def entropy(self) -> jax.Array: ...
+
+
+class Critic(Protocol):
+    """Distributions of returns [*], from one critic or several."""
+
+    def loss(self, target: jax.Array, /) -> jax.Array: ...
+    def pull(self, other: Any, /) -> jax.Array: ...  # towards the mean of another of its kind
 
 
 def imagined_returns(rollout: Rollout, value: jax.Array, lambda_: float) -> jax.Array:
@@ -56,18 +70,18 @@ def advantage(returns: jax.Array, value: jax.Array, range_: ReturnRange) -> jax.
     return sg((returns - value) / jnp.maximum(1.0, range_.high - range_.low))
 
 
-def log_prob(policy: dict[str, ActionDist], action: dict[str, jax.Array]) -> jax.Array:
+def log_prob(policy: Mapping[str, ActionDist], action: dict[str, jax.Array]) -> jax.Array:
     """Σ over action keys of ln π(a): [*]."""
     return sum((policy[key].log_prob(sg(action[key])) for key in policy), jnp.float32(0))
 
 
-def entropy(policy: dict[str, ActionDist]) -> jax.Array:
+def entropy(policy: Mapping[str, ActionDist]) -> jax.Array:
     """Σ over action keys of the entropy: [*]."""
     return sum((policy[key].entropy() for key in policy), jnp.float32(0))
 
 
 def policy_loss(
-    policy: dict[str, ActionDist],
+    policy: Mapping[str, ActionDist],
     action: dict[str, jax.Array],
     advantage: jax.Array,
     weight: jax.Array,

@@ -13,9 +13,11 @@ from absl import flags
 import configs
 import envs
 from dreamer_jax import config as config_
+from dreamer_jax.agents.by_name import AGENTS, name_of
+from dreamer_jax.agents.dreamer.config import SIZES
 from dreamer_jax.config import Config
 from dreamer_jax.run import manifest
-from envs.settings import override
+from envs.settings import flat, override
 
 EPISODES = 100  # that an evaluation plays where no flag says how many
 
@@ -25,6 +27,7 @@ class Flags(NamedTuple):
 
     env: str | None
     config: str | None
+    agent: str | None
     size: str | None
     set: list[str]
     mode: str
@@ -65,7 +68,9 @@ def defined(modes: Collection[str]) -> flags.FlagValues:
     names = "cartpole, cartpole_pixels, gym:<id>, atari_<rom>, mario_<world>_<stage>, mario"
     text("env", help=f"Environment: {names}, pokemon_red, gameboy_demo.")
     text("config", help="Preset; --config=help lists them. Default: the suite's own.")
-    text("size", help=f"Model size: {', '.join(config_.SIZES)}, or a depth number.")
+    agents = f"Agent: {', '.join(AGENTS)}. Default: the one that the preset is for."
+    flags.DEFINE_enum("agent", None, AGENTS, agents, flag_values=values)
+    text("size", help=f"Model size: {', '.join(SIZES)}, or a depth number.")
     assignment = "Override a value: path=value, e.g. model.units=128"
     flags.DEFINE_multi_string("set", [], assignment, flag_values=values)
     flags.DEFINE_enum("mode", "train", modes, "What to do.", flag_values=values)
@@ -86,6 +91,7 @@ class Setup(NamedTuple):
 
     env: str
     preset: str
+    agent: str
     seed: int
     config: Config
     mesh: str
@@ -119,9 +125,10 @@ def decide(given: Flags) -> Setup:
     family = envs.family(given.env)
     preset = given.config or configs.default(given.env, family)
     loaded = configs.load(preset, family, envs.default_options(given.env))
-    config = with_flags(loaded, given)
+    agent = given.agent or name_of(loaded.agent)
+    config = with_flags(with_agent(loaded, agent), given)
     devices = "data=1" if given.mesh is None else given.mesh
-    return Setup(given.env, preset, given.seed or 0, config, devices, logdir)
+    return Setup(given.env, preset, agent, given.seed or 0, config, devices, logdir)
 
 
 def stored(logdir: Path, trusted: str | None = None) -> Setup:
@@ -133,9 +140,11 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
     manifest.require_plain(logdir)
     run = manifest.read(logdir)
     envs.require_trusted(logdir, run["env"], trusted)
+    if (agent := run["agent"]) not in AGENTS:
+        raise ValueError(f"{logdir} is of the agent {agent!r}; there are {', '.join(AGENTS)}")
     like = configs.load(run["preset"], envs.family(run["env"]), envs.default_options(run["env"]))
-    config = manifest.rebuild(like, run["config"])
-    return Setup(run["env"], run["preset"], run["seed"], config, run["mesh"], logdir)
+    config = manifest.rebuild(with_agent(like, agent), run["config"])
+    return Setup(run["env"], run["preset"], agent, run["seed"], config, run["mesh"], logdir)
 
 
 def resumed(logdir: Path, given: Flags) -> Setup:
@@ -149,24 +158,26 @@ def resumed(logdir: Path, given: Flags) -> Setup:
         text = f"warning: {logdir} was made with {'; '.join(changed)}: numbers may differ"
         print(text, file=sys.stderr)
     config = with_flags(before.config, given)
-    asked = {"env": given.env, "preset": given.config, "seed": given.seed}
+    asked = {"env": given.env, "preset": given.config, "agent": given.agent, "seed": given.seed}
     asked = {key: value for key, value in asked.items() if value is not None}
     wrong = manifest.contradictions(before._asdict(), asked)
-    wrong += manifest.contradictions(config_.to_dict(before.config), config_.to_dict(config))
+    wrong += manifest.contradictions(flat(before.config, ""), flat(config, ""))
     if wrong:
         raise ValueError(f"{logdir} holds another run: {'; '.join(wrong)}; use another --logdir")
     return before._replace(config=config, mesh=devices)
 
 
+def with_agent(config: Config, name: str) -> Config:
+    """The config for the agent of this name; with its defaults where the preset has another."""
+    if name == name_of(config.agent):
+        return config
+    return dataclasses.replace(config, agent=AGENTS[name].config())
+
+
 def with_flags(config: Config, given: Flags) -> Config:
     """Applies --size, --set and --steps, in this order."""
     if given.size is not None:
-        depth = config_.SIZES.get(given.size)
-        if depth is None and not given.size.isdecimal():
-            names = ", ".join(config_.SIZES)
-            raise ValueError(f"--size={given.size}: valid are {names}, or a depth number")
-        model = config_.sized(config.model, depth or int(given.size))
-        config = dataclasses.replace(config, model=model)
+        config = dataclasses.replace(config, agent=config.agent.sized(given.size))
     for assignment in given.set:
         config = override(config, assignment)
     if given.steps is not None:

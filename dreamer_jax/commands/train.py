@@ -11,7 +11,6 @@ import envs
 from dreamer_jax import config as config_
 from dreamer_jax import mesh, spaces
 from dreamer_jax.agents.by_name import AGENTS
-from dreamer_jax.agents.dreamer.transfer import inherit
 from dreamer_jax.commands import options, training_recordings
 from dreamer_jax.commands.evaluation_players import PERIODIC, make_evaluator
 from dreamer_jax.commands.options import Flags, Setup, decide, stored
@@ -22,7 +21,7 @@ from dreamer_jax.loops.train import train
 from dreamer_jax.run import checkpoint, manifest, spaces_record
 from dreamer_jax.run.preflight import measure, preflight
 from dreamer_jax.run.state import Run
-from dreamer_jax.types import Agent, AgentState
+from dreamer_jax.types import AgentState, AnyAgent
 from envs.vector.vector import EnvironmentFailed
 
 
@@ -90,7 +89,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
     env = envs.make(setup.env, config.env, config.train.envs, setup.seed)
     opened.callback(env.close)
     spaces_record.require_same(setup.logdir, env.obs_space, env.act_space)
-    agent = AGENTS["dreamer"](config, *spaces.of(env.obs_space, env.act_space))
+    agent = AGENTS[setup.agent].make(config, *spaces.of(env.obs_space, env.act_space))
     evaluate_, failure = periodic_evaluation(setup, agent, opened)
     return Run(
         agent=agent,
@@ -106,7 +105,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
 
 
 def periodic_evaluation(
-    setup: Setup, agent: Agent, opened: ExitStack
+    setup: Setup, agent: AnyAgent, opened: ExitStack
 ) -> tuple[Callable[..., dict[str, float]], Callable[[], str]]:
     """The evaluation that training asks for, and why its environments do not work any more.
 
@@ -128,9 +127,9 @@ def periodic_evaluation(
     return scores, lambda: player.env.failure
 
 
-def beginning(setup: Setup, agent: Agent) -> Callable[[AgentState], AgentState]:
+def beginning(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
     """What is done to fresh parameters: nothing, or they get the world model of another run."""
     if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
         return lambda state: state
     source = Path(setup.config.train.world_model)
-    return inherit(agent, restored(stored(source, setup.env))[1], source)
+    return AGENTS[setup.agent].inherit(agent, restored(stored(source, setup.env))[1], source)

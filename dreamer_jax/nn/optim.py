@@ -4,22 +4,27 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from dreamer_jax.config import Optimizer
 
-
-def make(config: Optimizer) -> optax.GradientTransformation:
+def laprop(
+    *,
+    learning_rate: float,
+    warmup: int,
+    clip: float,
+    clip_floor: float,
+    rms_decay: float,
+    momentum: float,
+    epsilon: float,
+) -> optax.GradientTransformation:
     """Clip, divide by the root mean square, then average, then step. (Ziyin et al., 2020)
 
     Momentum averages gradients that are already normalised, so that one unlucky gradient cannot
     dominate it. The learning rate rises linearly over `warmup` updates; the very first is 0.
     """
-    schedule = optax.linear_schedule(0.0, config.learning_rate, config.warmup)
+    schedule = optax.linear_schedule(0.0, learning_rate, warmup)
     return optax.chain(
-        clip_per_tensor(config.clip, config.clip_floor),
-        optax.scale_by_rms(
-            config.rms_decay, config.epsilon, eps_in_sqrt=False, bias_correction=True
-        ),
-        optax.ema(config.momentum, debias=True),
+        clip_per_tensor(clip, clip_floor),
+        optax.scale_by_rms(rms_decay, epsilon, eps_in_sqrt=False, bias_correction=True),
+        optax.ema(momentum, debias=True),
         optax.scale_by_learning_rate(schedule),
     )
 

@@ -18,7 +18,7 @@ LOCK = "lock"
 FOLDERS = ("checkpoints", "replay")
 RECORD = (*FOLDERS, "metrics.jsonl", "episodes.jsonl", "milestones.jsonl")
 KINDS = {
-    **{"env": str, "preset": str, "seed": int, "config": dict, "mesh": str},
+    **{"env": str, "preset": str, "agent": str, "seed": int, "config": dict, "mesh": str},
     **{"spaces": dict, "versions": dict},
 }
 # A run may be made longer, and its recording, which is compared anyway, may have been moved.

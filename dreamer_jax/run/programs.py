@@ -1,5 +1,6 @@
 """The compiled programs of a run: act, learn and report, each one donated call."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,14 +16,16 @@ from dreamer_jax.replay import samplers
 from dreamer_jax.replay.samplers import Sampler
 from dreamer_jax.run.layout import SEED_TYPE, Layout
 from dreamer_jax.types import (
-    Actor,
-    Agent,
+    Action,
     AgentState,
+    AnyAgent,
     Carry,
     Metrics,
+    Obs,
     Recordings,
     Refresh,
     ReplayState,
+    State,
     Step,
     Window,
 )
@@ -33,7 +36,7 @@ INIT, ACT, LEARN, REPORT = range(4)  # what a random key is for
 class Fixed(NamedTuple):
     """What all programs of a run share."""
 
-    agent: Agent
+    agent: AnyAgent
     config: Replay
     layout: Layout
     sampler: Sampler
@@ -47,16 +50,28 @@ class Programs(NamedTuple):
     is an argument: runs that differ in nothing else share what was compiled.
     """
 
-    init: Any  # (seed) -> state
-    act: Any  # (seed, actor, replay*, carry*, seen, index) -> replay, carry, action
-    learn: Any  # (seed, state*, replay*, sums*, count, recordings) -> state, replay, sums
-    report: Any  # (seed, state, replay, recordings) -> metrics, pictures
-    block: Any  # (replay, start, length) -> steps [E, length, ...]
-    put: Any  # (replay*, start, steps) -> replay
-    sums: Any  # shapes of the sums of metrics
+    init: Callable[[jax.Array], Any]
+    """(seed) -> state"""
+    act: Callable[
+        [jax.Array, Any, ReplayState, Any, Step, np.int32 | jax.Array],
+        tuple[ReplayState, Any, Action],
+    ]
+    """(seed, actor, replay*, carry*, seen, index) -> replay, carry, action"""
+    learn: Callable[
+        [jax.Array, Any, ReplayState, Metrics, jax.Array, Recordings | None],
+        tuple[Any, ReplayState, Metrics],
+    ]
+    """(seed, state*, replay*, sums*, count, recordings) -> state, replay, sums"""
+    report: Callable[[jax.Array, Any, ReplayState, Recordings | None], tuple[Metrics, Obs]]
+    """(seed, state, replay, recordings) -> metrics, pictures"""
+    block: Callable[[ReplayState, jax.Array, int], Step]
+    """(replay, start, length) -> steps [E, length, ...]"""
+    put: Callable[[ReplayState, jax.Array, Step], ReplayState]
+    """(replay*, start, steps) -> replay"""
+    sums: dict[str, jax.ShapeDtypeStruct]  # shapes of the sums of metrics, and where they lie
 
 
-def build(agent: Agent, config: Replay, layout: Layout, memory: ReplayState) -> Programs:
+def build(agent: AnyAgent, config: Replay, layout: Layout, memory: ReplayState) -> Programs:
     """The programs of an agent for a replay configuration, a layout and the shapes of a ring."""
     given, mesh = fixed(agent, config, layout), layout.mesh
     act_ = jax.jit(
@@ -65,7 +80,7 @@ def build(agent: Agent, config: Replay, layout: Layout, memory: ReplayState) -> 
         out_shardings=(layout.ring, layout.carry, layout.action),
     )
     learn_ = jax.jit(
-        partial(learn, given),
+        partial(updates, given),
         donate_argnums=(1, 2, 3),
         out_shardings=(layout.state, layout.ring, layout.scalars),
     )
@@ -76,7 +91,7 @@ def build(agent: Agent, config: Replay, layout: Layout, memory: ReplayState) -> 
     )
     number = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=layout.scalars)
     state = jax.eval_shape(init, number)
-    _, _, metrics = jax.eval_shape(partial(update, given), number, state, memory)
+    _, _, metrics = jax.eval_shape(partial(one_update, given), number, state, memory)
     return Programs(
         init=init,
         act=act_,
@@ -91,28 +106,37 @@ def build(agent: Agent, config: Replay, layout: Layout, memory: ReplayState) -> 
     )
 
 
-def fixed(agent: Agent, config: Replay, layout: Layout) -> Fixed:
+def fixed(agent: AnyAgent, config: Replay, layout: Layout) -> Fixed:
     """What the programs of a run share."""
     return Fixed(agent, config, layout, samplers.make(config))
 
 
-def derive(seed: Any, purpose: int, counter: Any) -> jax.Array:
-    """The key for one use of randomness."""
+def derive(seed: jax.typing.ArrayLike, purpose: int, counter: jax.typing.ArrayLike) -> jax.Array:
+    """The key for one use of randomness: fold_in(fold_in(key(seed), purpose), counter)."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), purpose), counter)
 
 
 def act(
     given: Fixed,
     seed: jax.Array,
-    actor: Actor,
+    actor: Any,
     memory: ReplayState,
     carry: Carry,
     seen: Step,
     index: jax.Array,
-) -> tuple[ReplayState, Carry, dict[str, jax.Array]]:
-    """Chooses an action for every environment and remembers what was seen and chosen.
+) -> tuple[ReplayState, Carry, Action]:
+    """Chooses an action for every environment and adds what was seen and chosen to replay.
 
-    seen: a step [E, ...] without its action; index: [] int32, steps acted before.
+    Args:
+      seed: [] uint32, of the run.
+      actor: what acting reads of the agent's state; not donated, for `updates` reads it as well.
+      memory: donated. Each device adds to the rows of its own environments.
+      carry: donated.
+      seen: a step [E, ...] without its action.
+      index: [] int32, calls of this function before; with the seed it gives the random key.
+
+    Returns:
+      Replay with one more step in every row, the new carry, and the actions [E, n].
     """
     key = derive(seed, ACT, index)
     carry, action, latent = given.agent.player.act(actor, carry, seen.obs, seen.is_first, key)
@@ -127,33 +151,57 @@ def act(
     return added(memory, seen.replace(action=kept), latent), carry, action
 
 
-def learn(
+def updates(
     given: Fixed,
     seed: jax.Array,
-    state: AgentState,
+    state: State,
     memory: ReplayState,
     sums: Metrics,
     count: jax.Array,
     recordings: Recordings | None = None,
-) -> tuple[AgentState, ReplayState, Metrics]:
-    """`count` updates in one call; their metrics are added to `sums`."""
+) -> tuple[State, ReplayState, Metrics]:
+    """`count` times `one_update`, in one call.
 
-    def once(_: Any, carried: tuple[AgentState, ReplayState, Metrics]) -> tuple[Any, ...]:
+    The count is an argument and not a part of the program: the number of updates that a step owes
+    varies, and nothing is compiled twice.
+
+    Args:
+      seed: [] uint32, of the run.
+      state, memory, sums: donated.
+      sums: [] float32 per metric, to which those of each update are added. They stay on the device
+        until somebody reads them, so that no update waits for the host.
+      count: [] int32.
+      recordings: where there are some, a part of every batch is drawn from them.
+
+    Returns:
+      The state after the last update, replay with refreshed latents, and the sums.
+    """
+
+    def once(
+        _: jax.Array, carried: tuple[State, ReplayState, Metrics]
+    ) -> tuple[State, ReplayState, Metrics]:
         state, memory, sums = carried
-        state, memory, metrics = update(given, seed, state, memory, recordings)
+        state, memory, metrics = one_update(given, seed, state, memory, recordings)
         return state, memory, jax.tree.map(jnp.add, sums, metrics)
 
     return jax.lax.fori_loop(0, count, once, (state, memory, sums))
 
 
-def update(
+def one_update(
     given: Fixed,
     seed: jax.Array,
-    state: AgentState,
+    state: State,
     memory: ReplayState,
     recordings: Recordings | None = None,
-) -> tuple[AgentState, ReplayState, Metrics]:
-    """Draws, learns, and writes the fresh latents back."""
+) -> tuple[State, ReplayState, Metrics]:
+    """Draws a batch, learns from it, and writes its fresh latents back to replay.
+
+    The random keys are functions of the seed and of `state.updates`, so an update is the same
+    whether it is the first of a call or the last, and whether the run was resumed before it.
+
+    The latents are written back before the next batch is drawn. A sequence that is drawn twice in
+    a row therefore starts from latents of the newest parameters. (§ Methods, latents in replay)
+    """
     draw_key, update_key = jax.random.split(derive(seed, LEARN, state.updates))
     memory, window = draw(given, memory, draw_key, recordings)
     with meshes.within(given.layout.mesh):
@@ -167,8 +215,11 @@ def report(
     state: AgentState,
     memory: ReplayState,
     recordings: Recordings | None = None,
-) -> tuple[Metrics, dict[str, jax.Array]]:
-    """What the agent makes of a fresh batch; replay stays as it is."""
+) -> tuple[Metrics, Obs]:
+    """What the agent makes of a fresh batch; replay stays as it is.
+
+    Returns: errors of the world model, and pictures [2, T, B, h, w, c] uint8, see `Learner`.
+    """
     draw_key, report_key = jax.random.split(derive(seed, REPORT, state.updates))
     _, window = draw(given, memory, draw_key, recordings)
     return given.agent.learner.report(state, window, report_key)
@@ -211,20 +262,20 @@ def write_back(given: Fixed, memory: ReplayState, window: Window, fresh: Refresh
     return meshes.per_shard(given.layout.mesh, share, specs, rows)(memory, window, fresh)
 
 
-def block(mesh: Mesh, memory: ReplayState, start: jax.Array, length: int) -> Any:
+def block(mesh: Mesh, memory: ReplayState, start: jax.Array, length: int) -> Step:
     """See `replay.block`."""
     function = partial(replay.block, length=length)
     rows = meshes.ROWS
     return meshes.per_shard(mesh, function, (rows, meshes.COPIED), rows)(memory, start)
 
 
-def put(mesh: Mesh, memory: ReplayState, start: jax.Array, steps: Any) -> ReplayState:
+def put(mesh: Mesh, memory: ReplayState, start: jax.Array, steps: Step) -> ReplayState:
     """See `replay.put`."""
     rows = meshes.ROWS
     specs = (rows, meshes.COPIED, rows)
     return meshes.per_shard(mesh, replay.put, specs, rows)(memory, start, steps)
 
 
-def zeros(sums: Any) -> Metrics:
-    """Sums of metrics before the first update, where `sums` (arrays or shape structs) are."""
+def zeros(sums: Mapping[str, jax.ShapeDtypeStruct]) -> Metrics:
+    """Sums of metrics before the first update, where `sums` lie."""
     return {k: jax.device_put(np.zeros(x.shape, x.dtype), x.sharding) for k, x in sums.items()}

@@ -15,14 +15,14 @@ from dreamer_jax.replay import ring as replay
 from dreamer_jax.replay import samplers
 from dreamer_jax.run import layout
 from dreamer_jax.run.layout import Layout
-from dreamer_jax.types import Agent, AgentState, Carry, Recordings, ReplayState, Step
+from dreamer_jax.types import AgentState, AnyAgent, Metrics, Recordings, ReplayState, Step
 
 
 @dataclass(frozen=True)
 class Run:
     """What the loop is given; it knows neither which agent nor which environment this is."""
 
-    agent: Agent
+    agent: AnyAgent
     env: Any  # a vectorised environment
     config: Config
     seed: int
@@ -48,10 +48,10 @@ class OnDevice(PyTreeNode):
     """What lives on the device; each program replaces what it donates."""
 
     seed: jax.Array  # [] uint32, of the run
-    state: AgentState
+    state: Any  # of the agent, an `AgentState`
     memory: ReplayState
-    carry: Carry
-    sums: dict[str, jax.Array]  # of the metrics since they were last logged
+    carry: Any  # of the agent's player
+    sums: Metrics  # of the metrics since they were last logged
 
 
 @dataclass(frozen=True)

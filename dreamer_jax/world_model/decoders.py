@@ -23,7 +23,7 @@ from dreamer_jax.nn.layers import (
     product,
 )
 from dreamer_jax.spaces import Spaces
-from dreamer_jax.types import Latent
+from dreamer_jax.world_model.latents import Latent
 
 HALVINGS = len(STAGES)
 BIAS_RATE = 30  # of logits, for one of the weights

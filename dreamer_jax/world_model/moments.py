@@ -1,13 +1,24 @@
 """Running scale of vector observations, kept as part of the agent's state."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
+from flax.struct import PyTreeNode
 
 from dreamer_jax.math import merge_moments
-from dreamer_jax.types import Moments
 
 Obs = dict[str, jax.Array]
+Rescale = Callable[[dict[str, "Moments"], Obs, float], dict[str, "Moments"]]
 LIMIT = 10.0  # a flag that is set for the first time in a million steps is an outlier, not a crash
+
+
+class Moments(PyTreeNode):
+    """Running mean and variance of a vector, and how much evidence they rest on."""
+
+    mean: jax.Array  # [n] float32
+    variance: jax.Array  # [n] float32
+    count: jax.Array  # [] float32
 
 
 def initial(size: int) -> Moments:
@@ -22,6 +33,12 @@ def update(moments: dict[str, Moments], obs: Obs, horizon: float) -> dict[str, M
         key: Moments(*merge_moments(m.mean, m.variance, m.count, obs[key], horizon))
         for key, m in moments.items()
     }
+
+
+def keep(moments: dict[str, Moments], obs: Obs, horizon: float) -> dict[str, Moments]:
+    """As `update`, for a model that is frozen: its moments stay what they are."""
+    del obs, horizon
+    return moments
 
 
 def standardize(moments: dict[str, Moments], obs: Obs) -> Obs:

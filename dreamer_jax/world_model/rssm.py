@@ -8,7 +8,7 @@ prior        ẑ_t ~ p(ẑ_t | h_t)                        has to guess
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import flax.linen as nn
 import jax
@@ -17,11 +17,13 @@ import jax.numpy as jnp
 from dreamer_jax import mesh
 from dreamer_jax.nn.dists import Categorical
 from dreamer_jax.nn.layers import MLP, BlockLinear, Linear, NormAct
-from dreamer_jax.types import CompactLatent, Latent
+from dreamer_jax.world_model.latents import CompactLatent, Latent
 
 KEPT = jax.checkpoint_policies.dots_saveable
 Variables = dict[str, Any]
 Act = Callable[[jax.Array, jax.Array], tuple[Any, jax.Array]]
+Inputs = ParamSpec("Inputs")
+Output = TypeVar("Output")
 
 
 class RSSM(nn.Module):
@@ -102,9 +104,15 @@ class RSSM(nn.Module):
         )
 
 
-def run(model: RSSM, variables: Variables, method: str, *inputs: Any) -> Any:
-    """One of the model's methods, as a pure function of its parameters."""
-    return model.apply(variables, *inputs, method=method)
+def run(
+    model: RSSM,
+    variables: Variables,
+    method: Callable[Concatenate[RSSM, Inputs], Output],
+    *inputs: Inputs.args,
+    **named: Inputs.kwargs,
+) -> Output:
+    """One of the model's methods, such as `RSSM.prior`, as a pure function of its parameters."""
+    return cast(Output, model.apply(variables, *inputs, method=method, **named))
 
 
 def mask(keep: jax.Array, tree: Any) -> Any:
@@ -127,8 +135,8 @@ def observe_step(
     latent [*, ...], action [*, A], tokens [*, M], is_first [*], uniform [*, S].
     """
     latent, action = mask(~is_first, (latent, action))
-    deter = run(model, variables, "recurrence", latent, action)
-    posterior = run(model, variables, "posterior", deter, tokens)
+    deter = run(model, variables, RSSM.recurrence, latent, action)
+    posterior = run(model, variables, RSSM.posterior, deter, tokens)
     stoch = posterior.straight_through(posterior.sample(uniform))
     return Latent(deter, stoch), posterior
 
@@ -167,15 +175,15 @@ def observe(
     inputs = (actions, tokens, is_first, uniform)
     latents, posteriors = mesh.locally(filtered, specs, mesh.BATCH)(variables, start, inputs)
     # The prior reads nothing but deter, so one call for all steps replaces T small ones.
-    return latents, posteriors, run(model, variables, "prior", latents.deter)
+    return latents, posteriors, run(model, variables, RSSM.prior, latents.deter)
 
 
 def imagine_step(
     model: RSSM, variables: Variables, latent: Latent, action: jax.Array, uniform: jax.Array
 ) -> Latent:
     """One step without looking: latent [*, ...], action [*, A], uniform [*, S]."""
-    deter = run(model, variables, "recurrence", latent, action)
-    prior = run(model, variables, "prior", deter)
+    deter = run(model, variables, RSSM.recurrence, latent, action)
+    prior = run(model, variables, RSSM.prior, deter)
     return Latent(deter, prior.straight_through(prior.sample(uniform)))
 
 

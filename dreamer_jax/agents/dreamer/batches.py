@@ -7,8 +7,9 @@ import jax.numpy as jnp
 
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer.networks import Dreamer
-from dreamer_jax.types import Latent, Step, Window
+from dreamer_jax.types import Step, Window
 from dreamer_jax.world_model import rssm
+from dreamer_jax.world_model.latents import Latent
 
 
 class Batch(NamedTuple):
@@ -32,6 +33,6 @@ def prepare(dreamer: Dreamer, window: Window) -> Batch:
     previous = spaces.flatten(jax.tree.map(lambda x: x[:-1], steps.action), dreamer.act)
     if window.latents is None:
         trained = trained.replace(is_first=trained.is_first.at[0].set(True))
-        return Batch(trained, previous, dreamer.nets["rssm"].initial(steps.reward.shape[1]))
+        return Batch(trained, previous, dreamer.nets.rssm.initial(steps.reward.shape[1]))
     context = jax.tree.map(lambda x: x[0], window.latents)
     return Batch(trained, previous, rssm.expand(context, dreamer.config.model.classes))

@@ -1,55 +1,94 @@
 """The networks of the agent, and their first parameters."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
 
 from dreamer_jax import spaces
-from dreamer_jax.config import Config
+from dreamer_jax.agents.dreamer.config import DreamerConfig
+from dreamer_jax.agents.dreamer.state import DreamerState, Params
+from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.math import symlog
-from dreamer_jax.nn.heads import ContinueHead, CriticEnsemble, PolicyHead, TwoHotHead
+from dreamer_jax.nn.dists import Bernoulli, Ensemble, TwoHot
+from dreamer_jax.nn.heads import ContinueHead, CriticEnsemble, Policy, PolicyHead, TwoHotHead
 from dreamer_jax.nn.layers import TextSize
 from dreamer_jax.spaces import Spaces
-from dreamer_jax.types import AgentState, Moments, ReturnRange
 from dreamer_jax.world_model import moments
 from dreamer_jax.world_model.decoders import Decoder
 from dreamer_jax.world_model.encoders import Encoder
+from dreamer_jax.world_model.latents import Latent
+from dreamer_jax.world_model.moments import Moments
 from dreamer_jax.world_model.rssm import RSSM
-
-Params = dict[str, Any]
 
 WORLD_MODEL = ("encoder", "rssm", "decoder", "reward", "continue")
 BEHAVIOR = ("policy", "value")
 ACTS = ("encoder", "rssm", "policy")
-LEARNS = {"all": WORLD_MODEL + BEHAVIOR, "world_model": WORLD_MODEL, "behavior": BEHAVIOR}
+
+
+class Networks(NamedTuple):
+    """Modules without parameters; `WORLD_MODEL` and `BEHAVIOR` name their parameters."""
+
+    encoder: Encoder
+    rssm: RSSM
+    decoder: Decoder
+    reward: TwoHotHead
+    continue_: ContinueHead
+    policy: PolicyHead
+    value: TwoHotHead | CriticEnsemble
 
 
 class Dreamer(NamedTuple):
-    """The networks by name, and the numbers that every function below needs."""
+    """What every function of the agent needs, none of which learning changes."""
 
-    config: Config
+    config: DreamerConfig
     obs: Spaces
     act: Spaces
-    nets: dict[str, Any]
+    nets: Networks
     optimizer: optax.GradientTransformation
+    keeps_latents: bool  # whether replay holds latents
 
-    def apply(self, params: Params, name: str, *inputs: Any) -> Any:
-        """Runs the network `name` with its own parameters."""
-        return self.nets[name].apply({"params": params[name]}, *inputs)
+    def encode(self, params: Params, obs: dict[str, jax.Array]) -> jax.Array:
+        """Scaled observations [*, ...] -> tokens [*, M]."""
+        return _run(self.nets.encoder, params["encoder"], obs)
+
+    def decode(self, params: Params, latent: Latent) -> dict[str, Any]:
+        """Latents [*, ...] -> a prediction of each observation, see `Decoder`."""
+        return _run(self.nets.decoder, params["decoder"], latent)
+
+    def reward(self, params: Params, features: jax.Array) -> TwoHot:
+        """Features [*, F] -> distributions of rewards [*]."""
+        return _run(self.nets.reward, params["reward"], features)
+
+    def continue_(self, params: Params, features: jax.Array) -> Bernoulli:
+        """Features [*, F] -> whether the episode continues, times the discount, [*]."""
+        return _run(self.nets.continue_, params["continue"], features)
+
+    def policy(self, params: Params, features: jax.Array) -> Policy:
+        """Features [*, F] -> a distribution of each action [*, n]."""
+        return _run(self.nets.policy, params["policy"], features)
+
+    def value(self, value_params: Any, features: jax.Array) -> TwoHot | Ensemble:
+        """Features [*, F] -> distributions of returns [*], by the critic or by the slow one."""
+        return _run(self.nets.value, value_params, features)
 
 
-def networks(config: Config, obs: Spaces, act: Spaces) -> dict[str, Any]:
-    """Every network of the agent, by the name of its parameters."""
+def _run(net: nn.Module, params: Any, *inputs: Any) -> Any:
+    return net.apply({"params": params}, *inputs)
+
+
+def networks(config: DreamerConfig, obs: Spaces, act: Spaces) -> Networks:
+    """Every network of the agent. ValueError if an image does not fit the convolutions."""
     m = config.model
     on_cpu = jax.default_backend() == "cpu"
     dtype = jnp.dtype(m.dtype if m.dtype != "auto" else "float32" if on_cpu else "bfloat16")
-    image_fits(obs, m.depth, m.blocks)
+    require_images_fit(obs, m.depth, m.blocks)
     text = TextSize(m.text_width, m.text_layers, m.text_heads, m.text_patch)
-    return {
-        "encoder": Encoder(obs, m.depth, m.units, m.encoder_layers, text, dtype),
-        "rssm": RSSM(
+    return Networks(
+        encoder=Encoder(obs, m.depth, m.units, m.encoder_layers, text, dtype),
+        rssm=RSSM(
             deter=m.deter,
             hidden=m.hidden,
             stoch=m.stoch,
@@ -61,15 +100,15 @@ def networks(config: Config, obs: Spaces, act: Spaces) -> dict[str, Any]:
             unimix=m.unimix,
             dtype=dtype,
         ),
-        "decoder": Decoder(obs, m.depth, m.units, m.decoder_layers, m.blocks, text, dtype),
-        "reward": TwoHotHead(m.reward_layers, m.units, m.bins, dtype),
-        "continue": ContinueHead(m.continue_layers, m.units, dtype),
-        "policy": PolicyHead(act, m.policy_layers, m.units, m.unimix, dtype),
-        "value": critic(config, dtype),
-    }
+        decoder=Decoder(obs, m.depth, m.units, m.decoder_layers, m.blocks, text, dtype),
+        reward=TwoHotHead(m.reward_layers, m.units, m.bins, dtype),
+        continue_=ContinueHead(m.continue_layers, m.units, dtype),
+        policy=PolicyHead(act, m.policy_layers, m.units, m.unimix, dtype),
+        value=critic(config, dtype),
+    )
 
 
-def critic(config: Config, dtype: jnp.dtype) -> TwoHotHead | CriticEnsemble:
+def critic(config: DreamerConfig, dtype: jnp.dtype) -> TwoHotHead | CriticEnsemble:
     """One critic, or several."""
     m, b = config.model, config.behavior
     if b.critics == 1:
@@ -78,7 +117,7 @@ def critic(config: Config, dtype: jnp.dtype) -> TwoHotHead | CriticEnsemble:
     return CriticEnsemble(b.critics, combine, m.value_layers, m.units, m.bins, dtype)
 
 
-def image_fits(obs: Spaces, depth: int, blocks: int) -> None:
+def require_images_fit(obs: Spaces, depth: int, blocks: int) -> None:
     """ValueError unless every image ends 3..16 wide after four halvings."""
     for key, (height, width, _) in obs.images.items():
         if height != width or height % 16 or not 3 <= height // 16 <= 16:
@@ -90,23 +129,29 @@ def image_fits(obs: Spaces, depth: int, blocks: int) -> None:
         raise ValueError(f"model.depth={depth}: images need 4 * depth divisible by {blocks} blocks")
 
 
-def init(dreamer: Dreamer, key: jax.Array) -> AgentState:
-    """Fresh parameters; the slow critic starts as a copy of the critic. The key is consumed."""
-    keys = dict(zip(dreamer.nets, jax.random.split(key, len(dreamer.nets)), strict=True))
+def init(dreamer: Dreamer, trained: tuple[str, ...], key: jax.Array) -> DreamerState:
+    """Fresh parameters; the slow critic starts as a copy of the critic. The key is consumed.
+
+    trained: names of the networks that have a state of the optimizer.
+    """
+    nets, names = dreamer.nets, WORLD_MODEL + BEHAVIOR
+    keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
     obs = spaces.zeros(dreamer.obs, 1)
-    latent, action = dreamer.nets["rssm"].initial(1), spaces.zeros(dreamer.act, 1)
-    encoder = dreamer.nets["encoder"].init(keys["encoder"], obs)
-    tokens = dreamer.nets["encoder"].apply(encoder, obs)
+    latent, action = nets.rssm.initial(1), spaces.zeros(dreamer.act, 1)
+    encoder = nets.encoder.init(keys["encoder"], obs)
+    tokens = nets.encoder.apply(encoder, obs)
     encoded = spaces.flatten(action, dreamer.act)
-    inputs = dict.fromkeys(dreamer.nets, (latent.features,))
+    inputs: dict[str, tuple[Any, ...]] = dict.fromkeys(names, (latent.features,))
     inputs |= {"encoder": (obs,), "rssm": (latent, encoded, tokens), "decoder": (latent,)}
-    params = {k: net.init(keys[k], *inputs[k])["params"] for k, net in dreamer.nets.items()}
-    trained = {k: params[k] for k in LEARNS[dreamer.config.train.learn]}
+    params = {
+        name: cast(Params, net.init(keys[name], *inputs[name]))["params"]
+        for name, net in zip(names, nets, strict=True)
+    }
     zero = jnp.zeros((), jnp.float32)
-    return AgentState(
+    return DreamerState(
         params=params,
         slow_value=jax.tree.map(jnp.copy, params["value"]),
-        optimizer=dreamer.optimizer.init(trained),
+        optimizer=dreamer.optimizer.init({name: params[name] for name in trained}),
         return_range=ReturnRange(low=zero, high=zero),
         moments=initial_moments(dreamer),
         updates=jnp.zeros((), jnp.int32),

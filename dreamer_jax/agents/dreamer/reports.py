@@ -5,8 +5,10 @@ import jax.numpy as jnp
 
 from dreamer_jax.agents.dreamer.batches import prepare
 from dreamer_jax.agents.dreamer.networks import Dreamer, scale_vectors
+from dreamer_jax.agents.dreamer.state import DreamerState
+from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.nn.heads import Policy
-from dreamer_jax.types import AgentState, Metrics, ReturnRange, Rollout, Window
+from dreamer_jax.types import Metrics, Rollout, Window
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.decoders import reconstruction_losses
 
@@ -41,7 +43,7 @@ def behavior_metrics(
 
 
 def report(
-    dreamer: Dreamer, state: AgentState, window: Window, key: jax.Array
+    dreamer: Dreamer, state: DreamerState, window: Window, key: jax.Array
 ) -> tuple[Metrics, dict[str, jax.Array]]:
     """What the world model sees, and what it expects with its eyes closed.
 
@@ -53,8 +55,8 @@ def report(
     scaled = scale_vectors(dreamer, state.moments, batch.step.obs)
     observe_key, dream_key = jax.random.split(key)
     half = batch.step.reward.shape[0] // 2
-    tokens = dreamer.apply(state.params, "encoder", scaled)
-    model, variables = dreamer.nets["rssm"], {"params": state.params["rssm"]}
+    tokens = dreamer.encode(state.params, scaled)
+    model, variables = dreamer.nets.rssm, {"params": state.params["rssm"]}
     seen, _, _ = rssm.observe(
         model,
         variables,
@@ -68,7 +70,7 @@ def report(
     given = batch.previous_action[half:]
     expected, _ = rssm.imagine(model, variables, last, lambda _, a: (a, a), given, dream_key)
     latents = jax.tree.map(lambda a, b: jnp.concatenate([a, b[1:]]), seen, expected)
-    outputs = dreamer.apply(state.params, "decoder", latents)
+    outputs = dreamer.decode(state.params, latents)
     errors = reconstruction_losses(outputs, scaled, dreamer.obs)
     metrics = {f"report/seen/{key}": error[:half].mean() for key, error in errors.items()}
     metrics |= {f"report/expected/{key}": error[half:].mean() for key, error in errors.items()}

@@ -8,10 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.agents.dreamer.networks import WORLD_MODEL
-from dreamer_jax.types import Agent, AgentState
+from dreamer_jax.agents.dreamer.state import DreamerState
+from dreamer_jax.types import AnyAgent
 
 
-def inherit(agent: Agent, other: AgentState, source: Any) -> Callable[[AgentState], AgentState]:
+def inherit(
+    agent: AnyAgent, other: DreamerState, source: Any
+) -> Callable[[DreamerState], DreamerState]:
     """What gives fresh parameters of `agent` the world model of `other`, the run in `source`.
 
     Raises ValueError if the two have not the same shapes.
@@ -25,12 +28,12 @@ def inherit(agent: Agent, other: AgentState, source: Any) -> Callable[[AgentStat
     return partial(with_world_model, world_model(other))
 
 
-def world_model(state: AgentState) -> dict[str, Any]:
+def world_model(state: DreamerState) -> dict[str, Any]:
     """The parameters of the world model, and the scale of observations that it was trained with."""
     return {**{name: state.params[name] for name in WORLD_MODEL}, "moments": state.moments}
 
 
-def with_world_model(given: dict[str, Any], state: AgentState) -> AgentState:
+def with_world_model(given: dict[str, Any], state: DreamerState) -> DreamerState:
     """The state with a given `world_model`, on the devices where the state is."""
     given = jax.tree.map(
         lambda x, like: jax.device_put(x, like.sharding), given, world_model(state)
