@@ -41,7 +41,9 @@ def test_losses_of_mixed_observations_and_actions() -> None:
     dreamer = tiny.make(tiny.MIXED, tiny.BOTH)
     state = tiny.made_up(dreamer)
     batch = prepare(dreamer, tiny.window(dreamer))
-    total, (_, _, metrics) = jax.jit(partial(agent.loss, dreamer))(state.params, state, batch, KEY)
+    loss = jax.jit(partial(agent.loss, dreamer, tiny.ALL))
+    total, outcome = loss(state.params, state, batch, KEY)
+    metrics = outcome.metrics
     losses = {k.removeprefix("loss/"): float(v) for k, v in metrics.items() if k[:5] == "loss/"}
     assert losses.pop("total") == float(total)
     assert set(losses) == set(SCALES)

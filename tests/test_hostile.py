@@ -100,6 +100,7 @@ def test_bad_command_lines(tmp_path: Path, arguments: list[str]) -> None:
 GOOD = {
     "env": "counting",
     "preset": "debug",
+    "agent": "dreamer",
     "seed": 0,
     "mesh": "data=1",
     "config": to_dict(CONFIG),

@@ -92,7 +92,7 @@ def check_ring(held: ReplayState, step: int) -> np.ndarray:
     np.testing.assert_array_equal(steps.is_last, last)
     np.testing.assert_array_equal(steps.is_terminal, last & (episode % 2 == 1))
     np.testing.assert_array_equal(steps.action["action"][..., 0], np.where(last, 0, chosen(count)))
-    np.testing.assert_array_equal(held.latents.deter[:, order, 0] % REFRESHED, count)
+    np.testing.assert_array_equal(held.latents.count[:, order, 0] % REFRESHED, count)
     return steps.obs["vector"]
 
 
@@ -102,7 +102,7 @@ def test_the_ring_holds_what_happened(trained: Any):
     numbers = np.arange(201 // ENVS)[-CAPACITY:]
     expected = np.stack([numbers // (EPISODE + 1), numbers % (EPISODE + 1)], -1)
     np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape))
-    assert (held.latents.deter >= REFRESHED).mean() > 0.5  # most steps were trained on
+    assert (held.latents.count >= REFRESHED).mean() > 0.5  # most steps were trained on
 
 
 def test_occasions_are_never_missed(trained: Any):
@@ -135,7 +135,7 @@ def test_milestones_are_written_the_first_time(trained: Any):
 def test_everything_is_traced_and_compiled_once(trained: Any):
     _, witness, compiled = trained
     assert witness.traces == 2  # once to learn which metrics there are, once to compile
-    assert [compiled.count(name) for name in ("act", "learn", "report")] == [1, 1, 1]
+    assert [compiled.count(name) for name in ("act", "updates", "report")] == [1, 1, 1]
 
 
 def test_nothing_moves_to_the_device_unasked(trained: Any):

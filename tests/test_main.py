@@ -46,7 +46,7 @@ def complaint(result: Result) -> str:
         ([COUNTING, "--set=model.units"], ("path=value",)),
         ([COUNTING, "--set=model.units=big"], ("model.units=big", "int")),
         ([COUNTING, "--set=optimizer.learning_rate=nan"], ("learning_rate=nan",)),
-        ([COUNTING, "--set=model.units=-1"], ("model.units=-1", "at least 1")),
+        ([COUNTING, "--set=model.units=-1"], ("model.units=-1", "at least 0")),
         ([COUNTING, "--set=model.blocks=0"], ("model.blocks=0",)),
         ([COUNTING, "--set=behavior.horizon=0"], ("behavior.horizon=0",)),
         ([COUNTING, "--set=train.envs=0"], ("train.envs=0",)),
@@ -67,6 +67,7 @@ def complaint(result: Result) -> str:
         ),
         ([COUNTING, "--mode=eval"], ("no run in", "config.json")),
         (["--mode=eval"], ("no run in", "config.json")),
+        ([COUNTING, "--agent=muzero"], ("--agent=muzero", "dreamer")),
         ([COUNTING, "--config=fast"], ("unknown preset", "atari100k, cartpole")),
         ([COUNTING, "--config=atari100k"], ("atari100k", "for atari, not for counting")),
         ([COUNTING, "--mesh=data=64"], ("--mesh=data=64", "device(s)")),
@@ -114,7 +115,14 @@ def run(tmp_path: Path) -> Path:
     """A logdir where a run has begun, but not come to a checkpoint."""
     logdir = tmp_path / "run"
     config = resolve(configs.load("debug", "counting", envs.default_options("counting")))
-    begun = {"env": "counting", "preset": "debug", "seed": 3, "mesh": "data=1", "spaces": {}}
+    begun = {
+        "env": "counting",
+        "preset": "debug",
+        "agent": "dreamer",
+        "seed": 3,
+        "mesh": "data=1",
+        "spaces": {},
+    }
     manifest.write(logdir, {**begun, "config": to_dict(config)})
     return logdir
 
@@ -164,6 +172,7 @@ def test_a_damaged_config(run: Path, text: str, part: str):
     [
         ("env", "cartpol", "unknown environment 'cartpol'"),
         ("preset", "fast", "unknown preset"),
+        ("agent", "muzero", "of the agent 'muzero'; there are dreamer"),
         ("config", {}, "do not match this version"),
         ("config", 3, "config should be of type dict"),
         ("config", {"model": 3}, "do not match this version"),

@@ -117,7 +117,14 @@ def test_what_describes_no_space_is_named(path: tuple[str, ...], value: Any) -> 
 )
 def test_other_spaces_are_named(tmp_path: Path, obs: Any, act: Any, said: str) -> None:
     require_same(tmp_path, OBSERVATIONS, ACTIONS)  # nothing has begun there
-    begun = {"env": "counting", "preset": "debug", "seed": 3, "mesh": "data=1", "config": {}}
+    begun = {
+        "env": "counting",
+        "preset": "debug",
+        "agent": "dreamer",
+        "seed": 3,
+        "mesh": "data=1",
+        "config": {},
+    }
     manifest.write(tmp_path, {**begun, **written()})
     require_same(tmp_path, OBSERVATIONS, ACTIONS)
     with pytest.raises(ValueError) as caught:

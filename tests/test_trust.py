@@ -32,7 +32,13 @@ def begun(logdir: Path, env: str) -> Path:
     """A run that has begun in an environment, as somebody may have sent it."""
     preset = configs.default(env, envs.family(env))
     config = configs.load(preset, envs.family(env), envs.default_options(env))
-    told: dict[str, Any] = {"env": env, "preset": preset, "seed": 0, "mesh": "data=1"}
+    told: dict[str, Any] = {
+        "env": env,
+        "preset": preset,
+        "agent": "dreamer",
+        "seed": 0,
+        "mesh": "data=1",
+    }
     told |= {"config": to_dict(resolve(config)), "logdir": "somewhere", "spaces": {}}
     manifest.write(logdir, told)
     return logdir
