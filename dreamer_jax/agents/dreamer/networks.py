@@ -10,7 +10,7 @@ from dreamer_jax import spaces
 from dreamer_jax.config import Config
 from dreamer_jax.math import symlog
 from dreamer_jax.nn.heads import ContinueHead, CriticEnsemble, PolicyHead, TwoHotHead
-from dreamer_jax.nn.layers import TextSize
+from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.types import AgentState, Moments, ReturnRange
 from dreamer_jax.world_model import moments
