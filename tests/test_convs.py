@@ -1,7 +1,8 @@
-"""Every form of the convolutions against XLA's own, values and both gradients."""
+"""Both forms of the convolutions against XLA's own and each other, values and both gradients."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from dreamer_jax.nn import convs
+from dreamer_jax.nn.cpu import convs as cpu_convs
 
 Conv = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -28,14 +30,18 @@ def upsample_reference(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return reference(x.repeat(2, 1).repeat(2, 2), kernel)
 
 
-PAIRS = [
-    (convs.conv5x5_max_pool, pool_reference),
-    (convs.upsample_conv5x5, upsample_reference),
-]
-SCALE: dict[Conv, float] = {
-    convs.conv5x5_max_pool: 0.5,
-    convs.upsample_conv5x5: 2,
-}  # of the output's sides
+class Operation(NamedTuple):
+    """One convolution in all its forms."""
+
+    reference: Conv
+    plain: Conv
+    for_cpu: Conv
+    scale: float  # of the output's sides
+
+
+POOL = Operation(pool_reference, convs.conv5x5_max_pool, cpu_convs.conv5x5_max_pool, 0.5)
+UPSAMPLE = Operation(upsample_reference, convs.upsample_conv5x5, cpu_convs.upsample_conv5x5, 2)
+BOTH = pytest.mark.parametrize("operation", [POOL, UPSAMPLE], ids=["pool", "upsample"])
 
 
 def values_and_gradients(conv: Conv, x: jax.Array, kernel: jax.Array, dy: jax.Array) -> list:
@@ -51,9 +57,9 @@ def looped(conv: Conv, x: jax.Array, kernel: jax.Array, dy: jax.Array) -> list:
     return jax.lax.fori_loop(0, 2, lambda i, total: add(total, one(x * (i + 1), kernel, dy)), zeros)
 
 
-def arguments(conv: Conv, n: int, h: int, w: int, cin: int, cout: int) -> list[jax.Array]:
+def arguments(operation: Operation, n: int, h: int, w: int, cin: int, cout: int) -> list[jax.Array]:
     rng = np.random.default_rng(0)
-    out = (n, int(SCALE[conv] * h), int(SCALE[conv] * w), cout)
+    out = (n, int(operation.scale * h), int(operation.scale * w), cout)
     shapes = (n, h, w, cin), (5, 5, cin, cout), out
     return [jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in shapes]
 
@@ -65,67 +71,55 @@ def assert_near(actual: list, expected: list, tolerance: float) -> None:
         np.testing.assert_allclose(a, e, rtol=0, atol=tolerance * np.abs(e).max())
 
 
-def compiled(conv: Conv) -> Callable[..., list]:
-    """`values_and_gradients`, compiled for the backend that the test pretends to have."""
-    return jax.jit(partial(values_and_gradients, conv))
+def assert_twins(operation: Operation, how: Callable[..., list], args: list[jax.Array]) -> None:
+    """Both forms give what the reference gives, and the same as each other."""
+    forms = (operation.reference, operation.plain, operation.for_cpu)
+    expected, plain, for_cpu = (jax.jit(partial(how, form))(*args) for form in forms)
+    assert_near(plain, expected, 1e-5)
+    assert_near(for_cpu, expected, 1e-5)
+    assert_near(for_cpu, plain, 1e-5)
 
 
-@cache
-def known(conv: Conv, plain: Conv, *shape: int) -> tuple[list, list]:
-    """Arguments, and what the reference makes of them, which is the same for both backends."""
-    args = arguments(conv, *shape)
-    return args, compiled(plain)(*args)
-
-
-@pytest.fixture(params=["cpu", "gpu"])
-def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The forms for either backend; both compute on the one at hand."""
-    monkeypatch.setattr(jax, "default_backend", lambda: request.param)
-
-
-@pytest.mark.usefixtures("backend")
-@pytest.mark.parametrize(("conv", "plain"), PAIRS)
+@BOTH
 @pytest.mark.parametrize(("cin", "cout"), [(1, 3), (3, 8), (16, 3), (24, 8)])
 @pytest.mark.parametrize("side", [4, 6, 8, 12, 16, 24, 48, 64])
-def test_values_and_gradients(side: int, cin: int, cout: int, conv: Conv, plain: Conv) -> None:
-    args, expected = known(conv, plain, 2, side, side, cin, cout)
-    assert_near(compiled(conv)(*args), expected, 1e-5)
+def test_values_and_gradients(side: int, cin: int, cout: int, operation: Operation) -> None:
+    args = arguments(operation, 2, side, side, cin, cout)
+    assert_twins(operation, values_and_gradients, args)
 
 
-@pytest.mark.parametrize(("conv", "plain"), PAIRS)
+@BOTH
 @pytest.mark.parametrize(
     ("n", "h", "w"), [(1, 2, 2), (7, 6, 4), (24, 4, 10), (33, 6, 6), (64, 8, 6)]
 )
-def test_any_batch_and_sides(n: int, h: int, w: int, conv: Conv, plain: Conv) -> None:
-    args, expected = known(conv, plain, n, h, w, 3, 8)
-    assert_near(compiled(conv)(*args), expected, 1e-5)
+def test_any_batch_and_sides(n: int, h: int, w: int, operation: Operation) -> None:
+    assert_twins(operation, values_and_gradients, arguments(operation, n, h, w, 3, 8))
 
 
-@pytest.mark.parametrize(("conv", "plain"), PAIRS)
+@BOTH
 @pytest.mark.parametrize("cin", [3, 24])
-def test_within_a_loop(cin: int, conv: Conv, plain: Conv) -> None:
-    args = arguments(conv, 32, 8, 8, cin, 8)
-    expected = jax.jit(partial(looped, plain))(*args)
-    assert_near(jax.jit(partial(looped, conv))(*args), expected, 1e-5)
+def test_within_a_loop(cin: int, operation: Operation) -> None:
+    assert_twins(operation, looped, arguments(operation, 32, 8, 8, cin, 8))
 
 
-@pytest.mark.usefixtures("backend")
-@pytest.mark.parametrize(("conv", "plain"), PAIRS)
-def test_bfloat16(conv: Conv, plain: Conv) -> None:
+@BOTH
+@pytest.mark.parametrize("form", ["plain", "for_cpu"])
+def test_bfloat16(form: str, operation: Operation) -> None:
     """Types are kept; sums are float32, so the results are as near as their inputs."""
-    small = [a.astype(jnp.bfloat16) for a in arguments(conv, 32, 8, 8, 3, 8)]
-    actual = compiled(conv)(*small)
+    small = [a.astype(jnp.bfloat16) for a in arguments(operation, 32, 8, 8, 3, 8)]
+    actual = jax.jit(partial(values_and_gradients, getattr(operation, form)))(*small)
     assert {a.dtype for a in actual} == {jnp.dtype("bfloat16")}
-    exact = compiled(plain)(*(a.astype(jnp.float32) for a in small))
+    wide = [a.astype(jnp.float32) for a in small]
+    exact = jax.jit(partial(values_and_gradients, operation.reference))(*wide)
     # Rounding moves some maxima to another place, and with them the way that gradients take.
-    fixed = 1 if conv is convs.conv5x5_max_pool else 3
+    fixed = 1 if operation is POOL else 3
     assert_near([a.astype(jnp.float32) for a in actual[:fixed]], exact[:fixed], 2e-2)
 
 
 def test_depth_to_space_by_hand() -> None:
     x = jnp.arange(8).reshape(1, 1, 2, 4)
     np.testing.assert_array_equal(convs.depth_to_space(x)[0, ..., 0], [[0, 1, 4, 5], [2, 3, 6, 7]])
-    np.testing.assert_array_equal(convs.space_to_depth(convs.depth_to_space(x)), x)
+    np.testing.assert_array_equal(cpu_convs.space_to_depth(convs.depth_to_space(x)), x)
 
 
 def test_pool_by_hand() -> None:

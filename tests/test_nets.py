@@ -8,19 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax.nn.convs import conv5x5_max_pool, upsample_conv5x5
-from dreamer_jax.nn.layers import (
-    BLOCK,
-    MLP,
-    BlockLinear,
-    Conv,
-    Linear,
-    NormAct,
-    batch_major,
-    batch_minor,
-    by_blocks,
-    product,
-)
+from dreamer_jax.nn.batches import batch_major, batch_minor
+from dreamer_jax.nn.forms import conv5x5_max_pool, product, upsample_conv5x5
+from dreamer_jax.nn.layers import MLP, BlockLinear, Conv, Linear, NormAct
 
 KEY = jax.random.key(0)
 F32 = jnp.dtype("float32")
@@ -202,7 +192,7 @@ def test_conv_gradients() -> None:
 
 def test_batch_major_keeps_the_last_batch_axis_outermost() -> None:
     x = jnp.arange(2 * 3 * 4).reshape(2, 3, 4)  # [T, B, n]
-    merged = batch_major(x, 1)
+    merged = batch_major(x, event_axes=1)
     expected = [x[t, b] for b in range(3) for t in range(2)]
     np.testing.assert_array_equal(merged, np.stack(expected))
 
@@ -211,59 +201,5 @@ def test_batch_major_keeps_the_last_batch_axis_outermost() -> None:
 @pytest.mark.parametrize("event", [(), (4,), (2, 2)])
 def test_batch_minor_undoes_batch_major(batch: tuple[int, ...], event: tuple[int, ...]) -> None:
     x = jnp.arange(np.prod(batch + event)).reshape(batch + event)
-    np.testing.assert_array_equal(batch_minor(batch_major(x, len(event)), batch), x)
-
-
-class Stage(nn.Module):
-    """What a convolutional stack is made of."""
-
-    @nn.compact
-    def __call__(self, x: jax.Array, shift: jax.Array) -> jax.Array:
-        x = Conv(3, conv5x5_max_pool, F32)(x) + shift[:, None, None, :]
-        return Conv(2, upsample_conv5x5, F32)(NormAct(F32)(x))
-
-
-class Blocks(nn.Module):
-    """`Stage` on [T, B, ...]."""
-
-    @nn.compact
-    def __call__(self, x: jax.Array, shift: jax.Array) -> jax.Array:
-        return by_blocks(Stage(name="stage"), x.shape[:-3], x, shift)
-
-
-@pytest.mark.parametrize(("steps", "rows"), [(6, 16), (10, 16), (7, 32), (3, 2 * BLOCK), (6, 1)])
-def test_by_blocks_is_what_the_module_gives_at_once(steps: int, rows: int) -> None:
-    generator = np.random.default_rng(2)
-    shapes = ((steps, rows, 4, 4, 1), (steps, rows, 3), (steps, rows, 4, 4, 2))
-    x, shift, dy = (jnp.asarray(generator.normal(size=s), jnp.float32) for s in shapes)
-    weights = {"stage": random_weights(Stage(), x[0], shift[0])}
-
-    def at_once(params: Any, x: jax.Array, shift: jax.Array) -> jax.Array:
-        y = Stage().apply({"params": params["stage"]}, batch_major(x, 3), batch_major(shift, 1))
-        return batch_minor(jnp.asarray(y), (steps, rows))
-
-    def blocked(*inputs: Any) -> jax.Array:
-        return jnp.asarray(Blocks().apply({"params": inputs[0]}, *inputs[1:]))
-
-    results = []
-    for form in (at_once, blocked):
-
-        def both(*inputs: Any, form: Any = form) -> Any:
-            y, pullback = jax.vjp(form, *inputs)
-            return y, pullback(dy)
-
-        results.append(jax.jit(both)(weights, x, shift))
-    for expected, given in zip(*map(jax.tree.leaves, results), strict=True):
-        np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_blocks_keep_little_until_the_way_back() -> None:
-    """Of a stack, what lies between its layers would be many times its input."""
-    x, shift = jnp.zeros((64, 16, 32, 32, 1)), jnp.zeros((64, 16, 3))
-    weights = {"stage": random_weights(Stage(), x[0], shift[0])}
-
-    def loss(params: Any) -> jax.Array:
-        return jnp.square(jnp.asarray(Blocks().apply({"params": params}, x, shift))).sum()
-
-    memory = jax.jit(jax.grad(loss)).lower(weights).compile().memory_analysis()
-    assert memory is not None and memory.temp_size_in_bytes < 8 * x.nbytes
+    merged = batch_major(x, event_axes=len(event))
+    np.testing.assert_array_equal(batch_minor(merged, batch=batch), x)

@@ -9,9 +9,9 @@ import optax
 import pytest
 from by_hand import linear, logits, norm, norm_act, silu, softmax, variables
 
-from dreamer_jax.nn.layers import TextSize
+from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.world_model.decoders import Symbols, TextDecoder, cross_entropy
-from dreamer_jax.world_model.encoders import TextEncoder, look_up
+from dreamer_jax.world_model.encoders import TextEncoder
 
 F32 = jnp.dtype("float32")
 TEXT = TextSize(width=8, layers=2, heads=2, patch=4)
@@ -69,10 +69,10 @@ def test_text_decoder_against_numpy() -> None:
     np.testing.assert_allclose(found.logits, expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("step_by_step", [True, False])
-def test_loss_of_symbols_is_that_of_their_logits(step_by_step: bool, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("one_cpu", [True, False])
+def test_loss_of_symbols_is_that_of_their_logits(one_cpu: bool, monkeypatch: Any) -> None:
     """Value and gradients."""
-    monkeypatch.setattr("dreamer_jax.world_model.decoders.on_one_cpu", lambda: step_by_step)
+    monkeypatch.setattr("dreamer_jax.nn.forms.on_one_cpu", lambda: one_cpu)
     random = np.random.default_rng(8)
     symbols = Symbols(
         features=jnp.asarray(random.normal(size=(3, 2, 4, 5)), jnp.float32),
@@ -107,29 +107,3 @@ def test_cross_entropy_is_that_of_the_picked_class() -> None:
 
     for actual, expected in zip(both(cross_entropy), both(plain), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_a_look_up_is_a_product_with_one_hots() -> None:
-    """Value and gradient; a symbol that occurs twice, and one that never does."""
-    table = jnp.asarray(np.random.default_rng(6).normal(size=(5, 3)), jnp.float32)
-    symbols = jnp.array([[0, 3], [3, 4]])
-    weight = jnp.asarray(np.random.default_rng(7).normal(size=(2, 2, 3)), jnp.float32)
-
-    def product(table: jax.Array, symbols: jax.Array, dtype: jnp.dtype) -> jax.Array:
-        return jax.nn.one_hot(symbols, len(table), dtype=dtype) @ table
-
-    np.testing.assert_allclose(
-        look_up(table, symbols, F32), product(table, symbols, F32), rtol=1e-5
-    )
-    actual, expected = (
-        jax.grad(lambda x, form=form: jnp.sum(weight * form(x, symbols, F32)))(table)
-        for form in (look_up, product)
-    )
-    np.testing.assert_allclose(actual, expected, rtol=1e-5)
-
-
-def test_gradients_of_a_frequent_symbol_add_up_in_whatever_numbers() -> None:
-    table, symbols = jnp.zeros((2, 1)), jnp.zeros(20_000, jnp.int32)
-    half = jnp.dtype("bfloat16")
-    found = jax.grad(lambda x: (0.01 * look_up(x, symbols, half)).sum().astype(F32))(table)
-    np.testing.assert_allclose(found, [[200], [0]], rtol=0.01)

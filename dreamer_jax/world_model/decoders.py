@@ -8,20 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax.struct import PyTreeNode
 
-from dreamer_jax.nn.convs import upsample_conv5x5
 from dreamer_jax.nn.dists import Bernoulli
-from dreamer_jax.nn.layers import (
-    MLP,
-    STAGES,
-    BlockLinear,
-    Conv,
-    Linear,
-    NormAct,
-    TextSize,
-    by_blocks,
-    on_one_cpu,
-    product,
-)
+from dreamer_jax.nn.forms import batch_apply, product, step_by_step, upsample_conv5x5
+from dreamer_jax.nn.layers import MLP, STAGES, BlockLinear, Conv, Linear, NormAct
+from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.world_model.latents import Latent
 
@@ -87,7 +77,7 @@ class Decoder(nn.Module):
             name=f"image{side}",
         )
         ends = [sum(channels[: i + 1]) for i in range(len(channels) - 1)]
-        pixels = by_blocks(decoder, deter.shape[:-1], deter, stoch)
+        pixels = batch_apply(decoder, deter, stoch, batch_axes=deter.ndim - 1)
         parts = jnp.split(pixels, ends, axis=-1)
         return dict(zip(keys, parts, strict=True))
 
@@ -148,15 +138,10 @@ class Symbols(PyTreeNode):
     def loss(self, symbols: jax.Array) -> jax.Array:
         """-Σ ln p(symbol): [*, n] integers -> [*]."""
 
-        def at_once(given: tuple[jax.Array, jax.Array]) -> jax.Array:
-            features, index = given
+        def loss(features: jax.Array, index: jax.Array) -> jax.Array:
             return cross_entropy(self.replace(features=features).logits, index).sum(-1)
 
-        if symbols.ndim < 3 or not on_one_cpu():
-            return at_once((self.features, symbols))
-        # A step at a time, and once more on the way back, logits stay in caches: a third of the
-        # time (`docs/performance.md`).
-        return jax.lax.map(jax.checkpoint(at_once, prevent_cse=False), (self.features, symbols))
+        return step_by_step(loss, self.features, symbols, batch_axes=symbols.ndim - 1)
 
 
 class TextDecoder(nn.Module):

@@ -4,23 +4,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dreamer_jax.nn.convs import conv5x5_max_pool
-from dreamer_jax.nn.layers import (
-    MLP,
-    STAGES,
-    Attention,
-    Conv,
-    Linear,
-    Norm,
-    NormAct,
-    TextSize,
-    Transformer,
-    batch_major,
-    batch_minor,
-    by_blocks,
-    positions,
-    truncated_normal,
-)
+from dreamer_jax.nn.batches import batch_major, batch_minor
+from dreamer_jax.nn.forms import batch_apply, conv5x5_max_pool, look_up
+from dreamer_jax.nn.layers import MLP, STAGES, Conv, Linear, Norm, NormAct, truncated_normal
+from dreamer_jax.nn.transformer import Attention, TextSize, Transformer, positions
 from dreamer_jax.spaces import Spaces, numbers
 
 
@@ -45,7 +32,7 @@ class Encoder(nn.Module):
         for side, keys in self.spaces.stacks.items():
             images = jnp.concatenate([obs[key] for key in keys], axis=-1)
             encoder = ImageEncoder(self.depth, self.dtype, name=f"image{side}")
-            tokens.append(by_blocks(encoder, images.shape[:-3], images))
+            tokens.append(batch_apply(encoder, images, batch_axes=images.ndim - 3))
         for key, (_, alphabet) in self.spaces.texts.items():
             text = TextEncoder(alphabet, self.units, self.text, self.dtype, name=f"{key}_text")
             tokens.append(text(obs[key]))
@@ -83,11 +70,11 @@ class TextEncoder(nn.Module):
     def __call__(self, symbols: jax.Array) -> jax.Array:
         """[*, n] integers below `alphabet` -> [*, units]."""
         width, batch = self.size.width, symbols.shape[:-1]
-        symbols = batch_major(symbols, 1)
+        symbols = batch_major(symbols, event_axes=1)
         rest = -symbols.shape[1] % self.size.patch
         symbols = jnp.pad(symbols, [(0, 0), (0, rest)])
         table = self.param("symbols", truncated_normal(1.0, 1), (self.alphabet, width))
-        x = look_up(table, symbols, self.dtype)
+        x = look_up(table, symbols, dtype=self.dtype)
         x = x.reshape(len(x), -1, self.size.patch * width)
         x = Linear(width, 1.0, self.dtype, name="patch")(x)
         x = x + positions(x.shape[1], width).astype(self.dtype)
@@ -96,14 +83,5 @@ class TextEncoder(nn.Module):
         question = self.param("question", truncated_normal(1.0, 1), (1, 1, width))
         question = jnp.broadcast_to(question.astype(self.dtype), (len(x), 1, width))
         pooled = Attention(self.size.heads, self.dtype, name="pool")(question, x)
-        return batch_minor(MLP(1, self.units, self.dtype, name="mlp")(pooled[:, 0]), batch)
-
-
-def look_up(table: jax.Array, symbols: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    """Rows of a float32 table: [alphabet, width], [*] integers below `alphabet` -> [*, width]."""
-    if jax.default_backend() == "cpu":
-        # The product takes longer than all the rest of a small network. Gradients are added up
-        # before they are rounded: the sum of many would stand still.
-        return table[symbols].astype(dtype)
-    # On accelerators the gradient of a look-up adds up in an order of its own.
-    return jax.nn.one_hot(symbols, len(table), dtype=dtype) @ table.astype(dtype)
+        pooled = MLP(1, self.units, self.dtype, name="mlp")(pooled[:, 0])
+        return batch_minor(pooled, batch=batch)

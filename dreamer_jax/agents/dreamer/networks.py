@@ -14,7 +14,7 @@ from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.math import symlog
 from dreamer_jax.nn.dists import Bernoulli, Ensemble, TwoHot
 from dreamer_jax.nn.heads import ContinueHead, CriticEnsemble, Policy, PolicyHead, TwoHotHead
-from dreamer_jax.nn.layers import TextSize
+from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.world_model import moments
 from dreamer_jax.world_model.decoders import Decoder

@@ -1,0 +1,28 @@
+"""Matrix products in the order that a CPU computes faster, and indexing instead of a product."""
+
+import jax
+import jax.numpy as jnp
+
+from dreamer_jax.nn import products
+
+MANY = 4096  # rows of a product beyond which the order of its gradient matters
+
+
+def weight_gradient(x: jax.Array, gradient: jax.Array) -> jax.Array:
+    """Twin of `products.weight_gradient`: [..., in], [..., out] -> [in, out]."""
+    inputs, outputs = x.shape[-1], gradient.shape[-1]
+    if x.size <= MANY * inputs or inputs <= outputs:
+        return products.weight_gradient(x, gradient)
+    # A product takes half as long with the wider matrix on its right. Without the barrier the
+    # compiler swaps them back.
+    rows, changes = (array.reshape(-1, array.shape[-1]) for array in (x, gradient))
+    return jax.lax.optimization_barrier(changes.T @ rows).T
+
+
+def look_up(table: jax.Array, symbols: jax.Array, *, dtype: jnp.dtype) -> jax.Array:
+    """Twin of `products.look_up`: [alphabet, width], [*] integers below `alphabet` -> [*, width].
+
+    The product would take longer than all the rest of a small network. The gradient is summed in
+    float32: in a narrower type, a long sum would stop growing.
+    """
+    return table[symbols].astype(dtype)
