@@ -1,4 +1,8 @@
-"""Memory of the host: one heap that keeps what was freed, in large pages where arrays lie."""
+"""Memory of the host: one heap that keeps freed memory, in large pages where arrays lie.
+
+These functions change the heap of the whole process. So only the command line calls them, and no
+library should. Sources: mallopt(3), madvise(2).
+"""
 
 import ctypes
 import mmap
@@ -9,39 +13,40 @@ import psutil
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # parameters of mallopt(3)
 NEVER = -1
 PAGE, LARGE_PAGE = mmap.PAGESIZE, 2 << 20
-SHARE = 0.9  # of the free memory: as much of the heap to come is advised about
+SHARE = 0.9  # of the free memory: the part of the heap's future that gets advice
 LARGEST_GAP = 4 << 20  # bytes; larger gaps are taken in parts
 SMALLEST_GAP = 4 << 10  # bytes; smaller ones stay in use
-STEPS = 32  # each size that is tried is a 32nd smaller than the one before
+STEPS = 32  # each size to try is a 32nd smaller than the one before
 
 
 def keep_freed_memory() -> None:
     """Tells glibc to hold on to freed memory instead of returning it to the kernel.
 
-    XLA on CPU allocates all temporary arrays of a program anew at each call. Returned to the
-    kernel, they come back as pages that have to be zeroed one by one: 41,000 page faults and 30 %
-    of the time of an update in the `cartpole` preset. Does nothing where there is no glibc.
+    XLA on CPU allocates all temporary arrays of a program again at each call. Memory that went back
+    to the kernel returns as pages that are zeroed one by one: 41,000 page faults and 30 % of the
+    time of an update in the `cartpole` preset. Does nothing without glibc.
 
-    Pages are small until `close_gaps`: the kernel takes back parts of a large one only when memory
-    is short.
+    Pages are small until `close_gaps`, because the kernel takes back a part of a large page only
+    when memory is short.
     """
     libc = _glibc()
     if libc is None:
         return
-    libc.mallopt(MMAP_MAX, 0)  # no allocation gets pages of its own, to be unmapped when freed
+    libc.mallopt(MMAP_MAX, 0)  # a separate mapping would be unmapped when it is freed
     libc.mallopt(TRIM_THRESHOLD, NEVER)
     libc.mallopt(ARENA_MAX, 1)  # arenas of threads are too small to hold such arrays
     libc.free(_take_rest(libc, mmap.MADV_NOHUGEPAGE))
 
 
 def close_gaps() -> None:
-    """Takes what is free between allocations out of use for good; its pages go to the kernel.
+    """Takes all free memory between allocations out of use; its pages go to the kernel.
 
-    To be called once, before arrays are made, when their programs are compiled. Compiling an update
-    at 1m leaves 0.9 GB in tens of thousands of gaps, which malloc would search at each call (13 %
-    of the time of an update), and over which it would spread arrays. What is allocated afterwards
-    lies side by side, in pages of 2 MB where the kernel has them, as convolutions stride through
-    more small ones than the TLB has entries. Costs address space, as much as there was in gaps.
+    Call it once, after programs are compiled and before arrays are made. Compiling an update at 1m
+    leaves 0.9 GB in tens of thousands of gaps. malloc would search them at each call (13 % of the
+    time of an update) and spread arrays over them. Later allocations are adjacent, in pages of 2 MB
+    where the kernel has them: convolutions stride through more small pages than the TLB has
+    entries. The cost is address space, as much as the gaps have.
+
     Does nothing unless `keep_freed_memory` was called.
     """
     libc = _glibc()
@@ -54,21 +59,21 @@ def close_gaps() -> None:
 
 
 def _take_rest(libc: ctypes.CDLL, advice: int) -> int | None:
-    """Allocates what follows all that is in use; its pages will come as advised."""
+    """Allocates the memory after everything in use; its pages will come as advised."""
     size = int(SHARE * psutil.virtual_memory().available)
     rest = libc.malloc(size)
     if rest is None or rest > libc.sbrk(0):  # not in the heap
         libc.free(rest)
         return None
-    _advise(libc, rest, size, LARGE_PAGE, mmap.MADV_DONTNEED)  # pages that are there would stay
+    _advise(libc, rest, size, LARGE_PAGE, mmap.MADV_DONTNEED)  # existing pages would stay
     _advise(libc, rest, size, LARGE_PAGE, advice)
     return rest
 
 
 def _take_gaps(libc: ctypes.CDLL, end: int) -> None:
-    """Allocates what is free before `end`, largest first, and returns its pages.
+    """Allocates all free memory before `end`, largest first, and returns its pages.
 
-    As long as all that follows is taken, what malloc finds before `end` was a gap.
+    While everything after `end` is taken, an allocation before `end` was a gap.
     """
     size = LARGEST_GAP
     while size >= SMALLEST_GAP:
@@ -88,7 +93,7 @@ def _advise(libc: ctypes.CDLL, start: int, size: int, page: int, advice: int) ->
 
 
 def _glibc() -> ctypes.CDLL | None:
-    """The C library, if it is one whose heap can be told how to behave."""
+    """The C library, if its heap can be tuned."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)
