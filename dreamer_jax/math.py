@@ -1,16 +1,20 @@
-"""Equations that belong to no module: scaling, two-hot bins, returns, running moments."""
+"""Equations that several modules share: scaling, two-hot bins, returns, running moments."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
 
 def symlog(x: jax.Array) -> jax.Array:
-    """symlog(x) = sign(x) ln(1 + |x|): compresses only large values. (§ Robust predictions)"""
+    """symlog(x) = sign(x) ln(1 + |x|): [*] -> [*]. (§ Robust predictions)
+
+    It compresses large values and leaves small ones almost as they are.
+    """
     return jnp.sign(x) * jnp.log1p(jnp.abs(x))
 
 
 def symexp(x: jax.Array) -> jax.Array:
-    """symexp(x) = sign(x) (exp(|x|) - 1), the inverse of `symlog`."""
+    """symexp(x) = sign(x) (exp(|x|) - 1), the inverse of `symlog`: [*] -> [*]."""
     return jnp.sign(x) * jnp.expm1(jnp.abs(x))
 
 
@@ -29,20 +33,21 @@ def symexp_bins(count: int) -> jax.Array:
 
 
 def two_hot(x: jax.Array, bins: jax.Array) -> jax.Array:
-    """Spreads each value over its two neighbouring bins, in proportion to its closeness.
+    """Spreads each value over its two neighboring bins, in proportion to its closeness.
 
     weight_below = |bin_above - x| / (|bin_below - x| + |bin_above - x|), weight_above = the rest.
     Values beyond the ends put all weight on the end bin.
 
-    x: [...], bins: [L] as of `symexp_bins` -> weights [..., L].
+    x: [...], bins: [L] from `symexp_bins` -> weights [..., L].
     """
+    chex.assert_rank(bins, 1)
     last = bins.size - 1
     x = jnp.clip(x, bins[0], bins[-1])
     # Bins are even in symlog, so rounding finds one next to x and a comparison the one below it.
     near = jnp.clip(jnp.round((symlog(x) / 20 + 1) * (last / 2)).astype(jnp.int32), 0, last)
     below = jnp.clip(jnp.where(bins[near] > x, near - 1, near), 0, last - 1)
     above_weight = ((x - bins[below]) / (bins[below + 1] - bins[below]))[..., None]
-    # Compared with every index rather than scattered: this fuses into whatever reads the weights.
+    # A comparison with every index, unlike a scatter, fuses with the operation after it.
     distance = jnp.arange(bins.size) - below[..., None]
     return jnp.where(distance == 0, 1 - above_weight, jnp.where(distance == 1, above_weight, 0.0))
 
@@ -50,13 +55,14 @@ def two_hot(x: jax.Array, bins: jax.Array) -> jax.Array:
 def lambda_returns(
     reward: jax.Array, discount: jax.Array, value: jax.Array, lambda_: jax.Array
 ) -> jax.Array:
-    """λ-returns of a trajectory whose entry t + 1 answers the action at t.
+    """λ-returns of a trajectory whose entry t + 1 is the response to the action at t.
 
     R_t = r_{t+1} + γ_{t+1} [(1 - λ_{t+1}) v_{t+1} + λ_{t+1} R_{t+1}],   R_last = v_last
     (§ Critic learning, with the discount and λ of each step as arrays.)
 
     All arguments are [T, ...] for states 0..T-1; entry 0 of each is never read. -> [T - 1, ...].
     """
+    chex.assert_equal_shape([reward, discount, value, lambda_])
 
     def backwards(following: jax.Array, now: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
         r, gamma, v, mix = now
@@ -69,16 +75,19 @@ def lambda_returns(
 
 
 def merge_moments(
-    mean: jax.Array, variance: jax.Array, count: jax.Array, x: jax.Array, horizon: float
+    mean: jax.Array, variance: jax.Array, count: jax.Array, x: jax.Array, *, horizon: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Adds the rows of `x` to a running mean and variance.
 
     With w = n / (count + n):  mean' = mean + w (m - mean),
     variance' = (1 - w) variance + w v + w (1 - w) (m - mean)²   (Chan et al., 1979),
-    which is exact until `count` reaches `horizon` samples and forgets exponentially from there on.
+    which is exact until `count` reaches `horizon` samples. After that, old samples lose weight
+    exponentially.
 
     mean, variance: [n]; count: []; x: [..., n] -> the new (mean, variance, count).
     """
+    chex.assert_shape([mean, variance], x.shape[-1:])
+    chex.assert_rank(count, 0)
     rows = x.reshape(-1, x.shape[-1])
     weight = rows.shape[0] / (count + rows.shape[0])
     distance = rows.mean(0) - mean

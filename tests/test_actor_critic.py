@@ -100,7 +100,9 @@ def test_policy_loss_is_reinforce_by_hand() -> None:
     gain = jnp.asarray(VALUE[:-1])
 
     def loss(logits: jax.Array, gain: jax.Array) -> jax.Array:
-        policy: dict[str, ActionDist] = {"action": Choices.from_logits(logits, (5,), unimix=0.0)}
+        policy: dict[str, ActionDist] = {
+            "action": Choices.from_logits(logits, classes=(5,), unimix=0.0)
+        }
         action = {"action": choice}
         return actor_critic.policy_loss(policy, action, gain, jnp.asarray(WEIGHT), 0.3)
 
@@ -121,7 +123,7 @@ def test_policy_loss_is_reinforce_by_hand() -> None:
 def test_policy_loss_adds_action_keys_and_differentiates_no_action() -> None:
     shape = (HORIZON, STARTS)
     policy = {
-        "turn": Choices.from_logits(jnp.asarray(LOGITS), (2, 3), 0.01),
+        "turn": Choices.from_logits(jnp.asarray(LOGITS), classes=(2, 3), unimix=0.01),
         "speed": BoundedNormal(jnp.zeros((*shape, 2)), jnp.full((*shape, 2), 0.5)),
     }
     turn = jnp.zeros((*shape, 2), jnp.int32)

@@ -25,7 +25,7 @@ def mixed(logits: np.ndarray, unimix: float = 0.01) -> np.ndarray:
 
 
 def categorical(logits: np.ndarray, unimix: float = 0.01) -> Categorical:
-    return Categorical.from_logits(jnp.asarray(logits), unimix)
+    return Categorical.from_logits(jnp.asarray(logits), unimix=unimix)
 
 
 def even(count: int) -> jax.Array:
@@ -60,7 +60,9 @@ def test_straight_through_is_a_one_hot_with_the_gradient_of_mixed_probabilities(
     upstream = jnp.asarray(OTHER)
 
     def sampled(logits: jax.Array) -> jax.Array:
-        return (Categorical.from_logits(logits, 0.01).straight_through(index) * upstream).sum()
+        return (
+            Categorical.from_logits(logits, unimix=0.01).straight_through(index) * upstream
+        ).sum()
 
     p = softmax(LOGITS)
     expected = 0.99 * p * (OTHER - (p * OTHER).sum(-1, keepdims=True))  # Jacobian of a softmax
@@ -104,7 +106,7 @@ def test_the_ends_of_the_unit_interval_belong_to_the_outer_classes(logits: np.nd
 def test_choices_sample_every_class_as_often_as_its_log_probability_says() -> None:
     count, classes = 40_000, (4, 2)
     logits = jnp.asarray(np.broadcast_to([-1e3, 1e3, 0, 0, 1e3, -1e3], (count, 6)), jnp.float32)
-    choices = Choices.from_logits(logits, classes, 0.01)
+    choices = Choices.from_logits(logits, classes=classes, unimix=0.01)
     samples = np.asarray(choices.sample(jnp.stack([even(count), even(count)], -1)))
     for i, (part, size) in enumerate(zip(choices.parts, classes, strict=True)):
         shares = np.bincount(samples[:, i], minlength=size) / count
@@ -132,7 +134,7 @@ def test_mode_is_the_most_likely_class() -> None:
 
 def test_choices_are_independent_categoricals() -> None:
     classes = (2, 3)
-    choices = Choices.from_logits(jnp.asarray(LOGITS), classes, 0.01)
+    choices = Choices.from_logits(jnp.asarray(LOGITS), classes=classes, unimix=0.01)
     parts = [categorical(LOGITS[:, :2]), categorical(LOGITS[:, 2:])]
     index = jnp.array([[0, 2], [1, 1], [1, 0], [0, 0], [1, 2], [0, 1]])
     expected = parts[0].log_prob(index[:, 0]) + parts[1].log_prob(index[:, 1])
@@ -150,7 +152,7 @@ def test_choices_are_independent_categoricals() -> None:
 
 
 def test_any_choice_is_as_likely_as_the_others() -> None:
-    choices = Choices.from_logits(jnp.zeros((600, 5)), (2, 3), 0.0)
+    choices = Choices.from_logits(jnp.zeros((600, 5)), classes=(2, 3), unimix=0.0)
     uniform = jnp.stack([even(600), even(600)], -1)
     drawn = np.asarray(choices.anything(uniform))
     np.testing.assert_array_equal(np.bincount(drawn[:, 0]), [300, 300])

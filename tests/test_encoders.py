@@ -165,7 +165,7 @@ def test_vectors_one_hot_choices_and_bits_are_read_apart_and_joined_by_key() -> 
     tokens = np.asarray(net.apply(weights, obs))
     for i, (key, row) in enumerate((*read, ("position", [1.0, -3.0]))):
         params = {"params": weights["params"][f"{key}_mlp"]}
-        expected: Any = MLP(2, 8, F32).apply(params, jnp.array([row]))
+        expected: Any = MLP(layers=2, units=8, dtype=F32).apply(params, jnp.array([row]))
         np.testing.assert_allclose(tokens[:, 8 * i : 8 * i + 8], expected, rtol=1e-5)
 
 
@@ -177,7 +177,7 @@ def test_vectors_choices_and_bits_are_predicted_apart() -> None:
     joined = np.concatenate([start.stoch.reshape(2, -1), start.deter], -1)
     outputs: Any = net.apply(weights, start)
     for key, head in (("position", linear), ("inventory", logits), ("badges", logits)):
-        x = MLP(2, 8, F32).apply({"params": params[f"{key}_mlp"]}, joined)
+        x = MLP(layers=2, units=8, dtype=F32).apply({"params": params[f"{key}_mlp"]}, joined)
         expected = head(np.asarray(x), params[f"{key}_head"])
         np.testing.assert_allclose(outputs[key], expected, rtol=1e-4, atol=1e-5)
     fresh: Any = net.init_with_output(KEY, start)[0]

@@ -76,8 +76,8 @@ class Stage(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, shift: jax.Array) -> jax.Array:
-        x = Conv(3, forms.conv5x5_max_pool, F32)(x) + shift[:, None, None, :]
-        return Conv(2, forms.upsample_conv5x5, F32)(NormAct(F32)(x))
+        x = Conv(channels=3, conv=forms.conv5x5_max_pool, dtype=F32)(x) + shift[:, None, None, :]
+        return Conv(channels=2, conv=forms.upsample_conv5x5, dtype=F32)(NormAct(dtype=F32)(x))
 
 
 class Batched(nn.Module):
@@ -149,7 +149,7 @@ class Normed(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        return self.form(NormAct(F32, name="norm"), x, batch_axes=x.ndim - 1)
+        return self.form(NormAct(dtype=F32, name="norm"), x, batch_axes=x.ndim - 1)
 
 
 def normed(form: Callable[..., jax.Array]) -> Callable[[jax.Array], Any]:

@@ -67,7 +67,7 @@ PLACE = {
     for name in names
 }
 DRAWERS = {"utils", "util", "common", "helpers", "misc", "base", "tools"}
-DEVICE = {"jax", "jaxlib", "flax", "optax", "orbax", "dreamer_jax"}
+DEVICE = {"jax", "jaxlib", "chex", "flax", "optax", "orbax", "dreamer_jax"}
 FORBIDDEN = ["# type: " + "ignore", "pyright: " + "ignore", "pick" + "le", "ev" + "al("]
 
 MAX_FILE_LINES = 300

@@ -154,7 +154,7 @@ def test_moments_are_those_of_all_rows_together() -> None:
     mean, variance, count = jnp.zeros(2), jnp.ones(2), jnp.zeros(())
     for chunk in chunks:
         x = jnp.asarray(chunk, jnp.float32)
-        mean, variance, count = merge_moments(mean, variance, count, x, 1e6)
+        mean, variance, count = merge_moments(mean, variance, count, x, horizon=1e6)
     rows = np.concatenate([chunk.reshape(-1, 2) for chunk in chunks])
     np.testing.assert_allclose(mean, rows.mean(0), rtol=1e-6)
     np.testing.assert_allclose(variance, rows.var(0), rtol=1e-4)
@@ -163,10 +163,10 @@ def test_moments_are_those_of_all_rows_together() -> None:
 
 def test_moments_forget_beyond_the_horizon() -> None:
     mean, variance, count = jnp.zeros(1), jnp.zeros(1), jnp.float32(30)
-    mean, variance, count = merge_moments(mean, variance, count, jnp.ones((10, 1)), 30)
+    mean, variance, count = merge_moments(mean, variance, count, jnp.ones((10, 1)), horizon=30)
     # A quarter of the evidence is new: mean 1/4, and 1/4 * 3/4 between the groups.
     np.testing.assert_allclose([mean[0], variance[0], count], [1 / 4, 3 / 16, 30], rtol=1e-6)
-    mean, _, count = merge_moments(mean, variance, count, jnp.ones((10, 1)), 30)
+    mean, _, count = merge_moments(mean, variance, count, jnp.ones((10, 1)), horizon=30)
     np.testing.assert_allclose([mean[0], count], [1 - (3 / 4) ** 2, 30], rtol=1e-6)
 
 

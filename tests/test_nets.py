@@ -36,10 +36,14 @@ def apply(layer: nn.Module, params: Any, *inputs: jax.Array) -> np.ndarray:
 @pytest.mark.parametrize(
     ("layer", "shape", "fan_in"),
     [
-        (Linear(700, 1.0, F32), (1, 300), 300),
-        (Linear(700, 0.01, F32), (1, 300), 300 * 100**2),
-        (BlockLinear(150, F32), (1, 8, 150), 8 * 150),  # of the whole layer, not of a block
-        (Conv(120, conv5x5_max_pool, F32), (1, 6, 6, 60), 25 * 60),
+        (Linear(units=700, scale=1.0, dtype=F32), (1, 300), 300),
+        (Linear(units=700, scale=0.01, dtype=F32), (1, 300), 300 * 100**2),
+        (
+            BlockLinear(units=150, dtype=F32),
+            (1, 8, 150),
+            8 * 150,
+        ),  # of the whole layer, not of a block
+        (Conv(channels=120, conv=conv5x5_max_pool, dtype=F32), (1, 6, 6, 60), 25 * 60),
     ],
 )
 def test_first_weights(layer: nn.Module, shape: tuple[int, ...], fan_in: int) -> None:
@@ -53,7 +57,7 @@ def test_first_weights(layer: nn.Module, shape: tuple[int, ...], fan_in: int) ->
 
 
 def test_scale_0_starts_at_exactly_zero() -> None:
-    assert (first_weights(Linear(5, 0.0, F32), 1, 3)["kernel"] == 0).all()
+    assert (first_weights(Linear(units=5, scale=0.0, dtype=F32), 1, 3)["kernel"] == 0).all()
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 5), (5, 1000, 64), (5, 1000, 8)])
@@ -74,7 +78,7 @@ def test_product_is_a_product_in_whatever_order(shape: tuple[int, ...]) -> None:
 
 
 def test_norm_starts_at_scale_1() -> None:
-    np.testing.assert_array_equal(first_weights(NormAct(F32), 1, 4)["scale"], np.ones(4))
+    np.testing.assert_array_equal(first_weights(NormAct(dtype=F32), 1, 4)["scale"], np.ones(4))
 
 
 def norm_act(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -86,22 +90,22 @@ def norm_act(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("size", [1.0, 0.01, 0.0])  # small inputs show the 1e-4
 def test_norm_act(size: float) -> None:
     x = size * np.random.default_rng(1).normal(size=(4, 7)).astype(np.float32)
-    params = random_weights(NormAct(F32), jnp.asarray(x))
-    actual = apply(NormAct(F32), params, jnp.asarray(x))
+    params = random_weights(NormAct(dtype=F32), jnp.asarray(x))
+    actual = apply(NormAct(dtype=F32), params, jnp.asarray(x))
     np.testing.assert_allclose(actual, norm_act(x, params["scale"]), rtol=1e-4, atol=1e-6)
 
 
 def test_norm_is_float32_whatever_the_input() -> None:
     # In bfloat16 the mean square of these would lose 300 of its 1,000 terms.
     x = jnp.ones((1, 1000), jnp.bfloat16) * 3
-    y = NormAct(jnp.dtype("bfloat16")).apply({"params": {"scale": jnp.ones(1000)}}, x)
+    y = NormAct(dtype=jnp.dtype("bfloat16")).apply({"params": {"scale": jnp.ones(1000)}}, x)
     assert isinstance(y, jax.Array) and y.dtype == jnp.bfloat16
     np.testing.assert_allclose(np.asarray(y, np.float32), 1 / (1 + np.exp(-1)), rtol=4e-3)
 
 
 def test_mlp() -> None:
     x = np.random.default_rng(1).normal(size=(3, 5)).astype(np.float32)
-    layer = MLP(2, 6, F32)
+    layer = MLP(layers=2, units=6, dtype=F32)
     params: Any = random_weights(layer, jnp.asarray(x))
     expected = x
     for i in range(2):
@@ -117,7 +121,7 @@ def test_block_linear_is_a_dense_matrix_with_blocks(shared: int) -> None:
     x = generator.normal(size=(6, blocks, width)).astype(np.float32)
     extra = generator.normal(size=(6, shared)).astype(np.float32)
     inputs = [jnp.asarray(x), jnp.asarray(extra)] if shared else [jnp.asarray(x)]
-    layer = BlockLinear(units, F32)
+    layer = BlockLinear(units=units, dtype=F32)
     params = random_weights(layer, *inputs)
     dense = np.zeros((blocks * width + shared, blocks * units))
     for g, kernel in enumerate(params["kernel"]):
@@ -131,7 +135,7 @@ def test_block_linear_is_a_dense_matrix_with_blocks(shared: int) -> None:
 
 
 def test_block_linear_fan_in_counts_the_shared_input_for_each_block() -> None:
-    layer = BlockLinear(150, F32)
+    layer = BlockLinear(units=150, dtype=F32)
     kernel = layer.init(KEY, jnp.zeros((1, 8, 50)), jnp.zeros((1, 100)))["params"]["kernel"]
     assert np.asarray(kernel).std() == pytest.approx(1 / np.sqrt(8 * 150), rel=0.01)
 
@@ -150,7 +154,7 @@ def plain_conv(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("shape", [(2, 6, 4, 3), (2, 3, 3, 3), (1, 4, 4, 20)])
 def test_upsampling_conv(shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
-    layer = Conv(2, upsample_conv5x5, F32)
+    layer = Conv(channels=2, conv=upsample_conv5x5, dtype=F32)
     params = random_weights(layer, jnp.asarray(x))
     expected = plain_conv(x.repeat(2, 1).repeat(2, 2), params["kernel"]) + params["bias"]
     np.testing.assert_allclose(apply(layer, params, jnp.asarray(x)), expected, rtol=1e-4, atol=1e-4)
@@ -159,7 +163,7 @@ def test_upsampling_conv(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("shape", [(2, 6, 4, 3), (2, 2, 8, 3), (1, 4, 4, 20)])
 def test_pooling_conv(shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
-    layer = Conv(2, conv5x5_max_pool, F32)
+    layer = Conv(channels=2, conv=conv5x5_max_pool, dtype=F32)
     params = random_weights(layer, jnp.asarray(x))
     every = plain_conv(x, params["kernel"]) + params["bias"]
     expected = [
@@ -174,7 +178,7 @@ def test_conv_gradients() -> None:
     """A convolution is linear in both inputs, so a step along the gradient tells its length."""
     generator = np.random.default_rng(2)
     x = jnp.asarray(generator.normal(size=(3, 4, 4, 2)), jnp.float32)
-    layer = Conv(3, upsample_conv5x5, F32)
+    layer = Conv(channels=3, conv=upsample_conv5x5, dtype=F32)
     params = random_weights(layer, x)
     upstream = generator.normal(size=(3, 8, 8, 3)).astype(np.float32)
 

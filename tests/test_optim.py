@@ -99,14 +99,14 @@ def test_warm_up_is_linear_then_constant() -> None:
 def test_clipping_by_hand(
     gradient: list[float], parameter: list[float], expected: list[float]
 ) -> None:
-    clip = optim.clip_per_tensor(0.3, 1e-3)
+    clip = optim.clip_per_tensor(clip=0.3, floor=1e-3)
     tree = arrays({"x": np.array(parameter)})
     updates, _ = stepped(clip, {"x": np.array(gradient)}, clip.init(tree), tree)
     np.testing.assert_allclose(updates["x"], expected, rtol=1e-6)
 
 
 def test_tensors_are_clipped_one_by_one() -> None:
-    clip = optim.clip_per_tensor(0.3, 1e-3)
+    clip = optim.clip_per_tensor(clip=0.3, floor=1e-3)
     tree = arrays({"huge": np.ones((2, 3)), "small": np.ones(4)})
     slopes = arrays({"huge": np.full((2, 3), 1e3), "small": np.full(4, 1e-3)})
     updates, _ = stepped(clip, slopes, clip.init(tree), tree)

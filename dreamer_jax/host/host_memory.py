@@ -13,7 +13,7 @@ import psutil
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # parameters of mallopt(3)
 NEVER = -1
 PAGE, LARGE_PAGE = mmap.PAGESIZE, 2 << 20
-SHARE = 0.9  # of the free memory: the part of the heap's future that gets advice
+SHARE = 0.9  # of the free memory, for which the kernel gets advice in advance
 LARGEST_GAP = 4 << 20  # bytes; larger gaps are taken in parts
 SMALLEST_GAP = 4 << 10  # bytes; smaller ones stay in use
 STEPS = 32  # each size to try is a 32nd smaller than the one before

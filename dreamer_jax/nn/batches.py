@@ -1,5 +1,6 @@
 """Any number of batch axes as one, for modules that take one."""
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 
 def batch_apply(module: nn.Module, *inputs: jax.Array, batch_axes: int) -> jax.Array:
     """Merges `batch_axes` axes for a module that takes one, [N, ...]: [*, ...] -> [*, ...]."""
+    chex.assert_equal_shape_prefix(inputs, batch_axes)
     merged = (batch_major(x, event_axes=x.ndim - batch_axes) for x in inputs)
     return batch_minor(module(*merged), batch=inputs[0].shape[:batch_axes])
 

@@ -1,5 +1,6 @@
 """5x5 convolutions that halve or double the sides of images; `cpu.convs` holds their twins."""
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
@@ -12,6 +13,7 @@ def convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
     For k = 5: y[n, i, j] = Σ_ab x[n, i + a - 2, j + b - 2] kernel[a, b], with x = 0 outside.
     """
+    chex.assert_rank([x, kernel], 4)
     layout = ("NHWC", "HWIO", "NHWC")
     return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=layout)
 
@@ -23,6 +25,8 @@ def conv5x5_max_pool(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 def max_pool(x: jax.Array) -> jax.Array:
     """The largest of each 2x2 square: [N, 2 h, 2 w, c] -> [N, h, w, c]."""
+    for side in x.shape[1:3]:
+        chex.assert_is_divisible(side, 2)
     return largest(*(x[:, row::2, column::2] for row in range(2) for column in range(2)))
 
 
@@ -68,6 +72,7 @@ def upsampling_taps(kernel: jax.Array) -> jax.Array:
 def depth_to_space(x: jax.Array) -> jax.Array:
     """Channels to 2x2 squares: [N, h, w, 4 c] -> [N, 2 h, 2 w, c]."""
     n, h, w, c = x.shape
+    chex.assert_is_divisible(c, 4)
     return x.reshape(n, h, w, 2, c // 2).swapaxes(2, 3).reshape(n, 2 * h, 2 * w, c // 4)
 
 
@@ -77,6 +82,7 @@ def square_taps(kernel: jax.Array) -> jax.Array:
     The square and its neighbors are 3x3 squares, so 6x6 pixels. Pixel (p, q) of the square reads
     5x5 of them, starting at (p, q).
     """
+    chex.assert_shape(kernel, (5, 5, None, None))
     rows = jnp.stack([jnp.pad(kernel, ((p, 1 - p), *[(0, 0)] * 3)) for p in range(2)], 3)
     both = jnp.stack([jnp.pad(rows, ((0, 0), (q, 1 - q), *[(0, 0)] * 3)) for q in range(2)], 4)
     return both.reshape(3, 2, 3, 2, *both.shape[2:])

@@ -1,8 +1,9 @@
-"""Small networks that read the features: reward, continue, value and policy."""
+"""Small networks that read the features of a latent: reward, continue, value and policy."""
 
 from collections.abc import Callable
 from typing import Any
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ Policy = dict[str, Choices | BoundedNormal]
 
 
 class TwoHotHead(nn.Module):
-    """Reward and value. The output layer starts at zero, so that nothing is predicted at first."""
+    """Reward and value. The output layer starts at zero, so that the first predictions are 0."""
 
     layers: int
     units: int
@@ -25,13 +26,13 @@ class TwoHotHead(nn.Module):
     @nn.compact
     def __call__(self, features: jax.Array) -> TwoHot:
         """[*, F] -> a distribution of numbers [*]."""
-        x = MLP(self.layers, self.units, self.dtype, name="mlp")(features)
-        x = Linear(self.bins, 0.0, self.dtype, name="logits")(x)
+        x = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name="mlp")(features)
+        x = Linear(units=self.bins, scale=0.0, dtype=self.dtype, name="logits")(x)
         return TwoHot(x.astype(jnp.float32))
 
 
 class CriticEnsemble(nn.Module):
-    """`count` critics that differ in where they start."""
+    """`count` critics that differ in their first weights."""
 
     count: int
     combine: Callable[..., jax.Array]
@@ -44,14 +45,20 @@ class CriticEnsemble(nn.Module):
     def __call__(self, features: jax.Array) -> Ensemble:
         """[*, F] -> `count` distributions of numbers [*]."""
         critics = [
-            TwoHotHead(self.layers, self.units, self.bins, self.dtype, name=f"critic{i}")
+            TwoHotHead(
+                layers=self.layers,
+                units=self.units,
+                bins=self.bins,
+                dtype=self.dtype,
+                name=f"critic{i}",
+            )
             for i in range(self.count)
         ]
         return Ensemble(tuple(critic(features) for critic in critics), self.combine)
 
 
 class ContinueHead(nn.Module):
-    """The probability that the episode goes on, times the discount."""
+    """The probability that the episode continues, times the discount."""
 
     layers: int
     units: int
@@ -60,15 +67,16 @@ class ContinueHead(nn.Module):
     @nn.compact
     def __call__(self, features: jax.Array) -> Bernoulli:
         """[*, F] -> coins [*]."""
-        x = MLP(self.layers, self.units, self.dtype, name="mlp")(features)
-        x = Linear(1, 1.0, self.dtype, name="logit")(x)
+        x = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name="mlp")(features)
+        x = Linear(units=1, scale=1.0, dtype=self.dtype, name="logit")(x)
         return Bernoulli(x[..., 0].astype(jnp.float32))
 
 
 class PolicyHead(nn.Module):
     """One distribution per action key: choices with `unimix` of a uniform one, or bounded normals.
 
-    Output layers start at a hundredth of the usual scale: at first every choice is as likely.
+    Output layers start at a hundredth of the usual scale: at first all choices are almost equally
+    likely.
     """
 
     spaces: Spaces
@@ -80,36 +88,40 @@ class PolicyHead(nn.Module):
     @nn.compact
     def __call__(self, features: jax.Array) -> Policy:
         """[*, F] -> distributions over actions [*, n]."""
-        x = MLP(self.layers, self.units, self.dtype, name="mlp")(features)
+        x = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name="mlp")(features)
         policy: Policy = {}
         for key, classes in self.spaces.choices.items():
-            logits = Linear(sum(classes), 0.01, self.dtype, name=f"{key}_logits")(x)
-            policy[key] = Choices.from_logits(logits, classes, self.unimix)
+            head = Linear(units=sum(classes), scale=0.01, dtype=self.dtype, name=f"{key}_logits")
+            policy[key] = Choices.from_logits(head(x), classes=classes, unimix=self.unimix)
         for key, size in self.spaces.vectors.items():
-            mean = Linear(size, 0.01, self.dtype, name=f"{key}_mean")(x)
-            stddev = Linear(size, 0.01, self.dtype, name=f"{key}_stddev")(x)
+            mean = Linear(units=size, scale=0.01, dtype=self.dtype, name=f"{key}_mean")(x)
+            stddev = Linear(units=size, scale=0.01, dtype=self.dtype, name=f"{key}_stddev")(x)
             policy[key] = BoundedNormal.from_outputs(mean, stddev)
         return policy
 
 
 def sample(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
-    """Draws every action key from its distribution; noise is uniform, [*, n] for all keys."""
+    """Draws every action key from its distribution.
+
+    noise: [*, `action_width`], uniform in [0, 1) -> action [*, n] for each key.
+    """
     return _each(policy, noise, lambda dist, uniform: dist.sample(uniform))
 
 
 def mode(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
-    """The most likely action."""
+    """The most likely action: noise [*, `action_width`], unused -> action [*, n] for each key."""
     return _each(policy, noise, lambda dist, _: dist.mode())
 
 
 def at_random(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
-    """Any action, whatever the policy thinks."""
+    """Uniformly random actions, whatever the policy: noise [*, `action_width`] -> [*, n] a key."""
     return _each(policy, noise, lambda dist, uniform: dist.anything(uniform))
 
 
 def _each(
     policy: Policy, noise: jax.Array, choose: Callable[[Any, jax.Array], jax.Array]
 ) -> dict[str, jax.Array]:
+    chex.assert_axis_dimension(noise, -1, sum(dist.size for dist in policy.values()))
     action, used = {}, 0
     for key, dist in policy.items():
         action[key] = choose(dist, noise[..., used : used + dist.size])
@@ -118,5 +130,5 @@ def _each(
 
 
 def action_width(act: Spaces) -> int:
-    """Uniform numbers that one action takes."""
+    """The number of uniform numbers that one action is drawn from."""
     return sum(act.vectors.values()) + sum(len(n) for n in act.choices.values())

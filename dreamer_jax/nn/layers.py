@@ -1,8 +1,9 @@
-"""Building blocks of every network. Parameters are float32; `dtype` is what they compute in."""
+"""Building blocks of every network. Parameters are float32; `dtype` is the type of computation."""
 
 from collections.abc import Callable
 from typing import Any
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -15,9 +16,9 @@ from dreamer_jax.nn.forms import product
 STAGES = (2, 3, 4, 4)  # channels of the encoder's convolutions in multiples of its depth
 
 
-def truncated_normal(scale: float, fan_in: int) -> Callable[..., jax.Array]:
-    """Normal cut at two deviations, rescaled to a standard deviation of scale / √fan_in."""
-    # 0.8796 is the deviation of a unit normal after it is cut at ±2.
+def truncated_normal(*, scale: float, fan_in: int) -> Callable[..., jax.Array]:
+    """Normal, truncated at two deviations and rescaled to a deviation of scale / √fan_in."""
+    # 0.8796 is the deviation of a unit normal that is truncated at ±2.
     stddev = scale / 0.87962566 / np.sqrt(fan_in)
 
     def init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
@@ -35,7 +36,7 @@ class Linear(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        init = truncated_normal(self.scale, x.shape[-1])
+        init = truncated_normal(scale=self.scale, fan_in=x.shape[-1])
         kernel = self.param("kernel", init, (x.shape[-1], self.units))
         bias = self.param("bias", nn.initializers.zeros, (self.units,))
         return product(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
@@ -44,7 +45,7 @@ class Linear(nn.Module):
 class BlockLinear(nn.Module):
     """A block-diagonal linear layer; block g has its own weights: [..., G, in] -> [..., G, units].
 
-    A second input may be shown to all blocks alike: y_g = [x_g, shared] W_g + b_g.
+    All blocks may also see a second, shared input: y_g = [x_g, shared] W_g + b_g.
     """
 
     units: int
@@ -55,16 +56,18 @@ class BlockLinear(nn.Module):
         """x [..., G, in], shared [..., n] or None -> [..., G, units]."""
         blocks, own = x.shape[-2:]
         width = own if shared is None else own + shared.shape[-1]
+        if shared is not None:
+            chex.assert_shape(shared, (*x.shape[:-2], None))
         # The fan-in is that of the whole layer, as in the reference: blocks start √G smaller.
-        init = truncated_normal(1.0, blocks * width)
+        init = truncated_normal(scale=1.0, fan_in=blocks * width)
         kernel = self.param("kernel", init, (blocks, width, self.units)).astype(self.dtype)
         bias = self.param("bias", nn.initializers.zeros, (blocks, self.units))
-        # Blocks first, as batched products have them: in other orders the compiler turns the
-        # result, and all that is done with it, into a form that takes 2.5 times as long on CPU.
+        # Blocks are the first axis, as in batched products. In other orders the compiler changes
+        # the layout of the result and of all that follows: 2.5 times as long on a CPU.
         x = jnp.moveaxis(x.astype(self.dtype), -2, 0)
         y = jnp.moveaxis(jnp.einsum("g...i,gio->g...o", x, kernel[:, :own]), 0, -2)
         if shared is not None:
-            # One dense product, instead of a copy of the shared input for each block.
+            # One dense product needs no copy of the shared input for each block.
             y += jnp.einsum("...i,gio->...go", shared.astype(self.dtype), kernel[:, own:])
         return y + bias.astype(self.dtype)
 
@@ -78,7 +81,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        init = truncated_normal(1.0, 25 * x.shape[-1])
+        init = truncated_normal(scale=1.0, fan_in=25 * x.shape[-1])
         kernel = self.param("kernel", init, (5, 5, x.shape[-1], self.channels))
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
         y = self.conv(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
@@ -115,6 +118,6 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for i in range(self.layers):
-            x = Linear(self.units, 1.0, self.dtype, name=f"layer{i}")(x)
-            x = NormAct(self.dtype, name=f"norm{i}")(x)
+            x = Linear(units=self.units, scale=1.0, dtype=self.dtype, name=f"layer{i}")(x)
+            x = NormAct(dtype=self.dtype, name=f"norm{i}")(x)
         return x

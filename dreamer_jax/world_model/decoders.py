@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -16,15 +17,15 @@ from dreamer_jax.spaces import Spaces
 from dreamer_jax.world_model.latents import Latent
 
 HALVINGS = len(STAGES)
-BIAS_RATE = 30  # of logits, for one of the weights
+BIAS_RATE = 30  # learning rate of a bias of logits, in multiples of that of the weights
 
 
 class Decoder(nn.Module):
-    """Predicts every observation: a deconvolutional stack for the images of each size, a network
-    for each text, an MLP for each of the rest.
+    """Predicts every observation.
 
-    With one MLP for all of the rest, what changes was not learnt beside what never does, such as
-    the 256 zeros of a bag that stays empty.
+    Images of one size come from one deconvolutional stack, each text from a network, and every
+    other key from an MLP. One MLP for all other keys did not learn those that change next to those
+    that never do, such as the 256 zeros of a bag that stays empty.
     """
 
     spaces: Spaces
@@ -49,18 +50,25 @@ class Decoder(nn.Module):
             outputs |= self._images(side, keys, latent.deter, stoch)
         for key, (length, alphabet) in self.spaces.texts.items():
             text = TextDecoder(
-                length, alphabet, self.units, self.layers, self.text, self.dtype, name=f"{key}_text"
+                length=length,
+                alphabet=alphabet,
+                units=self.units,
+                layers=self.layers,
+                size=self.text,
+                dtype=self.dtype,
+                name=f"{key}_text",
             )
             outputs[key] = text(joined)
         choices = {key: sum(classes) for key, classes in self.spaces.choices.items()}
         for key in self.spaces.flat:
-            x = MLP(self.layers, self.units, self.dtype, name=f"{key}_mlp")(joined)
+            mlp = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name=f"{key}_mlp")
             if key in self.spaces.vectors:
-                head = Linear(self.spaces.vectors[key], 1.0, self.dtype, name=f"{key}_head")
+                size = self.spaces.vectors[key]
+                head = Linear(units=size, scale=1.0, dtype=self.dtype, name=f"{key}_head")
             else:
                 size = (choices | self.spaces.bits)[key]
-                head = Logits(size, self.dtype, name=f"{key}_head")
-            outputs[key] = head(x).astype(jnp.float32)
+                head = Logits(units=size, dtype=self.dtype, name=f"{key}_head")
+            outputs[key] = head(mlp(joined)).astype(jnp.float32)
         return outputs
 
     def _images(
@@ -95,35 +103,38 @@ class ImageDecoder(nn.Module):
     @nn.compact
     def __call__(self, deter: jax.Array, stoch: jax.Array) -> jax.Array:
         """deter [N, D], stoch [N, S K] -> pixels [N, h, w, channels] in [0, 1], float32."""
+        chex.assert_rank([deter, stoch], 2)
         x = self._from_deter(deter) + self._from_stoch(stoch)
-        x = NormAct(self.dtype, name="space_norm")(x)
+        x = NormAct(dtype=self.dtype, name="space_norm")(x)
         for i in reversed(range(HALVINGS - 1)):
-            x = Conv(STAGES[i] * self.depth, upsample_conv5x5, self.dtype, name=f"conv{i}")(x)
-            x = NormAct(self.dtype, name=f"norm{i}")(x)
-        x = Conv(self.channels, upsample_conv5x5, self.dtype, name="pixels")(x)
+            channels = STAGES[i] * self.depth
+            x = Conv(channels=channels, conv=upsample_conv5x5, dtype=self.dtype, name=f"conv{i}")(x)
+            x = NormAct(dtype=self.dtype, name=f"norm{i}")(x)
+        x = Conv(channels=self.channels, conv=upsample_conv5x5, dtype=self.dtype, name="pixels")(x)
         return jax.nn.sigmoid(x.astype(jnp.float32))
 
     def _from_deter(self, deter: jax.Array) -> jax.Array:
-        """Each block of `deter` paints its own share of the channels, everywhere."""
+        """Each block of `deter` gives its own share of the channels of all pixels."""
         height = width = self.side
         share = STAGES[-1] * self.depth // self.blocks
         blocks = deter.reshape(deter.shape[0], self.blocks, -1)
-        x = BlockLinear(height * width * share, self.dtype, name="deter_space")(blocks)
+        x = BlockLinear(units=height * width * share, dtype=self.dtype, name="deter_space")(blocks)
         x = x.reshape(-1, self.blocks, height, width, share)
         return jnp.moveaxis(x, 1, 3).reshape(-1, height, width, self.blocks * share)
 
     def _from_stoch(self, stoch: jax.Array) -> jax.Array:
         height = width = self.side
         channels = STAGES[-1] * self.depth
-        x = MLP(1, 2 * self.units, self.dtype, name="stoch_mlp")(stoch)
-        x = Linear(height * width * channels, 1.0, self.dtype, name="stoch_space")(x)
+        x = MLP(layers=1, units=2 * self.units, dtype=self.dtype, name="stoch_mlp")(stoch)
+        units = height * width * channels
+        x = Linear(units=units, scale=1.0, dtype=self.dtype, name="stoch_space")(x)
         return x.reshape(-1, height, width, channels)
 
 
 class Symbols(PyTreeNode):
-    """A distribution over an alphabet for each symbol of a text, as what its logits are made of.
+    """A distribution over an alphabet for each symbol of a text.
 
-    The logits themselves are the largest array of an update by far.
+    It holds the factors of its logits, which would be by far the largest array of an update.
     """
 
     features: jax.Array  # [*, n, width]
@@ -137,6 +148,7 @@ class Symbols(PyTreeNode):
 
     def loss(self, symbols: jax.Array) -> jax.Array:
         """-Σ ln p(symbol): [*, n] integers -> [*]."""
+        chex.assert_shape(symbols, self.features.shape[:-1])
 
         def loss(features: jax.Array, index: jax.Array) -> jax.Array:
             return cross_entropy(self.replace(features=features).logits, index).sum(-1)
@@ -145,7 +157,7 @@ class Symbols(PyTreeNode):
 
 
 class TextDecoder(nn.Module):
-    """A vector for each patch of symbols, then for each symbol, then one layer for all of them."""
+    """A vector for each patch of symbols, then one for each symbol, then logits for all of them."""
 
     length: int
     alphabet: int
@@ -156,24 +168,25 @@ class TextDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> Symbols:
-        """[*, F] -> symbols [*, length]."""
+        """[*, F] -> distributions of symbols [*, length]."""
         width, patch = self.size.width, self.size.patch
         patches = -(-self.length // patch)
-        x = MLP(self.layers, self.units, self.dtype, name="mlp")(x)
-        x = Linear(patches * width, 1.0, self.dtype, name="patches")(x)
-        x = NormAct(self.dtype, name="patch_norm")(x.reshape(*x.shape[:-1], patches, width))
-        x = Linear(patch * width, 1.0, self.dtype, name="symbols")(x)
+        x = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name="mlp")(x)
+        x = Linear(units=patches * width, scale=1.0, dtype=self.dtype, name="patches")(x)
+        x = NormAct(dtype=self.dtype, name="patch_norm")(x.reshape(*x.shape[:-1], patches, width))
+        x = Linear(units=patch * width, scale=1.0, dtype=self.dtype, name="symbols")(x)
         x = x.reshape(*x.shape[:-2], patches * patch, width)[..., : self.length, :]
-        x = NormAct(self.dtype, name="symbol_norm")(x)
-        logits = Logits(self.alphabet, self.dtype, name="logits")
-        return Symbols(x, *logits.weights(width))
+        x = NormAct(dtype=self.dtype, name="symbol_norm")(x)
+        logits = Logits(units=self.alphabet, dtype=self.dtype, name="logits")
+        kernel, bias = logits.weights(width)
+        return Symbols(features=x, kernel=kernel, bias=bias)
 
 
 class Logits(nn.Module):
     """y = x W + 30 b, 0 at first.
 
-    The bias learns 30 times faster, as the optimiser makes steps of one size: what is nearly always
-    so, such as the blanks of a text, is learnt in it and not by pushing the features.
+    The steps of the optimizer have a fixed size, so a bias scaled by 30 learns 30 times faster. It
+    absorbs what is constant, such as the blanks of a text, before the features have to.
     """
 
     units: int
@@ -195,8 +208,9 @@ class Logits(nn.Module):
 def cross_entropy(logits: jax.Array, index: jax.Array) -> jax.Array:
     """-ln softmax(logits)[index]: [*, K] float32, [*] integers -> [*].
 
-    Picked by a product, as the gradient of picking by index writes each number on its own.
+    A product picks the class, because the gradient of indexing writes each number separately.
     """
+    chex.assert_shape(index, logits.shape[:-1])
     picked = jax.nn.one_hot(index, logits.shape[-1], dtype=logits.dtype)
     return jax.nn.logsumexp(logits, axis=-1) - jnp.sum(picked * logits, axis=-1)
 
@@ -204,26 +218,28 @@ def cross_entropy(logits: jax.Array, index: jax.Array) -> jax.Array:
 def reconstruction_losses(
     outputs: dict[str, Any], obs: dict[str, jax.Array], spaces: Spaces
 ) -> dict[str, jax.Array]:
-    """How far each prediction is from what was seen, summed over the observation.
+    """The error of each prediction, summed over the observation.
 
-    Returns [*] for each key, under the name `<kind>/<key>`, such as `image/screen`.
+    outputs: from `Decoder`; obs: [*, ...] for each key, vectors scaled as for the encoder. Returns
+    [*] for each key, under the name `<kind>/<key>`, such as `image/screen`.
 
-    Images: Σ (x / 255 - x̂)². Vectors, scaled as for the encoder: Σ (x - x̂)². Choices, bits and
-    texts: -Σ ln p(x).
+    Images: Σ (x / 255 - x̂)². Vectors: Σ (x - x̂)². Choices, bits and texts: -Σ ln p(x).
     """
     losses = {}
     for key, shape in spaces.images.items():
+        chex.assert_equal_shape([obs[key], outputs[key]])
         error = obs[key].astype(jnp.float32) / 255 - outputs[key]
         losses[f"image/{key}"] = jnp.square(error).sum(tuple(range(-len(shape), 0)))
     for key in spaces.vectors:
+        chex.assert_equal_shape([obs[key], outputs[key]])
         losses[f"vector/{key}"] = jnp.square(obs[key] - outputs[key]).sum(-1)
     for key, classes in spaces.choices.items():
         parts = jnp.split(outputs[key], np.cumsum(classes)[:-1], axis=-1)
         each = [cross_entropy(part, obs[key][..., i]) for i, part in enumerate(parts)]
         losses[f"choice/{key}"] = sum(each, jnp.float32(0))
     for key in spaces.bits:
-        coins = Bernoulli(outputs[key]).loss(obs[key].astype(jnp.float32))
-        losses[f"bits/{key}"] = coins.sum(-1)
+        each_bit = Bernoulli(outputs[key]).loss(obs[key].astype(jnp.float32))
+        losses[f"bits/{key}"] = each_bit.sum(-1)
     for key in spaces.texts:
         losses[f"text/{key}"] = outputs[key].loss(obs[key])
     return losses

@@ -1,5 +1,6 @@
 """Observations to one vector of tokens."""
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -12,10 +13,11 @@ from dreamer_jax.spaces import Spaces, numbers
 
 
 class Encoder(nn.Module):
-    """Images of one size through one convolutional stack, each text through a transformer, each of
-    the rest through an MLP; then all is joined.
+    """All observations as one vector.
 
-    So each enters with a scale of its own, however many numbers the others have.
+    Images of one size go through one convolutional stack, each text through a transformer, and
+    every other key through an MLP. So the scale of a key does not depend on how many numbers the
+    other keys have.
     """
 
     spaces: Spaces
@@ -27,23 +29,29 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, obs: dict[str, jax.Array]) -> jax.Array:
-        """Every key of `obs` is [*, ...] as its space says, vectors scaled -> tokens [*, M]."""
+        """Keys of `obs` [*, ...] as in `spaces`, with scaled vectors -> tokens [*, M]."""
         tokens = []
         for side, keys in self.spaces.stacks.items():
             images = jnp.concatenate([obs[key] for key in keys], axis=-1)
-            encoder = ImageEncoder(self.depth, self.dtype, name=f"image{side}")
+            encoder = ImageEncoder(depth=self.depth, dtype=self.dtype, name=f"image{side}")
             tokens.append(batch_apply(encoder, images, batch_axes=images.ndim - 3))
         for key, (_, alphabet) in self.spaces.texts.items():
-            text = TextEncoder(alphabet, self.units, self.text, self.dtype, name=f"{key}_text")
+            text = TextEncoder(
+                alphabet=alphabet,
+                units=self.units,
+                size=self.text,
+                dtype=self.dtype,
+                name=f"{key}_text",
+            )
             tokens.append(text(obs[key]))
         for key in self.spaces.flat:
-            mlp = MLP(self.layers, self.units, self.dtype, name=f"{key}_mlp")
+            mlp = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name=f"{key}_mlp")
             tokens.append(mlp(numbers(obs, self.spaces, key)))
         return jnp.concatenate(tokens, axis=-1)
 
 
 class ImageEncoder(nn.Module):
-    """Four times convolution, 2x2 max-pooling, norm, SiLU; a side of 16 n becomes n."""
+    """Four times convolution, 2x2 max pooling, norm, SiLU; a side of 16 n becomes n."""
 
     depth: int
     dtype: jnp.dtype
@@ -51,15 +59,18 @@ class ImageEncoder(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
         """uint8 images [N, h, w, c] -> [N, M]."""
+        chex.assert_rank(images, 4)
+        chex.assert_type(images, jnp.uint8)
         x = images.astype(self.dtype) / 255 - 0.5
         for i, multiple in enumerate(STAGES):
-            x = Conv(multiple * self.depth, conv5x5_max_pool, self.dtype, name=f"conv{i}")(x)
-            x = NormAct(self.dtype, name=f"norm{i}")(x)
+            channels = multiple * self.depth
+            x = Conv(channels=channels, conv=conv5x5_max_pool, dtype=self.dtype, name=f"conv{i}")(x)
+            x = NormAct(dtype=self.dtype, name=f"norm{i}")(x)
         return x.reshape(x.shape[0], -1)
 
 
 class TextEncoder(nn.Module):
-    """Symbols to patches to a transformer, pooled by a learned question."""
+    """Symbols to patches to a transformer, pooled by attention from a learned query."""
 
     alphabet: int
     units: int
@@ -69,19 +80,21 @@ class TextEncoder(nn.Module):
     @nn.compact
     def __call__(self, symbols: jax.Array) -> jax.Array:
         """[*, n] integers below `alphabet` -> [*, units]."""
-        width, batch = self.size.width, symbols.shape[:-1]
+        width, heads, batch = self.size.width, self.size.heads, symbols.shape[:-1]
         symbols = batch_major(symbols, event_axes=1)
         rest = -symbols.shape[1] % self.size.patch
         symbols = jnp.pad(symbols, [(0, 0), (0, rest)])
-        table = self.param("symbols", truncated_normal(1.0, 1), (self.alphabet, width))
+        init = truncated_normal(scale=1.0, fan_in=1)
+        table = self.param("symbols", init, (self.alphabet, width))
         x = look_up(table, symbols, dtype=self.dtype)
         x = x.reshape(len(x), -1, self.size.patch * width)
-        x = Linear(width, 1.0, self.dtype, name="patch")(x)
-        x = x + positions(x.shape[1], width).astype(self.dtype)
-        x = Transformer(self.size.layers, self.size.heads, self.dtype, name="transformer")(x)
-        x = Norm(self.dtype, name="norm")(x)
-        question = self.param("question", truncated_normal(1.0, 1), (1, 1, width))
-        question = jnp.broadcast_to(question.astype(self.dtype), (len(x), 1, width))
-        pooled = Attention(self.size.heads, self.dtype, name="pool")(question, x)
-        pooled = MLP(1, self.units, self.dtype, name="mlp")(pooled[:, 0])
+        x = Linear(units=width, scale=1.0, dtype=self.dtype, name="patch")(x)
+        x = x + positions(count=x.shape[1], width=width).astype(self.dtype)
+        layers = self.size.layers
+        x = Transformer(layers=layers, heads=heads, dtype=self.dtype, name="transformer")(x)
+        x = Norm(dtype=self.dtype, name="norm")(x)
+        query = self.param("question", init, (1, 1, width))
+        query = jnp.broadcast_to(query.astype(self.dtype), (len(x), 1, width))
+        pooled = Attention(heads=heads, dtype=self.dtype, name="pool")(query, x)
+        pooled = MLP(layers=1, units=self.units, dtype=self.dtype, name="mlp")(pooled[:, 0])
         return batch_minor(pooled, batch=batch)

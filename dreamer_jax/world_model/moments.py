@@ -30,7 +30,7 @@ def initial(size: int) -> Moments:
 def update(moments: dict[str, Moments], obs: Obs, horizon: float) -> dict[str, Moments]:
     """Adds a batch of observations [..., n] to the moments of each key."""
     return {
-        key: Moments(*merge_moments(m.mean, m.variance, m.count, obs[key], horizon))
+        key: Moments(*merge_moments(m.mean, m.variance, m.count, obs[key], horizon=horizon))
         for key, m in moments.items()
     }
 

@@ -88,7 +88,7 @@ class RSSM(nn.Module):
 
     def _latent(self, logits: jax.Array) -> Categorical:
         logits = logits.reshape(*logits.shape[:-1], self.stoch, self.classes)
-        return Categorical.from_logits(logits, self.unimix)
+        return Categorical.from_logits(logits, unimix=self.unimix)
 
     def _split(self, x: jax.Array) -> jax.Array:
         return x.reshape(*x.shape[:-1], self.blocks, -1)

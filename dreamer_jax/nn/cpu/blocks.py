@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import chex
 import flax.linen as nn
 import jax
 
@@ -16,6 +17,7 @@ def batch_apply(module: nn.Module, *inputs: jax.Array, batch_axes: int) -> jax.A
 
     Only values tagged `KEPT` are stored for the backward pass; the rest is cheap and recomputed.
     """
+    chex.assert_equal_shape_prefix(inputs, batch_axes)
     batch = inputs[0].shape[:batch_axes]
 
     def at_once(module: nn.Module, inputs: tuple[jax.Array, ...]) -> jax.Array:

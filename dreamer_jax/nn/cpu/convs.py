@@ -1,5 +1,6 @@
 """Convolutions whose forms and gradients run well on a CPU, inside loops too."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -30,6 +31,8 @@ def upsample_conv5x5(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def space_to_depth(x: jax.Array) -> jax.Array:
     """The inverse of `convs.depth_to_space`: [N, 2 h, 2 w, c] -> [N, h, w, 4 c]."""
     n, h, w, c = x.shape
+    for side in (h, w):
+        chex.assert_is_divisible(side, 2)
     return x.reshape(n, h // 2, 2, w // 2, 2 * c).swapaxes(2, 3).reshape(n, h // 2, w // 2, 4 * c)
 
 

@@ -1,5 +1,6 @@
 """Matrix products in the order that a CPU computes faster, and indexing instead of a product."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -10,6 +11,7 @@ MANY = 4096  # rows of a product beyond which the order of its gradient matters
 
 def weight_gradient(x: jax.Array, gradient: jax.Array) -> jax.Array:
     """Twin of `products.weight_gradient`: [..., in], [..., out] -> [in, out]."""
+    chex.assert_equal_shape_prefix([x, gradient], x.ndim - 1)
     inputs, outputs = x.shape[-1], gradient.shape[-1]
     if x.size <= MANY * inputs or inputs <= outputs:
         return products.weight_gradient(x, gradient)
@@ -25,4 +27,6 @@ def look_up(table: jax.Array, symbols: jax.Array, *, dtype: jnp.dtype) -> jax.Ar
     The product would take longer than all the rest of a small network. The gradient is summed in
     float32: in a narrower type, a long sum would stop growing.
     """
+    chex.assert_rank(table, 2)
+    chex.assert_type(symbols, int)
     return table[symbols].astype(dtype)
