@@ -41,7 +41,7 @@ def largest(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array) -> jax.Array
 
 
 def _largest(*corners: jax.Array) -> tuple[jax.Array, jax.Array]:
-    y: jax.Array = largest(*corners)
+    y = largest(*corners)
     a, b, c, _ = (corner == y for corner in corners)
     first = jnp.where(a, 0, jnp.where(b, 1, jnp.where(c, 2, 3)))
     return y, checkpoint_name(first.astype(jnp.uint8), KEPT)

@@ -18,9 +18,7 @@ def conv5x5_max_pool(x: jax.Array, kernel: jax.Array) -> jax.Array:
     if channels > NARROW:
         return convs.max_pool(convolution(x, kernel))
     taps = convs.square_taps(kernel).swapaxes(1, 2)
-    outputs: jax.Array = convolution(
-        space_to_depth(x), convs.merged_taps(taps, channels=4 * channels)
-    )
+    outputs = convolution(space_to_depth(x), convs.merged_taps(taps, channels=4 * channels))
     # The four outputs of a square are neighboring channels: no strided slice gathers them.
     return convs.largest(*jnp.split(outputs, 4, axis=-1))
 
