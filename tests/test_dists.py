@@ -1,6 +1,7 @@
 """Distributions against formulas worked out in NumPy, and samples against frequencies."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -245,3 +246,26 @@ def test_what_an_ensemble_says(combine: Any) -> None:
     means = np.stack([part.mean() for part in parts])
     expected = means.mean(0) if combine is jnp.mean else means.min(0)
     np.testing.assert_allclose(Ensemble(parts, combine).mean(), expected, rtol=1e-6)
+
+
+CATEGORICAL = Categorical(jnp.log(jnp.full((3, 4), 0.25)))
+NORMAL = BoundedNormal(mean=jnp.zeros((3, 2)), stddev=jnp.ones((3, 2)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: CATEGORICAL.sample(jnp.zeros((3, 1))),
+        lambda: CATEGORICAL.log_prob(jnp.zeros((1,), jnp.int32)),
+        lambda: CATEGORICAL.kl(Categorical(CATEGORICAL.log_probs[:1])),
+        lambda: Choices.from_logits(jnp.zeros((3, 6)), classes=(2, 3), unimix=0.0),
+        lambda: Choices((CATEGORICAL,)).sample(jnp.zeros((3, 2))),
+        lambda: NORMAL.sample(jnp.zeros((3, 1))),
+        lambda: NORMAL.log_prob(jnp.zeros(2)),
+        lambda: Bernoulli(jnp.zeros((3, 1))).loss(jnp.zeros(3)),
+        lambda: TwoHot(jnp.zeros((3, 5))).loss(jnp.zeros((3, 1))),
+    ],
+)
+def test_shapes_that_would_be_broadcast_are_refused(wrong: Callable[[], Any]) -> None:
+    with pytest.raises(AssertionError):
+        wrong()

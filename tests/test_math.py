@@ -137,6 +137,12 @@ def test_lambda_1_is_the_discounted_sum() -> None:
     )
 
 
+def test_lambda_returns_of_one_shape_only() -> None:
+    """Other shapes would broadcast without an error."""
+    with pytest.raises(AssertionError, match="shape"):
+        lambda_returns(jnp.ones((4, 2)), jnp.ones((4, 1)), jnp.ones((4, 2)), jnp.ones((4, 2)))
+
+
 def test_lambda_returns_less_values_are_generalized_advantages() -> None:
     reward, discount, value, mix = trajectory()
     surprise = reward[1:] + discount[1:] * value[1:] - value[:-1]
@@ -181,3 +187,8 @@ def test_vectors_are_standardized_and_the_rest_left_alone() -> None:
     assert scaled["image"] is obs["image"]
     extreme = moments.standardize(start, {"state": jnp.array([[-1e9, 0.5, 11.0]])})["state"]
     assert extreme.tolist() == [[-10.0, 0.5, 10.0]]
+
+
+def test_moments_are_those_of_the_last_axis() -> None:
+    with pytest.raises(AssertionError, match="shape"):
+        merge_moments(jnp.zeros(1), jnp.ones(1), jnp.zeros(()), jnp.ones((10, 3)), horizon=30)

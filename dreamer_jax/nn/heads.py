@@ -122,7 +122,8 @@ def _each(
     policy: Policy, noise: jax.Array, choose: Callable[[Any, jax.Array], jax.Array]
 ) -> dict[str, jax.Array]:
     chex.assert_axis_dimension(noise, -1, sum(dist.size for dist in policy.values()))
-    action, used = {}, 0
+    action: dict[str, jax.Array] = {}
+    used = 0
     for key, dist in policy.items():
         action[key] = choose(dist, noise[..., used : used + dist.size])
         used += dist.size

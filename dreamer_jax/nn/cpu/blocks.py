@@ -1,6 +1,7 @@
 """Work on a part of a batch at a time, so that intermediate values fit into a CPU's caches."""
 
 from collections.abc import Callable
+from typing import Any
 
 import chex
 import flax.linen as nn
@@ -28,11 +29,11 @@ def batch_apply(module: nn.Module, *inputs: jax.Array, batch_axes: int) -> jax.A
     blocks = tuple(x.reshape(-1, steps, *x.shape[1:]) for x in inputs)
     policy = jax.checkpoint_policies.save_only_these_names(KEPT)
     block = nn.remat(at_once, policy=policy, prevent_cse=False)
-    scan = nn.scan(
-        lambda module, _, inputs: (None, block(module, inputs)),
-        variable_broadcast="params",
-        split_rngs={"params": False},
-    )
+
+    def step(module: nn.Module, carry: None, inputs: tuple[jax.Array, ...]) -> tuple[None, Any]:
+        return carry, block(module, inputs)
+
+    scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False})
     _, y = scan(module, None, blocks)
     return y.reshape(*batch, *y.shape[1 + batch_axes :])
 
@@ -43,5 +44,8 @@ def step_by_step(function: Callable[..., jax.Array], *inputs: jax.Array) -> jax.
     The backward pass computes each step again. The values of one step stay in caches both times:
     the loss of a text takes a third of the time (`docs/performance.md`).
     """
-    step = jax.checkpoint(lambda given: function(*given), prevent_cse=False)
-    return jax.lax.map(step, inputs)
+
+    def step(inputs: tuple[jax.Array, ...]) -> jax.Array:
+        return function(*inputs)
+
+    return jax.lax.map(jax.checkpoint(step, prevent_cse=False), inputs)
