@@ -18,10 +18,10 @@ __all__ = [
     "caption",
     "default_options",
     "family",
-    "from_the_beginning",
-    "human_normalised",
+    "human_normalized",
     "make",
     "require_trusted",
+    "without_curriculum",
 ]
 
 # Form of a name -> module of its family; <...> stands for anything.
@@ -84,7 +84,7 @@ def make(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
     return module.make(name, options, num_envs, seed)
 
 
-def from_the_beginning(options: Any) -> Any:
+def without_curriculum(options: Any) -> Any:
     """The options of a family, changed so that every episode begins where the game does."""
     if not hasattr(options, "curriculum"):
         return options
@@ -124,7 +124,7 @@ def require_trusted(where: Path, name: str, named: str | None) -> None:
         raise ValueError(f"{text} --env={shlex.quote(name)}")
 
 
-def human_normalised(env: str, score: float) -> float | None:
+def human_normalized(env: str, score: float) -> float | None:
     """The score on the scale where random play is 0 and a human 1: (score - r) / (h - r).
 
     None for every environment but the 57 Atari games whose scores were published.

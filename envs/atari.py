@@ -23,7 +23,7 @@ from envs.codecs import Actions, Observations
 from envs.resize import check_side
 from envs.vector.copy_protocol import Outcome
 from envs.vector.threads import pool
-from envs.vector.vector import Vector
+from envs.vector.vector import VectorizedEnv
 
 FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
 
@@ -40,8 +40,8 @@ class Options:
     max_frames: int = 108_000  # frames after which an episode is truncated; 30 minutes of play
 
 
-class Game:
-    """One game as a `Copy` (see `envs.vector.copy_protocol`)."""
+class AtariGame:
+    """One game as a `EnvCopy` (see `envs.vector.copy_protocol`)."""
 
     def __init__(self, rom: str, options: Options, loaders: ThreadPoolExecutor):
         self._make = functools.partial(_engine, rom, options)
@@ -91,7 +91,7 @@ class Game:
         return obs[0, 0]
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+def make(name: str, options: Options, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of the game `atari_<rom>`; observation keys: 'image'.
 
     Raises:
@@ -100,9 +100,9 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
     rom = name.removeprefix("atari_")
     _check(rom, options)
     loaders = pool(num_envs, "atari-loader")
-    games = [Game(rom, options, loaders) for _ in range(num_envs)]
+    games = [AtariGame(rom, options, loaders) for _ in range(num_envs)]
     shape = (options.size, options.size) if options.gray else (options.size, options.size, 3)
-    return Vector(
+    return VectorizedEnv(
         games,
         Observations(spaces.Box(0, 255, shape, np.uint8), options.size),
         Actions(spaces.Discrete(len(action_names(name, options)))),

@@ -13,7 +13,7 @@ from gymnasium import spaces
 from envs import kinds
 from envs.resize import fits, resize
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 Path = tuple[str | int, ...]
 
 # Rank of a box -> where height, width and channels may be, the usual place first. Of rank 4 is a
@@ -25,7 +25,7 @@ LARGEST = 4096  # numbers in a vector that is no list
 ENDLESS = 1e6  # bounds of actions that are farther away are none
 
 
-class Reader(NamedTuple):
+class ObservationEncoder(NamedTuple):
     """Turns one leaf of the observation into arrays."""
 
     path: Path
@@ -34,7 +34,7 @@ class Reader(NamedTuple):
     encode: Callable[[list[Any]], np.ndarray]  # E raw values -> [E, ...], always a new array
 
 
-class Writer(NamedTuple):
+class ActionDecoder(NamedTuple):
     """Turns arrays into one leaf of the action."""
 
     path: Path
@@ -49,15 +49,15 @@ class Observations:
     """
 
     def __init__(self, space: spaces.Space, size: int):
-        readers = [_reader(path, leaf, size) for path, leaf in _leaves(space)]
-        self._readers = _keyed([(_key(r.path, r.name), r) for r in readers], space)
-        self.spaces: dict[str, spaces.Space] = {k: r.space for k, r in self._readers.items()}
+        encoders = [_encoder(path, leaf, size) for path, leaf in _leaves(space)]
+        self._encoders = _keyed([(_key(r.path, r.name), r) for r in encoders], space)
+        self.spaces: dict[str, spaces.Space] = {k: r.space for k, r in self._encoders.items()}
 
     def encode(self, raw: Sequence[Any]) -> dict[str, np.ndarray]:
         """E raw observations -> [E, ...] per key, freshly owned."""
         return {
-            key: reader.encode([_pick(obs, reader.path) for obs in raw])
-            for key, reader in self._readers.items()
+            key: encoder.encode([_pick(obs, encoder.path) for obs in raw])
+            for key, encoder in self._encoders.items()
         }
 
 
@@ -68,10 +68,10 @@ class Actions:
     """
 
     def __init__(self, space: spaces.Space):
-        writers = [_writer(path, leaf) for path, leaf in _leaves(space)]
-        self._writers = _keyed([(_key(w.path, "action"), w) for w in writers], space)
+        decoders = [_decoder(path, leaf) for path, leaf in _leaves(space)]
+        self._decoders = _keyed([(_key(w.path, "action"), w) for w in decoders], space)
         self._space = space
-        self.spaces: dict[str, spaces.Space] = {k: w.space for k, w in self._writers.items()}
+        self.spaces: dict[str, spaces.Space] = {k: w.space for k, w in self._decoders.items()}
 
     def decode(self, action: dict[str, np.ndarray], count: int) -> list[Any]:
         """[count, n] per key -> one element of the space for each row.
@@ -82,7 +82,7 @@ class Actions:
         expected = {key: (count, *(space.shape or ())) for key, space in self.spaces.items()}
         if shapes != expected:
             raise ValueError(f"expected actions of shapes {expected}, got {shapes}")
-        rows = {w.path: w.decode(action[key]) for key, w in self._writers.items()}
+        rows = {w.path: w.decode(action[key]) for key, w in self._decoders.items()}
         return [
             _nest(self._space, {p: values[i] for p, values in rows.items()}) for i in range(count)
         ]
@@ -110,7 +110,7 @@ def _key(path: Path, whole: str) -> str:
     return "/".join(str(name) for name in path) if path else whole
 
 
-def _keyed(pairs: list[tuple[str, T]], space: spaces.Space) -> dict[str, T]:
+def _keyed(pairs: list[tuple[str, _T]], space: spaces.Space) -> dict[str, _T]:
     if len(dict(pairs)) != len(pairs) or not pairs:
         raise ValueError(f"a space needs keys that stay unique joined by '/', got {space}")
     return dict(pairs)
@@ -130,7 +130,7 @@ def _nest(space: spaces.Space, values: dict[Path, Any], path: Path = ()) -> Any:
     return values[path]
 
 
-def _reader(path: Path, space: spaces.Space, size: int) -> Reader:
+def _encoder(path: Path, space: spaces.Space, size: int) -> ObservationEncoder:
     if isinstance(space, spaces.Box) and (axes := _image_axes(space)) is not None:
         return _image(path, space, axes, size)
     if isinstance(space, spaces.Box):
@@ -140,11 +140,13 @@ def _reader(path: Path, space: spaces.Space, size: int) -> Reader:
                 f"cannot observe {_key(path, 'observation')!r}: {space} is too large for a vector; "
                 f"images are uint8, or floats from 0 to 1, with up to {CHANNELS} channels"
             )
-        return Reader(path, "vector", kinds.Vector(count), lambda raw: _flat(raw, np.float32))
+        return ObservationEncoder(
+            path, "vector", kinds.Vector(count), lambda raw: _flat(raw, np.float32)
+        )
     if (discrete := _discrete(space)) is not None:
         start = discrete.start.astype(np.int64)
         agent_space = _choices(space, discrete.nvec)
-        return Reader(
+        return ObservationEncoder(
             path,
             "discrete",
             agent_space,
@@ -159,7 +161,7 @@ def _flat(raw: list[Any], dtype: type) -> np.ndarray:
     return np.array(raw, dtype).reshape(len(raw), -1)
 
 
-def _text(path: Path, space: spaces.Text) -> Reader:
+def _text(path: Path, space: spaces.Text) -> ObservationEncoder:
     """Each character as its place in the alphabet, counted from 1; 0 after the end of the text."""
     places = {character: i + 1 for i, character in enumerate(space.character_list)}
     agent_space = kinds.Text(space.max_length, 1 + len(places))
@@ -170,7 +172,7 @@ def _text(path: Path, space: spaces.Text) -> Reader:
             row[: len(text)] = [places[character] for character in text]
         return codes
 
-    return Reader(path, "text", agent_space, encode)
+    return ObservationEncoder(path, "text", agent_space, encode)
 
 
 def _choices(space: spaces.Space, nvec: np.ndarray) -> kinds.Choice:
@@ -211,7 +213,7 @@ def _is_fraction(space: spaces.Box) -> bool:
     return bool(real and np.all(space.low == 0) and np.all(space.high == 1))
 
 
-def _image(path: Path, space: spaces.Box, axes: tuple[int, ...], size: int) -> Reader:
+def _image(path: Path, space: spaces.Box, axes: tuple[int, ...], size: int) -> ObservationEncoder:
     height, width, *rest = (space.shape[axis] for axis in axes)
     kept = height == width and fits(height)
     side, channels, whole = height if kept else size, math.prod(rest), not _is_fraction(space)
@@ -223,10 +225,10 @@ def _image(path: Path, space: spaces.Box, axes: tuple[int, ...], size: int) -> R
         images = np.ascontiguousarray(images, np.uint8)
         return images if kept else resize(images, side)
 
-    return Reader(path, "image", kinds.Image(side, side, channels), encode)
+    return ObservationEncoder(path, "image", kinds.Image(side, side, channels), encode)
 
 
-def _writer(path: Path, space: spaces.Space) -> Writer:
+def _decoder(path: Path, space: spaces.Space) -> ActionDecoder:
     if isinstance(space, spaces.Box):
         return _bounded(path, space)
     if (discrete := _discrete(space)) is None:
@@ -242,10 +244,10 @@ def _writer(path: Path, space: spaces.Space) -> Writer:
             return values[:, 0].tolist()
         return list(values.astype(space.dtype).reshape(len(values), *(space.shape or ())))
 
-    return Writer(path, spaces.MultiDiscrete(nvec), decode)
+    return ActionDecoder(path, spaces.MultiDiscrete(nvec), decode)
 
 
-def _bounded(path: Path, space: spaces.Box) -> Writer:
+def _bounded(path: Path, space: spaces.Box) -> ActionDecoder:
     """Maps [-1, 1] to [low, high]; where a bound is missing, to an interval of length 2."""
     low, high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
     # Some environments write "no bound" as the largest float.
@@ -260,4 +262,4 @@ def _bounded(path: Path, space: spaces.Box) -> Writer:
         values = np.rint(values) if whole else values
         return list(values.astype(space.dtype).reshape(len(values), *space.shape))
 
-    return Writer(path, spaces.Box(-1, 1, low.shape, np.float32), decode)
+    return ActionDecoder(path, spaces.Box(-1, 1, low.shape, np.float32), decode)

@@ -7,7 +7,7 @@ from gymnasium import spaces
 
 from envs.kinds import Choice, Vector
 from envs.timestep import Timestep
-from envs.vector.running_episodes import Record
+from envs.vector.running_episodes import RunningEpisodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Counting:
         self.act_space: dict[str, spaces.Space] = {"action": spaces.MultiDiscrete([3])}
         self._length = length
         self._count = np.zeros(num_envs, np.int64)
-        self._record = Record(num_envs, self.obs_space, self.act_space, self.event_keys)
+        self._record = RunningEpisodes(num_envs, self.obs_space, self.act_space, self.event_keys)
         self._seen = self._timestep()
 
     @property

@@ -12,7 +12,7 @@ from envs.codecs import Actions, Observations
 from envs.resize import check_side
 from envs.vector.copy_protocol import Outcome
 from envs.vector.process import ProcessCopy
-from envs.vector.vector import Vector
+from envs.vector.vector import VectorizedEnv
 
 LONGEST = 86_400  # seconds of timeout; timers cannot count for ever
 
@@ -27,7 +27,7 @@ class Options:
 
 
 class GymCopy:
-    """One Gymnasium environment as a `Copy` (see `envs.vector.copy_protocol`)."""
+    """One Gymnasium environment as a `EnvCopy` (see `envs.vector.copy_protocol`)."""
 
     def __init__(self, env: gymnasium.Env):
         self._env = env
@@ -59,7 +59,7 @@ class GymCopy:
         self._env.close()
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+def make(name: str, options: Options, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of the environment that `name` registers, each in its own process.
 
     Raises:
@@ -80,10 +80,12 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
     finally:
         first.close()
     copies = [ProcessCopy(build, options.timeout) for _ in range(num_envs)]
-    return Vector(copies, *conversions, seed=seed, frames_per_step=1)
+    return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1)
 
 
-def vectorise(build: Callable[[], gymnasium.Env], num_envs: int, seed: int, size: int) -> Vector:
+def vectorize(
+    build: Callable[[], gymnasium.Env], num_envs: int, seed: int, size: int
+) -> VectorizedEnv:
     """Steps `num_envs` environments of `build` in this process; images are fitted to `size`."""
     first = build()
     try:
@@ -92,7 +94,7 @@ def vectorise(build: Callable[[], gymnasium.Env], num_envs: int, seed: int, size
         first.close()
         raise
     copies = [GymCopy(first), *(GymCopy(build()) for _ in range(num_envs - 1))]
-    return Vector(copies, *conversions, seed=seed, frames_per_step=1)
+    return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1)
 
 
 def _conversions(env: gymnasium.Env, size: int) -> tuple[Observations, Actions]:

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from envs.timestep import Timestep, VectorEnv
 
 
-class Single(gymnasium.Env):
+class SingleEnv(gymnasium.Env):
     """Shows a `VectorEnv` of one copy by Gymnasium's interface.
 
     A space with a single key is that key's space, without the dictionary. `reset(seed=n)` begins

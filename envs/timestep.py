@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 import gymnasium
 import numpy as np
 
-CONSOLE = 60  # frames a second of every console
-USUAL = 30  # steps a second of an environment whose steps are no frames
+CONSOLE_FRAMES_PER_SECOND = 60  # frames a second of every console
+DEFAULT_STEPS_PER_SECOND = 30  # steps a second of an environment whose steps are no frames
 
 
 class Timestep(NamedTuple):
@@ -103,4 +103,8 @@ class VectorEnv(Protocol):
 
 def natural_rate(env: VectorEnv) -> float:
     """Steps a second, as fast as on the real console."""
-    return CONSOLE / env.frames_per_step if env.frames_per_step > 1 else USUAL
+    return (
+        CONSOLE_FRAMES_PER_SECOND / env.frames_per_step
+        if env.frames_per_step > 1
+        else DEFAULT_STEPS_PER_SECOND
+    )

@@ -126,13 +126,13 @@ def test_roms_that_the_emulator_cannot_play_are_refused():
 
 
 def test_an_episode_that_is_prepared_already_is_not_loaded_again(monkeypatch: pytest.MonkeyPatch):
-    seeds, load = [], atari.Game._load
+    seeds, load = [], atari.AtariGame._load
 
-    def counted(game: atari.Game, seed: int) -> np.ndarray:
+    def counted(game: atari.AtariGame, seed: int) -> np.ndarray:
         seeds.append(seed)
         return load(game, seed)
 
-    monkeypatch.setattr(atari.Game, "_load", counted)
+    monkeypatch.setattr(atari.AtariGame, "_load", counted)
     env = build("pong", 2)
     env.prepare()
     env.reset()

@@ -11,7 +11,7 @@ import pytest
 
 import envs
 from envs.cartpole import draw
-from envs.gym import Options, make, vectorise
+from envs.gym import Options, make, vectorize
 
 TOY = '''
 import gymnasium
@@ -204,7 +204,7 @@ def test_environments_are_closed():
         def close(self):
             closed.append(self)
 
-    vectorise(lambda: Closing(gymnasium.make("CartPole-v1")), 3, 0, 64).close()
+    vectorize(lambda: Closing(gymnasium.make("CartPole-v1")), 3, 0, 64).close()
     assert len(closed) == 3
 
 

@@ -14,7 +14,7 @@ from extras import MARIO
 
 import envs
 from envs.mario import environment, memory, nes, rom
-from envs.mario.environment import EVENTS, Game, Options, Rewards
+from envs.mario.environment import EVENTS, MarioGame, MarioRewards, Options
 from envs.vector.copy_protocol import Outcome
 
 pytestmark = MARIO
@@ -44,10 +44,10 @@ def begin() -> Iterator:
     """Makes games, started without any no-ops."""
     made = []
 
-    def start(stage: tuple[int, int] = (1, 1), whole: bool = False, **changes) -> Game:
+    def start(stage: tuple[int, int] = (1, 1), whole: bool = False, **changes) -> MarioGame:
         options = Options(**{"noops": 0, "actions": "complex", **changes})
         console, *_ = nes.switch_on(rom.cartridge(""), 1)
-        made.append(Game(console, stage, whole, options))
+        made.append(MarioGame(console, stage, whole, options))
         made[-1].start(0)
         return made[-1]
 
@@ -56,7 +56,7 @@ def begin() -> Iterator:
         game.close()
 
 
-def play(game: Game, moves: Iterable[int]) -> list[Outcome]:
+def play(game: MarioGame, moves: Iterable[int]) -> list[Outcome]:
     """Plays until the moves or the episode end."""
     outcomes = []
     for move in moves:
@@ -87,13 +87,13 @@ def test_a_run_to_the_flag_is_the_same_in_both_forms_of_the_emulator(begin):
     assert total(outcomes, "coins") == after.coins - before.coins
     assert total(outcomes, "time") == before.clock - after.clock > 0
     assert total(outcomes, "death") == 0
-    expected = Rewards.x * total(outcomes, "x") + Rewards.flag
+    expected = MarioRewards.x * total(outcomes, "x") + MarioRewards.flag
     assert sum(outcome.reward for outcome in outcomes) == pytest.approx(expected)
     assert digest.hexdigest() == DIGEST
 
 
 def test_the_first_life_lost_ends_the_episode(begin):
-    game = begin(rewards=Rewards(x=0.0, flag=0.0, death=-7.0))
+    game = begin(rewards=MarioRewards(x=0.0, flag=0.0, death=-7.0))
     outcomes = play(game, [1] * 200)  # walks into the first enemy
     last = outcomes[-1]
     assert last.terminated and last.events["event/death"] == 1
@@ -119,7 +119,7 @@ def test_falling_is_death_but_not_from_the_clouds(begin):
 
 
 def test_only_the_furthest_place_counts(begin):
-    game = begin(rewards=Rewards(x=2.0))
+    game = begin(rewards=MarioRewards(x=2.0))
     places, outcomes = [game.read().x], []
     for action in actions("r12 l16 r24"):
         outcomes.append(game.step(action))
@@ -130,7 +130,7 @@ def test_only_the_furthest_place_counts(begin):
 
 
 def test_a_coin_from_the_first_box(begin):
-    game = begin(rewards=Rewards(x=0.0, coins=3.0, score=0.01))
+    game = begin(rewards=MarioRewards(x=0.0, coins=3.0, score=0.01))
     outcomes = play(game, actions(TO_THE_FIRST_BOX))
     assert total(outcomes, "coins") == 1 == game.read().coins
     assert total(outcomes, "score") == 200 == game.read().score

@@ -16,7 +16,7 @@ import pytest
 import envs
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
-from envs.vector.vector import EnvironmentFailed, Vector
+from envs.vector.vector import EnvironmentFailed, VectorizedEnv
 
 NAME = "gym:fragile_module:Fragile-v0"
 ACT = {"action": np.zeros((3, 1), np.int32)}
@@ -84,13 +84,13 @@ gymnasium.register("Fragile-v0", Fragile)
 
 
 @pytest.fixture
-def fragile(tmp_path, monkeypatch) -> Iterator[Callable[..., Vector]]:
+def fragile(tmp_path, monkeypatch) -> Iterator[Callable[..., VectorizedEnv]]:
     """Makes three fragile environments, which obey the files in `tmp_path`."""
     (tmp_path / "fragile_module.py").write_text(FRAGILE)
     monkeypatch.syspath_prepend(tmp_path)
     made = []
 
-    def make(**changes) -> Vector:
+    def make(**changes) -> VectorizedEnv:
         options = dataclasses.replace(envs.default_options(NAME), **changes)
         made.append(envs.make(NAME, options, 3, 0))
         return made[-1]

@@ -13,7 +13,7 @@ from extras import PLAY
 
 import envs
 from envs.play.controls import Command, Controls
-from envs.play.program import episodes, main, summary
+from envs.play.program import episode_summary, main, play_episodes
 from envs.timestep import Timestep
 from envs.vector.vector import EnvironmentFailed
 
@@ -98,8 +98,8 @@ def counting(length: int = 10) -> Any:
 
 def test_what_was_played_until_ctrl_c_is_kept() -> None:
     nothing = {"action": np.zeros((1, 1), np.int32)}
-    found = list(episodes(counting(), Impatient(), nothing, first=4))
-    assert [summary(played) for played in found] == [
+    found = list(play_episodes(counting(), Impatient(), nothing, first=4))
+    assert [episode_summary(played) for played in found] == [
         "episode 4: score 3, 2 actions, broken off, episode 12"
     ]
     assert found[0].rows[-1][0].reward.tolist() == [2]
@@ -117,7 +117,7 @@ def test_an_environment_that_fails_ends_it(monkeypatch: pytest.MonkeyPatch) -> N
     env = counting()
     monkeypatch.setattr(env, "failure", "Traceback\nRuntimeError: broken", raising=False)
     with pytest.raises(EnvironmentFailed, match=r"^RuntimeError: broken$"):
-        list(episodes(env, Impatient(), {}, first=0))
+        list(play_episodes(env, Impatient(), {}, first=0))
 
 
 # The window -------------------------------------------------------------------------------------
@@ -133,9 +133,9 @@ def pygame(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 def window(name: str, env: Any, rate: float = 1000.0) -> Any:
-    from envs.play.window import Window
+    from envs.play.window import PlayWindow
 
-    return Window(name, Controls(env.act_space, envs.action_names(name, None)), rate)
+    return PlayWindow(name, Controls(env.act_space, envs.action_names(name, None)), rate)
 
 
 def press(pygame: ModuleType, *keys: int, kind: str = "KEYDOWN") -> None:

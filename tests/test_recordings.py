@@ -116,7 +116,7 @@ def test_what_came_to_nothing_is_no_obstacle(tmp_path: Path) -> None:
     folder = tmp_path / "tape"
     flags = "--env=counting", f"--script={tmp_path}/nowhere", f"--record={folder}"
     assert main(["play", *flags]) == 2
-    recordings.path(folder, 0).write_bytes(b"half")
+    recordings.episode_path(folder, 0).write_bytes(b"half")
     (folder / "index.partial").touch()
     assert played(folder) == 0
     assert main(["play", f"--replay={folder}"]) == 0
@@ -134,7 +134,7 @@ def test_another_environment_is_refused(recorded: Path) -> None:
 
 def put(folder: Path, index: int, content: bytes) -> None:
     """Writes the file of an episode, and its checksum into the index."""
-    recordings.path(folder, index).write_bytes(content)
+    recordings.episode_path(folder, index).write_bytes(content)
     fields = json.loads((folder / "index.json").read_text())
     fields["episodes"][index]["sha256"] = hashlib.sha256(content).hexdigest()
     (folder / "index.json").write_text(json.dumps(fields))
@@ -142,7 +142,7 @@ def put(folder: Path, index: int, content: bytes) -> None:
 
 def rewrite(folder: Path, index: int, change: Callable[[dict[str, Any]], Any]) -> None:
     """Changes the arrays of an episode."""
-    with np.load(recordings.path(folder, index)) as found:
+    with np.load(recordings.episode_path(folder, index)) as found:
         arrays: dict[str, Any] = dict(found)
     change(arrays)
     stream = io.BytesIO()
@@ -207,16 +207,16 @@ def test_actions_outside_of_their_space(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 100, 700])
 def test_a_truncated_file(own: Path, size: int) -> None:
-    put(own, 0, recordings.path(own, 0).read_bytes()[:size])
+    put(own, 0, recordings.episode_path(own, 0).read_bytes()[:size])
     refused(own, r"000000\.npz: ")
 
 
 def test_a_file_that_is_not_as_it_was_written(own: Path) -> None:
-    content = bytearray(recordings.path(own, 0).read_bytes())
+    content = bytearray(recordings.episode_path(own, 0).read_bytes())
     content[len(content) // 2] ^= 1
-    recordings.path(own, 0).write_bytes(content)
+    recordings.episode_path(own, 0).write_bytes(content)
     refused(own, "is not what the index says")
-    recordings.path(own, 0).unlink()
+    recordings.episode_path(own, 0).unlink()
     refused(own, r"000000\.npz: ")
 
 
@@ -226,7 +226,7 @@ def test_claimed_sizes_cost_nothing(own: Path) -> None:
     claim = {"descr": "<f4", "fortran_order": False, "shape": (2**31 - 1, 2)}
     np.lib.format.write_array_header_1_0(header, claim)
     stream = io.BytesIO()
-    with np.load(recordings.path(own, 0)) as found, zipfile.ZipFile(stream, "w") as archive:
+    with np.load(recordings.episode_path(own, 0)) as found, zipfile.ZipFile(stream, "w") as archive:
         for name in found.files:
             array = io.BytesIO()
             np.lib.format.write_array(array, found[name])

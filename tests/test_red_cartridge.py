@@ -11,7 +11,7 @@ from press_counter import cartridge, play, values
 
 import envs
 from envs.pokemon import red_cartridge
-from envs.pokemon.environment import Options, Rewards, with_goal
+from envs.pokemon.environment import Options, PokemonRewards, with_goal
 from envs.pokemon.text import decode, dialogue
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
@@ -55,7 +55,7 @@ def test_a_wrong_answer_ends_the_episode_with_the_word():
 
 
 def test_names_and_numbers_of_the_real_game():
-    world = red_cartridge.world()
+    world = red_cartridge.red_world()
     assert world.flags[119] == "beat_brock" and world.flags[2305] == "beat_champion_rival"
     assert world.maps[0x28] == "oaks_lab" and world.badges[7] == "earth"
     assert world.goal == 2305 and world.uncounted == {104} and len(world.flags) == 507
@@ -107,7 +107,7 @@ def test_another_file_is_refused(tmp_path, monkeypatch):
 )
 def test_options_out_of_range(field, value):
     assert f"{value}" in refused(**{field: value})
-    assert "rewards.flags" in refused(rewards=Rewards(flags=float("nan")))
+    assert "rewards.flags" in refused(rewards=PokemonRewards(flags=float("nan")))
 
 
 def test_success_is_the_event_that_is_asked_for():

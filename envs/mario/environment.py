@@ -12,12 +12,12 @@ from gymnasium import spaces
 
 from envs.codecs import Actions, Observations
 from envs.mario import memory, nes, rom
-from envs.mario.memory import Reading
+from envs.mario.memory import MarioReading
 from envs.mario.nes import LEFT, RIGHT, A, B, Emulator
 from envs.resize import check_side, resize
 from envs.vector.copy_protocol import Outcome
 from envs.vector.threads import ThreadCopy, pool
-from envs.vector.vector import Vector
+from envs.vector.vector import VectorizedEnv
 
 FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
 REACH = 64  # pixels; Mario runs 10 in a step, and whatever carries him is slower than that again
@@ -30,7 +30,7 @@ ACTIONS = {"right_only": RIGHT_ONLY, "simple": SIMPLE, "complex": COMPLEX}  # bu
 
 
 @dataclasses.dataclass(frozen=True)
-class Rewards:
+class MarioRewards:
     """Weights. The reward of a step is the sum of what happened in it times these."""
 
     x: float = 0.1  # a pixel further to the right than ever before in this part of the stage
@@ -52,13 +52,13 @@ class Options:
     noops: int = 30  # most frames without action before an episode begins; drawn from the seed
     max_steps: int = 0  # steps after which an episode is truncated; 0 leaves it to the clock
     rom: str = ""  # path of your own copy; the one of gym-super-mario-bros if empty
-    rewards: Rewards = dataclasses.field(default_factory=Rewards)
+    rewards: MarioRewards = dataclasses.field(default_factory=MarioRewards)
 
 
-EVENTS = tuple(f"event/{field.name}" for field in dataclasses.fields(Rewards))
+EVENTS = tuple(f"event/{field.name}" for field in dataclasses.fields(MarioRewards))
 
 
-class Game:
+class MarioGame:
     """One console in which episodes are played; see `envs.vector.threads.Playable`.
 
     An episode ends with the first life lost, or with the aim: the end of the stage, or, in the
@@ -71,7 +71,7 @@ class Game:
         self._whole = whole
         self._options = options
         self._weights = dataclasses.asdict(options.rewards)
-        memory.enter(emulator, *stage)
+        memory.enter_stage(emulator, *stage)
         emulator.keep()
         self._begin()
 
@@ -106,7 +106,7 @@ class Game:
         truncated = not terminated and self._steps == self._options.max_steps
         return Outcome(self._image(screen), reward, terminated, truncated, events)
 
-    def read(self) -> Reading:
+    def read(self) -> MarioReading:
         """What the console's memory says now."""
         return memory.read(self._emulator.ram)
 
@@ -119,7 +119,7 @@ class Game:
         self._last = self.read()
         self._furthest: dict[tuple[int, int, int], int] = {_part(self._last): self._last.x}
 
-    def _watch(self) -> Reading:
+    def _watch(self) -> MarioReading:
         """Lets the console run until Mario can be controlled again."""
         for _ in range(memory.LONGEST_SCENE):
             self._emulator.frame(0)
@@ -127,7 +127,7 @@ class Game:
                 return reading
         raise RuntimeError(f"the game does not go on: {self.read()}")
 
-    def _events(self, played: Reading, now: Reading, won: bool) -> dict[str, float]:
+    def _events(self, played: MarioReading, now: MarioReading, won: bool) -> dict[str, float]:
         """What happened since the last step.
 
         Args:
@@ -164,7 +164,7 @@ def action_names(name: str, options: Options) -> tuple[str, ...]:
     return tuple("+".join(words) or "noop" for words in held)
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+def make(name: str, options: Options, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of a stage or of the whole game; observation keys: 'image'.
 
     Raises:
@@ -176,13 +176,15 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
     emulators = nes.switch_on(rom.cartridge(options.rom), num_envs)
     threads = pool(num_envs, "mario")
     try:
-        games = list(threads.map(lambda emulator: Game(emulator, stage, whole, options), emulators))
+        games = list(
+            threads.map(lambda emulator: MarioGame(emulator, stage, whole, options), emulators)
+        )
     except ValueError:
         threads.shutdown()
         for emulator in emulators:
             emulator.close()
         raise
-    return Vector(
+    return VectorizedEnv(
         [ThreadCopy(game, threads) for game in games],
         Observations(spaces.Box(0, 255, (options.size, options.size, 3), np.uint8), options.size),
         Actions(games[0].action_space),
@@ -214,10 +216,10 @@ def _beginning(name: str, options: Options) -> tuple[tuple[int, int], bool]:
     return (int(found[1]), int(found[2])), whole
 
 
-def _part(reading: Reading) -> tuple[int, int, int]:
+def _part(reading: MarioReading) -> tuple[int, int, int]:
     """What a place in the game is relative to: each part of a stage counts from its own left."""
     return reading.world, reading.stage, reading.area
 
 
-def _is_last_stage(reading: Reading) -> bool:
+def _is_last_stage(reading: MarioReading) -> bool:
     return (reading.world, reading.stage) == (memory.WORLDS, memory.STAGES)

@@ -28,7 +28,7 @@ LONGEST_START = 600  # frames; the program takes 81 to 112
 LONGEST_SCENE = 10_000  # frames; between two worlds it shows a message
 
 
-class Reading(NamedTuple):
+class MarioReading(NamedTuple):
     """What the memory says about one frame."""
 
     world: int  # 1 to 8
@@ -44,12 +44,12 @@ class Reading(NamedTuple):
     playable: bool  # the buttons have an effect, or will have in a moment
 
 
-def read(ram: memoryview) -> Reading:
+def read(ram: memoryview) -> MarioReading:
     """Reads the console's memory."""
     mode, action = ram[MODE], ram[ACTION]
     falling = ram[SCREEN] > 1 and ram[CLOUDS] == 0
     running = mode == PLAYING and ram[TASK] == RUNNING
-    return Reading(
+    return MarioReading(
         world=ram[WORLD] + 1,
         stage=ram[STAGE] + 1,
         area=ram[AREA_KIND] << 8 | ram[AREA_NUMBER],
@@ -64,7 +64,7 @@ def read(ram: memoryview) -> Reading:
     )
 
 
-def enter(emulator: Emulator, world: int, stage: int) -> None:
+def enter_stage(emulator: Emulator, world: int, stage: int) -> None:
     """Leads a console that was just switched on to the first playable frame of a stage.
 
     Raises:

@@ -51,7 +51,7 @@ class Emulator(Protocol):
         ...
 
 
-class Library:
+class LibraryEmulator:
     """An `Emulator` (see there) from the shared library of nes-py 8, called through ctypes."""
 
     def __init__(self, library: ctypes.CDLL, rom: Path):
@@ -95,7 +95,7 @@ class Library:
         return memoryview((ctypes.c_uint8 * size).from_address(address)).cast("B")
 
 
-class Module:
+class ModuleEmulator:
     """An `Emulator` (see there) from the extension module of nes-py 9."""
 
     def __init__(self, nes_py: Any, rom: Path):
@@ -144,9 +144,9 @@ def switch_on(cartridge: bytes, count: int) -> list[Emulator]:
         shared = sorted(Path(spec.submodule_search_locations[0]).glob("lib_nes_env*"))
         if shared:
             library = _declared(ctypes.CDLL(str(shared[0])))
-            return [Library(library, rom) for _ in range(count)]
+            return [LibraryEmulator(library, rom) for _ in range(count)]
         module = importlib.import_module("nes_py")
-        return [Module(module, rom) for _ in range(count)]
+        return [ModuleEmulator(module, rom) for _ in range(count)]
 
 
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:

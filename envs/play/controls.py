@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from envs.codecs import no_actions
 
-Action = dict[str, np.ndarray]  # [1, n] per key of the action space
+ActionArrays = dict[str, np.ndarray]  # [1, n] per key of the action space
 
 NOOP = "noop"  # name of the action that does nothing
 # Button -> key, by the names that keys have on an English keyboard.
@@ -32,7 +32,7 @@ class Command(Enum):
     END = "end"
 
 
-class Number(NamedTuple):
+class ActionNumber(NamedTuple):
     """One number of an action."""
 
     key: str
@@ -53,11 +53,11 @@ class Controls:
         self.names = names
         self._buttons = [_buttons(name) for name in names]
 
-    def nothing(self) -> Action:
+    def nothing(self) -> ActionArrays:
         """Zeros, as replay holds them where nobody acts."""
         return {key: no_actions(space, 1) for key, space in self._space.items()}
 
-    def pressed(self, keys: Set[str]) -> Action | None:
+    def pressed(self, keys: Set[str]) -> ActionArrays | None:
         """The action for the keys held down; None where time stands still until one is pressed.
 
         Of several named actions whose buttons are all held, it is the one with the most.
@@ -91,7 +91,7 @@ class Controls:
             lines.append(f"{name}: {keys or 'always 0, for want of keys'}")
         return lines
 
-    def script(self, file: Path) -> Iterator[Action | Command]:
+    def script(self, file: Path) -> Iterator[ActionArrays | Command]:
         """The inputs of a script, in order.
 
         A line is an action, with `x COUNT` behind it to repeat it, or `reset`; # begins a comment.
@@ -116,7 +116,7 @@ class Controls:
                 raise ValueError(f"{file}, line {number}: {error}") from None
         return itertools.chain.from_iterable(inputs)
 
-    def _line(self, words: list[str]) -> list[Iterable[Action | Command]]:
+    def _line(self, words: list[str]) -> list[Iterable[ActionArrays | Command]]:
         if not words:
             return []
         if words == [Command.RESET.value]:
@@ -128,7 +128,7 @@ class Controls:
             words = words[:-2]
         return [itertools.repeat(self._read(words), count)]
 
-    def _read(self, words: list[str]) -> Action:
+    def _read(self, words: list[str]) -> ActionArrays:
         """One action of a script."""
         if self.names and len(words) == 1 and not words[0].isdecimal():
             if (buttons := _buttons(words[0].lower())) not in self._buttons:
@@ -150,30 +150,32 @@ class Controls:
             [_value(n, given[n.key][n.index]) if n.key in given else 0 for n in self._numbers]
         )
 
-    def _filled(self, values: list[float]) -> Action:
+    def _filled(self, values: list[float]) -> ActionArrays:
         action = self.nothing()
         for number, value in zip(self._numbers, values, strict=True):
             action[number.key][0, number.index] = value
         return action
 
 
-def _numbers(act_space: Mapping[str, spaces.Space]) -> Iterator[Number]:
+def _numbers(act_space: Mapping[str, spaces.Space]) -> Iterator[ActionNumber]:
     rows, pairs = iter(ROWS), iter(PAIRS)
     for key, space in act_space.items():
         if isinstance(space, spaces.MultiDiscrete):
             for i, classes in enumerate(space.nvec.tolist()):
                 row = next(rows, "")[:classes]
-                yield Number(key, i, classes, {k: float(value) for value, k in enumerate(row)})
+                yield ActionNumber(
+                    key, i, classes, {k: float(value) for value, k in enumerate(row)}
+                )
         else:
             for i in range((space.shape or (0,))[0]):
-                yield Number(key, i, 0, dict(zip(next(pairs, ()), (-1.0, 1.0), strict=False)))
+                yield ActionNumber(key, i, 0, dict(zip(next(pairs, ()), (-1.0, 1.0), strict=False)))
 
 
 def _buttons(name: str) -> frozenset[str]:
     return frozenset() if name == NOOP else frozenset(name.split("+"))
 
 
-def _value(number: Number, text: str) -> float:
+def _value(number: ActionNumber, text: str) -> float:
     try:
         value = int(text) if number.classes else float(text)
     except ValueError:

@@ -10,18 +10,18 @@ from PIL import Image, ImageDraw
 import envs
 from envs.timestep import Timestep, VectorEnv, natural_rate
 
-SIDE = 256  # pixels that images are enlarged to, in whole times
-MOST = 3_000  # steps of an episode that are filmed: more than three minutes of Atari
-STILL = 600_000  # milliseconds; a GIF cannot show one picture for much longer
-LINE, MARGIN = 14, 4  # pixels of a line of text, and around it
+IMAGE_SIDE = 256  # pixels that images are enlarged to, in whole times
+MAX_STEPS = 3_000  # steps of an episode that are filmed: more than three minutes of Atari
+LONGEST_GIF = 600_000  # milliseconds; a GIF cannot show one picture for much longer
+LINE_HEIGHT, MARGIN = 14, 4  # pixels of a line of text, and around it
 GAP = 4  # pixels between images
 # What the font of the text lacks, as something that it has.
-PLAIN = str.maketrans(
+FONT_SUBSTITUTES = str.maketrans(
     {"▶": ">", "▷": ">", "▼": "v", "é": "e", "\u00d7": "x", "♂": "M", "♀": "F", "¥": "Y"}
 )
 
 
-class Shot(NamedTuple):
+class FilmFrame(NamedTuple):
     """A timestep of the environment that is filmed."""
 
     images: list[np.ndarray]  # [h, w, c] uint8
@@ -41,32 +41,34 @@ class Film:
         self.keys = [k for k, x in spaces if x.dtype == np.uint8 and len(x.shape or ()) == 3]
         if not self.keys:
             raise ValueError(f"--gif={path}: there are no images in {', '.join(env.obs_space)}")
-        if path.suffix != ".gif" or not writable(path):
+        if path.suffix != ".gif" or not is_writable(path):
             raise ValueError(f"--gif={path}: expected a file .gif in a folder to write to")
         self.path = path
         self.milliseconds = 1000 / natural_rate(env)  # of a step
         self._name = name
-        self._shots: list[Shot] = []
-        self._left = int(min(MOST, STILL / self.milliseconds))
+        self._frames: list[FilmFrame] = []
+        self._left = int(min(MAX_STEPS, LONGEST_GIF / self.milliseconds))
 
     def add(self, seen: Timestep) -> None:
-        """Takes a shot of a timestep, unless the episode is over or has become too long."""
+        """Takes a frame of a timestep, unless the episode is over or has become too long."""
         if not self._left:
             return
         first = {key: value[:1] for key, value in seen.obs.items()}
         images = [first[key][0].copy() for key in self.keys]  # or all E of them would be kept
-        self._shots.append(Shot(images, envs.caption(self._name, first).translate(PLAIN)))
+        self._frames.append(
+            FilmFrame(images, envs.caption(self._name, first).translate(FONT_SUBSTITUTES))
+        )
         self._left = 0 if seen.is_last[0] else self._left - 1
 
     def save(self) -> None:
         """Writes the file. Raises OSError."""
-        lines = max(len(shot.caption.splitlines()) for shot in self._shots)
-        frames = (drawn(shot, lines) for shot in self._shots)
-        times = durations(len(self._shots), self.milliseconds)
+        lines = max(len(frame.caption.splitlines()) for frame in self._frames)
+        frames = (render(frame, lines) for frame in self._frames)
+        times = durations(len(self._frames), self.milliseconds)
         next(frames).save(self.path, save_all=True, append_images=frames, duration=times, loop=0)
 
 
-def writable(path: Path) -> bool:
+def is_writable(path: Path) -> bool:
     """Whether a file can be written there, as far as can be told without trying."""
     if path.exists():
         return path.is_file() and os.access(path, os.W_OK)
@@ -79,7 +81,7 @@ def durations(steps: int, milliseconds: float) -> list[int]:
     return np.diff(ends).tolist()
 
 
-def newest(image: np.ndarray) -> np.ndarray:
+def newest_frame(image: np.ndarray) -> np.ndarray:
     """The newest of stacked frames, gray as color: [h, w, c] -> [h, w, 3].
 
     Channels in threes are taken for colors, any other number for frames in gray.
@@ -88,23 +90,23 @@ def newest(image: np.ndarray) -> np.ndarray:
     return np.broadcast_to(image[..., -colors:], (*image.shape[:2], 3))
 
 
-def enlarged(image: np.ndarray, side: int) -> np.ndarray:
+def enlarge(image: np.ndarray, side: int) -> np.ndarray:
     """Every pixel n x n, so that the longer side is about `side`: [h, w, 3] -> [n h, n w, 3]."""
     times = max(1, side // max(image.shape[:2]))
     return image.repeat(times, 0).repeat(times, 1)
 
 
-def drawn(shot: Shot, lines: int) -> Image.Image:
+def render(frame: FilmFrame, lines: int) -> Image.Image:
     """Images from left to right, on black, above a field for so many lines of text."""
-    parts = [enlarged(newest(image), SIDE) for image in shot.images]
+    parts = [enlarge(newest_frame(image), IMAGE_SIDE) for image in frame.images]
     height, width = max(map(len, parts)), sum(x.shape[1] + GAP for x in parts) - GAP
-    field = lines * LINE + 2 * MARGIN if lines else 0
+    field = lines * LINE_HEIGHT + 2 * MARGIN if lines else 0
     picture = Image.new("RGB", (width, height + field))
     left = 0
     for part in parts:
         picture.paste(Image.fromarray(part), (left, 0))
         left += part.shape[1] + GAP
     draw = ImageDraw.Draw(picture)
-    for i, line in enumerate(shot.caption.splitlines()):
-        draw.text((MARGIN, height + MARGIN + i * LINE), line, fill="white")
+    for i, line in enumerate(frame.caption.splitlines()):
+        draw.text((MARGIN, height + MARGIN + i * LINE_HEIGHT), line, fill="white")
     return picture

@@ -16,17 +16,17 @@ import numpy as np
 
 import envs
 from envs.play import recorded_steps, recordings
-from envs.play.controls import Action, Command, Controls
+from envs.play.controls import ActionArrays, Command, Controls
 from envs.play.recordings import FLAGS, Recording
-from envs.settings import flat, override
+from envs.settings import flatten, override
 from envs.timestep import Timestep, VectorEnv, natural_rate
 from envs.vector.vector import EnvironmentFailed
 
 
-class Player(Protocol):
+class InputSource(Protocol):
     """Whoever decides what to do."""
 
-    def choose(self, seen: Timestep) -> Action | Command:
+    def choose(self, seen: Timestep) -> ActionArrays | Command:
         """What to do now; E = 1."""
         ...
 
@@ -42,21 +42,21 @@ class Settings:
     env: Any  # the family's `Options`
 
 
-class Played(NamedTuple):
+class PlayedEpisode(NamedTuple):
     """An episode, to its end or to where it was broken off."""
 
     number: int
-    rows: list[tuple[Timestep, Action]]  # what was seen, and the action chosen at it; E = 1
+    rows: list[tuple[Timestep, ActionArrays]]  # what was seen, and the action chosen at it; E = 1
     milestones: list[str]
 
 
-class Script:
+class ScriptedInput:
     """Plays the inputs of a script, and ends with it."""
 
-    def __init__(self, inputs: Iterator[Action | Command]):
+    def __init__(self, inputs: Iterator[ActionArrays | Command]):
         self._inputs = inputs
 
-    def choose(self, seen: Timestep) -> Action | Command:
+    def choose(self, seen: Timestep) -> ActionArrays | Command:
         """The next input."""
         del seen
         return next(self._inputs, Command.END)
@@ -72,16 +72,16 @@ def main(argv: Sequence[str]) -> int:
     """
     try:
         flags = parser().parse_args(argv[1:])
-        return replay(flags) if flags.replay else by_hand(flags)
+        return replay_recording(flags) if flags.replay else play_by_hand(flags)
     except (ValueError, OSError) as error:
-        return complain(error, 2)
+        return print_error(error, 2)
     except EnvironmentFailed as error:
-        return complain(error, 1)
+        return print_error(error, 1)
     except KeyboardInterrupt:
         return 130
 
 
-def complain(error: Exception, code: int) -> int:
+def print_error(error: Exception, code: int) -> int:
     """Explains an error in one line of what can be printed; returns the exit code."""
     text = "".join(c if c.isprintable() else " " for c in str(error))
     print(f"error: {' '.join(text.split())}", file=sys.stderr)
@@ -116,12 +116,12 @@ def parser() -> Parser:
     return found
 
 
-def options_of(env: str, assignments: Sequence[str]) -> Any:
+def parse_options(env: str, assignments: Sequence[str]) -> Any:
     """The options of an environment, with assignments such as `env.sticky=0.25` applied."""
-    return changed(envs.default_options(env), assignments)
+    return override_options(envs.default_options(env), assignments)
 
 
-def changed(options: Any, assignments: Sequence[str]) -> Any:
+def override_options(options: Any, assignments: Sequence[str]) -> Any:
     """Options with assignments such as `env.sticky=0.25` applied."""
     settings = Settings(options)
     for assignment in assignments:
@@ -129,17 +129,17 @@ def changed(options: Any, assignments: Sequence[str]) -> Any:
     return settings.env
 
 
-def options_then(tape: Recording, changes: Sequence[str] = ()) -> Any:
+def recorded_options(tape: Recording, changes: Sequence[str] = ()) -> Any:
     """The options that an environment had when it was recorded, but for `changes`."""
     then = [f"{path}={value}" for path, value in tape.options.items()]
     try:
-        options = options_of(tape.env, then)
+        options = parse_options(tape.env, then)
     except ValueError as error:
         raise ValueError(f"{tape.folder} was recorded with unknown options: {error}") from None
-    return changed(options, changes)
+    return override_options(options, changes)
 
 
-def by_hand(flags: argparse.Namespace) -> int:
+def play_by_hand(flags: argparse.Namespace) -> int:
     """Plays in a window or from a script, and records."""
     if not flags.env:
         raise ValueError("--env is needed, such as --env=atari_pong")
@@ -147,20 +147,20 @@ def by_hand(flags: argparse.Namespace) -> int:
         raise ValueError(f"--rate={flags.rate}: expected steps a second, above 0, at most 1000")
     if flags.rate is not None and flags.script:
         raise ValueError("--rate is for a window; a --script is played as fast as possible")
-    options, seed = envs.from_the_beginning(options_of(flags.env, flags.set)), flags.seed or 0
+    options, seed = envs.without_curriculum(parse_options(flags.env, flags.set)), flags.seed or 0
     with ExitStack() as opened:
         env = opened.enter_context(closing(envs.make(flags.env, options, 1, seed)))
         controls = Controls(env.act_space, envs.action_names(flags.env, options))
         tape = None
         if flags.record:
-            tape = recordings.begin(flags.record, flags.env, flat(options), seed, env)
+            tape = recordings.begin(flags.record, flags.env, flatten(options), seed, env)
         if flags.script:
-            player: Player = Script(controls.script(flags.script))
+            player: InputSource = ScriptedInput(controls.script(flags.script))
         else:
-            player = opened.enter_context(closing(window(flags, env, controls)))
+            player = opened.enter_context(closing(open_window(flags, env, controls)))
         first = max((e.number + 1 for e in tape.episodes), default=0) if tape else 0
-        for played in episodes(env, player, controls.nothing(), first):
-            print(summary(played), flush=True)
+        for played in play_episodes(env, player, controls.nothing(), first):
+            print(episode_summary(played), flush=True)
             if tape:
                 tape = recordings.add(tape, played.number, played.rows)
     if tape:
@@ -168,17 +168,19 @@ def by_hand(flags: argparse.Namespace) -> int:
     return 0
 
 
-def window(flags: argparse.Namespace, env: VectorEnv, controls: Controls) -> Any:
+def open_window(flags: argparse.Namespace, env: VectorEnv, controls: Controls) -> Any:
     """A window to play in. ValueError where there is no display, or nothing to draw with."""
-    from envs.play.window import Window  # which needs a package that nothing else needs
+    from envs.play.window import PlayWindow  # which needs a package that nothing else needs
 
-    found = Window(flags.env, controls, flags.rate or natural_rate(env))
+    found = PlayWindow(flags.env, controls, flags.rate or natural_rate(env))
     for line in found.legend:
         print(line)
     return found
 
 
-def episodes(env: VectorEnv, player: Player, nothing: Action, first: int) -> Iterator[Played]:
+def play_episodes(
+    env: VectorEnv, player: InputSource, nothing: ActionArrays, first: int
+) -> Iterator[PlayedEpisode]:
     """Plays one episode after the other until the player, or Ctrl-C, ends it.
 
     One in which nothing was done is left out. Where the environment fails, the last one is short.
@@ -199,7 +201,7 @@ def episodes(env: VectorEnv, player: Player, nothing: Action, first: int) -> Ite
         except KeyboardInterrupt:
             command = Command.END
         if rows:
-            yield Played(first, [*rows, (seen, nothing)], milestones)
+            yield PlayedEpisode(first, [*rows, (seen, nothing)], milestones)
             first += 1
         if env.failure:
             raise EnvironmentFailed(env.failure.splitlines()[-1])
@@ -207,7 +209,7 @@ def episodes(env: VectorEnv, player: Player, nothing: Action, first: int) -> Ite
             player.over(seen)
 
 
-def summary(played: Played) -> str:
+def episode_summary(played: PlayedEpisode) -> str:
     """One line about an episode."""
     last, _ = played.rows[-1]
     how = "ended" if last.is_terminal[0] else "truncated" if last.is_last[0] else "broken off"
@@ -219,7 +221,7 @@ def summary(played: Played) -> str:
     return text + "".join(f", {name}" for name in played.milestones)
 
 
-def replay(flags: argparse.Namespace) -> int:
+def replay_recording(flags: argparse.Namespace) -> int:
     """Takes all actions of a recording again; exit code 1 if anything is not as recorded."""
     given = {name for name, value in vars(flags).items() if value not in (None, [])}
     if other := given - {"replay", "env", "set"}:
@@ -229,17 +231,17 @@ def replay(flags: argparse.Namespace) -> int:
     envs.require_trusted(tape.folder, tape.env, flags.env)
     if flags.env not in (None, tape.env):
         raise ValueError(f"{tape.folder} was recorded in {tape.env}, not in {flags.env}")
-    options = options_then(tape, flags.set)
+    options = recorded_options(tape, flags.set)
     with closing(envs.make(tape.env, options, 1, tape.seed)) as env:
         recordings.require_fits(tape, env)
-        different = differences(tape, env)
+        different = first_difference(tape, env)
     if different:
-        return complain(RuntimeError(different), 1)
+        return print_error(RuntimeError(different), 1)
     print(f"{len(tape.episodes)} episodes, {tape.steps} steps: all as recorded")
     return 0
 
 
-def differences(tape: Recording, env: VectorEnv) -> str:
+def first_difference(tape: Recording, env: VectorEnv) -> str:
     """The first thing that is not as recorded; '' if there is none."""
     found = recorded_steps.read_episodes(tape, recorded_steps.columns(env))
     for episode, arrays in zip(tape.episodes, found, strict=True):

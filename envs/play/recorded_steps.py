@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envs.play.recordings import FLAGS, Recording, described, path, require_fits, sha256
+from envs.play.recordings import FLAGS, Recording, describe, episode_path, require_fits, sha256
 from envs.timestep import VectorEnv
 
 
@@ -29,7 +29,7 @@ def columns(env: VectorEnv) -> dict[str, Column]:
         classes = np.array(values["classes"]) if "classes" in values else None
         return Column(np.dtype(values["dtype"]), tuple(values["shape"]), classes)
 
-    found = described(env)
+    found = describe(env)
     flag, number = Column(np.dtype(bool), ()), Column(np.dtype(np.float32), ())
     return {
         **{f"obs/{key}": column(values) for key, values in found["obs"].items()},
@@ -66,7 +66,7 @@ def read_episodes(
 ) -> Iterator[dict[str, np.ndarray]]:
     """The arrays of each episode; see `read`."""
     for i, episode in enumerate(recording.episodes):
-        file = path(recording.folder, i)
+        file = episode_path(recording.folder, i)
         try:
             if sha256(file) != episode.sha256:
                 raise ValueError("is not what the index says")

@@ -50,7 +50,7 @@ class Recording:
     env: str
     options: dict[str, Any]  # by path, such as 'env.rewards.coins'
     seed: int
-    spaces: dict[str, Any]  # see `described`
+    spaces: dict[str, Any]  # see `describe`
     episodes: tuple[Episode, ...]
     digest: str  # SHA-256 of the index, and thereby of everything
 
@@ -67,11 +67,15 @@ def begin(folder: Path, name: str, options: dict[str, Any], seed: int, env: Vect
         ValueError: something else is there, or the recording of something else. OSError where the
             folder cannot be used.
     """
-    fresh = Recording(folder, name, options, seed, described(env), (), "")
+    fresh = Recording(folder, name, options, seed, describe(env), (), "")
     if not (folder / INDEX).exists():
         # The index comes after the first episode: a process that died in between leaves these.
-        files = (folder / INDEX, path(folder, 0))
-        ours = {folder / "episodes", path(folder, 0), *(x.with_suffix(".partial") for x in files)}
+        files = (folder / INDEX, episode_path(folder, 0))
+        ours = {
+            folder / "episodes",
+            episode_path(folder, 0),
+            *(x.with_suffix(".partial") for x in files),
+        }
         if not _contents(folder) <= ours:
             raise ValueError(f"{folder} is not empty, and has no {INDEX} to go on with")
         (folder / "episodes").mkdir(parents=True, exist_ok=True)
@@ -99,7 +103,7 @@ def add(
     }
     whole = bool(arrays["is_last"][-1])
     arrays["is_last"][-1] = True
-    file = path(recording.folder, len(recording.episodes))
+    file = episode_path(recording.folder, len(recording.episodes))
     _write(file, lambda stream: np.savez_compressed(stream, **arrays))
     sums = {k.removeprefix("event/"): float(arrays[k].sum(dtype=float)) for k in seen[0].events}
     score = float(arrays["reward"].sum(dtype=float))
@@ -144,7 +148,7 @@ def find(folder: Path) -> Recording:
 
 def require_fits(recording: Recording, env: VectorEnv) -> None:
     """Raises ValueError, naming what differs, unless an environment shows and accepts the same."""
-    wanted = described(env)
+    wanted = describe(env)
     for part in sorted(wanted.keys() | recording.spaces.keys()):
         have, want = recording.spaces.get(part), wanted.get(part)
         if have != want:
@@ -154,7 +158,7 @@ def require_fits(recording: Recording, env: VectorEnv) -> None:
             )
 
 
-def described(env: VectorEnv) -> dict[str, Any]:
+def describe(env: VectorEnv) -> dict[str, Any]:
     """The spaces and events of an environment, as JSON can hold and compare them."""
 
     def values(space: spaces.Space, dtype: np.dtype | None) -> dict[str, Any]:
@@ -169,7 +173,7 @@ def described(env: VectorEnv) -> dict[str, Any]:
     }
 
 
-def path(folder: Path, index: int) -> Path:
+def episode_path(folder: Path, index: int) -> Path:
     """Where the file of an episode is."""
     return folder / "episodes" / f"{index:06d}.npz"
 

@@ -8,25 +8,28 @@ from typing import Any
 import numpy as np
 
 import envs
-from envs.play.controls import Action, Command, Controls
-from envs.play.film import enlarged, newest
+from envs.play.controls import ActionArrays, Command, Controls
+from envs.play.film import enlarge, newest_frame
 from envs.timestep import Timestep
 
-SIDE = 512  # pixels that the larger side of the first image gets, about
-SMALL = 176  # the same for the others
-LINE = 18  # pixels, of a line of text
-PAD = 12  # pixels
-WIDTH, HEIGHT = 1000, SIDE + 2 * PAD  # pixels of the window; the keys need some more height
-MOST = 12  # numbers of a vector that are written where there is nothing to see
+LARGE_IMAGE = 512  # pixels that the larger side of the first image gets, about
+SMALL_IMAGE = 176  # the same for the others
+LINE_HEIGHT = 18  # pixels, of a line of text
+PADDING = 12  # pixels
+WIDTH, HEIGHT = 1000, LARGE_IMAGE + 2 * PADDING  # pixels of the window, without the legend
+MAX_NUMBERS = 12  # numbers of a vector that are written where there is nothing to see
 COMMANDS = {"escape": Command.END, "r": Command.RESET}
 SPEEDS = {"page up": 1.25, "page down": 0.8}
 DISPLAYS = {"DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"}  # one of them tells of a display
 UNSEEN = ("dummy", "offscreen")  # drivers that are taken where nothing else works
-DARK, BRIGHT, GREY = (24, 24, 28), (235, 235, 235), (140, 140, 150)
+DARK, BRIGHT, GRAY = (24, 24, 28), (235, 235, 235), (140, 140, 150)
 
 
-class Window:
-    """A `Player` (see `envs.play`). Page keys change the speed; closing the window ends it."""
+class PlayWindow:
+    """An `InputSource` in a window.
+
+    Page keys change the speed. Closing the window ends the program.
+    """
 
     def __init__(self, name: str, controls: Controls, rate: float):
         """Raises ValueError where pygame or a display is missing.
@@ -40,14 +43,14 @@ class Window:
         self._rate = rate
         keys = "r: begin anew  escape: end  page up, page down: speed"
         self.legend = [*controls.legend(), keys]
-        _open(self._pygame, name, HEIGHT + LINE * len(self.legend))
-        self._font = self._pygame.font.Font(None, LINE)
+        _open(self._pygame, name, HEIGHT + LINE_HEIGHT * len(self.legend))
+        self._font = self._pygame.font.Font(None, LINE_HEIGHT)
         self._held: set[str] = set()
         self._due = 0.0  # when the next step may be taken
         self._totals: dict[str, float] = {}
         self._steps = 0
 
-    def choose(self, seen: Timestep) -> Action | Command:
+    def choose(self, seen: Timestep) -> ActionArrays | Command:
         """Shows what is seen; returns the action for the keys held, when its time has come."""
         self._count(seen)
         self._draw(seen)
@@ -105,19 +108,21 @@ class Window:
         screen = self._pygame.display.get_surface()
         screen.fill(DARK)
         images = [x[0] for x in seen.obs.values() if x.ndim == 4]
-        left = PAD
+        left = PADDING
         for first, group in ((True, images[:1]), (False, images[1:])):
-            drawn = [_surface(self._pygame, x, SIDE if first else SMALL) for x in group]
-            top = PAD
+            drawn = [
+                _surface(self._pygame, x, LARGE_IMAGE if first else SMALL_IMAGE) for x in group
+            ]
+            top = PADDING
             for image in drawn:
                 screen.blit(image, (left, top))
-                top += image.get_height() + PAD
-            left += max((image.get_width() + PAD for image in drawn), default=0)
+                top += image.get_height() + PADDING
+            left += max((image.get_width() + PADDING for image in drawn), default=0)
         for i, line in enumerate(self._text(seen)):
-            screen.blit(self._font.render(line, True, BRIGHT), (left, PAD + LINE * i))
+            screen.blit(self._font.render(line, True, BRIGHT), (left, PADDING + LINE_HEIGHT * i))
         for i, line in enumerate(reversed(self.legend), 1):
-            below = screen.get_height() - LINE * i
-            screen.blit(self._font.render(line, True, GREY), (PAD, below))
+            below = screen.get_height() - LINE_HEIGHT * i
+            screen.blit(self._font.render(line, True, GRAY), (PADDING, below))
         self._pygame.display.flip()
 
     def _text(self, seen: Timestep) -> list[str]:
@@ -127,7 +132,7 @@ class Window:
         lines += envs.caption(self._name, seen.obs).splitlines()
         if not any(x.ndim == 4 for x in seen.obs.values()):
             for key, x in seen.obs.items():
-                lines += [f"{key}[{i}] {value:.3g}" for i, value in enumerate(x[0, :MOST])]
+                lines += [f"{key}[{i}] {value:.3g}" for i, value in enumerate(x[0, :MAX_NUMBERS])]
         return lines
 
 
@@ -149,7 +154,7 @@ def _open(pygame: Any, title: str, height: int) -> None:
 
 def _surface(pygame: Any, image: np.ndarray, side: int) -> Any:
     """[h, w, c] uint8 as something to draw, of about that side; of stacked frames the newest."""
-    return pygame.surfarray.make_surface(enlarged(newest(image), side).swapaxes(0, 1))
+    return pygame.surfarray.make_surface(enlarge(newest_frame(image), side).swapaxes(0, 1))
 
 
 def _pygame() -> Any:

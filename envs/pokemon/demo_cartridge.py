@@ -9,7 +9,7 @@ RADIO = 104  # can be switched on and off for ever
 BADGES = {0: "flint", 1: "iris"}  # by who gives them
 
 
-def demo() -> Cartridge:
+def load_demo_cartridge() -> Cartridge:
     """The cartridge, built from its sources."""
     world = World(
         flags=game.EVENTS,

@@ -14,18 +14,18 @@ from gymnasium import spaces
 
 from envs.codecs import Actions, Observations
 from envs.pokemon import memory
-from envs.pokemon.demo_cartridge import demo
+from envs.pokemon.demo_cartridge import load_demo_cartridge
 from envs.pokemon.gameboy import BUTTONS, Gameboy
-from envs.pokemon.memory import Reading
-from envs.pokemon.progress import Achieved, Progress, event_keys
-from envs.pokemon.red_cartridge import Cartridge, red
+from envs.pokemon.memory import PokemonReading
+from envs.pokemon.progress import Achieved, EpisodeProgress, event_keys
+from envs.pokemon.red_cartridge import Cartridge, load_red_cartridge
 from envs.pokemon.text import BLANK, decode
 from envs.pokemon.view import letters, observe, space
 from envs.resize import check_side
 from envs.vector.copy_protocol import Outcome
 from envs.vector.frontier import Frontier
 from envs.vector.threads import ThreadCopy, pool
-from envs.vector.vector import Vector
+from envs.vector.vector import VectorizedEnv
 
 DEMO = "gameboy_demo"
 FRAMES_PER_STEP = 24  # enough for one step of the player, which takes 16
@@ -35,7 +35,7 @@ FASTEST = 1  # frames for each letter
 
 
 @dataclasses.dataclass(frozen=True)
-class Rewards:
+class PokemonRewards:
     """The reward is the sum of the step's events, each times its weight (see `progress`)."""
 
     flags: float = 1.0
@@ -65,17 +65,17 @@ class Options:
     hide_text: bool = False  # for comparisons: blanks for text, and white squares for letters
     curriculum: float = 0.0  # share of the episodes that begin at milestones of earlier ones
     goal: str = ""  # event that counts as success and ends an episode; empty: the game's ending
-    rewards: Rewards = dataclasses.field(default_factory=Rewards)
+    rewards: PokemonRewards = dataclasses.field(default_factory=PokemonRewards)
 
 
-class State(NamedTuple):
+class SavedState(NamedTuple):
     """Where an episode is, for others to begin at."""
 
     machine: bytes
     achieved: Achieved
 
 
-class Game:
+class PokemonGame:
     """One emulator in which episodes are played; see `envs.vector.threads.Playable`."""
 
     def __init__(self, cartridge: Cartridge, options: Options):
@@ -85,7 +85,7 @@ class Game:
         self._events = sorted(cartridge.world.flags)
         self._gameboy = Gameboy(cartridge.rom)
         self._beginning = b""
-        self._state: State | None = None
+        self._state: SavedState | None = None
 
     def play_intro(self) -> bytes:
         """Plays to the first moment of play, where every episode begins; returns its state."""
@@ -98,7 +98,7 @@ class Game:
         """Takes this state for the beginning of the game."""
         self._beginning = beginning
 
-    def start_from(self, state: State | None) -> None:
+    def start_from(self, state: SavedState | None) -> None:
         """See `envs.vector.frontier.Startable`."""
         self._state = state
 
@@ -113,7 +113,9 @@ class Game:
         self._length = 0
         self._reading = now = self._read()
         past = self._state.achieved if self._state else None
-        self._progress = Progress.after(past, now, world) if past else Progress(now, world)
+        self._progress = (
+            EpisodeProgress.after(past, now, world) if past else EpisodeProgress(now, world)
+        )
         return self._observe()
 
     def step(self, action: int) -> Outcome:
@@ -141,14 +143,14 @@ class Game:
         """Switches the emulator off."""
         self._gameboy.close()
 
-    def _here(self) -> State:
-        return State(self._gameboy.save(), self._progress.achieved())
+    def _here(self) -> SavedState:
+        return SavedState(self._gameboy.save(), self._progress.achieved())
 
     def _lost(self) -> bool:
         address = self._cartridge.lost
         return address is not None and self._gameboy.read(address) != 0
 
-    def _read(self) -> Reading:
+    def _read(self) -> PokemonReading:
         return memory.read(self._gameboy.work_ram(memory.RANGES))
 
     def _observe(self) -> dict[str, Any]:
@@ -162,7 +164,7 @@ class Game:
         return observe(screen, visited, reading, self._options.size, self._events)
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+def make(name: str, options: Options, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of the game `name`; see `envs.pokemon.view.space` for what it shows.
 
     Raises:
@@ -172,16 +174,18 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
     _check(options)
     if name == DEMO and options.rom:
         raise ValueError(f"rom={options.rom}: {DEMO} is a cartridge of its own; use pokemon_red")
-    cartridge = demo() if name == DEMO else red(options.rom)
-    return vectorise(with_goal(cartridge, options.goal), options, num_envs, seed)
+    cartridge = load_demo_cartridge() if name == DEMO else load_red_cartridge(options.rom)
+    return make_for_cartridge(with_goal(cartridge, options.goal), options, num_envs, seed)
 
 
-def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) -> Vector:
+def make_for_cartridge(
+    cartridge: Cartridge, options: Options, num_envs: int, seed: int
+) -> VectorizedEnv:
     """Steps `num_envs` emulators in threads: they let go of Python's lock while they run.
 
     The beginning is played once, in memory; nothing is written anywhere.
     """
-    games = [Game(cartridge, options) for _ in range(num_envs)]
+    games = [PokemonGame(cartridge, options) for _ in range(num_envs)]
     try:
         start = games[0].play_intro()
     except ValueError:
@@ -192,7 +196,7 @@ def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) 
         game.begin_at(start)
     actions = Actions(spaces.Discrete(len(buttons(options))))
     share, threads = options.curriculum, pool(num_envs, "gameboy")
-    return Vector(
+    return VectorizedEnv(
         [ThreadCopy(game, threads) for game in games],
         Observations(space(options.size, len(cartridge.world.flags)), options.size),
         actions,

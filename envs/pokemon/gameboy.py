@@ -13,7 +13,7 @@ BUTTONS = ("down", "left", "right", "up", "a", "b", "start")
 WORK_RAM = range(0xC000, 0xE000)
 
 
-def emulator() -> ModuleType:
+def import_pyboy() -> ModuleType:
     """The package `pyboy`; ValueError in one line where it is not installed."""
     try:
         with warnings.catch_warnings():
@@ -35,7 +35,7 @@ class Gameboy:
 
     def __init__(self, rom: bytes):
         """Raises ValueError if PyBoy is missing or cannot play the cartridge."""
-        pyboy = emulator()
+        pyboy = import_pyboy()
         try:
             # Without a path there is no place beside it where it looks for saved games.
             self._pyboy: Any = pyboy.PyBoy(

@@ -43,7 +43,7 @@ RANGES = (  # (start, stop) of all that is read below
 )
 
 
-class Player(NamedTuple):
+class PlayerPosition(NamedTuple):
     """Where the player is; unit of `x` and `y` is a cell, one step, counted on each map."""
 
     map: int
@@ -79,11 +79,11 @@ class Battle(NamedTuple):
     enemy: Fighter
 
 
-class Reading(NamedTuple):
+class PokemonReading(NamedTuple):
     """All that is read of one moment."""
 
     tiles: np.ndarray  # [360] uint8, see `envs.pokemon.text`
-    player: Player
+    player: PlayerPosition
     party: tuple[Member, ...]
     bag: dict[int, int]  # item -> quantity
     money: int
@@ -96,9 +96,9 @@ class Reading(NamedTuple):
     buttons_ignored: bool  # a script is running that masks some
 
 
-def read(ram: bytes) -> Reading:
+def read(ram: bytes) -> PokemonReading:
     """Reads the 8 KiB of work RAM, of which `RANGES` have to be there."""
-    return Reading(
+    return PokemonReading(
         tiles=_bytes(ram, TILES, TILE_COUNT),
         player=_player(ram),
         party=_party(ram),
@@ -114,10 +114,10 @@ def read(ram: bytes) -> Reading:
     )
 
 
-def _player(ram: bytes) -> Player:
+def _player(ram: bytes) -> PlayerPosition:
     x, y = _byte(ram, X), _byte(ram, Y)
     height, width = _byte(ram, MAP_HEIGHT), _byte(ram, MAP_WIDTH)
-    return Player(
+    return PlayerPosition(
         map=_byte(ram, MAP),
         x=x,
         y=y,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.pokemon.memory import Member, Player, Reading
+from envs.pokemon.memory import Member, PlayerPosition, PokemonReading
 
 AROUND = 48  # cells; side of the square, with the player at its middle, of places seen before
 MARGIN = AROUND // 2
@@ -38,8 +38,8 @@ class World(NamedTuple):
 class Achieved(NamedTuple):
     """What an episode had achieved at a moment, for another one that goes on from there."""
 
-    reading: Reading
-    flags: np.ndarray  # as in `Progress`, and so on
+    reading: PokemonReading
+    flags: np.ndarray  # as in `EpisodeProgress`, and so on
     badges: int
     levels: int
     dex: tuple[int, int]  # seen, owned
@@ -47,10 +47,10 @@ class Achieved(NamedTuple):
     visited: dict[int, np.ndarray]  # map -> [n], where the flat [y, x] with margins is not 0
 
 
-class Progress:
+class EpisodeProgress:
     """Follows one episode; see `EVENTS` for what the names mean."""
 
-    def __init__(self, start: Reading, world: World):
+    def __init__(self, start: PokemonReading, world: World):
         self.milestones = 0  # flags, badges and maps reached
         self._world = world
         self._counted = np.ones(len(start.flags), bool)
@@ -66,7 +66,7 @@ class Progress:
         self._visit(start.player)
 
     @classmethod
-    def after(cls, past: Achieved, now: Reading, world: World) -> "Progress":
+    def after(cls, past: Achieved, now: PokemonReading, world: World) -> "EpisodeProgress":
         """Goes on from what another episode had achieved; what is new by `now` earns nothing."""
         progress = cls(past.reading, world)
         progress._flags, progress._badges, progress._levels = past.flags, past.badges, past.levels
@@ -92,7 +92,7 @@ class Progress:
             visited={place: np.flatnonzero(x) for place, x in self._visited.items()},
         )
 
-    def update(self, now: Reading) -> tuple[dict[str, float], tuple[str, ...]]:
+    def update(self, now: PokemonReading) -> tuple[dict[str, float], tuple[str, ...]]:
         """What this step adds, by `event_keys`, and the names of milestones that it reaches."""
         flags = np.flatnonzero(now.flags & ~self._flags & self._counted).tolist()
         badges = [i for i in self._world.badges if now.badges & ~self._badges & (1 << i)]
@@ -119,7 +119,7 @@ class Progress:
         self._remember(now)
         return {f"event/{key}": float(value) for key, value in added.items()}, names
 
-    def around(self, player: Player) -> np.ndarray:
+    def around(self, player: PlayerPosition) -> np.ndarray:
         """[48, 48, 1] uint8, 255 where the player has been on this map, the player at [24, 24]."""
         visited = self._visited.get(player.map)
         if visited is None:
@@ -127,7 +127,7 @@ class Progress:
         view = visited[player.y : player.y + AROUND, player.x : player.x + AROUND]
         return view[..., None].copy()
 
-    def _visit(self, player: Player) -> tuple[int, int, float]:
+    def _visit(self, player: PlayerPosition) -> tuple[int, int, float]:
         """Marks the player's cell; returns new maps, new cells and the gain of `explored`."""
         if not player.on_map:
             return 0, 0, 0.0
@@ -150,7 +150,7 @@ class Progress:
             names.append(f"map/{world.maps.get(place, place)}")
         return tuple(names)
 
-    def _remember(self, now: Reading) -> None:
+    def _remember(self, now: PokemonReading) -> None:
         self._before = now
         self._flags = self._flags | now.flags
         self._badges |= now.badges
@@ -159,7 +159,7 @@ class Progress:
 
 
 def event_keys(world: World) -> tuple[str, ...]:
-    """The keys of what `Progress.update` returns."""
+    """The keys of what `EpisodeProgress.update` returns."""
     names = (*EVENTS, *(world.flags[i] for i in world.tracked))
     return tuple(f"event/{name}" for name in names)
 
@@ -178,13 +178,13 @@ def healed(before: tuple[Member, ...], now: tuple[Member, ...]) -> float:
     return max(0.0, gain / len(now))
 
 
-def beaten(reading: Reading) -> bool:
+def beaten(reading: PokemonReading) -> bool:
     """Whether the party has lost: no member can stand, or the game says so."""
     nobody = bool(reading.party) and not any(member.hp for member in reading.party)
     return nobody or reading.battle.kind == 3
 
 
-def _levels(reading: Reading) -> int:
+def _levels(reading: PokemonReading) -> int:
     return sum(member.level for member in reading.party)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from envs.pokemon.gameboy import Gameboy, emulator
+from envs.pokemon.gameboy import Gameboy, import_pyboy
 from envs.pokemon.progress import World
 from envs.rom_file import read_rom
 
@@ -35,18 +35,18 @@ class Cartridge(NamedTuple):
     lost: int | None  # address of a byte that is not 0 once nothing can be won any more
 
 
-def red(path: str) -> Cartridge:
+def load_red_cartridge(path: str) -> Cartridge:
     """The cartridge in the file `path`, or in that of the environment variable if it is empty.
 
     Raises ValueError in one line: no file given, not readable, another game, PyBoy missing.
     """
     rom = _checked(path or os.environ.get(VARIABLE, ""))
-    return Cartridge(rom, world(), Gameboy.play_intro, seeds=(), lost=None)
+    return Cartridge(rom, red_world(), Gameboy.play_intro, seeds=(), lost=None)
 
 
-def world() -> World:
+def red_world() -> World:
     """Red's events, maps and badges, by the lists that PyBoy has; ValueError if it is missing."""
-    emulator()
+    import_pyboy()
     from pyboy.plugins import game_wrapper_pokemon_gen1_constants as names
 
     flags = names.EVENT_FLAGS

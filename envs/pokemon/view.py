@@ -7,7 +7,7 @@ from gymnasium import spaces
 
 from envs.kinds import Text
 from envs.pokemon.gameboy import HEIGHT, WIDTH
-from envs.pokemon.memory import MOST_MEMBERS, TILE_COUNT, Fighter, Reading
+from envs.pokemon.memory import MOST_MEMBERS, TILE_COUNT, Fighter, PokemonReading
 from envs.pokemon.progress import AROUND
 from envs.pokemon.text import COLUMNS, LETTERS_FROM, ROWS, visible
 from envs.resize import resize
@@ -46,7 +46,7 @@ def space(side: int, events: int) -> spaces.Dict:
 
 
 def observe(
-    screen: np.ndarray, visited: np.ndarray, reading: Reading, side: int, events: list[int]
+    screen: np.ndarray, visited: np.ndarray, reading: PokemonReading, side: int, events: list[int]
 ) -> dict[str, Any]:
     """One element of `space(side, len(events))`.
 
@@ -72,7 +72,7 @@ def observe(
     }
 
 
-def numbers(reading: Reading) -> np.ndarray:
+def numbers(reading: PokemonReading) -> np.ndarray:
     """[21] float32, each of the order of 1.
 
     The position in screens (10 cells across, 9 down); log10 of the money; Pokémon seen and owned,
@@ -96,6 +96,6 @@ def shrink(screen: np.ndarray, side: int) -> np.ndarray:
 
 
 def letters(tiles: np.ndarray) -> np.ndarray:
-    """[144, 160] bool, the pixels of all that is written; `tiles` as `Reading` has them."""
+    """[144, 160] bool, the pixels of all that is written; `tiles` as `PokemonReading` has them."""
     written = (visible(tiles) >= LETTERS_FROM).reshape(ROWS, COLUMNS)
     return np.repeat(np.repeat(written, TILE, 0), TILE, 1)

@@ -17,7 +17,7 @@ class Outcome(NamedTuple):
     state: Any = None  # where later episodes may begin, if they may (see `envs.vector.frontier`)
 
 
-class Copy(Protocol):
+class EnvCopy(Protocol):
     """One environment. Work is asked for first and fetched later, so that copies can overlap."""
 
     def prepare(self, seed: int) -> None:

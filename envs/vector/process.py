@@ -39,7 +39,7 @@ GRACE = 5.0  # seconds that a child has to close its environment
 
 
 class ProcessCopy:
-    """A Gymnasium environment in a child process, as a `Copy` (see `envs.vector.copy_protocol`).
+    """A Gymnasium environment in a child process, as a `EnvCopy` (see `envs.vector.copy_protocol`).
 
     The child dies with its parent, ignores Ctrl-C, which is the parent's to handle, and leads a
     process group, so that whatever its environment has started ends with it.

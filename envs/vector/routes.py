@@ -1,7 +1,7 @@
 """Ways to moments that were reached in play, as data that can be kept, handed on and played again.
 
 The state of an emulator would be shorter to go back to, but whoever loads one must trust it: it
-says where the emulator reads and writes. A way is only seeds and actions.
+says where the emulator reads and writes. A route is only seeds and actions.
 """
 
 import dataclasses
@@ -15,11 +15,11 @@ from envs.codecs import no_actions
 
 # Rows that take a step [E] bool, and the actions [E, k] per key of all rows, one after the other.
 Steps = Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]
-NUMBERS = ("depth", "origin", "seed", "length")  # arrays [W] int64 of W packed ways
+NUMBERS = ("depth", "origin", "seed", "length")  # arrays [W] int64 of W packed routes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Way:
+class Route:
     """From the beginning of the game to a milestone, through one episode or several.
 
     Each goes on where another one had reached a milestone: the last of them is described here, the
@@ -27,8 +27,8 @@ class Way:
     """
 
     name: str  # of the milestone
-    depth: int  # milestones reached on the whole way, from 1 on
-    origin: "Way | None"  # where the episode began; None: at the beginning of the game
+    depth: int  # milestones reached on the whole route, from 1 on
+    origin: "Route | None"  # where the episode began; None: at the beginning of the game
     seed: int  # of the episode
     actions: Mapping[str, np.ndarray]  # [n, k] per action key, those of the episode
 
@@ -38,55 +38,59 @@ class Way:
         return len(next(iter(self.actions.values())))
 
 
-def with_origins(ways: Iterable[Way | None]) -> list[Way]:
-    """All these ways and those that they go on from, each once and after its origin."""
-    found: dict[Way, None] = {}
-    for way in ways:
+def with_origins(routes: Iterable[Route | None]) -> list[Route]:
+    """All these routes and those that they go on from, each once and after its origin."""
+    found: dict[Route, None] = {}
+    for route in routes:
         chain = []
-        while way is not None and way not in found:
-            chain.append(way)
-            way = way.origin
+        while route is not None and route not in found:
+            chain.append(route)
+            route = route.origin
         found |= dict.fromkeys(reversed(chain))
     return list(found)
 
 
-def schedule(ways: Sequence[Way], rows: int) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """The actions of ways played side by side, way i in row i, all from the first step on.
+def schedule(
+    routes: Sequence[Route], rows: int
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """The actions of routes played side by side, route i in row i, all from the first step on.
 
     Yields rows that take one [E] bool, and actions [E, k] per key (others 0).
     """
-    for step in range(max(way.length for way in ways)):
+    for step in range(max(route.length for route in routes)):
         acting = np.zeros(rows, bool)
         action = {
-            key: np.zeros((rows, *x.shape[1:]), x.dtype) for key, x in ways[0].actions.items()
+            key: np.zeros((rows, *x.shape[1:]), x.dtype) for key, x in routes[0].actions.items()
         }
-        for i, way in enumerate(ways):
-            acting[i] = step < way.length
+        for i, route in enumerate(routes):
+            acting[i] = step < route.length
             if acting[i]:
-                for key, taken in way.actions.items():
+                for key, taken in route.actions.items():
                     action[key][i] = taken[step]
         yield acting, action
 
 
-def packed(ways: Sequence[Way], act_space: Mapping[str, spaces.Space]) -> dict[str, np.ndarray]:
-    """W ways, in the order of `with_origins`, as arrays.
+def packed(routes: Sequence[Route], act_space: Mapping[str, spaces.Space]) -> dict[str, np.ndarray]:
+    """W routes, in the order of `with_origins`, as arrays.
 
     Keys: 'name' [W] str; 'depth', 'seed' and 'length' [W] int64; 'origin' [W] int64, the number of
-    a way before or -1; 'actions/<key>' [sum of length, k], those of the first way, then those of
-    the second, and so on.
+    an earlier route or -1; 'actions/<key>' [sum of length, k], those of the first route, then
+    those of the second, and so on.
     """
-    number: dict[Way | None, int] = {None: -1} | {way: i for i, way in enumerate(ways)}
-    columns = [(way.depth, number[way.origin], way.seed, way.length) for way in ways]
+    number: dict[Route | None, int] = {None: -1} | {route: i for i, route in enumerate(routes)}
+    columns = [(route.depth, number[route.origin], route.seed, route.length) for route in routes]
     numbers = np.array(columns, np.int64).reshape(-1, len(NUMBERS))
     found: dict[str, np.ndarray] = {name: numbers[:, i] for i, name in enumerate(NUMBERS)}
-    found["name"] = np.array([way.name for way in ways], np.str_)
+    found["name"] = np.array([route.name for route in routes], np.str_)
     for key, space in act_space.items():
-        taken = [way.actions[key] for way in ways]
+        taken = [route.actions[key] for route in routes]
         found[f"actions/{key}"] = np.concatenate(taken) if taken else no_actions(space, 0)
     return found
 
 
-def unpacked(arrays: Mapping[str, np.ndarray], act_space: Mapping[str, spaces.Space]) -> list[Way]:
+def unpacked(
+    arrays: Mapping[str, np.ndarray], act_space: Mapping[str, spaces.Space]
+) -> list[Route]:
     """The inverse of `packed`. Raises ValueError for what it cannot have made."""
     count = len(arrays["name"]) if "name" in arrays and np.ndim(arrays["name"]) == 1 else 0
     shapes = {key: np.shape(value) for key, value in arrays.items()}
@@ -94,23 +98,23 @@ def unpacked(arrays: Mapping[str, np.ndarray], act_space: Mapping[str, spaces.Sp
     expected: dict[str, tuple[int, ...]] = dict.fromkeys((*NUMBERS, "name"), (count,))
     expected |= {f"actions/{key}": (total, *(x.shape or ())) for key, x in act_space.items()}
     if shapes != expected or arrays["name"].dtype.kind != "U":
-        raise ValueError(f"expected ways with the shapes {expected}, got {shapes}")
+        raise ValueError(f"expected routes with the shapes {expected}, got {shapes}")
     _require_numbers(arrays)
-    ends, ways = np.cumsum(arrays["length"]), []
+    ends, routes = np.cumsum(arrays["length"]), []
     for i in range(count):
         depth, origin, seed, length = (int(arrays[name][i]) for name in NUMBERS)
         span = slice(int(ends[i]) - length, int(ends[i]))
         actions = {key: np.array(arrays[f"actions/{key}"][span]) for key in act_space}
-        before = ways[origin] if origin >= 0 else None
-        ways.append(Way(str(arrays["name"][i]), depth, before, seed, actions))
-    return ways
+        before = routes[origin] if origin >= 0 else None
+        routes.append(Route(str(arrays["name"][i]), depth, before, seed, actions))
+    return routes
 
 
 def _require_numbers(arrays: Mapping[str, np.ndarray]) -> None:
     depth, origin, seed, length = (_whole(arrays[name]) for name in NUMBERS)
     backwards = (origin >= -1) & (origin < np.arange(len(origin)))
     if not (backwards & (depth > 0) & (seed >= 0) & (length > 0)).all():
-        raise ValueError(f"no ways: depth {depth}, origin {origin}, seed {seed}, length {length}")
+        raise ValueError(f"no routes: depth {depth}, origin {origin}, seed {seed}, length {length}")
 
 
 def _whole(array: Any) -> np.ndarray:

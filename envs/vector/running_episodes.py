@@ -12,7 +12,7 @@ SPARE = 64  # steps that may be kept beyond the longest episode, so that droppin
 FLAGS = ("reward", "is_first", "is_last", "is_terminal")  # fields of a timestep, each [E]
 
 
-class Record:
+class RunningEpisodes:
     """Which episode each of E rows is in, whether it is over, and the actions taken in it so far.
 
     Arrays handed out are never written again.

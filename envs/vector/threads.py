@@ -33,7 +33,7 @@ def pool(num_envs: int, name: str) -> ThreadPoolExecutor:
 
 
 class ThreadCopy:
-    """A `Copy` of an environment that works in one of several threads."""
+    """A `EnvCopy` of an environment that works in one of several threads."""
 
     def __init__(self, game: Playable, threads: ThreadPoolExecutor):
         """Takes over both; `threads` may be shared by several copies, which close it together."""

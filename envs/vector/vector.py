@@ -9,10 +9,10 @@ import numpy as np
 from envs.codecs import Actions, Observations
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
-from envs.vector.copy_protocol import Copy, CopyFailed, Outcome
-from envs.vector.frontier import Frontier, Past
+from envs.vector.copy_protocol import CopyFailed, EnvCopy, Outcome
+from envs.vector.frontier import Frontier, FrontierState
 from envs.vector.routes import Steps, schedule
-from envs.vector.running_episodes import Record
+from envs.vector.running_episodes import RunningEpisodes
 
 PATIENCE = 3  # failures of a copy, without an episode finished in between, that end the run
 
@@ -21,12 +21,12 @@ class EnvironmentFailed(RuntimeError):
     """A copy fails whenever it is restarted; the message names it and has its traceback."""
 
 
-class Vector:
+class VectorizedEnv:
     """A `VectorEnv` (see there) made of copies; keeps track of episodes, seeds and autoreset."""
 
     def __init__(
         self,
-        copies: Sequence[Copy],
+        copies: Sequence[EnvCopy],
         observations: Observations,
         actions: Actions,
         *,
@@ -49,7 +49,9 @@ class Vector:
         self._actions = actions
         self._seed = seed
         self._frontier = frontier
-        self._record = Record(self.num_envs, self.obs_space, self.act_space, self.event_keys)
+        self._record = RunningEpisodes(
+            self.num_envs, self.obs_space, self.act_space, self.event_keys
+        )
         self._failures = np.zeros(self.num_envs, np.int64)  # since an episode was finished
         self._explained: set[str] = set()  # failures whose traceback was logged
         obs = {
@@ -95,7 +97,7 @@ class Vector:
         self._record.act(action)
         if self._frontier:
             for i in np.flatnonzero(starting).tolist():
-                self._frontier.begin(i, self._episode_seed(i, ahead=0))
+                self._frontier.draw_start(i, self._episode_seed(i, ahead=0))
             self._prepare(starting, ahead=0)
         return self._collect(starting)
 
@@ -108,7 +110,7 @@ class Vector:
         """See `VectorEnv.restore`."""
         self._require_working()
         record, frontier = self._record, self._frontier
-        past, rest = frontier.read(snapshot) if frontier else (None, snapshot)
+        past, rest = frontier.parse(snapshot) if frontier else (None, snapshot)
         self._seen = record.load(rest)
         if frontier and past:
             self._return_to(frontier, past)
@@ -144,10 +146,10 @@ class Vector:
         self._record.end(over)
         if frontier := self._frontier:
             for i, outcome in enumerate(outcomes):
-                frontier.saw(i, outcome.milestones, bool(over[i]))
+                frontier.record_step(i, outcome.milestones, bool(over[i]))
                 if outcome.state is not None and not over[i]:
                     seed, actions = self._episode_seed(i, ahead=0), self._record.taken(i)
-                    frontier.keep(i, outcome.milestones[-1], outcome.state, seed, actions)
+                    frontier.add(i, outcome.milestones[-1], outcome.state, seed, actions)
         self.milestones = [(i, name) for i, o in enumerate(outcomes) for name in o.milestones]
         self._seen = Timestep(
             obs=obs,
@@ -162,19 +164,21 @@ class Vector:
         )
         return self._seen
 
-    def _return_to(self, frontier: Frontier, past: Past) -> None:
-        """Plays the ways to a frontier again, as many side by side as there are copies."""
+    def _return_to(self, frontier: Frontier, past: FrontierState) -> None:
+        """Plays the routes to a frontier again, as many side by side as there are copies."""
         frontier.load(past)
-        while ways := frontier.missing(self.num_envs):
-            for i, way in enumerate(ways):
-                frontier.place(i, way.origin)
-                self._copies[i].prepare(way.seed)
-            for i in range(len(ways)):
+        while routes := frontier.missing_routes(self.num_envs):
+            for i, route in enumerate(routes):
+                frontier.start_at(i, route.origin)
+                self._copies[i].prepare(route.seed)
+            for i in range(len(routes)):
                 self._begin(i)
-            last = self._replay(schedule(ways, self.num_envs), np.ones(self.num_envs, bool))
-            for way, outcome in zip(ways, filter(None, last), strict=True):
-                frontier.find(way, outcome.state if way.name in outcome.milestones else None)
-        frontier.place_again()
+            last = self._replay(schedule(routes, self.num_envs), np.ones(self.num_envs, bool))
+            for route, outcome in zip(routes, filter(None, last), strict=True):
+                frontier.store_state(
+                    route, outcome.state if route.name in outcome.milestones else None
+                )
+        frontier.start_at_origins()
 
     def _episode_seed(self, i: int, ahead: int) -> int:
         return episode_seed(self._seed, i, int(self._record.episodes[i]) + ahead)

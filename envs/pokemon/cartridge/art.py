@@ -75,7 +75,7 @@ def mirrored(half: np.ndarray) -> np.ndarray:
     return np.concatenate([half, half[:, ::-1]], axis=1)
 
 
-def enlarged(shades: np.ndarray, times: int) -> np.ndarray:
+def scaled_up(shades: np.ndarray, times: int) -> np.ndarray:
     """Every pixel becomes a square of `times` by `times`."""
     return shades.repeat(times, axis=0).repeat(times, axis=1)
 

@@ -69,7 +69,7 @@ EVENTS = {
 }
 
 
-class Cartridge(NamedTuple):
+class BuiltCartridge(NamedTuple):
     """A game and where things are in it."""
 
     rom: bytes
@@ -77,14 +77,14 @@ class Cartridge(NamedTuple):
 
 
 @functools.cache
-def build() -> Cartridge:
+def build() -> BuiltCartridge:
     """Assembles the game.
 
     Raises:
         AssemblyError: the source is wrong.
     """
     program = assemble(_sources(), "main.asm", CHARACTERS)
-    return Cartridge(_finished(program.code), program.symbols)
+    return BuiltCartridge(_finished(program.code), program.symbols)
 
 
 def _sources() -> dict[str, str]:

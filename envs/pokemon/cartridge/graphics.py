@@ -9,9 +9,9 @@ from envs.pokemon.cartridge.art import (
     drawings,
     encode,
     encode_letter,
-    enlarged,
     mirrored,
     pixels,
+    scaled_up,
     tiles,
 )
 from envs.pokemon.cartridge.charmap import BATTLE, VISIBLE
@@ -98,7 +98,7 @@ def _title(font: str, title: str) -> list[bytes]:
     """Letters of twice the size, two rows of tiles."""
     glyphs = dict(bands(font))
     word = np.concatenate([glyphs[letter] for letter in title], axis=1)
-    return [encode(tile) for tile in tiles(enlarged(np.where(word > 0, 3, 0), 2))]
+    return [encode(tile) for tile in tiles(scaled_up(np.where(word > 0, 3, 0), 2))]
 
 
 def _critters(text: str) -> list[str]:
@@ -108,7 +108,7 @@ def _critters(text: str) -> list[str]:
         name = drawing.title[0]
         picture = mirrored(pixels(drawing.lines))
         if name.endswith("Back"):
-            picture = enlarged(picture, 2)
+            picture = scaled_up(picture, 2)
         if picture.shape != (40, 40):
             raise ValueError(f"{name} has {picture.shape} pixels instead of 40 by 40")
         parts.append(_labelled(name, [encode(tile) for tile in tiles(picture)]))
