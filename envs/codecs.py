@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 
 from envs import kinds
+from envs.kinds import AnySpace
 from envs.resize import fits, resize
 
 _T = TypeVar("_T")
@@ -30,7 +31,7 @@ class ObservationEncoder(NamedTuple):
 
     path: Path
     name: str  # key of the leaf if it is the whole observation
-    space: spaces.Space  # as the agent sees it, of one of the `envs.kinds`
+    space: AnySpace  # as the agent sees it, of one of the `envs.kinds`
     encode: Callable[[list[Any]], np.ndarray]  # E raw values -> [E, ...], always a new array
 
 
@@ -38,7 +39,7 @@ class ActionDecoder(NamedTuple):
     """Turns arrays into one leaf of the action."""
 
     path: Path
-    space: spaces.Space  # as the agent sees it
+    space: AnySpace  # as the agent sees it
     decode: Callable[[np.ndarray], list[Any]]  # [E, n] -> E raw values
 
 
@@ -48,10 +49,10 @@ class Observations:
     Raises ValueError naming the key and the space if there is no encoding for one.
     """
 
-    def __init__(self, space: spaces.Space, size: int):
+    def __init__(self, space: AnySpace, size: int):
         encoders = [_encoder(path, leaf, size) for path, leaf in _leaves(space)]
         self._encoders = _keyed([(_key(r.path, r.name), r) for r in encoders], space)
-        self.spaces: dict[str, spaces.Space] = {k: r.space for k, r in self._encoders.items()}
+        self.spaces: dict[str, AnySpace] = {k: r.space for k, r in self._encoders.items()}
 
     def encode(self, raw: Sequence[Any]) -> dict[str, np.ndarray]:
         """E raw observations -> [E, ...] per key, freshly owned."""
@@ -67,11 +68,11 @@ class Actions:
     Raises ValueError naming the key and the space if there is no decoding for one.
     """
 
-    def __init__(self, space: spaces.Space):
+    def __init__(self, space: AnySpace):
         decoders = [_decoder(path, leaf) for path, leaf in _leaves(space)]
         self._decoders = _keyed([(_key(w.path, "action"), w) for w in decoders], space)
         self._space = space
-        self.spaces: dict[str, spaces.Space] = {k: w.space for k, w in self._decoders.items()}
+        self.spaces: dict[str, AnySpace] = {k: w.space for k, w in self._decoders.items()}
 
     def decode(self, action: dict[str, np.ndarray], count: int) -> list[Any]:
         """[count, n] per key -> one element of the space for each row.
@@ -88,13 +89,13 @@ class Actions:
         ]
 
 
-def no_actions(space: spaces.Space, *shape: int) -> np.ndarray:
+def no_actions(space: AnySpace, *shape: int) -> np.ndarray:
     """[*shape, ...] zeros for a space of actions, in the dtype that actions have."""
     dtype = np.int32 if isinstance(space, spaces.MultiDiscrete) else space.dtype
     return np.zeros((*shape, *(space.shape or ())), dtype)
 
 
-def _leaves(space: spaces.Space, path: Path = ()) -> Iterator[tuple[Path, spaces.Space]]:
+def _leaves(space: AnySpace, path: Path = ()) -> Iterator[tuple[Path, AnySpace]]:
     if isinstance(space, spaces.Dict):
         parts = list(space.spaces.items())
     elif isinstance(space, spaces.Tuple):
@@ -110,7 +111,7 @@ def _key(path: Path, whole: str) -> str:
     return "/".join(str(name) for name in path) if path else whole
 
 
-def _keyed(pairs: list[tuple[str, _T]], space: spaces.Space) -> dict[str, _T]:
+def _keyed(pairs: list[tuple[str, _T]], space: AnySpace) -> dict[str, _T]:
     if len(dict(pairs)) != len(pairs) or not pairs:
         raise ValueError(f"a space needs keys that stay unique joined by '/', got {space}")
     return dict(pairs)
@@ -122,7 +123,7 @@ def _pick(value: Any, path: Path) -> Any:
     return value
 
 
-def _nest(space: spaces.Space, values: dict[Path, Any], path: Path = ()) -> Any:
+def _nest(space: AnySpace, values: dict[Path, Any], path: Path = ()) -> Any:
     if isinstance(space, spaces.Dict):
         return {name: _nest(part, values, (*path, name)) for name, part in space.spaces.items()}
     if isinstance(space, spaces.Tuple):
@@ -130,7 +131,7 @@ def _nest(space: spaces.Space, values: dict[Path, Any], path: Path = ()) -> Any:
     return values[path]
 
 
-def _encoder(path: Path, space: spaces.Space, size: int) -> ObservationEncoder:
+def _encoder(path: Path, space: AnySpace, size: int) -> ObservationEncoder:
     if isinstance(space, spaces.Box) and (axes := _image_axes(space)) is not None:
         return _image(path, space, axes, size)
     if isinstance(space, spaces.Box):
@@ -175,14 +176,14 @@ def _text(path: Path, space: spaces.Text) -> ObservationEncoder:
     return ObservationEncoder(path, "text", agent_space, encode)
 
 
-def _choices(space: spaces.Space, nvec: np.ndarray) -> kinds.Choice:
+def _choices(space: AnySpace, nvec: np.ndarray) -> kinds.Choice:
     """What the environment says that its space is; otherwise bits where each entry is one."""
     if isinstance(space, kinds.Choice):
         return space
     return kinds.Bits(len(nvec)) if (nvec == 2).all() else kinds.Choice(nvec)
 
 
-def _discrete(space: spaces.Space) -> spaces.MultiDiscrete | None:
+def _discrete(space: AnySpace) -> spaces.MultiDiscrete | None:
     """The space as MultiDiscrete of rank 1 with its start offsets, None if it is not discrete."""
     if isinstance(space, spaces.Discrete):
         return spaces.MultiDiscrete([space.n], start=[space.start])
@@ -228,7 +229,7 @@ def _image(path: Path, space: spaces.Box, axes: tuple[int, ...], size: int) -> O
     return ObservationEncoder(path, "image", kinds.Image(side, side, channels), encode)
 
 
-def _decoder(path: Path, space: spaces.Space) -> ActionDecoder:
+def _decoder(path: Path, space: AnySpace) -> ActionDecoder:
     if isinstance(space, spaces.Box):
         return _bounded(path, space)
     if (discrete := _discrete(space)) is None:

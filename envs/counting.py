@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from gymnasium import spaces
 
-from envs.kinds import Choice, Vector
+from envs.kinds import AnySpace, Choice, Vector
 from envs.timestep import Timestep
 from envs.vector.running_episodes import RunningEpisodes
 
@@ -35,11 +35,11 @@ class Counting:
         self.lost = 0
         self.milestones: list[tuple[int, str]] = []
         self.starts = [""] * num_envs
-        self.obs_space: dict[str, spaces.Space] = {
+        self.obs_space: dict[str, AnySpace] = {
             "vector": Vector(2),
             "discrete": Choice([length + 1]),
         }
-        self.act_space: dict[str, spaces.Space] = {"action": spaces.MultiDiscrete([3])}
+        self.act_space: dict[str, AnySpace] = {"action": spaces.MultiDiscrete([3])}
         self._length = length
         self._count = np.zeros(num_envs, np.int64)
         self._record = RunningEpisodes(num_envs, self.obs_space, self.act_space, self.event_keys)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+AnySpace = spaces.Space[Any]  # a Gymnasium space, whatever its elements are
+
 
 class Image(spaces.Box):
     """A picture: [height, width, channels] uint8."""

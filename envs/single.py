@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from envs.kinds import AnySpace
 from envs.timestep import Timestep, VectorEnv
 
 
@@ -61,7 +62,7 @@ class SingleEnv(gymnasium.Env):
         return _alone(obs, dict), events
 
 
-def _key(space: dict[str, spaces.Space]) -> str:
+def _key(space: dict[str, AnySpace]) -> str:
     return next(iter(space))
 
 
@@ -70,7 +71,7 @@ def _alone(parts: dict[str, Any], together: Any) -> Any:
     return together(parts) if len(parts) > 1 else parts[_key(parts)]
 
 
-def _row(space: spaces.Space, action: Any) -> np.ndarray:
+def _row(space: AnySpace, action: Any) -> np.ndarray:
     """[1, k] int32 or [1, n] float32."""
     discrete = isinstance(space, spaces.MultiDiscrete)
     return np.asarray(action, np.int32 if discrete else np.float32)[None]

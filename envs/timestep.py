@@ -2,8 +2,9 @@
 
 from typing import NamedTuple, Protocol
 
-import gymnasium
 import numpy as np
+
+from envs.kinds import AnySpace
 
 CONSOLE_FRAMES_PER_SECOND = 60  # frames a second of every console
 DEFAULT_STEPS_PER_SECOND = 30  # steps a second of an environment whose steps are no frames
@@ -40,8 +41,8 @@ class VectorEnv(Protocol):
 
     num_envs: int  # E
     frames_per_step: int  # emulator frames that pass in one step
-    obs_space: dict[str, gymnasium.spaces.Space]  # per observation key
-    act_space: dict[str, gymnasium.spaces.Space]  # per action key
+    obs_space: dict[str, AnySpace]  # per observation key
+    act_space: dict[str, AnySpace]  # per action key
     event_keys: tuple[str, ...]  # keys of Timestep.events
     restarts: int  # copies that crashed or hung and were started again, so far
     lost: int  # episodes that the last `restore` could not continue

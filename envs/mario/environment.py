@@ -175,10 +175,12 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> VectorizedEnv
     stage, whole = _beginning(name, options)
     emulators = nes.switch_on(rom.cartridge(options.rom), num_envs)
     threads = pool(num_envs, "mario")
+
+    def new_game(emulator: Emulator) -> MarioGame:
+        return MarioGame(emulator, stage, whole, options)
+
     try:
-        games = list(
-            threads.map(lambda emulator: MarioGame(emulator, stage, whole, options), emulators)
-        )
+        games = list(threads.map(new_game, emulators))
     except ValueError:
         threads.shutdown()
         for emulator in emulators:

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from envs.codecs import no_actions
+from envs.kinds import AnySpace
 
 ActionArrays = dict[str, np.ndarray]  # [1, n] per key of the action space
 
@@ -47,7 +48,7 @@ class Controls:
     Where the actions of a single discrete space have names, these are buttons joined by '+'.
     """
 
-    def __init__(self, act_space: Mapping[str, spaces.Space], names: tuple[str, ...] = ()):
+    def __init__(self, act_space: Mapping[str, AnySpace], names: tuple[str, ...] = ()):
         self._space = dict(act_space)
         self._numbers = list(_numbers(act_space))
         self.names = names
@@ -84,7 +85,7 @@ class Controls:
             used = set().union(*self._buttons)
             pairs = [f"{key}: {button}" for button, key in BUTTON_KEYS.items() if button in used]
             return ["  ".join(pairs)]
-        lines = []
+        lines: list[str] = []
         for n in self._numbers:
             name = n.key if len(self._numbers) == 1 else f"{n.key}[{n.index}]"
             keys = "  ".join(f"{key}: {value:g}" for key, value in n.keys.items())
@@ -108,7 +109,7 @@ class Controls:
             raise ValueError(f"--script={file} is no text") from None
         except OSError as error:
             raise ValueError(f"--script={file}: {error.strerror or error}") from None
-        inputs = []
+        inputs: list[Iterable[ActionArrays | Command]] = []
         for number, line in enumerate(lines, 1):
             try:
                 inputs += self._line(line.partition("#")[0].split())
@@ -135,7 +136,7 @@ class Controls:
                 known = ", ".join(self.names)
                 raise ValueError(f"unknown action {words[0]!r}; valid are {known}")
             return self._filled([self._buttons.index(buttons)])
-        given = {}
+        given: dict[str, list[str]] = {}
         for word in words:
             key, equals, text = word.partition("=")
             if not equals and len(self._space) == 1 and len(words) == 1:
@@ -157,7 +158,7 @@ class Controls:
         return action
 
 
-def _numbers(act_space: Mapping[str, spaces.Space]) -> Iterator[ActionNumber]:
+def _numbers(act_space: Mapping[str, AnySpace]) -> Iterator[ActionNumber]:
     rows, pairs = iter(ROWS), iter(PAIRS)
     for key, space in act_space.items():
         if isinstance(space, spaces.MultiDiscrete):

@@ -21,6 +21,7 @@ import numpy as np
 from gymnasium import spaces
 
 from envs.codecs import no_actions
+from envs.kinds import AnySpace
 from envs.timestep import Timestep, VectorEnv
 
 INDEX = "index.json"
@@ -161,7 +162,7 @@ def require_fits(recording: Recording, env: VectorEnv) -> None:
 def describe(env: VectorEnv) -> dict[str, Any]:
     """The spaces and events of an environment, as JSON can hold and compare them."""
 
-    def values(space: spaces.Space, dtype: np.dtype | None) -> dict[str, Any]:
+    def values(space: AnySpace, dtype: np.dtype | None) -> dict[str, Any]:
         found = {"dtype": str(dtype), "shape": list(space.shape or ())}
         is_discrete = isinstance(space, spaces.MultiDiscrete)
         return found | ({"classes": space.nvec.tolist()} if is_discrete else {})

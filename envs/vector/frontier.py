@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from gymnasium import spaces
 
+from envs.kinds import AnySpace
 from envs.vector.routes import Route, packed, unpacked, with_origins
 
 CAPACITY = 32  # entries; the states of a Game Boy take 5 MB then
@@ -97,9 +97,7 @@ class FrontierState(NamedTuple):
 class Frontier:
     """Where the episodes of E games begin; changes as milestones are reached."""
 
-    def __init__(
-        self, share: float, games: Sequence[Startable], act_space: Mapping[str, spaces.Space]
-    ):
+    def __init__(self, share: float, games: Sequence[Startable], act_space: Mapping[str, AnySpace]):
         """`share` of the episodes, 0 to 1, begin at an entry as soon as there is one."""
         self.entries: Entries = ()
         self.starts = [""] * len(games)  # see `VectorEnv.starts`

@@ -185,7 +185,7 @@ def _die_after(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _end(process: subprocess.Popen, connection: Connection, grace: float) -> None:
+def _end(process: subprocess.Popen[bytes], connection: Connection, grace: float) -> None:
     connection.close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(grace)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 
 from envs.codecs import no_actions
+from envs.kinds import AnySpace
 
 # Rows that take a step [E] bool, and the actions [E, k] per key of all rows, one after the other.
 Steps = Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]
@@ -42,7 +42,7 @@ def with_origins(routes: Iterable[Route | None]) -> list[Route]:
     """All these routes and those that they go on from, each once and after its origin."""
     found: dict[Route, None] = {}
     for route in routes:
-        chain = []
+        chain: list[Route] = []
         while route is not None and route not in found:
             chain.append(route)
             route = route.origin
@@ -70,7 +70,7 @@ def schedule(
         yield acting, action
 
 
-def packed(routes: Sequence[Route], act_space: Mapping[str, spaces.Space]) -> dict[str, np.ndarray]:
+def packed(routes: Sequence[Route], act_space: Mapping[str, AnySpace]) -> dict[str, np.ndarray]:
     """W routes, in the order of `with_origins`, as arrays.
 
     Keys: 'name' [W] str; 'depth', 'seed' and 'length' [W] int64; 'origin' [W] int64, the number of
@@ -88,9 +88,7 @@ def packed(routes: Sequence[Route], act_space: Mapping[str, spaces.Space]) -> di
     return found
 
 
-def unpacked(
-    arrays: Mapping[str, np.ndarray], act_space: Mapping[str, spaces.Space]
-) -> list[Route]:
+def unpacked(arrays: Mapping[str, np.ndarray], act_space: Mapping[str, AnySpace]) -> list[Route]:
     """The inverse of `packed`. Raises ValueError for what it cannot have made."""
     count = len(arrays["name"]) if "name" in arrays and np.ndim(arrays["name"]) == 1 else 0
     shapes = {key: np.shape(value) for key, value in arrays.items()}
@@ -100,7 +98,7 @@ def unpacked(
     if shapes != expected or arrays["name"].dtype.kind != "U":
         raise ValueError(f"expected routes with the shapes {expected}, got {shapes}")
     _require_numbers(arrays)
-    ends, routes = np.cumsum(arrays["length"]), []
+    ends, routes = np.cumsum(arrays["length"]), list[Route]()
     for i in range(count):
         depth, origin, seed, length = (int(arrays[name][i]) for name in NUMBERS)
         span = slice(int(ends[i]) - length, int(ends[i]))

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
-from gymnasium import spaces
 
 from envs.codecs import no_actions
+from envs.kinds import AnySpace
 from envs.timestep import Timestep
 
 SPARE = 64  # steps that may be kept beyond the longest episode, so that dropping them is rare
@@ -21,8 +21,8 @@ class RunningEpisodes:
     def __init__(
         self,
         num_envs: int,
-        obs_space: dict[str, spaces.Space],
-        act_space: dict[str, spaces.Space],
+        obs_space: dict[str, AnySpace],
+        act_space: dict[str, AnySpace],
         event_keys: tuple[str, ...],
     ):
         self.episodes = np.zeros(num_envs, np.int64)
@@ -168,7 +168,7 @@ def _unpacked(snapshot: dict[str, np.ndarray]) -> Timestep:
     )
 
 
-def _shape(space: spaces.Space) -> tuple[int, ...]:
+def _shape(space: AnySpace) -> tuple[int, ...]:
     return space.shape or ()
 
 

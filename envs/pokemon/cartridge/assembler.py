@@ -188,7 +188,7 @@ class _Assembler:
         """Text in quotation marks, as codes."""
         if len(quoted) < 2 or not quoted.endswith('"'):
             raise ValueError(f"the text {quoted} does not end")
-        rest, codes = quoted[1:-1], []
+        rest, codes = quoted[1:-1], list[int]()
         while rest:
             found = next((item for item in self.characters if rest.startswith(item[0])), None)
             if found is None:
@@ -201,7 +201,7 @@ class _Assembler:
         if word in COUNTED and operands:
             count = evaluate(operands[0], self.lookup(self.scope, self.address))
             operands = [str(count), *operands[1:]]
-        shapes, numbers = [], []
+        shapes, numbers = list[str](), list[str]()
         for position, operand in enumerate(operands):
             shape, number = _shape(operand, literal=word in COUNTED and position == 0)
             shapes.append(shape)
@@ -260,7 +260,8 @@ def _strip(text: str) -> str:
 
 def split(text: str) -> list[str]:
     """Cuts at commas outside of quotation marks and brackets."""
-    parts, depth, quoted, start = [], 0, False, 0
+    parts: list[str] = []
+    depth, quoted, start = 0, False, 0
     for i, character in enumerate(text):
         if character == '"':
             quoted = not quoted

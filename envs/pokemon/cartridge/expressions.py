@@ -107,7 +107,8 @@ class _Reader:
 
 def _tokens(text: str) -> list[tuple[str, str]]:
     """Kind and text of every token."""
-    found, at = [], 0
+    found: list[tuple[str, str]] = []
+    at = 0
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:

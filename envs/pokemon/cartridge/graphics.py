@@ -103,7 +103,7 @@ def _title(font: str, title: str) -> list[bytes]:
 
 def _critters(text: str) -> list[str]:
     """Pictures of five by five tiles."""
-    parts = []
+    parts: list[str] = []
     for drawing in drawings(text):
         name = drawing.title[0]
         picture = mirrored(pixels(drawing.lines))
