@@ -1,4 +1,4 @@
-"""CartPole-v1, seen as four numbers (`cartpole`) or drawn as an image (`cartpole_pixels`)."""
+"""CartPole-v1, observed as four numbers (`cartpole`) or as an image (`cartpole_pixels`)."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ SIDE = 64  # pixels
 CENTER = 31.5  # column, pixels, of position 0
 SCALE = 9.0  # pixels per unit of position; the cart fails at 2.4 units from the center
 AXLE = 50.0  # row, pixels, of the hinge between cart and pole
-POLE = 40.0  # pixels; longer than to scale, so that a degree moves the tip by 0.7 pixels
+POLE = 40.0  # pixels; longer than to scale: a degree moves the tip by 0.7 pixels
 
 SKY = (235, 235, 235)
 TRACK = (150, 150, 150)
@@ -28,7 +28,7 @@ class Options:
 
 
 class DrawnCartPole(gymnasium.ObservationWrapper):
-    """Replaces the state by a drawing of it; speeds must be inferred from several images."""
+    """Replaces the state by a drawing. An agent must infer speeds from several images."""
 
     def __init__(self, env: gymnasium.Env):
         super().__init__(env)
@@ -39,7 +39,7 @@ class DrawnCartPole(gymnasium.ObservationWrapper):
         return draw(float(observation[0]), float(observation[2]))
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> VectorizedEnv:
+def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of CartPole.
 
     Raises:
@@ -52,17 +52,17 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> VectorizedEnv
         env = gymnasium.make("CartPole-v1", max_episode_steps=options.max_steps)
         return DrawnCartPole(env) if name == "cartpole_pixels" else env
 
-    return vectorize(build, num_envs, seed, SIDE)
+    return vectorize(build, num_envs=num_envs, seed=seed, size=SIDE)
 
 
 def action_names(name: str, options: Options) -> tuple[str, ...]:
-    """Where the cart is pushed; see `envs.action_names`."""
+    """See `envs.action_names`; the direction of the push."""
     del name, options
     return ("left", "right")
 
 
 def draw(position: float, angle: float) -> np.ndarray:
-    """Draws cart and pole as [64, 64, 3] uint8; edges are smooth, so tiny moves show.
+    """Draws cart and pole as [64, 64, 3] uint8. Edges are smooth, so tiny moves show.
 
     Args:
         position: of the cart, in units of CartPole, 0 at the center.
@@ -76,7 +76,7 @@ def draw(position: float, angle: float) -> np.ndarray:
 
 
 def _paint(image: np.ndarray, cover: np.ndarray, color: tuple[int, int, int]) -> None:
-    """Blends `color` into `image` [64, 64, 3] in place, by the `cover` [64, 64] in [0, 1]."""
+    """Blends `color` into `image` [64, 64, 3] in place, weighted by `cover` [64, 64] in [0, 1]."""
     image += cover[..., None] * (np.array(color, np.float32) - image)
 
 

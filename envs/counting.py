@@ -1,4 +1,4 @@
-"""Counts, so that a test can tell from any piece of data which step of which episode it is."""
+"""Counts, so that a test can tell the episode and step of any piece of data."""
 
 import dataclasses
 
@@ -14,15 +14,15 @@ from envs.vector.running_episodes import RunningEpisodes
 class Options:
     """Options of the counting family."""
 
-    length: int = 10  # steps in an episode, which therefore has length + 1 observations
+    length: int = 10  # steps in an episode; it has length + 1 observations
 
 
 class Counting:
-    """A `VectorEnv` (see there) whose every number is known beforehand.
+    """A `VectorEnv` (see there) whose every number is known in advance.
 
-    'vector' is (episode, step in the episode), 'discrete' the step and the reward the step too.
-    Odd episodes end terminal, even ones truncated. The event is the number of the episode, and its
-    end is a milestone.
+    'vector' is (episode, step in the episode). 'discrete' and the reward are the step. Odd
+    episodes end as terminal, even ones as truncated. The event is the number of the episode. The
+    end of an episode is a milestone.
     """
 
     frames_per_step = 1
@@ -51,7 +51,7 @@ class Counting:
         return self._record.episodes
 
     def prepare(self) -> None:
-        """See `VectorEnv.prepare`; there is nothing to begin."""
+        """See `VectorEnv.prepare`; does nothing."""
 
     def reset(self, episodes: np.ndarray | None = None) -> Timestep:
         """See `VectorEnv.reset`."""
@@ -61,7 +61,7 @@ class Counting:
         return self._seen
 
     def step(self, action: dict[str, np.ndarray]) -> Timestep:
-        """See `VectorEnv.step`; the action changes nothing, but must have its shape."""
+        """See `VectorEnv.step`; the action must have the right shape, and changes nothing."""
         if np.shape(action["action"]) != (self.num_envs, 1):
             raise ValueError(
                 f"expected actions of shape {(self.num_envs, 1)}, got {np.shape(action['action'])}"
@@ -87,7 +87,7 @@ class Counting:
         return self._seen
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Does nothing."""
 
     def _obs(self) -> dict[str, np.ndarray]:
         return {
@@ -108,8 +108,8 @@ class Counting:
         )
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Counting:
-    """Makes `num_envs` counters; nothing is random, so the seed is not used.
+def make(name: str, options: Options, *, num_envs: int, seed: int) -> Counting:
+    """Makes `num_envs` counters. Nothing is random, so the seed is unused.
 
     Raises:
         ValueError: the length is not positive.

@@ -133,7 +133,7 @@ def cartridge(
 
 def build(num_envs: int = 1, pokes: dict[int, bytes] | None = None, **changes) -> VectorizedEnv:
     options = dataclasses.replace(Options(wait=3), **changes)
-    return make_for_cartridge(cartridge(pokes), options, num_envs, 5)
+    return make_for_cartridge(cartridge(pokes), options, num_envs=num_envs, seed=5)
 
 
 def play(env: VectorEnv, *buttons: str) -> list[Timestep]:

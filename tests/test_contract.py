@@ -223,7 +223,7 @@ def counting(kind: type[Counting]) -> Family:
 
 def one_seed(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
     """Ignores the seed."""
-    return envs.make(name, options, num_envs, seed % 1)
+    return envs.make(name, options, num_envs=num_envs, seed=seed % 1)
 
 
 BUGS = {

@@ -209,14 +209,14 @@ def test_off_by_default_and_in_evaluations():
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_is_a_share(share):
-    with pytest.raises(ValueError, match=f"curriculum must be a share, 0 to 1, got {share}"):
-        envs.make("gameboy_demo", Options(curriculum=share), 1, 0)
+    with pytest.raises(ValueError, match=f"curriculum must be from 0 to 1, got {share}"):
+        envs.make("gameboy_demo", Options(curriculum=share), num_envs=1, seed=0)
 
 
 def test_chance_is_seeded_anew_wherever_an_episode_begins():
     """Two bytes that chance starts from are drawn for each episode."""
     options = Options(wait=0, curriculum=1.0, steps=2)
-    env = make_for_cartridge(cartridge(seeds=(0xD362, 0xD361)), options, 1, 0)
+    env = make_for_cartridge(cartridge(seeds=(0xD362, 0xD361)), options, num_envs=1, seed=0)
     env.reset()
     press(env, "a")
     press(env, "left")

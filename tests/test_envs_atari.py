@@ -15,7 +15,7 @@ FIRE, RIGHT, LEFT = 1, 3, 4
 
 def build(game: str, num_envs: int = 1, **changes) -> VectorEnv:
     options = dataclasses.replace(envs.default_options(f"atari_{game}"), **changes)
-    return envs.make(f"atari_{game}", options, num_envs, 0)
+    return envs.make(f"atari_{game}", options, num_envs=num_envs, seed=0)
 
 
 def play(env: VectorEnv, actions: np.ndarray) -> list[Timestep]:

@@ -243,10 +243,10 @@ def test_the_whole_game_is_won_with_its_last_axe(begin):
 
 def test_start_names_the_first_stage_of_the_whole_game():
     options = dataclasses.replace(envs.default_options("mario"), start="8-4", noops=0)
-    env = envs.make("mario", options, 1, 0)
+    env = envs.make("mario", options, num_envs=1, seed=0)
     castle = env.reset().obs["image"]
     env.close()
-    env = envs.make("mario_8_4", dataclasses.replace(options, start=""), 1, 0)
+    env = envs.make("mario_8_4", dataclasses.replace(options, start=""), num_envs=1, seed=0)
     assert env.event_keys == EVENTS
     np.testing.assert_array_equal(env.reset().obs["image"], castle)
     env.close()
@@ -259,7 +259,7 @@ def test_episodes_and_environments_leave_nothing_behind():
 
     def use(environments: int, steps: int) -> int:
         for _ in range(environments):
-            env = envs.make("mario_1_1", options, 2, 0)
+            env = envs.make("mario_1_1", options, num_envs=2, seed=0)
             env.reset()
             for _ in range(steps):
                 env.step(action)

@@ -115,7 +115,7 @@ def test_the_goal_is_success_and_terminal():
 
 
 def test_a_game_that_cannot_be_won_any_more_ends_without_success():
-    env = make_for_cartridge(cartridge(lost=0xD361), Options(), 1, 0)
+    env = make_for_cartridge(cartridge(lost=0xD361), Options(), num_envs=1, seed=0)
     trace = play(env, "right", "a", "down")
     assert [bool(t.is_terminal[0]) for t in trace] == [False, False, False, True]
     assert not any(values(trace, "success"))
@@ -133,7 +133,7 @@ def test_episodes_are_cut_off_later_for_milestones():
 
 def test_actions_are_the_buttons_that_were_chosen():
     options = Options(buttons="b right")
-    env = make_for_cartridge(cartridge(), options, 1, 0)
+    env = make_for_cartridge(cartridge(), options, num_envs=1, seed=0)
     assert env.act_space["action"] == MultiDiscrete([2])
     assert action_names("gameboy_demo", options) == ("right", "b")
     trace = [env.reset(), *(env.step({"action": np.array([[i]], np.int32)}) for i in (1, 0, 1))]
@@ -145,7 +145,7 @@ def test_actions_are_the_buttons_that_were_chosen():
 @pytest.mark.parametrize("chosen", ["", "a select", "a b a"])
 def test_buttons_that_there_are_not(chosen):
     with pytest.raises(ValueError, match=r"buttons=.*expected some of down, left, right, up"):
-        make("gameboy_demo", Options(buttons=chosen), 1, 0)
+        make("gameboy_demo", Options(buttons=chosen), num_envs=1, seed=0)
 
 
 def test_milestones_are_those_of_the_step():
@@ -185,7 +185,7 @@ def test_the_seed_decides_how_long_the_start_is_waited_for_and_what_chance_start
         starts[wait] = len({screen.tobytes() for screen in env.reset().obs["screen"]})
         env.close()
     assert starts[0] == 1 and starts[3] > 1
-    env = make_for_cartridge(cartridge(seeds=(0xD362, 0xD361)), Options(), 4, 0)
+    env = make_for_cartridge(cartridge(seeds=(0xD362, 0xD361)), Options(), num_envs=4, seed=0)
     places = env.reset().obs["numbers"][:, :2]
     assert len(np.unique(places)) == 8
     env.close()

@@ -92,7 +92,7 @@ def fragile(tmp_path, monkeypatch) -> Iterator[Callable[..., VectorizedEnv]]:
 
     def make(**changes) -> VectorizedEnv:
         options = dataclasses.replace(envs.default_options(NAME), **changes)
-        made.append(envs.make(NAME, options, 3, 0))
+        made.append(envs.make(NAME, options, num_envs=3, seed=0))
         return made[-1]
 
     yield make
@@ -241,7 +241,7 @@ with open("imported", "a") as file:
 if __name__ == "__main__":
     received = []
     signal.signal(signal.SIGINT, lambda *_: received.append(1))
-    env = envs.make("NAME", envs.gym.Options(timeout=3.0), 3, 0)
+    env = envs.make("NAME", envs.gym.Options(timeout=3.0), num_envs=3, seed=0)
     children = env.reset().obs["state"][:, 0].astype(int).tolist()
     os.killpg(0, signal.SIGINT)
     for pid in children:

@@ -97,10 +97,10 @@ def test_frames_that_are_stacked_and_gray() -> None:
 @pytest.mark.parametrize(
     ("name", "obs_space", "reason"),
     [
-        ("film.gif", {"vector": VECTOR}, "there are no images in vector"),
-        ("film.mp4", {"gray": GRAY}, "expected a file .gif"),
+        ("film.gif", {"vector": VECTOR}, "no observation is an image: vector"),
+        ("film.mp4", {"gray": GRAY}, "expected a .gif file"),
         ("nowhere/film.gif", {"gray": GRAY}, "in a folder to write to"),
-        ("folder.gif", {"gray": GRAY}, "expected a file .gif"),
+        ("folder.gif", {"gray": GRAY}, "expected a .gif file"),
         ("file/film.gif", {"gray": GRAY}, "in a folder to write to"),
     ],
 )
@@ -120,7 +120,7 @@ def test_a_policy_is_filmed(tmp_path: Path) -> None:
     assert call(*run, path, "--mode=eval", f"--episodes={EVAL_ENVS}").code == 0
     images, durations = frames(tmp_path / "film.gif")
     options = envs.default_options("cartpole_pixels")
-    first = envs.make("cartpole_pixels", options, 1, FINAL).reset().obs["image"][0]
+    first = envs.make("cartpole_pixels", options, num_envs=1, seed=FINAL).reset().obs["image"][0]
     times = IMAGE_SIDE // len(first)
     np.testing.assert_array_equal(images[0], first.repeat(times, 0).repeat(times, 1))
     assert sum(durations) == 270  # eight steps of a thirtieth of a second

@@ -40,7 +40,8 @@ def reach(made: Frontier, row: int, *names: str, length: int = 2, state: Any = N
     """A step of a row with milestones."""
     made.record_step(row, names, over=False)
     taken = route(names[-1], length=length).actions
-    made.add(row, names[-1], state or f"at {names[-1]}", 10 + row, taken)
+    state = state or f"at {names[-1]}"
+    made.add(row, name=names[-1], state=state, seed=10 + row, actions=taken)
 
 
 def test_weights_by_hand():

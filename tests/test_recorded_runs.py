@@ -89,7 +89,7 @@ def test_it_goes_on_with_the_same_recording_only(
     file = recordings.episode_path(own, 0)
     content = file.read_bytes()
     file.write_bytes(content[:-40])
-    refused("is not what the index says")
+    refused("its SHA-256 is not that of the index")
     file.write_bytes(content)
     record(own)  # which only adds to it
     refused(f"is not the recording, or none, that {logdir} was begun with")
@@ -124,7 +124,7 @@ def test_mistakes(tape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (other, (), "was recorded in cartpole, not in counting"),
         (longer, (), 'where obs is {"discrete": '),
         (huge, (), "recordings and model alone are too big"),
-        (spoilt, (), "is not what the index says"),
+        (spoilt, (), "its SHA-256 is not that of the index"),
         (tape, ("--set=replay.seed_share=0.1",), "no sequence of replay.batch=4"),
     ):
         result = seeded(folder, tmp_path / "run", *more)

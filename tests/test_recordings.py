@@ -21,7 +21,7 @@ from envs.play import recorded_steps, recordings
 from envs.play.program import main
 
 LENGTH = 4
-SCRIPT = "1 x 6\n2 x 1\nreset\n2\n"  # an episode of 4 actions, one of 3 broken off, one of 1
+SCRIPT = "1 x 6\n2 x 1\nreset\n2\n"  # an episode of 4 actions, one of 3 aborted, one of 1
 FIXTURE = HealthCheck.function_scoped_fixture
 LENGTHS = (5, 4, 2)  # observations of each
 
@@ -60,7 +60,7 @@ def test_everything_is_as_the_environment_had_it(recorded: Path) -> None:
     np.testing.assert_array_equal(found["reward"], count)
     np.testing.assert_array_equal(found["is_first"], count == 0)
     np.testing.assert_array_equal(found["is_last"], last)
-    assert not found["is_terminal"].any()  # episode 0 is truncated, and the others were broken off
+    assert not found["is_terminal"].any()  # episode 0 is truncated, and the others were aborted
     np.testing.assert_array_equal(found["event/episode"], episode)
     actions = [1, 1, 1, 1, 0, 1, 1, 2, 0, 2, 0]
     np.testing.assert_array_equal(found["action/action"][:, 0], actions)
@@ -123,7 +123,7 @@ def test_what_came_to_nothing_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_another_environment_is_refused(recorded: Path) -> None:
-    env = envs.make("cartpole", envs.default_options("cartpole"), 1, 0)
+    env = envs.make("cartpole", envs.default_options("cartpole"), num_envs=1, seed=0)
     with pytest.raises(ValueError, match="was recorded in counting, where action is") as error:
         recorded_steps.read(recordings.find(recorded), env)
     assert "[3]" in str(error.value) and "[2]" in str(error.value)
@@ -177,14 +177,14 @@ LIES = [
     (setting("obs/vector", at((1, 1), np.nan)), "obs/vector is not finite"),
     (setting("reward", at(1, np.inf)), "reward is not finite"),
     (setting("event/episode", at(1, -np.inf)), "event/episode is not finite"),
-    (setting("obs/discrete", at(1, LENGTH + 1)), "obs/discrete has classes that its space lacks"),
-    (setting("action/action", at(1, -1)), "action/action has classes that its space lacks"),
-    (setting("is_first", at(1, True)), "begins or ends in between"),
-    (setting("is_last", at(1, True)), "begins or ends in between"),
-    (setting("is_last", at(-1, False)), "begins or ends in between"),
-    (setting("is_terminal", at(1, True)), "begins or ends in between"),
-    (lambda arrays: arrays.pop("reward"), "holds other arrays than the environment has"),
-    (lambda arrays: arrays.update(more=np.zeros(4)), "holds other arrays"),
+    (setting("obs/discrete", at(1, LENGTH + 1)), "obs/discrete has classes outside its space"),
+    (setting("action/action", at(1, -1)), "action/action has classes outside its space"),
+    (setting("is_first", at(1, True)), "an episode begins or ends inside the file"),
+    (setting("is_last", at(1, True)), "an episode begins or ends inside the file"),
+    (setting("is_last", at(-1, False)), "an episode begins or ends inside the file"),
+    (setting("is_terminal", at(1, True)), "an episode begins or ends inside the file"),
+    (lambda arrays: arrays.pop("reward"), "its arrays are not those of the environment"),
+    (lambda arrays: arrays.update(more=np.zeros(4)), "its arrays are not those"),
 ]
 
 
@@ -215,7 +215,7 @@ def test_a_file_that_is_not_as_it_was_written(own: Path) -> None:
     content = bytearray(recordings.episode_path(own, 0).read_bytes())
     content[len(content) // 2] ^= 1
     recordings.episode_path(own, 0).write_bytes(content)
-    refused(own, "is not what the index says")
+    refused(own, "its SHA-256 is not that of the index")
     recordings.episode_path(own, 0).unlink()
     refused(own, r"000000\.npz: ")
 

@@ -23,4 +23,4 @@ def make_evaluator(
 def evaluation_env(setup: Setup, episodes: int, seed: int) -> Any:
     """Environments for so many episodes, all of which begin at the beginning."""
     options = envs.without_curriculum(setup.config.env)
-    return envs.make(setup.env, options, min(EVAL_ENVS, episodes), setup.seed + seed)
+    return envs.make(setup.env, options, num_envs=min(EVAL_ENVS, episodes), seed=setup.seed + seed)

@@ -1,7 +1,7 @@
-"""Ways to moments that were reached in play, as data that can be kept, handed on and played again.
+"""Routes to milestones that were reached in play, as data to store, share and replay.
 
-The state of an emulator would be shorter to go back to, but whoever loads one must trust it: it
-says where the emulator reads and writes. A route is only seeds and actions.
+Loading an emulator's state would be faster, but such a state must be trusted: it says where the
+emulator reads and writes. A route is only seeds and actions.
 """
 
 import dataclasses
@@ -13,24 +13,24 @@ import numpy as np
 from envs.codecs import no_actions
 from envs.kinds import AnySpace
 
-# Rows that take a step [E] bool, and the actions [E, k] per key of all rows, one after the other.
+# Yields acting rows [E] bool and the actions [E, k] per key of all rows, step after step.
 Steps = Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]
-NUMBERS = ("depth", "origin", "seed", "length")  # arrays [W] int64 of W packed routes
+NUMBERS = ("depth", "origin", "seed", "length")  # arrays [R] int64 of R packed routes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Route:
-    """From the beginning of the game to a milestone, through one episode or several.
+    """From the start of the game to a milestone, through one or more episodes.
 
-    Each goes on where another one had reached a milestone: the last of them is described here, the
-    others by `origin`.
+    Each episode continues from a milestone of an earlier one. These fields describe the last
+    episode; `origin` describes the earlier ones.
     """
 
     name: str  # of the milestone
-    depth: int  # milestones reached on the whole route, from 1 on
-    origin: "Route | None"  # where the episode began; None: at the beginning of the game
+    depth: int  # milestones reached on the whole route, at least 1
+    origin: "Route | None"  # where the episode began; None: at the start of the game
     seed: int  # of the episode
-    actions: Mapping[str, np.ndarray]  # [n, k] per action key, those of the episode
+    actions: Mapping[str, np.ndarray]  # [n, k] per action key, of the episode
 
     @property
     def length(self) -> int:
@@ -39,7 +39,7 @@ class Route:
 
 
 def with_origins(routes: Iterable[Route | None]) -> list[Route]:
-    """All these routes and those that they go on from, each once and after its origin."""
+    """All these routes and their origins, each once and after its own origin."""
     found: dict[Route, None] = {}
     for route in routes:
         chain: list[Route] = []
@@ -53,9 +53,9 @@ def with_origins(routes: Iterable[Route | None]) -> list[Route]:
 def schedule(
     routes: Sequence[Route], rows: int
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """The actions of routes played side by side, route i in row i, all from the first step on.
+    """The actions of routes replayed in parallel, route i in row i, from the first step.
 
-    Yields rows that take one [E] bool, and actions [E, k] per key (others 0).
+    Yields acting rows [E] bool, and actions [E, k] per key (others 0).
     """
     for step in range(max(route.length for route in routes)):
         acting = np.zeros(rows, bool)
@@ -71,11 +71,10 @@ def schedule(
 
 
 def packed(routes: Sequence[Route], act_space: Mapping[str, AnySpace]) -> dict[str, np.ndarray]:
-    """W routes, in the order of `with_origins`, as arrays.
+    """R routes, in the order of `with_origins`, as arrays.
 
-    Keys: 'name' [W] str; 'depth', 'seed' and 'length' [W] int64; 'origin' [W] int64, the number of
-    an earlier route or -1; 'actions/<key>' [sum of length, k], those of the first route, then
-    those of the second, and so on.
+    Keys: 'name' [R] str; 'depth', 'seed' and 'length' [R] int64; 'origin' [R] int64, the index of
+    an earlier route or -1; 'actions/<key>' [sum of length, k], route after route.
     """
     number: dict[Route | None, int] = {None: -1} | {route: i for i, route in enumerate(routes)}
     columns = [(route.depth, number[route.origin], route.seed, route.length) for route in routes]
@@ -89,14 +88,14 @@ def packed(routes: Sequence[Route], act_space: Mapping[str, AnySpace]) -> dict[s
 
 
 def unpacked(arrays: Mapping[str, np.ndarray], act_space: Mapping[str, AnySpace]) -> list[Route]:
-    """The inverse of `packed`. Raises ValueError for what it cannot have made."""
+    """The inverse of `packed`. Raises ValueError for arrays it cannot have made."""
     count = len(arrays["name"]) if "name" in arrays and np.ndim(arrays["name"]) == 1 else 0
     shapes = {key: np.shape(value) for key, value in arrays.items()}
     total = int(np.sum(arrays.get("length", 0)))
     expected: dict[str, tuple[int, ...]] = dict.fromkeys((*NUMBERS, "name"), (count,))
     expected |= {f"actions/{key}": (total, *(x.shape or ())) for key, x in act_space.items()}
     if shapes != expected or arrays["name"].dtype.kind != "U":
-        raise ValueError(f"expected routes with the shapes {expected}, got {shapes}")
+        raise ValueError(f"expected routes of shapes {expected}, got {shapes}")
     _require_numbers(arrays)
     ends, routes = np.cumsum(arrays["length"]), list[Route]()
     for i in range(count):
@@ -112,7 +111,9 @@ def _require_numbers(arrays: Mapping[str, np.ndarray]) -> None:
     depth, origin, seed, length = (_whole(arrays[name]) for name in NUMBERS)
     backwards = (origin >= -1) & (origin < np.arange(len(origin)))
     if not (backwards & (depth > 0) & (seed >= 0) & (length > 0)).all():
-        raise ValueError(f"no routes: depth {depth}, origin {origin}, seed {seed}, length {length}")
+        raise ValueError(
+            f"impossible routes: depth {depth}, origin {origin}, seed {seed}, length {length}"
+        )
 
 
 def _whole(array: Any) -> np.ndarray:
