@@ -166,7 +166,7 @@ def _discrete_encoder(
     return ObservationEncoder(path, "discrete", agent_space, encode)
 
 
-def _flat(raw: list[Any], dtype: type) -> np.ndarray:
+def _flat(raw: list[Any], dtype: type[np.generic]) -> np.ndarray:
     return np.array(raw, dtype).reshape(len(raw), -1)
 
 
@@ -176,10 +176,10 @@ def _text(path: Path, space: spaces.Text) -> ObservationEncoder:
     agent_space = kinds.Text(space.max_length, 1 + len(places))
 
     def encode(raw: list[str]) -> np.ndarray:
-        codes = np.zeros((len(raw), space.max_length), np.int32)
+        codes = np.zeros((len(raw), space.max_length), agent_space.dtype)
         for row, text in zip(codes, raw, strict=True):
             row[: len(text)] = [places[character] for character in text]
-        return codes.astype(agent_space.dtype)
+        return codes
 
     return ObservationEncoder(path, "text", agent_space, encode)
 

@@ -99,9 +99,9 @@ def test_frames_that_are_stacked_and_gray() -> None:
     [
         ("film.gif", {"vector": VECTOR}, "no observation is an image: vector"),
         ("film.mp4", {"gray": GRAY}, "expected a .gif file"),
-        ("nowhere/film.gif", {"gray": GRAY}, "in a folder to write to"),
+        ("nowhere/film.gif", {"gray": GRAY}, "in a writable folder"),
         ("folder.gif", {"gray": GRAY}, "expected a .gif file"),
-        ("file/film.gif", {"gray": GRAY}, "in a folder to write to"),
+        ("file/film.gif", {"gray": GRAY}, "in a writable folder"),
     ],
 )
 def test_mistakes(tmp_path: Path, name: str, obs_space: Any, reason: str) -> None:

@@ -40,7 +40,7 @@ def test_episodes_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        ((), "--env is needed"),
+        ((), "--env is required"),
         (("--env=nothing",), "unknown environment 'nothing'"),
         (("--env=counting", "more"), "unrecognized arguments: more"),
         (("--env=counting", "--en=x"), "unrecognized arguments: --en=x"),
@@ -58,8 +58,11 @@ def test_episodes_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
         (("--env=mario", "--set=env.rewards.x=inf"), "expected a finite float"),
         (("--env=counting", "--script=/nowhere/at/all"), "--script=/nowhere/at/all: No such file"),
         (("--replay=/nowhere/at/all",), "no recording in /nowhere/at/all"),
-        (("--replay=/nowhere/at/all", "--seed=0"), "alone, not with --seed"),
-        (("--replay=/nowhere/at/all", "--record=x", "--rate=9"), "alone, not with --rate"),
+        (("--replay=/nowhere/at/all", "--seed=0"), "only --env and --set, not --seed"),
+        (
+            ("--replay=/nowhere/at/all", "--record=x", "--rate=9"),
+            "only --env and --set, not --rate",
+        ),
     ],
 )
 def test_mistakes(capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], reason: str) -> None:
@@ -106,7 +109,7 @@ def test_what_was_played_until_ctrl_c_is_kept() -> None:
 
 
 def test_ctrl_c_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(*_: Any) -> None:
+    def slow(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(envs, "make", slow)

@@ -95,7 +95,8 @@ class RunningEpisodes:
         if (length < 0).any() or length[over].any() or (snapshot["episodes"] < 0).any():
             raise ValueError(f"a snapshot cannot have lengths {length} with over {over}")
         if not np.array_equal(snapshot["seen/is_last"], over):
-            raise ValueError(f"over {over} contradicts seen/is_last {snapshot['seen/is_last']}")
+            last = snapshot["seen/is_last"]
+            raise ValueError(f"not a snapshot: over {over} contradicts seen/is_last {last}")
         self.begin(snapshot["episodes"])
         self.length, self.over = length, over
         longest, ends = int(length.max()), np.cumsum(length)
