@@ -56,7 +56,7 @@ def family(name: str) -> str:
 
 
 def default_options(name: str) -> Any:
-    """The family's `Options` with every default; a frozen dataclass of its own type.
+    """The family's `Options` with every default, as a frozen dataclass.
 
     Raises:
         ValueError: no form of a name fits.

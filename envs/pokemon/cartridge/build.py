@@ -1,8 +1,9 @@
 """Builds the cartridge from `asm/` and `art/` in less than a second.
 
 `WORDGATE` is a small complete game for the Game Boy in the memory layout of Pokémon Red, so the
-same code reads both. A keeper stands at the door of the house and asks for the word of the day, which is
-on a note on the wall. Outside are a village, a route, a town, a forest, two badges and an ending.
+same code reads both. A keeper stands at the door of the house and asks for the word of the day. A
+note on the wall has the word. Outside are a village, a route, a town, a forest, two badges and an
+ending.
 
 For an environment:
 
