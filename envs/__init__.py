@@ -1,4 +1,4 @@
-"""Environments by name. A family is a module with `Options` and `make`, imported when asked for."""
+"""Environments by name. A family is a module with `Options` and `make`, imported on first use."""
 
 import dataclasses
 import difflib
@@ -18,13 +18,13 @@ __all__ = [
     "caption",
     "default_options",
     "family",
-    "from_the_beginning",
-    "human_normalised",
+    "human_normalized",
     "make",
     "require_trusted",
+    "without_curriculum",
 ]
 
-# Form of a name -> module of its family; <...> stands for anything.
+# Form of a name -> module of its family. <...> stands for anything.
 FORMS = {
     "atari_<rom>": "atari",
     "cartpole": "cartpole",
@@ -56,7 +56,7 @@ def family(name: str) -> str:
 
 
 def default_options(name: str) -> Any:
-    """The `Options` of the family of `name`, a frozen dataclass, with every default.
+    """The family's `Options` with every default, as a frozen dataclass.
 
     Raises:
         ValueError: no form of a name fits.
@@ -64,14 +64,14 @@ def default_options(name: str) -> Any:
     return _module(name).Options()
 
 
-def make(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
+def make(name: str, options: Any, *, num_envs: int, seed: int) -> VectorEnv:
     """Makes `num_envs` copies of the environment `name`.
 
     Args:
         name: one of `FORMS`.
         options: an instance of the family's `Options`.
         num_envs: number of copies, E.
-        seed: seed of the run, from which that of each episode is derived.
+        seed: seed of the run. The seed of each episode is derived from it.
 
     Raises:
         ValueError: the name is unknown, or an argument is out of range.
@@ -81,20 +81,20 @@ def make(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
         raise ValueError(f"the number of environments must be positive, got {num_envs}")
     if seed < 0:
         raise ValueError(f"the seed must not be negative, got {seed}")
-    return module.make(name, options, num_envs, seed)
+    return module.make(name, options, num_envs=num_envs, seed=seed)
 
 
-def from_the_beginning(options: Any) -> Any:
-    """The options of a family, changed so that every episode begins where the game does."""
+def without_curriculum(options: Any) -> Any:
+    """The options with any curriculum off: every episode begins at the start of the game."""
     if not hasattr(options, "curriculum"):
         return options
     return dataclasses.replace(options, curriculum=0.0)
 
 
 def action_names(name: str, options: Any) -> tuple[str, ...]:
-    """The names of the actions of a single discrete space, in order; none where they have none.
+    """The names of the actions of a single discrete space, in order; () if they have no names.
 
-    A name is 'noop', or the buttons that are pressed, such as 'right+a'.
+    A name is 'noop' or the pressed buttons, such as 'right+a'.
 
     Raises:
         ValueError: no form of a name fits.
@@ -104,7 +104,7 @@ def action_names(name: str, options: Any) -> tuple[str, ...]:
 
 
 def caption(name: str, obs: dict[str, Any]) -> str:
-    """What an observation says in words, '' where it says nothing; `obs` is a `Timestep`'s, E = 1.
+    """The text in an observation, '' if it has none; `obs` is a `Timestep`'s, E = 1.
 
     Raises:
         ValueError: no form of a name fits.
@@ -114,9 +114,9 @@ def caption(name: str, obs: dict[str, Any]) -> str:
 
 
 def require_trusted(where: Path, name: str, named: str | None) -> None:
-    """ValueError if making `name` imports a module, unless it is what the user has `named`.
+    """Raises ValueError if `name` imports a module that the user has not `named`.
 
-    What somebody else has written into the folder `where` is no reason to run code.
+    The folder `where` may come from a stranger. Its content alone must not run code.
     """
     module, colon, _ = name.removeprefix("gym:").partition(":")
     if colon and name != named:
@@ -124,10 +124,10 @@ def require_trusted(where: Path, name: str, named: str | None) -> None:
         raise ValueError(f"{text} --env={shlex.quote(name)}")
 
 
-def human_normalised(env: str, score: float) -> float | None:
-    """The score on the scale where random play is 0 and a human 1: (score - r) / (h - r).
+def human_normalized(env: str, score: float) -> float | None:
+    """(score - r) / (h - r): random play scores 0, a human scores 1.
 
-    None for every environment but the 57 Atari games whose scores were published.
+    None for every environment except the 57 Atari games with published scores.
     """
     prefix, _, rom = env.partition("_")
     if prefix != "atari" or rom not in SCORES:

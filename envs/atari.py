@@ -1,9 +1,9 @@
 """Atari 2600 games through the Arcade Learning Environment: `atari_<rom>`.
 
-An engine is an `AtariVectorEnv` with a single game: it steps in a thread of its own, outside
-Python. Seeding one reloads its cartridge, which takes as long as hundreds of steps; so each copy
-has two engines, and while one is played the other loads the next episode. The thread that loads the
-first episode makes both: that takes a while, too.
+An engine is an `AtariVectorEnv` with a single game. It steps in its own thread, outside Python.
+Seeding an engine reloads its cartridge, which takes as long as hundreds of steps. So each copy has
+two engines: while one plays, the other loads the next episode. Both are slow to make, so the thread
+that loads the first episode makes them.
 """
 
 import dataclasses
@@ -23,9 +23,9 @@ from envs.codecs import Actions, Observations
 from envs.resize import check_side
 from envs.vector.copy_protocol import Outcome
 from envs.vector.threads import pool
-from envs.vector.vector import Vector
+from envs.vector.vector import VectorizedEnv
 
-FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
+FRAMES_PER_STEP = 4  # each action is held for four frames, as in the literature
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,23 +35,25 @@ class Options:
     size: int = 64  # pixels; side of the square image
     gray: bool = False  # one channel of brightness instead of red, green and blue
     sticky: float = 0.25  # probability that a frame repeats the previous action instead
-    full_actions: bool = True  # all 18 joystick positions instead of those that matter in the game
-    noops: int = 30  # most frames without action before an episode begins; drawn from the seed
+    full_actions: bool = True  # all 18 joystick positions instead of the game's minimal set
+    noops: int = (
+        30  # an episode begins after 0 to this many frames without action, drawn from its seed
+    )
     max_frames: int = 108_000  # frames after which an episode is truncated; 30 minutes of play
 
 
-class Game:
-    """One game as a `Copy` (see `envs.vector.copy_protocol`)."""
+class AtariGame:
+    """One game as a `EnvCopy` (see `envs.vector.copy_protocol`)."""
 
     def __init__(self, rom: str, options: Options, loaders: ThreadPoolExecutor):
         self._make = functools.partial(_engine, rom, options)
-        self._engines: list[AtariVectorEnv] = []  # the one that is played, and the other one
+        self._engines: list[AtariVectorEnv] = []  # the one that plays, then the one that loads
         self._loaders = loaders
         self._loaded: Future[np.ndarray] | None = None
-        self._seed: int | None = None  # of the episode that is loaded
+        self._seed: int | None = None  # of the loaded episode
 
     def prepare(self, seed: int) -> None:
-        """Lets a thread load the episode into the engine that is not being played."""
+        """Lets a thread load the episode into the idle engine."""
         if self._loaded is not None:
             if seed == self._seed:
                 return
@@ -60,7 +62,7 @@ class Game:
         self._loaded = self._loaders.submit(self._load, seed)
 
     def begin(self) -> Any:
-        """Changes to the engine with the prepared episode."""
+        """Switches to the engine with the prepared episode."""
         assert self._loaded is not None, "prepare comes before begin"
         obs, self._loaded = self._loaded.result(), None
         self._engines.reverse()
@@ -71,15 +73,15 @@ class Game:
         self._engines[0].send(np.array([action], np.int32))
 
     def receive(self) -> Outcome:
-        """Waits for the step to be done."""
+        """Waits for the end of the step."""
         obs, reward, terminated, truncated, _ = self._engines[0].recv()
         return Outcome(obs[0, 0], float(reward[0]), bool(terminated[0]), bool(truncated[0]))
 
     def restart(self) -> None:
-        """Never called: the emulator cannot fail without ending the process."""
+        """Never called: a failure of the emulator ends the process."""
 
     def close(self) -> None:
-        """Stops the engines, if they were made, and the threads that load them."""
+        """Stops the engines and the threads that load them."""
         self._loaders.shutdown(cancel_futures=True)
         for engine in self._engines:
             engine.close()
@@ -91,18 +93,18 @@ class Game:
         return obs[0, 0]
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of the game `atari_<rom>`; observation keys: 'image'.
 
     Raises:
-        ValueError: there is no such ROM, or an option is out of range.
+        ValueError: the ROM is unknown or an option is out of range.
     """
     rom = name.removeprefix("atari_")
     _check(rom, options)
     loaders = pool(num_envs, "atari-loader")
-    games = [Game(rom, options, loaders) for _ in range(num_envs)]
+    games = [AtariGame(rom, options, loaders) for _ in range(num_envs)]
     shape = (options.size, options.size) if options.gray else (options.size, options.size, 3)
-    return Vector(
+    return VectorizedEnv(
         games,
         Observations(spaces.Box(0, 255, shape, np.uint8), options.size),
         Actions(spaces.Discrete(len(action_names(name, options)))),
@@ -112,8 +114,8 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
 
 
 def action_names(name: str, options: Options) -> tuple[str, ...]:
-    """Joystick positions and the fire button, from the emulator; see `envs.action_names`."""
-    # The banner that each engine prints would bury the run's own messages.
+    """See `envs.action_names`; the names are the emulator's joystick positions and fire button."""
+    # Each engine would print a banner, which would bury the run's own messages.
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     engine = ale_py.ALEInterface()
     engine.loadROM(str(roms.get_rom_path(name.removeprefix("atari_"))))
@@ -128,9 +130,9 @@ def _check(rom: str, options: Options) -> None:
         close = difflib.get_close_matches(rom.lower(), known, n=3, cutoff=0.5)
         hint = f"close: {', '.join(close)}" if close else f"there are {len(known)} in ale-py"
         raise ValueError(f"unknown Atari ROM {rom!r} ({hint})")
-    # The emulator ends the whole process if it is given such a ROM.
+    # The emulator ends the whole process for a two-player ROM.
     if not ale_py.ALEInterface.isSupportedROM(str(roms.get_rom_path(rom))):
-        raise ValueError(f"Atari ROM {rom!r} is for two players only, which ale-py cannot play")
+        raise ValueError(f"Atari ROM {rom!r} is for two players only; ale-py cannot play it")
     check_side(options.size)
     if not 0 <= options.sticky < 1:
         raise ValueError(f"sticky must be at least 0 and below 1, got {options.sticky}")

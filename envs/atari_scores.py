@@ -1,4 +1,4 @@
-"""Scores of random play and of people in 57 Atari games, the usual scale of results."""
+"""Scores of random play and of human players in 57 Atari games, to normalize results."""
 
 # ROM -> (random, human), as published with the benchmark.
 SCORES = {

@@ -1,18 +1,18 @@
-"""CartPole-v1, seen as four numbers (`cartpole`) or drawn as an image (`cartpole_pixels`)."""
+"""CartPole-v1, observed as four numbers (`cartpole`) or as an image (`cartpole_pixels`)."""
 
 import dataclasses
 
 import gymnasium
 import numpy as np
 
-from envs.gym import vectorise
-from envs.vector.vector import Vector
+from envs.gym import vectorize
+from envs.vector.vector import VectorizedEnv
 
 SIDE = 64  # pixels
-CENTRE = 31.5  # column, pixels, of position 0
-SCALE = 9.0  # pixels per unit of position; the cart fails at 2.4 units from the centre
+CENTER = 31.5  # column, pixels, of position 0
+SCALE = 9.0  # pixels per unit of position; the cart fails at 2.4 units from the center
 AXLE = 50.0  # row, pixels, of the hinge between cart and pole
-POLE = 40.0  # pixels; longer than to scale, so that a degree moves the tip by 0.7 pixels
+POLE = 40.0  # pixels; longer than to scale: a degree moves the tip by 0.7 pixels
 
 SKY = (235, 235, 235)
 TRACK = (150, 150, 150)
@@ -27,8 +27,8 @@ class Options:
     max_steps: int = 500  # steps after which an episode is truncated; 500 is CartPole-v1's limit
 
 
-class Drawn(gymnasium.ObservationWrapper):
-    """Replaces the state by a drawing of it; speeds must be inferred from several images."""
+class DrawnCartPole(gymnasium.ObservationWrapper):
+    """Replaces the state by a drawing. An agent must infer speeds from several images."""
 
     def __init__(self, env: gymnasium.Env):
         super().__init__(env)
@@ -39,7 +39,7 @@ class Drawn(gymnasium.ObservationWrapper):
         return draw(float(observation[0]), float(observation[2]))
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of CartPole.
 
     Raises:
@@ -50,38 +50,38 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
 
     def build() -> gymnasium.Env:
         env = gymnasium.make("CartPole-v1", max_episode_steps=options.max_steps)
-        return Drawn(env) if name == "cartpole_pixels" else env
+        return DrawnCartPole(env) if name == "cartpole_pixels" else env
 
-    return vectorise(build, num_envs, seed, SIDE)
+    return vectorize(build, num_envs=num_envs, seed=seed, size=SIDE)
 
 
 def action_names(name: str, options: Options) -> tuple[str, ...]:
-    """Where the cart is pushed; see `envs.action_names`."""
+    """See `envs.action_names`; the direction of the push."""
     del name, options
     return ("left", "right")
 
 
 def draw(position: float, angle: float) -> np.ndarray:
-    """Draws cart and pole as [64, 64, 3] uint8; edges are smooth, so tiny moves show.
+    """Draws cart and pole as [64, 64, 3] uint8. Edges are smooth, so tiny moves show.
 
     Args:
-        position: of the cart, in units of CartPole, 0 at the centre.
+        position: of the cart, in units of CartPole, 0 at the center.
         angle: of the pole, in radians, positive to the right.
     """
-    column = CENTRE + SCALE * position
+    column = CENTER + SCALE * position
     image = _BACKGROUND.copy()
     _paint(image, _box(column, AXLE + 4, 7.0, 4.0), CART)
     _paint(image, _bar(column, AXLE, angle, POLE, 1.75), WOOD)
     return np.rint(image).astype(np.uint8)
 
 
-def _paint(image: np.ndarray, cover: np.ndarray, colour: tuple[int, int, int]) -> None:
-    """Blends `colour` into `image` [64, 64, 3] in place, by the `cover` [64, 64] in [0, 1]."""
-    image += cover[..., None] * (np.array(colour, np.float32) - image)
+def _paint(image: np.ndarray, cover: np.ndarray, color: tuple[int, int, int]) -> None:
+    """Blends `color` into `image` [64, 64, 3] in place, weighted by `cover` [64, 64] in [0, 1]."""
+    image += cover[..., None] * (np.array(color, np.float32) - image)
 
 
 def _box(column: float, row: float, half_width: float, half_height: float) -> np.ndarray:
-    """Cover [64, 64] of an upright box around a centre, all in pixels."""
+    """Cover [64, 64] of an upright box around a center, all in pixels."""
     across = np.clip(half_width + 0.5 - np.abs(_PIXEL - column), 0, 1)
     down = np.clip(half_height + 0.5 - np.abs(_PIXEL - row), 0, 1)
     return down[:, None] * across[None, :]
@@ -99,7 +99,7 @@ def _bar(column: float, row: float, angle: float, length: float, half_width: flo
 
 def _background() -> np.ndarray:
     image = np.full((SIDE, SIDE, 3), SKY, np.float32)
-    _paint(image, _box(CENTRE, AXLE + 9.5, SIDE, 1.0), TRACK)
+    _paint(image, _box(CENTER, AXLE + 9.5, SIDE, 1.0), TRACK)
     return image
 
 

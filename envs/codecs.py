@@ -1,8 +1,9 @@
-"""Between Gymnasium spaces and the few kinds that the agent knows (see `envs.timestep.VectorEnv`).
+"""Converts Gymnasium spaces to the few kinds that the agent knows (see `envs.kinds`).
 
 A nested Dict or Tuple becomes flat keys such as 'robot/arm' and 'players/0'.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -11,106 +12,111 @@ import numpy as np
 from gymnasium import spaces
 
 from envs import kinds
+from envs.kinds import AnySpace
 from envs.resize import fits, resize
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 Path = tuple[str | int, ...]
+BoxSpace = spaces.Box[Any]
+DiscreteSpace = spaces.MultiDiscrete[Any]
 
-# Rank of a box -> where height, width and channels may be, the usual place first. Of rank 4 is a
-# stack of frames, whose channels are joined.
+# Rank of a box -> possible axes of height, width and channels, the usual order first. Rank 4 is a
+# stack of frames; their channels are joined.
 AXES = {2: [(0, 1)], 3: [(0, 1, 2), (1, 2, 0)], 4: [(1, 2, 0, 3), (2, 3, 0, 1)]}
 CHANNELS = 32  # most channels of an image
-CLEAR = 32  # pixels; from this side on a box with few channels is certainly an image
-LARGEST = 4096  # numbers in a vector that is no list
-ENDLESS = 1e6  # bounds of actions that are farther away are none
+LARGE_SIDE = 32  # pixels; from this side on, a box with few channels is an image
+MAX_VECTOR = 4096  # numbers of a box of rank 3 or more that is seen as a vector
+NO_BOUND = 1e6  # bounds of actions beyond this count as missing
 
 
-class Reader(NamedTuple):
-    """Turns one leaf of the observation into arrays."""
+class ObservationEncoder(NamedTuple):
+    """Encodes one leaf of the observation as an array."""
 
     path: Path
-    name: str  # key of the leaf if it is the whole observation
-    space: spaces.Space  # as the agent sees it, of one of the `envs.kinds`
+    name: str  # key if the leaf is the whole observation
+    space: AnySpace  # as the agent sees it, one of the `envs.kinds`
     encode: Callable[[list[Any]], np.ndarray]  # E raw values -> [E, ...], always a new array
 
 
-class Writer(NamedTuple):
-    """Turns arrays into one leaf of the action."""
+class ActionDecoder(NamedTuple):
+    """Decodes an array to one leaf of the action."""
 
     path: Path
-    space: spaces.Space  # as the agent sees it
+    space: AnySpace  # as the agent sees it
     decode: Callable[[np.ndarray], list[Any]]  # [E, n] -> E raw values
 
 
 class Observations:
-    """Encodes raw observations of `space`; images that do not fit are resized to `size` pixels.
+    """Encodes raw observations of `space`; resizes images that do not fit to `size` pixels.
 
-    Raises ValueError naming the key and the space if there is no encoding for one.
+    Raises:
+        ValueError: a space has no encoding; the message names it and its key.
     """
 
-    def __init__(self, space: spaces.Space, size: int):
-        readers = [_reader(path, leaf, size) for path, leaf in _leaves(space)]
-        self._readers = _keyed([(_key(r.path, r.name), r) for r in readers], space)
-        self.spaces: dict[str, spaces.Space] = {k: r.space for k, r in self._readers.items()}
+    def __init__(self, space: AnySpace, size: int):
+        encoders = [_encoder(path, leaf, size) for path, leaf in _leaves(space)]
+        self._encoders = _keyed([(_key(x.path, x.name), x) for x in encoders], space)
+        self.spaces: dict[str, AnySpace] = {k: x.space for k, x in self._encoders.items()}
 
     def encode(self, raw: Sequence[Any]) -> dict[str, np.ndarray]:
-        """E raw observations -> [E, ...] per key, freshly owned."""
+        """E raw observations -> new arrays [E, ...] per key."""
         return {
-            key: reader.encode([_pick(obs, reader.path) for obs in raw])
-            for key, reader in self._readers.items()
+            key: encoder.encode([_pick(obs, encoder.path) for obs in raw])
+            for key, encoder in self._encoders.items()
         }
 
 
 class Actions:
     """Decodes the agent's actions into elements of `space`.
 
-    Raises ValueError naming the key and the space if there is no decoding for one.
+    Raises:
+        ValueError: a space has no decoding; the message names it and its key.
     """
 
-    def __init__(self, space: spaces.Space):
-        writers = [_writer(path, leaf) for path, leaf in _leaves(space)]
-        self._writers = _keyed([(_key(w.path, "action"), w) for w in writers], space)
+    def __init__(self, space: AnySpace):
+        decoders = [_decoder(path, leaf) for path, leaf in _leaves(space)]
+        self._decoders = _keyed([(_key(x.path, "action"), x) for x in decoders], space)
         self._space = space
-        self.spaces: dict[str, spaces.Space] = {k: w.space for k, w in self._writers.items()}
+        self.spaces: dict[str, AnySpace] = {k: x.space for k, x in self._decoders.items()}
 
     def decode(self, action: dict[str, np.ndarray], count: int) -> list[Any]:
         """[count, n] per key -> one element of the space for each row.
 
-        Raises ValueError if a key is missing or unknown, or an array has another shape.
+        Raises:
+            ValueError: a key is missing or unknown, or an array has another shape.
         """
         shapes = {key: np.shape(value) for key, value in action.items()}
         expected = {key: (count, *(space.shape or ())) for key, space in self.spaces.items()}
         if shapes != expected:
             raise ValueError(f"expected actions of shapes {expected}, got {shapes}")
-        rows = {w.path: w.decode(action[key]) for key, w in self._writers.items()}
+        rows = {x.path: x.decode(action[key]) for key, x in self._decoders.items()}
         return [
             _nest(self._space, {p: values[i] for p, values in rows.items()}) for i in range(count)
         ]
 
 
-def no_actions(space: spaces.Space, *shape: int) -> np.ndarray:
-    """[*shape, ...] zeros for a space of actions, in the dtype that actions have."""
-    dtype = np.int32 if isinstance(space, spaces.MultiDiscrete) else space.dtype
+def no_actions(space: AnySpace, *shape: int) -> np.ndarray:
+    """[*shape, ...] zeros for a space of actions, in the dtype of its actions."""
+    dtype = np.int32 if kinds.is_multi_discrete(space) else space.dtype
     return np.zeros((*shape, *(space.shape or ())), dtype)
 
 
-def _leaves(space: spaces.Space, path: Path = ()) -> Iterator[tuple[Path, spaces.Space]]:
-    if isinstance(space, spaces.Dict):
-        parts = list(space.spaces.items())
-    elif isinstance(space, spaces.Tuple):
-        parts = list(enumerate(space.spaces))
+def _leaves(space: AnySpace, path: Path = ()) -> Iterator[tuple[Path, AnySpace]]:
+    if kinds.is_dict(space):
+        for name, part in space.spaces.items():
+            yield from _leaves(part, (*path, name))
+    elif kinds.is_tuple(space):
+        for i, part in enumerate(space.spaces):
+            yield from _leaves(part, (*path, i))
     else:
         yield path, space
-        return
-    for name, part in parts:
-        yield from _leaves(part, (*path, name))
 
 
 def _key(path: Path, whole: str) -> str:
     return "/".join(str(name) for name in path) if path else whole
 
 
-def _keyed(pairs: list[tuple[str, T]], space: spaces.Space) -> dict[str, T]:
+def _keyed(pairs: list[tuple[str, _T]], space: AnySpace) -> dict[str, _T]:
     if len(dict(pairs)) != len(pairs) or not pairs:
         raise ValueError(f"a space needs keys that stay unique joined by '/', got {space}")
     return dict(pairs)
@@ -122,45 +128,50 @@ def _pick(value: Any, path: Path) -> Any:
     return value
 
 
-def _nest(space: spaces.Space, values: dict[Path, Any], path: Path = ()) -> Any:
-    if isinstance(space, spaces.Dict):
+def _nest(space: AnySpace, values: dict[Path, Any], path: Path = ()) -> Any:
+    if kinds.is_dict(space):
         return {name: _nest(part, values, (*path, name)) for name, part in space.spaces.items()}
-    if isinstance(space, spaces.Tuple):
+    if kinds.is_tuple(space):
         return tuple(_nest(part, values, (*path, i)) for i, part in enumerate(space.spaces))
     return values[path]
 
 
-def _reader(path: Path, space: spaces.Space, size: int) -> Reader:
-    if isinstance(space, spaces.Box) and (axes := _image_axes(space)) is not None:
-        return _image(path, space, axes, size)
-    if isinstance(space, spaces.Box):
+def _encoder(path: Path, space: AnySpace, size: int) -> ObservationEncoder:
+    if kinds.is_box(space):
+        if (axes := _image_axes(space)) is not None:
+            return _image(path, space, axes, size)
         count = int(np.prod(space.shape))
-        if len(space.shape) > 2 and count > LARGEST:
+        if len(space.shape) > 2 and count > MAX_VECTOR:
             raise ValueError(
                 f"cannot observe {_key(path, 'observation')!r}: {space} is too large for a vector; "
                 f"images are uint8, or floats from 0 to 1, with up to {CHANNELS} channels"
             )
-        return Reader(path, "vector", kinds.Vector(count), lambda raw: _flat(raw, np.float32))
+        encode = functools.partial(_flat, dtype=np.float32)
+        return ObservationEncoder(path, "vector", kinds.Vector(count), encode)
     if (discrete := _discrete(space)) is not None:
-        start = discrete.start.astype(np.int64)
-        agent_space = _choices(space, discrete.nvec)
-        return Reader(
-            path,
-            "discrete",
-            agent_space,
-            lambda raw: (_flat(raw, np.int64) - start).astype(agent_space.dtype),
-        )
+        return _discrete_encoder(path, discrete, _choices(space, discrete.nvec))
     if isinstance(space, spaces.Text):
         return _text(path, space)
     raise ValueError(f"cannot observe {_key(path, 'observation')!r}: unsupported space {space}")
 
 
-def _flat(raw: list[Any], dtype: type) -> np.ndarray:
+def _discrete_encoder(
+    path: Path, space: DiscreteSpace, agent_space: kinds.Choice
+) -> ObservationEncoder:
+    start = space.start.astype(np.int64)
+
+    def encode(raw: list[Any]) -> np.ndarray:
+        return (_flat(raw, np.int64) - start).astype(agent_space.dtype)
+
+    return ObservationEncoder(path, "discrete", agent_space, encode)
+
+
+def _flat(raw: list[Any], dtype: type[np.generic]) -> np.ndarray:
     return np.array(raw, dtype).reshape(len(raw), -1)
 
 
-def _text(path: Path, space: spaces.Text) -> Reader:
-    """Each character as its place in the alphabet, counted from 1; 0 after the end of the text."""
+def _text(path: Path, space: spaces.Text) -> ObservationEncoder:
+    """Codes each character by its position in the alphabet, from 1; 0 after the end of the text."""
     places = {character: i + 1 for i, character in enumerate(space.character_list)}
     agent_space = kinds.Text(space.max_length, 1 + len(places))
 
@@ -170,29 +181,29 @@ def _text(path: Path, space: spaces.Text) -> Reader:
             row[: len(text)] = [places[character] for character in text]
         return codes
 
-    return Reader(path, "text", agent_space, encode)
+    return ObservationEncoder(path, "text", agent_space, encode)
 
 
-def _choices(space: spaces.Space, nvec: np.ndarray) -> kinds.Choice:
-    """What the environment says that its space is; otherwise bits where each entry is one."""
+def _choices(space: AnySpace, nvec: np.ndarray) -> kinds.Choice:
+    """The space itself if it has a kind; otherwise bits if every entry has two classes."""
     if isinstance(space, kinds.Choice):
         return space
     return kinds.Bits(len(nvec)) if (nvec == 2).all() else kinds.Choice(nvec)
 
 
-def _discrete(space: spaces.Space) -> spaces.MultiDiscrete | None:
-    """The space as MultiDiscrete of rank 1 with its start offsets, None if it is not discrete."""
+def _discrete(space: AnySpace) -> DiscreteSpace | None:
+    """The space as MultiDiscrete of rank 1 with start offsets; None if it is not discrete."""
     if isinstance(space, spaces.Discrete):
         return spaces.MultiDiscrete([space.n], start=[space.start])
-    if isinstance(space, spaces.MultiDiscrete):
+    if kinds.is_multi_discrete(space):
         return spaces.MultiDiscrete(space.nvec.ravel(), start=space.start.ravel())
     if isinstance(space, spaces.MultiBinary):
         return spaces.MultiDiscrete(np.full(int(np.prod(space.shape)), 2))
     return None
 
 
-def _image_axes(space: spaces.Box) -> tuple[int, ...] | None:
-    """Axes of height, width and all that are channels (a stack of frames too); None if no image."""
+def _image_axes(space: BoxSpace) -> tuple[int, ...] | None:
+    """Axes of height, width and channels (also of stacked frames); None if it is no image."""
     rank, fraction = len(space.shape), _is_fraction(space)
     if not (space.dtype == np.uint8 or fraction) or rank not in AXES:
         return None
@@ -200,18 +211,18 @@ def _image_axes(space: spaces.Box) -> tuple[int, ...] | None:
         height, width, *rest = (space.shape[axis] for axis in axes)
         channels, side = math.prod(rest), min(height, width)
         small = side >= 8 and channels in (1, 3, 4) and not fraction
-        if small or (side >= CLEAR and channels <= CHANNELS):
+        if small or (side >= LARGE_SIDE and channels <= CHANNELS):
             return axes
     return None
 
 
-def _is_fraction(space: spaces.Box) -> bool:
-    """Whether the numbers are floats from 0 to 1, as some environments have their pixels."""
+def _is_fraction(space: BoxSpace) -> bool:
+    """Whether values are floats from 0 to 1; some environments have such pixels."""
     real = np.issubdtype(space.dtype, np.floating)
     return bool(real and np.all(space.low == 0) and np.all(space.high == 1))
 
 
-def _image(path: Path, space: spaces.Box, axes: tuple[int, ...], size: int) -> Reader:
+def _image(path: Path, space: BoxSpace, axes: tuple[int, ...], size: int) -> ObservationEncoder:
     height, width, *rest = (space.shape[axis] for axis in axes)
     kept = height == width and fits(height)
     side, channels, whole = height if kept else size, math.prod(rest), not _is_fraction(space)
@@ -223,18 +234,18 @@ def _image(path: Path, space: spaces.Box, axes: tuple[int, ...], size: int) -> R
         images = np.ascontiguousarray(images, np.uint8)
         return images if kept else resize(images, side)
 
-    return Reader(path, "image", kinds.Image(side, side, channels), encode)
+    return ObservationEncoder(path, "image", kinds.Image(side, side, channels), encode)
 
 
-def _writer(path: Path, space: spaces.Space) -> Writer:
-    if isinstance(space, spaces.Box):
+def _decoder(path: Path, space: AnySpace) -> ActionDecoder:
+    if kinds.is_box(space):
         return _bounded(path, space)
     if (discrete := _discrete(space)) is None:
         raise ValueError(f"cannot act on {_key(path, 'action')!r}: unsupported space {space}")
     nvec, start = discrete.nvec, discrete.start.astype(np.int64)
 
     def decode(action: np.ndarray) -> list[Any]:
-        # Some emulators do not survive an action that they lack.
+        # Some emulators crash at an unknown action.
         if ((action < 0) | (action >= nvec)).any():
             raise ValueError(f"an action of {_key(path, 'action')!r} is not below {nvec}: {action}")
         values = action.astype(np.int64) + start
@@ -242,14 +253,14 @@ def _writer(path: Path, space: spaces.Space) -> Writer:
             return values[:, 0].tolist()
         return list(values.astype(space.dtype).reshape(len(values), *(space.shape or ())))
 
-    return Writer(path, spaces.MultiDiscrete(nvec), decode)
+    return ActionDecoder(path, spaces.MultiDiscrete(nvec), decode)
 
 
-def _bounded(path: Path, space: spaces.Box) -> Writer:
-    """Maps [-1, 1] to [low, high]; where a bound is missing, to an interval of length 2."""
+def _bounded(path: Path, space: BoxSpace) -> ActionDecoder:
+    """Maps [-1, 1] to [low, high], or to an interval of length 2 if a bound is missing."""
     low, high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
     # Some environments write "no bound" as the largest float.
-    below, above = low > -ENDLESS, high < ENDLESS
+    below, above = low > -NO_BOUND, high < NO_BOUND
     least = np.where(below, low, np.where(above, high - 2, -1.0))
     most = np.where(above, high, np.where(below, low + 2, 1.0))
     middle, reach = (least + most) / 2, (most - least) / 2
@@ -260,4 +271,4 @@ def _bounded(path: Path, space: spaces.Box) -> Writer:
         values = np.rint(values) if whole else values
         return list(values.astype(space.dtype).reshape(len(values), *space.shape))
 
-    return Writer(path, spaces.Box(-1, 1, low.shape, np.float32), decode)
+    return ActionDecoder(path, spaces.Box(-1, 1, low.shape, np.float32), decode)

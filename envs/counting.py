@@ -1,28 +1,28 @@
-"""Counts, so that a test can tell from any piece of data which step of which episode it is."""
+"""Counts, so that a test can tell the episode and step of any piece of data."""
 
 import dataclasses
 
 import numpy as np
 from gymnasium import spaces
 
-from envs.kinds import Choice, Vector
+from envs.kinds import AnySpace, Choice, Vector
 from envs.timestep import Timestep
-from envs.vector.running_episodes import Record
+from envs.vector.running_episodes import RunningEpisodes
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """Options of the counting family."""
 
-    length: int = 10  # steps in an episode, which therefore has length + 1 observations
+    length: int = 10  # steps in an episode; it has length + 1 observations
 
 
 class Counting:
-    """A `VectorEnv` (see there) whose every number is known beforehand.
+    """A `VectorEnv` (see there) whose every number is known in advance.
 
-    'vector' is (episode, step in the episode), 'discrete' the step and the reward the step too.
-    Odd episodes end terminal, even ones truncated. The event is the number of the episode, and its
-    end is a milestone.
+    'vector' is (episode, step in the episode). 'discrete' and the reward are the step. Odd
+    episodes end as terminal, even ones as truncated. The event is the number of the episode. The
+    end of an episode is a milestone.
     """
 
     frames_per_step = 1
@@ -35,14 +35,14 @@ class Counting:
         self.lost = 0
         self.milestones: list[tuple[int, str]] = []
         self.starts = [""] * num_envs
-        self.obs_space: dict[str, spaces.Space] = {
+        self.obs_space: dict[str, AnySpace] = {
             "vector": Vector(2),
             "discrete": Choice([length + 1]),
         }
-        self.act_space: dict[str, spaces.Space] = {"action": spaces.MultiDiscrete([3])}
+        self.act_space: dict[str, AnySpace] = {"action": spaces.MultiDiscrete([3])}
         self._length = length
         self._count = np.zeros(num_envs, np.int64)
-        self._record = Record(num_envs, self.obs_space, self.act_space, self.event_keys)
+        self._record = RunningEpisodes(num_envs, self.obs_space, self.act_space, self.event_keys)
         self._seen = self._timestep()
 
     @property
@@ -51,7 +51,7 @@ class Counting:
         return self._record.episodes
 
     def prepare(self) -> None:
-        """See `VectorEnv.prepare`; there is nothing to begin."""
+        """See `VectorEnv.prepare`; does nothing."""
 
     def reset(self, episodes: np.ndarray | None = None) -> Timestep:
         """See `VectorEnv.reset`."""
@@ -61,7 +61,7 @@ class Counting:
         return self._seen
 
     def step(self, action: dict[str, np.ndarray]) -> Timestep:
-        """See `VectorEnv.step`; the action changes nothing, but must have its shape."""
+        """See `VectorEnv.step`; the action must have the right shape, and changes nothing."""
         if np.shape(action["action"]) != (self.num_envs, 1):
             raise ValueError(
                 f"expected actions of shape {(self.num_envs, 1)}, got {np.shape(action['action'])}"
@@ -87,7 +87,7 @@ class Counting:
         return self._seen
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Does nothing."""
 
     def _obs(self) -> dict[str, np.ndarray]:
         return {
@@ -108,8 +108,8 @@ class Counting:
         )
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Counting:
-    """Makes `num_envs` counters; nothing is random, so the seed is not used.
+def make(name: str, options: Options, *, num_envs: int, seed: int) -> Counting:
+    """Makes `num_envs` counters. Nothing is random, so the seed is unused.
 
     Raises:
         ValueError: the length is not positive.

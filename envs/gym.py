@@ -12,9 +12,9 @@ from envs.codecs import Actions, Observations
 from envs.resize import check_side
 from envs.vector.copy_protocol import Outcome
 from envs.vector.process import ProcessCopy
-from envs.vector.vector import Vector
+from envs.vector.vector import VectorizedEnv
 
-LONGEST = 86_400  # seconds of timeout; timers cannot count for ever
+LONGEST = 86_400  # seconds of timeout; timers have a limit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Options:
     """Options of the Gymnasium family."""
 
     max_steps: int = 0  # steps after which an episode is truncated; 0 keeps the environment's limit
-    size: int = 64  # pixels; side that images are resized to unless they fit the encoder already
-    timeout: float = 60.0  # seconds without an answer after which an environment counts as hanging
+    size: int = 64  # pixels; side of resized images, used unless an image already fits the encoder
+    timeout: float = 60.0  # an environment hangs if it does not answer within this many seconds
 
 
 class GymCopy:
-    """One Gymnasium environment as a `Copy` (see `envs.vector.copy_protocol`)."""
+    """One Gymnasium environment as a `EnvCopy` (see `envs.vector.copy_protocol`)."""
 
     def __init__(self, env: gymnasium.Env):
         self._env = env
@@ -52,14 +52,14 @@ class GymCopy:
         return Outcome(obs, float(reward), bool(terminated), bool(truncated))
 
     def restart(self) -> None:
-        """Never called: an error in this process is the caller's to see."""
+        """Never called: an error in this process goes straight to the caller."""
 
     def close(self) -> None:
         """Closes the environment."""
         self._env.close()
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of the environment that `name` registers, each in its own process.
 
     Raises:
@@ -73,18 +73,20 @@ def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
         raise ValueError(f"timeout must be above 0 and at most {LONGEST}, got {options.timeout}")
     check_side(options.size)
     build = functools.partial(_single, env_id, options.max_steps)
-    # One is made here for its spaces, and for an error that can be understood if there is none.
+    # One is made here for its spaces, and so that a mistake gives a readable error.
     first = build()
     try:
         conversions = _conversions(first, options.size)
     finally:
         first.close()
     copies = [ProcessCopy(build, options.timeout) for _ in range(num_envs)]
-    return Vector(copies, *conversions, seed=seed, frames_per_step=1)
+    return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1)
 
 
-def vectorise(build: Callable[[], gymnasium.Env], num_envs: int, seed: int, size: int) -> Vector:
-    """Steps `num_envs` environments of `build` in this process; images are fitted to `size`."""
+def vectorize(
+    build: Callable[[], gymnasium.Env], *, num_envs: int, seed: int, size: int
+) -> VectorizedEnv:
+    """Steps `num_envs` environments of `build` in this process; resizes images to `size` pixels."""
     first = build()
     try:
         conversions = _conversions(first, size)
@@ -92,7 +94,7 @@ def vectorise(build: Callable[[], gymnasium.Env], num_envs: int, seed: int, size
         first.close()
         raise
     copies = [GymCopy(first), *(GymCopy(build()) for _ in range(num_envs - 1))]
-    return Vector(copies, *conversions, seed=seed, frames_per_step=1)
+    return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1)
 
 
 def _conversions(env: gymnasium.Env, size: int) -> tuple[Observations, Actions]:
@@ -101,7 +103,7 @@ def _conversions(env: gymnasium.Env, size: int) -> tuple[Observations, Actions]:
 
 def _single(env_id: str, max_steps: int) -> gymnasium.Env:
     try:
-        # The checker is for authors: it warns about what the conversion of spaces handles anyway.
+        # The checker warns authors about spaces that `envs.codecs` converts anyway.
         return gymnasium.make(env_id, max_episode_steps=max_steps or None, disable_env_checker=True)
     except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())

@@ -1,18 +1,40 @@
-"""The kinds of observations: each space says of which it is, so that no network has to guess.
+"""The kinds of observations: each space names its kind, so that no network has to guess.
 
 An agent reads the attribute `kind`: 'image', 'vector', 'choice', 'bits' or 'text'. An environment
-may have such spaces among its own; `envs.codecs` makes them of all others.
+may use these spaces directly. `envs.codecs` converts all other spaces to them.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from gymnasium import spaces
 
+AnySpace = spaces.Space[Any]  # a Gymnasium space with elements of any type
 
-class Image(spaces.Box):
-    """A picture: [height, width, channels] uint8."""
+
+def is_box(space: AnySpace) -> TypeGuard[spaces.Box[Any]]:
+    """Whether a space is a Box."""
+    return isinstance(space, spaces.Box)
+
+
+def is_dict(space: AnySpace) -> TypeGuard[spaces.Dict[Any]]:
+    """Whether a space is a Dict."""
+    return isinstance(space, spaces.Dict)
+
+
+def is_tuple(space: AnySpace) -> TypeGuard[spaces.Tuple[Any]]:
+    """Whether a space is a Tuple."""
+    return isinstance(space, spaces.Tuple)
+
+
+def is_multi_discrete(space: AnySpace) -> TypeGuard[spaces.MultiDiscrete[Any]]:
+    """Whether a space is a MultiDiscrete."""
+    return isinstance(space, spaces.MultiDiscrete)
+
+
+class Image(spaces.Box[Any]):
+    """An image: [height, width, channels] uint8."""
 
     kind = "image"
 
@@ -20,8 +42,8 @@ class Image(spaces.Box):
         super().__init__(0, 255, (height, width, channels), np.uint8)
 
 
-class Vector(spaces.Box):
-    """Numbers: [length] float32, without bounds, which many environments state wrongly."""
+class Vector(spaces.Box[Any]):
+    """Numbers: [length] float32. No bounds, since many environments state them wrongly."""
 
     kind = "vector"
 
@@ -29,14 +51,14 @@ class Vector(spaces.Box):
         super().__init__(-np.inf, np.inf, (length,), np.float32)
 
 
-class Choice(spaces.MultiDiscrete):
-    """Choices: entry i of [n] is one of classes[i]; uint8, or int32 if any has over 256 classes."""
+class Choice(spaces.MultiDiscrete[Any]):
+    """Choices: entry i of [n] is one of classes[i]; uint8, or int32 if one has over 256 classes."""
 
     kind = "choice"
 
     def __init__(self, classes: np.ndarray | Sequence[int]):
         super().__init__(np.asarray(classes))
-        # As an argument it would be the type of the numbers of classes too, and 256 is no byte.
+        # As an argument it would also set the type of `nvec`, and 256 does not fit into a byte.
         dtype: Any = np.dtype(np.uint8 if self.nvec.max() <= 256 else np.int32)
         self.dtype = dtype
 

@@ -1,4 +1,4 @@
-"""Image sizes that the agent can see, and a resize by area for all the others."""
+"""Image sizes that the encoder accepts, and a resize by area for all others."""
 
 import functools
 
@@ -19,8 +19,8 @@ def check_side(side: int) -> None:
 def resize(images: np.ndarray, side: int) -> np.ndarray:
     """Resizes [E, H, W, C] uint8 images to [E, side, side, C] uint8.
 
-    Each new pixel is the mean of the area that it covers in the old image, so shrinking does not
-    flicker and growing keeps sharp edges.
+    Each new pixel is the mean of the area that it covers in the old image. So shrinking does not
+    flicker, and growing keeps sharp edges.
     """
     count, height, width, channels = images.shape
     tall = _averaged(images.reshape(count, height, width * channels), side)
@@ -29,10 +29,10 @@ def resize(images: np.ndarray, side: int) -> np.ndarray:
 
 
 def _averaged(values: np.ndarray, new: int) -> np.ndarray:
-    """[N, old, C] -> [N, new, C] float32: each new one is the mean of those that it covers.
+    """[N, old, C] -> [N, new, C] float32: each new value is the mean of the old ones it covers.
 
-    Not a product of matrices, nearly all of whose numbers are 0: that would be given to several
-    threads, which wait for each other where the processors have other work.
+    Not a product of matrices: they would be nearly all zeros, and NumPy would spread the product
+    over threads that wait for each other on busy processors.
     """
     first, *others = zip(*_shares(values.shape[1], new), strict=True)
     index, share = first
@@ -44,9 +44,9 @@ def _averaged(values: np.ndarray, new: int) -> np.ndarray:
 
 @functools.cache
 def _shares(old: int, new: int) -> tuple[np.ndarray, np.ndarray]:
-    """[K, new] indices of the old pixels in each new one, at most K, and their shares float32.
+    """[K, new] indices of the at most K old pixels in each new pixel, and their shares float32.
 
-    Shares of a new pixel sum to 1.
+    The shares of a new pixel sum to 1.
     """
     scale = old / new
     start = np.arange(new) * scale

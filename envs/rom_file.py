@@ -1,13 +1,17 @@
-"""A cartridge in a file of the user's."""
+"""Reads a ROM from the user's own file."""
 
 from pathlib import Path
 
 
 def read_rom(path: Path, most: int) -> bytes:
-    """Up to `most` bytes of a file, `~` being the user's folder; ValueError in one line if none."""
+    """Up to `most` bytes of a file; `~` is the user's folder.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
     try:
         with path.expanduser().open("rb") as file:
             return file.read(most)
-    except (OSError, RuntimeError) as error:  # a RuntimeError where there is no such user
+    except (OSError, RuntimeError) as error:  # RuntimeError: `~name` of an unknown user
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"cannot read the ROM {path}: {reason}") from None

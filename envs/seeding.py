@@ -1,4 +1,4 @@
-"""Seeds: one for every episode, so that an episode depends on nothing but its seed and actions."""
+"""One seed for every episode, so that an episode depends on its seed and actions alone."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def episode_seed(seed: int, index: int, episode: int) -> int:
         raise ValueError(
             f"seed, index and episode must not be negative, got {(seed, index, episode)}"
         )
-    # The spawn key is hashed apart from the entropy, so (1, 0, 2) and (0, 1, 2) do not meet.
+    # The spawn key is hashed separately from the entropy: (1, 0, 2) and (0, 1, 2) differ.
     sequence = np.random.SeedSequence(int(seed), spawn_key=(int(index), int(episode)))
-    # 31 bits, because emulators hold their seed in a signed 32-bit integer.
+    # 31 bits: emulators hold their seed in a signed 32-bit integer.
     return int(sequence.generate_state(1)[0] >> 1)

@@ -1,4 +1,4 @@
-"""`--set path=value`: one number of a tree of frozen dataclasses, replaced."""
+"""`--set path=value`: replaces one value in a tree of frozen dataclasses."""
 
 import dataclasses
 import difflib
@@ -6,16 +6,17 @@ import math
 import typing
 from typing import Any
 
-T = typing.TypeVar("T")
+_T = typing.TypeVar("_T")
 
 
-def override(root: T, assignment: str) -> T:
+def override(root: _T, assignment: str) -> _T:
     """Applies one `path=value`, such as `model.units=128`, to a dataclass of dataclasses.
 
-    The fields of a field with the metadata `inline` are named without it.
+    A field with the metadata `inline` is left out of the paths of its own fields.
 
     Raises:
-      ValueError: the path is unknown, or the value of the wrong type; in one line.
+        ValueError: the path is unknown (the message lists the valid ones), or the value has the
+            wrong type; in one line.
     """
     path, equals, text = assignment.partition("=")
     if not equals:
@@ -28,14 +29,14 @@ def override(root: T, assignment: str) -> T:
     return _replace(root, names, text, path)
 
 
-def flat(options: Any, path: str = "env") -> dict[str, Any]:
-    """Every option by its path, as `override` knows them."""
-    found = {}
+def flatten(options: Any, path: str = "env") -> dict[str, Any]:
+    """Path -> value of every option; `override` accepts the same paths."""
+    found: dict[str, Any] = {}
     for field in dataclasses.fields(options):
         inline = field.metadata.get("inline", False)
         value, here = getattr(options, field.name), path if inline else f"{path}.{field.name}"
         here = here.removeprefix(".")
-        found |= flat(value, here) if dataclasses.is_dataclass(value) else {here: value}
+        found |= flatten(value, here) if dataclasses.is_dataclass(value) else {here: value}
     return found
 
 
@@ -54,7 +55,7 @@ def _replace(node: Any, names: list[str], text: str, path: str) -> Any:
         raise ValueError(f"--set {path}: {name} is {wrong}")
     if rest:
         return dataclasses.replace(node, **{name: _replace(value, rest, text, path)})
-    kind = typing.get_type_hints(type(node))[name]
+    kind = typing.get_type_hints(node.__class__)[name]
     return dataclasses.replace(node, **{name: parse(text, kind, path)})
 
 
@@ -63,7 +64,7 @@ def _names(node: Any) -> list[str]:
 
 
 def _offered(node: Any) -> list[str]:
-    """Names that may stand first in a path: the fields, an inline one replaced by its own."""
+    """Valid first names of a path: the fields, and the inner fields of inline ones."""
     fields = dataclasses.fields(node)
     return [
         name
@@ -73,14 +74,18 @@ def _offered(node: Any) -> list[str]:
 
 
 def parse(text: str, kind: Any, path: str) -> Any:
-    """Reads `text` as a value of type `kind`; ValueError names the path and what was expected."""
+    """Reads `text` as a value of type `kind`.
+
+    Raises:
+        ValueError: it has another type; the message names the path and the expected type.
+    """
     try:
         if kind is bool:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
         if kind is int:
             return int(text.replace("_", "")) if "e" not in text.lower() else _whole(float(text))
         value = kind(text)
-        if value != value or value in (math.inf, -math.inf):  # JSON has no such numbers
+        if value != value or value in (math.inf, -math.inf):  # JSON has neither NaN nor infinity
             raise ValueError(text)
         return value
     except (KeyError, ValueError, OverflowError):

@@ -1,6 +1,6 @@
-"""Trains in an environment of your own, from a checkout: python examples/own_environment.py
+"""Trains in your own environment, from a checkout: python examples/own_environment.py
 
-Registering it is all that Dreamer needs to know. The same from a shell, in this folder:
+Dreamer needs only a registered environment. The same from a shell, in this folder:
 `dreamer-jax --env=gym:own_environment:Corridor-v0`.
 """
 
@@ -52,5 +52,5 @@ def train(logdir: Path, *flags: str) -> int:
 
 
 if __name__ == "__main__":
-    # The preset `debug` only shows that everything runs; drop it to train the preset `gym`.
+    # The preset `debug` only shows that everything runs. Drop it to train the preset `gym`.
     sys.exit(train(Path("logdir/corridor"), "--config=debug", *sys.argv[1:]))

@@ -168,7 +168,7 @@ def add(case: Case) -> Prepared:
 
 def environment(case: Case) -> Prepared:
     """One step of every environment, with random actions."""
-    env = envs.make(case.task, configuration(case).env, case.envs, 0)
+    env = envs.make(case.task, configuration(case).env, num_envs=case.envs, seed=0)
     env.reset()
     generator = np.random.default_rng(0)
     repeat = timed(lambda: env.step(at_random(env, generator)), case.least)

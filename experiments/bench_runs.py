@@ -148,7 +148,7 @@ def playing(case: Case) -> tuple[Run, Beats]:
     beats = looked_at(config, case.updates) if case.ratio else Beats(IDLE // 4, IDLE - 1, 0)
     steps = case.envs * (beats.last + 1)
     section = dataclasses.replace(section, steps=steps, save_every=steps)
-    env = Watched(envs.make(case.task, config.env, case.envs, 0))
+    env = Watched(envs.make(case.task, config.env, num_envs=case.envs, seed=0))
     return run_of(dataclasses.replace(config, train=section), env), beats
 
 

@@ -43,7 +43,7 @@ def main(_: Sequence[str]) -> None:
         cells = []
         try:
             for count in copies:
-                env = envs.make(name, envs.default_options(name), count, seed=0)
+                env = envs.make(name, envs.default_options(name), num_envs=count, seed=0)
                 cells.append(grown(env) if FLAGS.memory else rate(env))
                 env.close()
         except ValueError as error:  # a package is missing

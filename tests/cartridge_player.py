@@ -14,7 +14,7 @@ from envs.pokemon import memory
 from envs.pokemon.cartridge.build import EVENTS, MAPS, READY_FRAMES, SEED, build
 from envs.pokemon.cartridge.charmap import VISIBLE
 from envs.pokemon.gameboy import WORK_RAM
-from envs.pokemon.memory import Battle, Fighter, Reading
+from envs.pokemon.memory import Battle, Fighter, PokemonReading
 
 FRAMES = 24  # of a button: 8 held, 16 released
 FACINGS = {0: "down", 4: "up", 8: "left", 12: "right"}
@@ -163,7 +163,7 @@ class Player:
     def money(self) -> int:
         return int(bytes(self.memory[0xD347:0xD34A]).hex())
 
-    def reading(self) -> Reading:
+    def reading(self) -> PokemonReading:
         """What the environment would read."""
         return memory.read(bytes(self.memory[WORK_RAM.start : WORK_RAM.stop]))
 

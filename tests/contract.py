@@ -19,7 +19,7 @@ from gymnasium.utils.env_checker import check_env
 
 import envs
 from dreamer_jax.spaces import KINDS
-from envs.single import Single
+from envs.single import SingleEnv
 from envs.timestep import Timestep, VectorEnv
 from experiments.random_play import memory_growth, random_actions
 
@@ -260,7 +260,7 @@ def other_shapes_are_refused(family: Family) -> None:
 
 def gymnasium_accepts_it(family: Family) -> None:
     """Each copy by itself, with all that Gymnasium checks; its warnings are errors here."""
-    spec = EnvSpec("Contract-v0", entry_point=lambda **_: Single(family.build(1)))
+    spec = EnvSpec("Contract-v0", entry_point=lambda **_: SingleEnv(family.build(1)))
     env = gymnasium.make(spec)
     check_env(env.unwrapped, skip_close_check=True)
     env.close()

@@ -41,7 +41,7 @@ WIDE = (
 def everything() -> dict[str, Any]:
     """All findings by name."""
     config = decide(parse(["main", *WIDE], ["train"])).config
-    env = envs.make("counting", config.env, DEVICES, 0)
+    env = envs.make("counting", config.env, num_envs=DEVICES, seed=0)
     agent = dreamer.make(config, *spaces.of(env.obs_space, env.act_space))
     run = Run(agent, env, config, 0, meshes.make(1), Path(), lambda *_: {}, lambda state: state)
     state = jax.jit(agent.learner.init)(jax.random.key(0))

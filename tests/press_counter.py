@@ -8,12 +8,12 @@ import dataclasses
 
 import numpy as np
 
-from envs.pokemon.environment import Options, vectorise
+from envs.pokemon.environment import Options, make_for_cartridge
 from envs.pokemon.gameboy import BUTTONS, Gameboy
 from envs.pokemon.progress import World
 from envs.pokemon.red_cartridge import Cartridge
 from envs.timestep import Timestep, VectorEnv
-from envs.vector.vector import Vector
+from envs.vector.vector import VectorizedEnv
 
 HELD, FRAMES = 0xC000, 0xC001
 # Button -> the byte that it counts in; from the lowest bit of what the hardware tells.
@@ -131,9 +131,9 @@ def cartridge(
     return Cartridge(rom(), WORLD, Switched(pokes or {}), seeds, lost)
 
 
-def build(num_envs: int = 1, pokes: dict[int, bytes] | None = None, **changes) -> Vector:
+def build(num_envs: int = 1, pokes: dict[int, bytes] | None = None, **changes) -> VectorizedEnv:
     options = dataclasses.replace(Options(wait=3), **changes)
-    return vectorise(cartridge(pokes), options, num_envs, 5)
+    return make_for_cartridge(cartridge(pokes), options, num_envs=num_envs, seed=5)
 
 
 def play(env: VectorEnv, *buttons: str) -> list[Timestep]:

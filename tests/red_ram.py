@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from envs.pokemon.memory import MEMBER_BYTES, Reading, read
+from envs.pokemon.memory import MEMBER_BYTES, PokemonReading, read
 
 START = 0xC000
 BULBASAUR, CHARMANDER, PIDGEY = 0x99, 0xB0, 0x24
@@ -17,7 +17,7 @@ def ram(pokes: Mapping[int, bytes] | None = None) -> bytes:
     return bytes(image)
 
 
-def reading(pokes: Mapping[int, bytes] | None = None) -> Reading:
+def reading(pokes: Mapping[int, bytes] | None = None) -> PokemonReading:
     return read(ram(pokes))
 
 

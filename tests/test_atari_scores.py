@@ -19,9 +19,9 @@ from envs.atari_scores import SCORES
     ],
 )
 def test_both_ends_of_the_scale(rom: str, random: float, human: float):
-    assert envs.human_normalised(f"atari_{rom}", random) == 0
-    assert envs.human_normalised(f"atari_{rom}", human) == 1
-    halfway = envs.human_normalised(f"atari_{rom}", (random + human) / 2)
+    assert envs.human_normalized(f"atari_{rom}", random) == 0
+    assert envs.human_normalized(f"atari_{rom}", human) == 1
+    halfway = envs.human_normalized(f"atari_{rom}", (random + human) / 2)
     assert halfway == pytest.approx(0.5)
 
 
@@ -29,7 +29,7 @@ def test_both_ends_of_the_scale(rom: str, random: float, human: float):
     "env", ["cartpole", "gym:CartPole-v1", "pong", "atari_", "atari_tetris", "gym_pong", ""]
 )
 def test_no_scale_for_anything_else(env: str):
-    assert envs.human_normalised(env, 1.0) is None
+    assert envs.human_normalized(env, 1.0) is None
 
 
 def test_the_usual_games():

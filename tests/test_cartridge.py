@@ -13,8 +13,8 @@ pytest.importorskip("pyboy", reason="needs PyBoy: pip install -e '.[pokemon]'")
 from cartridge_player import ITEMS, NAMES, Player
 
 from envs.pokemon.cartridge.build import EVENTS, MAPS
-from envs.pokemon.demo_cartridge import demo
-from envs.pokemon.progress import Progress
+from envs.pokemon.demo_cartridge import load_demo_cartridge
+from envs.pokemon.progress import EpisodeProgress
 from envs.pokemon.text import dialogue, visible
 
 WORDS = ["FERN", "MOSS", "PINE", "ROSE"]
@@ -95,7 +95,7 @@ class Reader:
         self.player = Player(seed)
         self.world = self.player.world()
         self.word = ""
-        self.progress = Progress(self.player.reading(), demo().world)
+        self.progress = EpisodeProgress(self.player.reading(), load_demo_cartridge().world)
         self.counted: Counter[str] = Counter()
         self.milestones: list[str] = []
 

@@ -17,7 +17,7 @@ from dreamer_jax.run import manifest
 from envs import atari, cartpole, counting, gym
 from envs.mario import environment as mario
 from envs.pokemon import environment as pokemon
-from envs.settings import flat, override
+from envs.settings import flatten, override
 
 ROOT = Path(__file__).parents[1]
 AGENT = DreamerConfig().resolved()
@@ -69,7 +69,7 @@ def test_override_reads_the_type_of_the_field(assignment: str, value: Any):
     owner = config.agent if hasattr(config.agent, section) else config
     found = getattr(getattr(owner, section), field)
     assert found == value and type(found) is type(value)
-    before, after = flat(DEFAULT, ""), flat(config, "")
+    before, after = flatten(DEFAULT, ""), flatten(config, "")
     assert before.keys() == after.keys()
     changed = {path for path in before if before[path] != after[path]}
     assert changed <= {f"{section}.{field}"}

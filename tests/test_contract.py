@@ -14,7 +14,7 @@ from gymnasium.spaces import Box
 
 import envs
 from envs.counting import Counting
-from envs.single import Single
+from envs.single import SingleEnv
 from envs.timestep import Timestep, VectorEnv
 
 ICE = {5, 7, 11, 12, 15}  # fields of FrozenLake where it ends: four holes and the gift
@@ -55,7 +55,7 @@ def test_the_contract(clause: Callable[[Family], None], family: Family):
 
 def test_a_single_environment_is_made_of_one_copy():
     with pytest.raises(ValueError, match="one copy, got 2"):
-        Single(COUNTING.build(2))
+        SingleEnv(COUNTING.build(2))
 
 
 # Bugs that the contract has to notice ----------------------------------------------------------
@@ -223,7 +223,7 @@ def counting(kind: type[Counting]) -> Family:
 
 def one_seed(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
     """Ignores the seed."""
-    return envs.make(name, options, num_envs, seed % 1)
+    return envs.make(name, options, num_envs=num_envs, seed=seed % 1)
 
 
 BUGS = {

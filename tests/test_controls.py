@@ -97,17 +97,17 @@ def test_repeating_for_ever_takes_no_memory(tmp_path: Path) -> None:
     ("line", "space", "names", "reason"),
     [
         ("up", ONE, BUTTONS, "unknown action 'up'; valid are noop, right"),
-        ("right x 0", ONE, BUTTONS, "expected a number of times, not '0'"),
-        ("right x two", ONE, BUTTONS, "expected a number of times, not 'two'"),
+        ("right x 0", ONE, BUTTONS, "expected a positive count after x, got '0'"),
+        ("right x two", ONE, BUTTONS, "expected a positive count after x, got 'two'"),
         ("right 2", ONE, BUTTONS, "expected numbers for action"),
-        ("5", ONE, BUTTONS, "5 is not from 0 to 4"),
-        ("-1", ONE, (), "-1 is not from 0 to 4"),
-        ("1.5", ONE, (), "expected a number, not '1.5'"),
-        ("1,2", ONE, (), "not 2 of it"),
-        ("1.5,0", STICK, (), "1.5 is not from -1 to 1"),
-        ("nan,0", STICK, (), "nan is not from -1 to 1"),
-        ("0.5", STICK, (), "not 1 of it"),
-        ("grip=1,1 grip=1,1", MIXED, (), "expected numbers for arm, grip, not 'grip=1,1'"),
+        ("5", ONE, BUTTONS, "expected 0 to 4, got 5"),
+        ("-1", ONE, (), "expected 0 to 4, got -1"),
+        ("1.5", ONE, (), "expected a number, got '1.5'"),
+        ("1,2", ONE, (), "got 2 numbers"),
+        ("1.5,0", STICK, (), "expected -1 to 1, got 1.5"),
+        ("nan,0", STICK, (), "expected -1 to 1, got nan"),
+        ("0.5", STICK, (), "got 1 numbers"),
+        ("grip=1,1 grip=1,1", MIXED, (), "expected numbers for arm, grip, got 'grip=1,1'"),
         ("1", MIXED, (), "expected numbers for arm, grip"),
         ("reset x 2", ONE, BUTTONS, "unknown action 'reset'"),
     ],
@@ -123,7 +123,7 @@ def test_a_line_that_cannot_be_read_is_named(
 def named(name: str, **options: Any) -> tuple[int, tuple[str, ...]]:
     """How many actions an environment has, and their names."""
     chosen = dataclasses.replace(envs.default_options(name), **options)
-    env = envs.make(name, chosen, 1, 0)
+    env = envs.make(name, chosen, num_envs=1, seed=0)
     try:
         space = env.act_space["action"]
     finally:

@@ -15,23 +15,23 @@ from press_counter import build, cartridge
 from red_ram import box
 
 import envs
-from envs.pokemon.environment import Options, vectorise
+from envs.pokemon.environment import Options, make_for_cartridge
 from envs.pokemon.gameboy import BUTTONS
 from envs.timestep import Timestep
 from envs.vector.frontier import Entries
-from envs.vector.vector import Vector
+from envs.vector.vector import VectorizedEnv
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
 
 STEPS = 40
 
 
-def press(env: Vector, *buttons: str) -> Timestep:
+def press(env: VectorizedEnv, *buttons: str) -> Timestep:
     """One step of all rows."""
     return env.step({"action": np.array([[BUTTONS.index(x)] for x in buttons], np.int32)})
 
 
-def entries(env: Vector) -> Entries:
+def entries(env: VectorizedEnv) -> Entries:
     assert env._frontier
     return env._frontier.entries
 
@@ -79,11 +79,11 @@ def test_nobody_begins_where_an_episode_ended():
         press(env, "left")
         assert press(env, "b").is_last[0] and env.milestones == [(0, "badge/stone")]
         (entry,) = entries(env)
-        assert entry.way.depth == 1 and entry.mastered == pytest.approx(1 - 0.9**n)
+        assert entry.route.depth == 1 and entry.mastered == pytest.approx(1 - 0.9**n)
     env.close()
 
 
-def played(env: Vector, actions: list[dict[str, np.ndarray]]) -> list[tuple[Any, ...]]:
+def played(env: VectorizedEnv, actions: list[dict[str, np.ndarray]]) -> list[tuple[Any, ...]]:
     """All that is seen, with what is known of it and the digest of a snapshot."""
     seen = [env.reset()]
     trace = [(seen[0], env.milestones, env.starts, digest(env.snapshot()))]
@@ -93,7 +93,7 @@ def played(env: Vector, actions: list[dict[str, np.ndarray]]) -> list[tuple[Any,
     return trace
 
 
-def explorer(share: float = 0.5, num_envs: int = 2) -> Vector:
+def explorer(share: float = 0.5, num_envs: int = 2) -> VectorizedEnv:
     return build(num_envs, curriculum=share, steps=7)
 
 
@@ -159,7 +159,7 @@ def test_a_way_that_leads_elsewhere_ends_what_had_begun_there(caplog):
     snapshot = env.snapshot()
     snapshot["frontier/ways/actions/action"][:] = BUTTONS.index("b")
     seen = other.restore(snapshot)
-    assert "the way to 'flag/one' does not repeat itself" in caplog.text
+    assert "the route to 'flag/one' does not repeat itself" in caplog.text
     assert other.lost == 2 and seen.is_last.all() and not seen.is_terminal.any()
     assert other.starts == ["flag/one"] * 2  # of the episodes that are over
     assert press(other, "right", "right").is_first.all() and other.starts == ["", ""]
@@ -198,9 +198,9 @@ def test_hidden_text_stays_hidden_where_an_episode_begins():
 
 def test_off_by_default_and_in_evaluations():
     assert Options().curriculum == 0
-    assert envs.from_the_beginning(Options(curriculum=0.5, steps=9)) == Options(steps=9)
+    assert envs.without_curriculum(Options(curriculum=0.5, steps=9)) == Options(steps=9)
     counting = envs.default_options("counting")
-    assert envs.from_the_beginning(counting) is counting
+    assert envs.without_curriculum(counting) is counting
     env = explorer(0.0)
     names = [names for _, _, names, _ in played(env, random_actions(env, STEPS))]
     assert names == [["", ""]] * (STEPS + 1)
@@ -209,14 +209,14 @@ def test_off_by_default_and_in_evaluations():
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_is_a_share(share):
-    with pytest.raises(ValueError, match=f"curriculum must be a share, 0 to 1, got {share}"):
-        envs.make("gameboy_demo", Options(curriculum=share), 1, 0)
+    with pytest.raises(ValueError, match=f"curriculum must be from 0 to 1, got {share}"):
+        envs.make("gameboy_demo", Options(curriculum=share), num_envs=1, seed=0)
 
 
 def test_chance_is_seeded_anew_wherever_an_episode_begins():
     """Two bytes that chance starts from are drawn for each episode."""
     options = Options(wait=0, curriculum=1.0, steps=2)
-    env = vectorise(cartridge(seeds=(0xD362, 0xD361)), options, 1, 0)
+    env = make_for_cartridge(cartridge(seeds=(0xD362, 0xD361)), options, num_envs=1, seed=0)
     env.reset()
     press(env, "a")
     press(env, "left")

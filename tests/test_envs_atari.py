@@ -15,7 +15,7 @@ FIRE, RIGHT, LEFT = 1, 3, 4
 
 def build(game: str, num_envs: int = 1, **changes) -> VectorEnv:
     options = dataclasses.replace(envs.default_options(f"atari_{game}"), **changes)
-    return envs.make(f"atari_{game}", options, num_envs, 0)
+    return envs.make(f"atari_{game}", options, num_envs=num_envs, seed=0)
 
 
 def play(env: VectorEnv, actions: np.ndarray) -> list[Timestep]:
@@ -126,13 +126,13 @@ def test_roms_that_the_emulator_cannot_play_are_refused():
 
 
 def test_an_episode_that_is_prepared_already_is_not_loaded_again(monkeypatch: pytest.MonkeyPatch):
-    seeds, load = [], atari.Game._load
+    seeds, load = [], atari.AtariGame._load
 
-    def counted(game: atari.Game, seed: int) -> np.ndarray:
+    def counted(game: atari.AtariGame, seed: int) -> np.ndarray:
         seeds.append(seed)
         return load(game, seed)
 
-    monkeypatch.setattr(atari.Game, "_load", counted)
+    monkeypatch.setattr(atari.AtariGame, "_load", counted)
     env = build("pong", 2)
     env.prepare()
     env.reset()

@@ -1,4 +1,4 @@
-"""What `Vector` does when copies fail; the copies are played by a script."""
+"""What `VectorizedEnv` does when copies fail; the copies are played by a script."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,7 +12,7 @@ from envs.seeding import episode_seed
 from envs.timestep import Timestep
 from envs.vector.copy_protocol import CopyFailed, Outcome
 from envs.vector.threads import ThreadCopy
-from envs.vector.vector import PATIENCE, EnvironmentFailed, Vector
+from envs.vector.vector import PATIENCE, EnvironmentFailed, VectorizedEnv
 
 SEED = 5
 NONE = np.zeros((2, 1), np.int32)
@@ -60,16 +60,18 @@ class Scripted:
         pass
 
 
-def vector(*failing: str, length: int = 3) -> tuple[Vector, list[Scripted]]:
+def vector(*failing: str, length: int = 3) -> tuple[VectorizedEnv, list[Scripted]]:
     copies = [Scripted(script, length) for script in failing]
     observations = Observations(spaces.Box(-np.inf, np.inf, (2,)), 64)
     actions = Actions(spaces.Discrete(3))
     keys = ("event/count",)
-    env = Vector(copies, observations, actions, seed=SEED, frames_per_step=1, event_keys=keys)
+    env = VectorizedEnv(
+        copies, observations, actions, seed=SEED, frames_per_step=1, event_keys=keys
+    )
     return env, copies
 
 
-def steps(env: Vector, count: int) -> list[Timestep]:
+def steps(env: VectorizedEnv, count: int) -> list[Timestep]:
     return [env.step({"action": NONE[: env.num_envs]}) for _ in range(count)]
 
 
@@ -230,12 +232,12 @@ class Breaking:
         pass
 
 
-def played_by_threads(*games: Breaking) -> Vector:
+def played_by_threads(*games: Breaking) -> VectorizedEnv:
     threads = ThreadPoolExecutor(2)
     copies = [ThreadCopy(game, threads) for game in games]
     observations = Observations(spaces.Box(-np.inf, np.inf, (2,)), 64)
     actions = Actions(spaces.Discrete(3))
-    return Vector(copies, observations, actions, seed=SEED, frames_per_step=1)
+    return VectorizedEnv(copies, observations, actions, seed=SEED, frames_per_step=1)
 
 
 def test_an_error_in_a_thread_costs_an_episode(caplog):

@@ -11,7 +11,7 @@ import pytest
 
 import envs
 from envs.cartpole import draw
-from envs.gym import Options, make, vectorise
+from envs.gym import Options, make, vectorize
 
 TOY = '''
 import gymnasium
@@ -92,7 +92,7 @@ def toy(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("num_envs", [1, 2])
 def test_a_custom_environment_by_module_and_id(toy, num_envs):
-    env = envs.make(toy, gym_options(), num_envs, 0)
+    env = envs.make(toy, gym_options(), num_envs=num_envs, seed=0)
     assert set(env.obs_space) == {"camera", "flags", "pair/0", "pair/1"}
     assert set(env.act_space) == {"move", "press"}
     move, press = np.array([[0], [1]], np.float32), np.array([[0], [1]], np.int32)
@@ -124,13 +124,13 @@ def test_a_custom_environment_by_module_and_id(toy, num_envs):
 )
 def test_unknown_ids_get_one_line(env_id, part):
     with pytest.raises(ValueError) as caught:
-        make(f"gym:{env_id}", gym_options(), 1, 0)
+        make(f"gym:{env_id}", gym_options(), num_envs=1, seed=0)
     message = str(caught.value)
     assert env_id in message and part in message and "\n" not in message
 
 
 def test_max_steps_truncates():
-    env = envs.make("gym:Pendulum-v1", gym_options(max_steps=3), 1, 0)
+    env = envs.make("gym:Pendulum-v1", gym_options(max_steps=3), num_envs=1, seed=0)
     env.reset()
     trace = [env.step({"action": np.zeros((1, 1), np.float32)}) for _ in range(4)]
     assert [t.is_last[0] for t in trace] == [False, False, True, False]
@@ -138,7 +138,7 @@ def test_max_steps_truncates():
 
 
 def test_pendulum_gets_its_torque_in_newton_metres():
-    env = envs.make("gym:Pendulum-v1", gym_options(), 1, 0)
+    env = envs.make("gym:Pendulum-v1", gym_options(), num_envs=1, seed=0)
     cosine, sine, speed = env.reset().obs["vector"][0].astype(float)
     after = env.step({"action": np.array([[0.5]], np.float32)}).obs["vector"][0]
     # 0.05 s under gravity 10 and half of the greatest torque, 2.
@@ -147,7 +147,7 @@ def test_pendulum_gets_its_torque_in_newton_metres():
 
 
 def test_cartpole_keeps_the_terminal_observation():
-    env = envs.make("cartpole", envs.default_options("cartpole"), 1, 0)
+    env = envs.make("cartpole", envs.default_options("cartpole"), num_envs=1, seed=0)
     timestep = env.reset()
     steps = 0
     while not timestep.is_last[0]:
@@ -161,7 +161,7 @@ def test_cartpole_keeps_the_terminal_observation():
 
 
 def test_cartpole_is_cut_off_after_500_steps():
-    env = envs.make("cartpole", envs.default_options("cartpole"), 1, 0)
+    env = envs.make("cartpole", envs.default_options("cartpole"), num_envs=1, seed=0)
     timestep = env.reset()
     for _ in range(500):
         assert not timestep.is_last[0]
@@ -188,7 +188,9 @@ def test_the_drawing_shows_position_and_angle():
 
 def test_the_drawing_follows_the_state():
     options = envs.default_options("cartpole")
-    numbers, pixels = (envs.make(f"cartpole{end}", options, 1, 0) for end in ("", "_pixels"))
+    numbers, pixels = (
+        envs.make(f"cartpole{end}", options, num_envs=1, seed=0) for end in ("", "_pixels")
+    )
     state, image = numbers.reset(), pixels.reset()
     for _ in range(30):
         expected = draw(*state.obs["vector"][0, [0, 2]].astype(float))
@@ -204,7 +206,7 @@ def test_environments_are_closed():
         def close(self):
             closed.append(self)
 
-    vectorise(lambda: Closing(gymnasium.make("CartPole-v1")), 3, 0, 64).close()
+    vectorize(lambda: Closing(gymnasium.make("CartPole-v1")), num_envs=3, seed=0, size=64).close()
     assert len(closed) == 3
 
 
@@ -212,7 +214,9 @@ def test_nobody_has_to_read_an_answer_soon(tmp_path, monkeypatch):
     """As while programs are compiled: whoever waits to be heard does not hang."""
     (tmp_path / "large_module.py").write_text(LARGE)
     monkeypatch.syspath_prepend(tmp_path)
-    with closing(make("gym:large_module:Large-v0", gym_options(timeout=1.0), 1, 0)) as env:
+    with closing(
+        make("gym:large_module:Large-v0", gym_options(timeout=1.0), num_envs=1, seed=0)
+    ) as env:
         env.prepare()
         time.sleep(3)
         assert env.reset().is_first.all() and env.restarts == 0

@@ -45,7 +45,11 @@ def test_family(name, family):
     "name", ["cartpol", "CartPole-v1", "pong", "", "gym:", "atari_", "gymPong", "mario_"]
 )
 def test_unknown_names_get_one_line_that_lists_the_valid_forms(name):
-    for call in (envs.family, envs.default_options, lambda n: envs.make(n, None, 1, 0)):
+    for call in (
+        envs.family,
+        envs.default_options,
+        lambda n: envs.make(n, None, num_envs=1, seed=0),
+    ):
         with pytest.raises(ValueError, match="unknown environment") as caught:
             call(name)
         message = str(caught.value)
@@ -82,13 +86,13 @@ def test_a_close_name_is_suggested():
 def test_options_out_of_range(name, field, value):
     options = dataclasses.replace(envs.default_options(name), **{field: value})
     with pytest.raises(ValueError, match=rf"{field}.*{value}"):
-        envs.make(name, options, 1, 0)
+        envs.make(name, options, num_envs=1, seed=0)
 
 
 @pytest.mark.parametrize(("num_envs", "seed"), [(0, 0), (1, -1)])
 def test_numbers_out_of_range(num_envs, seed):
     with pytest.raises(ValueError, match=r"must (not )?be"):
-        envs.make("cartpole", envs.default_options("cartpole"), num_envs, seed)
+        envs.make("cartpole", envs.default_options("cartpole"), num_envs=num_envs, seed=seed)
 
 
 def loaded_after(code: str) -> list[str]:
@@ -107,5 +111,7 @@ def test_no_environment_imports_jax():
 
 
 def test_cartpole_does_not_import_the_atari_emulator():
-    code = "import envs; envs.make('cartpole', envs.default_options('cartpole'), 1, 0)"
+    code = (
+        "import envs; envs.make('cartpole', envs.default_options('cartpole'), num_envs=1, seed=0)"
+    )
     assert "ale_py" not in loaded_after(code)

@@ -14,7 +14,14 @@ from press_counter import FRAMES, build, cartridge, play, values
 from red_ram import box, member, party
 
 from envs.kinds import Bits, Choice, Image, Text, Vector
-from envs.pokemon.environment import Game, Options, Rewards, action_names, make, vectorise
+from envs.pokemon.environment import (
+    Options,
+    PokemonGame,
+    PokemonRewards,
+    action_names,
+    make,
+    make_for_cartridge,
+)
 from envs.pokemon.gameboy import BUTTONS, Gameboy
 from envs.pokemon.text import decode
 from envs.pokemon.view import shrink
@@ -85,8 +92,8 @@ def test_the_screen_keeps_its_proportions():
 
 
 def test_rewards_are_weighted_events():
-    weights = {name: 2.0**i for i, name in enumerate(dataclasses.asdict(Rewards()))}
-    env = build(rewards=Rewards(**weights))
+    weights = {name: 2.0**i for i, name in enumerate(dataclasses.asdict(PokemonRewards()))}
+    env = build(rewards=PokemonRewards(**weights))
     trace = play(env, "right", "a", "a", "b", "up", "left", "down")
     events = {name: sum(values(trace, name)) for name in weights}
     found = sum(float(timestep.reward[0]) for timestep in trace)
@@ -108,7 +115,7 @@ def test_the_goal_is_success_and_terminal():
 
 
 def test_a_game_that_cannot_be_won_any_more_ends_without_success():
-    env = vectorise(cartridge(lost=0xD361), Options(), 1, 0)
+    env = make_for_cartridge(cartridge(lost=0xD361), Options(), num_envs=1, seed=0)
     trace = play(env, "right", "a", "down")
     assert [bool(t.is_terminal[0]) for t in trace] == [False, False, False, True]
     assert not any(values(trace, "success"))
@@ -126,7 +133,7 @@ def test_episodes_are_cut_off_later_for_milestones():
 
 def test_actions_are_the_buttons_that_were_chosen():
     options = Options(buttons="b right")
-    env = vectorise(cartridge(), options, 1, 0)
+    env = make_for_cartridge(cartridge(), options, num_envs=1, seed=0)
     assert env.act_space["action"] == MultiDiscrete([2])
     assert action_names("gameboy_demo", options) == ("right", "b")
     trace = [env.reset(), *(env.step({"action": np.array([[i]], np.int32)}) for i in (1, 0, 1))]
@@ -138,7 +145,7 @@ def test_actions_are_the_buttons_that_were_chosen():
 @pytest.mark.parametrize("chosen", ["", "a select", "a b a"])
 def test_buttons_that_there_are_not(chosen):
     with pytest.raises(ValueError, match=r"buttons=.*expected some of down, left, right, up"):
-        make("gameboy_demo", Options(buttons=chosen), 1, 0)
+        make("gameboy_demo", Options(buttons=chosen), num_envs=1, seed=0)
 
 
 def test_milestones_are_those_of_the_step():
@@ -178,7 +185,7 @@ def test_the_seed_decides_how_long_the_start_is_waited_for_and_what_chance_start
         starts[wait] = len({screen.tobytes() for screen in env.reset().obs["screen"]})
         env.close()
     assert starts[0] == 1 and starts[3] > 1
-    env = vectorise(cartridge(seeds=(0xD362, 0xD361)), Options(), 4, 0)
+    env = make_for_cartridge(cartridge(seeds=(0xD362, 0xD361)), Options(), num_envs=4, seed=0)
     places = env.reset().obs["numbers"][:, :2]
     assert len(np.unique(places)) == 8
     env.close()
@@ -194,7 +201,7 @@ def test_scripts_are_skipped_by_pressing_a():
 
 
 def test_text_is_shown_fast_and_other_settings_stay():
-    game = Game(cartridge(), Options())
+    game = PokemonGame(cartridge(), Options())
     gameboy = Gameboy(press_counter.rom())
     gameboy.load(game.play_intro())
     assert gameboy.read(0xD355) == 0xC1

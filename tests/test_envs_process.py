@@ -16,7 +16,7 @@ import pytest
 import envs
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
-from envs.vector.vector import EnvironmentFailed, Vector
+from envs.vector.vector import EnvironmentFailed, VectorizedEnv
 
 NAME = "gym:fragile_module:Fragile-v0"
 ACT = {"action": np.zeros((3, 1), np.int32)}
@@ -84,15 +84,15 @@ gymnasium.register("Fragile-v0", Fragile)
 
 
 @pytest.fixture
-def fragile(tmp_path, monkeypatch) -> Iterator[Callable[..., Vector]]:
+def fragile(tmp_path, monkeypatch) -> Iterator[Callable[..., VectorizedEnv]]:
     """Makes three fragile environments, which obey the files in `tmp_path`."""
     (tmp_path / "fragile_module.py").write_text(FRAGILE)
     monkeypatch.syspath_prepend(tmp_path)
     made = []
 
-    def make(**changes) -> Vector:
+    def make(**changes) -> VectorizedEnv:
         options = dataclasses.replace(envs.default_options(NAME), **changes)
-        made.append(envs.make(NAME, options, 3, 0))
+        made.append(envs.make(NAME, options, num_envs=3, seed=0))
         return made[-1]
 
     yield make
@@ -241,7 +241,7 @@ with open("imported", "a") as file:
 if __name__ == "__main__":
     received = []
     signal.signal(signal.SIGINT, lambda *_: received.append(1))
-    env = envs.make("NAME", envs.gym.Options(timeout=3.0), 3, 0)
+    env = envs.make("NAME", envs.gym.Options(timeout=3.0), num_envs=3, seed=0)
     children = env.reset().obs["state"][:, 0].astype(int).tolist()
     os.killpg(0, signal.SIGINT)
     for pid in children:

@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence
 
 import envs
 from dreamer_jax.commands.evaluation_players import EVAL_ENVS, FINAL
-from envs.play.film import MOST, SIDE, Film, newest
+from envs.play.film import IMAGE_SIDE, MAX_STEPS, Film, newest_frame
 
 GRAY = spaces.Box(0, 255, (64, 64, 1), np.uint8)
 STACK = spaces.Box(0, 255, (128, 128, 9), np.uint8)
@@ -47,8 +47,11 @@ def test_the_first_episode_of_the_first_environment(tmp_path: Path) -> None:
         shown.add(timestep)
     shown.save()
     images, durations = frames(tmp_path / "film.gif")
-    assert [x.shape for x in images] == 3 * [(SIDE, 2 * SIDE + 4, 3)]
-    colors = [(x[:, :SIDE], x[:, SIDE : SIDE + 4], x[:, SIDE + 4 :]) for x in images]
+    assert [x.shape for x in images] == 3 * [(IMAGE_SIDE, 2 * IMAGE_SIDE + 4, 3)]
+    colors = [
+        (x[:, :IMAGE_SIDE], x[:, IMAGE_SIDE : IMAGE_SIDE + 4], x[:, IMAGE_SIDE + 4 :])
+        for x in images
+    ]
     assert [[np.unique(part).tolist() for part in parts] for parts in colors] == [
         [[0], [0], [200]],
         [[100], [0], [0]],
@@ -65,13 +68,13 @@ def test_what_is_written_stands_below(tmp_path: Path, monkeypatch: pytest.Monkey
     shown.add(step(50, 0, last=True))
     shown.save()
     (silent, said), _ = frames(tmp_path / "film.gif")
-    assert silent.shape == said.shape and len(said) > SIDE
-    assert not silent[SIDE:].any()
-    upper, lower = np.array_split(said[SIDE:], 2)
+    assert silent.shape == said.shape and len(said) > IMAGE_SIDE
+    assert not silent[IMAGE_SIDE:].any()
+    upper, lower = np.array_split(said[IMAGE_SIDE:], 2)
     assert min(upper.max(), lower.max()) > 200
 
 
-@pytest.mark.parametrize(("frames_per_step", "steps"), [(1, MOST), (24, 1_500)])
+@pytest.mark.parametrize(("frames_per_step", "steps"), [(1, MAX_STEPS), (24, 1_500)])
 def test_a_long_still_episode_is_cut(tmp_path: Path, frames_per_step: int, steps: int) -> None:
     """Equal pictures are one picture in a GIF, whose duration has sixteen bits."""
     small = spaces.Box(0, 255, (8, 8, 1), np.uint8)
@@ -87,18 +90,18 @@ def test_a_long_still_episode_is_cut(tmp_path: Path, frames_per_step: int, steps
 
 def test_frames_that_are_stacked_and_gray() -> None:
     image = np.arange(2 * 2 * 4, dtype=np.uint8).reshape(2, 2, 4)
-    np.testing.assert_array_equal(newest(image), np.stack(3 * [image[..., 3]], -1))
-    np.testing.assert_array_equal(newest(image[..., :3]), image[..., :3])
+    np.testing.assert_array_equal(newest_frame(image), np.stack(3 * [image[..., 3]], -1))
+    np.testing.assert_array_equal(newest_frame(image[..., :3]), image[..., :3])
 
 
 @pytest.mark.parametrize(
     ("name", "obs_space", "reason"),
     [
-        ("film.gif", {"vector": VECTOR}, "there are no images in vector"),
-        ("film.mp4", {"gray": GRAY}, "expected a file .gif"),
-        ("nowhere/film.gif", {"gray": GRAY}, "in a folder to write to"),
-        ("folder.gif", {"gray": GRAY}, "expected a file .gif"),
-        ("file/film.gif", {"gray": GRAY}, "in a folder to write to"),
+        ("film.gif", {"vector": VECTOR}, "no observation is an image: vector"),
+        ("film.mp4", {"gray": GRAY}, "expected a .gif file"),
+        ("nowhere/film.gif", {"gray": GRAY}, "in a writable folder"),
+        ("folder.gif", {"gray": GRAY}, "expected a .gif file"),
+        ("file/film.gif", {"gray": GRAY}, "in a writable folder"),
     ],
 )
 def test_mistakes(tmp_path: Path, name: str, obs_space: Any, reason: str) -> None:
@@ -117,7 +120,7 @@ def test_a_policy_is_filmed(tmp_path: Path) -> None:
     assert call(*run, path, "--mode=eval", f"--episodes={EVAL_ENVS}").code == 0
     images, durations = frames(tmp_path / "film.gif")
     options = envs.default_options("cartpole_pixels")
-    first = envs.make("cartpole_pixels", options, 1, FINAL).reset().obs["image"][0]
-    times = SIDE // len(first)
+    first = envs.make("cartpole_pixels", options, num_envs=1, seed=FINAL).reset().obs["image"][0]
+    times = IMAGE_SIDE // len(first)
     np.testing.assert_array_equal(images[0], first.repeat(times, 0).repeat(times, 1))
     assert sum(durations) == 270  # eight steps of a thirtieth of a second

@@ -29,7 +29,7 @@ def test_each_button_is_pressed_once_and_let_go(gameboy):
     expected = dict.fromkeys(COUNTERS, 0)
     for button in BUTTONS:
         for _ in range(2):
-            gameboy.press(button, 8, 24)
+            gameboy.press(button, hold=8, frames=24)
             expected[button] += 1
             assert counts(gameboy) == expected
             assert gameboy.read(press_counter.HELD) == 0
@@ -37,14 +37,14 @@ def test_each_button_is_pressed_once_and_let_go(gameboy):
 
 def test_time_is_exact(gameboy):
     before = gameboy.read(FRAMES)
-    gameboy.press("a", 8, 24)
+    gameboy.press("a", hold=8, frames=24)
     gameboy.wait(7)
     assert gameboy.read(FRAMES) - before & 0xFF == 31
 
 
 def test_a_button_must_be_let_go_within_the_step(gameboy):
     with pytest.raises(ValueError, match="24 of 24"):
-        gameboy.press("a", 24, 24)
+        gameboy.press("a", hold=24, frames=24)
 
 
 def test_the_screen_is_the_callers(gameboy):
@@ -57,7 +57,7 @@ def test_the_screen_is_the_callers(gameboy):
 
 
 def test_work_ram_is_read_where_asked(gameboy):
-    gameboy.press("right", 8, 24)
+    gameboy.press("right", hold=8, frames=24)
     gameboy.write(0xDFFE, 77)
     x = COUNTERS["right"]
     ram = gameboy.work_ram([(x, x + 1), (0xDFFE, 0xE000)])
@@ -71,13 +71,13 @@ def test_a_state_goes_on_alike_on_another_machine(gameboy):
     def go_on(machine: Gameboy) -> list[bytes]:
         seen = []
         for button in ("a", "up", "b", "start"):
-            machine.press(button, 8, 23)
+            machine.press(button, hold=8, frames=23)
             seen.append(machine.screen().tobytes() + machine.work_ram([(0xC000, 0xE000)]))
         return seen
 
     first = go_on(gameboy)
     other = Gameboy(press_counter.rom())
-    other.press("left", 3, 4)
+    other.press("left", hold=3, frames=4)
     for machine in (gameboy, other):
         machine.load(state)
         assert go_on(machine) == first
@@ -86,7 +86,7 @@ def test_a_state_goes_on_alike_on_another_machine(gameboy):
 
 @pytest.mark.parametrize("rom", [b"", bytes(100), bytes(0x8000), b"\xff" * 0x8000])
 def test_what_is_no_cartridge(rom):
-    with pytest.raises(ValueError, match="no Game Boy cartridge"):
+    with pytest.raises(ValueError, match="not a Game Boy cartridge"):
         Gameboy(rom)
 
 

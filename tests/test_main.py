@@ -39,7 +39,7 @@ def complaint(result: Result) -> str:
         (["--env=gym:no_such_module:Id-v0"], ("no_such_module",)),
         (["--env=gym:.relative:Id-v0"], ("cannot make",)),
         (["--env=pokemon_red", "--set=env.rom=/no/red.gb"], ("/no/red.gb: No such file",)),
-        (["--env=gameboy_demo", "--set=env.goal=gate"], ("'gate' is no event", "gate_open")),
+        (["--env=gameboy_demo", "--set=env.goal=gate"], ("'gate' is not an event", "gate_open")),
         ([COUNTING, "--set=modle.units=3"], ("modle", "did you mean model?", "replay, train")),
         ([COUNTING, "--set=model.unit=3"], ("did you mean units?", "depth, deter, hidden")),
         ([COUNTING, "--set=env.size=3"], ("env.size", "valid are length")),
@@ -63,7 +63,7 @@ def complaint(result: Result) -> str:
         ([COUNTING, "--episodes=3"], ("--episodes=3 is for --mode=eval", "--steps")),
         (
             ["--env=gameboy_demo", "--set=env.goal=win"],
-            ("'win' is no event", "such as", "gate_open"),
+            ("'win' is not an event", "such as", "gate_open"),
         ),
         ([COUNTING, "--mode=eval"], ("no run in", "config.json")),
         (["--mode=eval"], ("no run in", "config.json")),

@@ -63,9 +63,9 @@ def test_no_cartridge(tmp_path):
         (MARIO_GAME, b"", "neither an iNES file nor a known copy"),
         (MARIO_GAME, rom.HEADER + bytes(20_000), "truncated: it has 20016 of 40976 bytes"),
         (MARIO_GAME, b"NES\x1a\x08\x10" + bytes(99_999), "another game: it has 8 banks"),
-        (RED, b"", "has 0 bytes"),
-        (RED, bytes(1 << 19), "that has 1048576 bytes, this has 524288 bytes"),
-        (RED, bytes(1 << 21), "this has more"),
+        (RED, b"", "got 0 bytes"),
+        (RED, bytes(1 << 19), "expected 1048576 bytes, got 524288 bytes"),
+        (RED, bytes(1 << 21), "got more"),
         (RED, bytes(1 << 20), "its SHA-1 is 3b71f43ff30f4b15b5cd85dd9e95ebc7e84eb5a3"),
         (DEMO, bytes(1 << 15), "use pokemon_red"),
     ],
@@ -83,7 +83,7 @@ def test_the_cartridge_of_the_variable(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert "No such file" in refused(tmp_path, RED)
     (tmp_path / "red.gb").write_bytes(b"short")
-    assert "has 5 bytes" in refused(tmp_path, RED)
+    assert "got 5 bytes" in refused(tmp_path, RED)
 
 
 @pytest.mark.parametrize("env", [MARIO_GAME, RED])

@@ -13,7 +13,7 @@ from extras import PLAY
 
 import envs
 from envs.play.controls import Command, Controls
-from envs.play.program import episodes, main, summary
+from envs.play.program import episode_summary, main, play_episodes
 from envs.timestep import Timestep
 from envs.vector.vector import EnvironmentFailed
 
@@ -32,15 +32,15 @@ def test_episodes_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert out.splitlines() == [
         "episode 0: score 15, 5 actions, truncated, episode/0",
         "episode 1: score 15, 5 actions, ended, episode 6, episode/1",
-        "episode 2: score 6, 3 actions, broken off, episode 8",
-        "episode 3: score 1, 1 actions, broken off, episode 6",
+        "episode 2: score 6, 3 actions, aborted, episode 8",
+        "episode 3: score 1, 1 actions, aborted, episode 6",
     ]
 
 
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        ((), "--env is needed"),
+        ((), "--env is required"),
         (("--env=nothing",), "unknown environment 'nothing'"),
         (("--env=counting", "more"), "unrecognized arguments: more"),
         (("--env=counting", "--en=x"), "unrecognized arguments: --en=x"),
@@ -58,8 +58,11 @@ def test_episodes_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
         (("--env=mario", "--set=env.rewards.x=inf"), "expected a finite float"),
         (("--env=counting", "--script=/nowhere/at/all"), "--script=/nowhere/at/all: No such file"),
         (("--replay=/nowhere/at/all",), "no recording in /nowhere/at/all"),
-        (("--replay=/nowhere/at/all", "--seed=0"), "alone, not with --seed"),
-        (("--replay=/nowhere/at/all", "--record=x", "--rate=9"), "alone, not with --rate"),
+        (("--replay=/nowhere/at/all", "--seed=0"), "only --env and --set, not --seed"),
+        (
+            ("--replay=/nowhere/at/all", "--record=x", "--rate=9"),
+            "only --env and --set, not --rate",
+        ),
     ],
 )
 def test_mistakes(capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], reason: str) -> None:
@@ -71,7 +74,7 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], re
 def test_a_script_that_is_no_text(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "script").write_bytes(b"\xff\xfe\x00")
     code, _, err = call(capsys, "--env=counting", f"--script={tmp_path}/script")
-    assert code == 2 and err == f"error: --script={tmp_path}/script is no text\n"
+    assert code == 2 and err == f"error: --script={tmp_path}/script is not a text file\n"
 
 
 class Impatient:
@@ -80,8 +83,8 @@ class Impatient:
     def __init__(self) -> None:
         self.left = 3
 
-    def choose(self, seen: Timestep) -> Any:
-        del seen
+    def choose(self, timestep: Timestep) -> Any:
+        del timestep
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt
@@ -93,20 +96,20 @@ class Impatient:
 
 def counting(length: int = 10) -> Any:
     options = envs.default_options("counting")
-    return envs.make("counting", type(options)(length=length), 1, 0)
+    return envs.make("counting", type(options)(length=length), num_envs=1, seed=0)
 
 
 def test_what_was_played_until_ctrl_c_is_kept() -> None:
     nothing = {"action": np.zeros((1, 1), np.int32)}
-    found = list(episodes(counting(), Impatient(), nothing, first=4))
-    assert [summary(played) for played in found] == [
-        "episode 4: score 3, 2 actions, broken off, episode 12"
+    found = list(play_episodes(counting(), Impatient(), nothing=nothing, first=4))
+    assert [episode_summary(played) for played in found] == [
+        "episode 4: score 3, 2 actions, aborted, episode 12"
     ]
     assert found[0].rows[-1][0].reward.tolist() == [2]
 
 
 def test_ctrl_c_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(*_: Any) -> None:
+    def slow(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(envs, "make", slow)
@@ -117,7 +120,7 @@ def test_an_environment_that_fails_ends_it(monkeypatch: pytest.MonkeyPatch) -> N
     env = counting()
     monkeypatch.setattr(env, "failure", "Traceback\nRuntimeError: broken", raising=False)
     with pytest.raises(EnvironmentFailed, match=r"^RuntimeError: broken$"):
-        list(episodes(env, Impatient(), {}, first=0))
+        list(play_episodes(env, Impatient(), nothing={}, first=0))
 
 
 # The window -------------------------------------------------------------------------------------
@@ -133,9 +136,9 @@ def pygame(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 def window(name: str, env: Any, rate: float = 1000.0) -> Any:
-    from envs.play.window import Window
+    from envs.play.window import PlayWindow
 
-    return Window(name, Controls(env.act_space, envs.action_names(name, None)), rate)
+    return PlayWindow(name, Controls(env.act_space, envs.action_names(name, None)), rate)
 
 
 def press(pygame: ModuleType, *keys: int, kind: str = "KEYDOWN") -> None:
@@ -144,7 +147,7 @@ def press(pygame: ModuleType, *keys: int, kind: str = "KEYDOWN") -> None:
 
 
 def test_images_are_drawn_as_they_are(pygame: ModuleType) -> None:
-    env = envs.make("cartpole_pixels", envs.default_options("cartpole_pixels"), 1, 0)
+    env = envs.make("cartpole_pixels", envs.default_options("cartpole_pixels"), num_envs=1, seed=0)
     shown, seen = window("cartpole_pixels", env), env.reset()
     press(pygame, pygame.K_RIGHT)
     assert shown.choose(seen)["action"].tolist() == [[1]]
@@ -159,7 +162,7 @@ def test_images_are_drawn_as_they_are(pygame: ModuleType) -> None:
 
 
 def test_keys_act_while_they_are_held(pygame: ModuleType) -> None:
-    env = envs.make("cartpole", envs.default_options("cartpole"), 1, 0)
+    env = envs.make("cartpole", envs.default_options("cartpole"), num_envs=1, seed=0)
     shown, seen = window("cartpole", env), env.reset()
     press(pygame, pygame.K_LEFT)
     assert [shown.choose(seen)["action"].item() for _ in range(3)] == [0, 0, 0]
@@ -176,7 +179,7 @@ def test_keys_act_while_they_are_held(pygame: ModuleType) -> None:
 
 
 def test_the_speed_is_kept_and_can_be_changed(pygame: ModuleType) -> None:
-    env = envs.make("cartpole", envs.default_options("cartpole"), 1, 0)
+    env = envs.make("cartpole", envs.default_options("cartpole"), num_envs=1, seed=0)
     shown, seen = window("cartpole", env, rate=20), env.reset()
     press(pygame, pygame.K_LEFT)
     shown.choose(seen)
@@ -210,11 +213,11 @@ def test_a_whole_game_in_the_window(
     lines = out.splitlines()
     assert lines[:2] == [
         "action: 0: 0  1: 1  2: 2",
-        "r: begin anew  escape: end  page up, page down: speed",
+        "r: next episode  escape: end  page up, page down: speed",
     ]
     assert lines[2:] == [
-        "episode 0: score 6, 3 actions, broken off",
-        "episode 1: score 1, 1 actions, broken off, episode 2",
+        "episode 0: score 6, 3 actions, aborted",
+        "episode 1: score 1, 1 actions, aborted, episode 2",
     ]
 
 

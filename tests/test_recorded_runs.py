@@ -86,10 +86,10 @@ def test_it_goes_on_with_the_same_recording_only(
     shutil.move(own, tmp_path / "away")
     refused("no recording in")
     shutil.copytree(tmp_path / "away", own)
-    file = recordings.path(own, 0)
+    file = recordings.episode_path(own, 0)
     content = file.read_bytes()
     file.write_bytes(content[:-40])
-    refused("is not what the index says")
+    refused("its SHA-256 is not that of the index")
     file.write_bytes(content)
     record(own)  # which only adds to it
     refused(f"is not the recording, or none, that {logdir} was begun with")
@@ -118,13 +118,13 @@ def test_mistakes(tape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     index["episodes"][0]["steps"] = 2**31 - 100
     (huge / "index.json").write_text(json.dumps(index))
     spoilt = Path(shutil.copytree(tape, tmp_path / "spoilt"))
-    recordings.path(spoilt, 1).write_bytes(b"PK\x03\x04")
+    recordings.episode_path(spoilt, 1).write_bytes(b"PK\x03\x04")
     for folder, more, reason in (
         (tmp_path / "nothing", (), "no recording in"),
         (other, (), "was recorded in cartpole, not in counting"),
         (longer, (), 'where obs is {"discrete": '),
         (huge, (), "recordings and model alone are too big"),
-        (spoilt, (), "is not what the index says"),
+        (spoilt, (), "its SHA-256 is not that of the index"),
         (tape, ("--set=replay.seed_share=0.1",), "no sequence of replay.batch=4"),
     ):
         result = seeded(folder, tmp_path / "run", *more)

@@ -21,7 +21,7 @@ from envs.play import recorded_steps, recordings
 from envs.play.program import main
 
 LENGTH = 4
-SCRIPT = "1 x 6\n2 x 1\nreset\n2\n"  # an episode of 4 actions, one of 3 broken off, one of 1
+SCRIPT = "1 x 6\n2 x 1\nreset\n2\n"  # an episode of 4 actions, one of 3 aborted, one of 1
 FIXTURE = HealthCheck.function_scoped_fixture
 LENGTHS = (5, 4, 2)  # observations of each
 
@@ -60,7 +60,7 @@ def test_everything_is_as_the_environment_had_it(recorded: Path) -> None:
     np.testing.assert_array_equal(found["reward"], count)
     np.testing.assert_array_equal(found["is_first"], count == 0)
     np.testing.assert_array_equal(found["is_last"], last)
-    assert not found["is_terminal"].any()  # episode 0 is truncated, and the others were broken off
+    assert not found["is_terminal"].any()  # episode 0 is truncated, and the others were aborted
     np.testing.assert_array_equal(found["event/episode"], episode)
     actions = [1, 1, 1, 1, 0, 1, 1, 2, 0, 2, 0]
     np.testing.assert_array_equal(found["action/action"][:, 0], actions)
@@ -116,14 +116,14 @@ def test_what_came_to_nothing_is_no_obstacle(tmp_path: Path) -> None:
     folder = tmp_path / "tape"
     flags = "--env=counting", f"--script={tmp_path}/nowhere", f"--record={folder}"
     assert main(["play", *flags]) == 2
-    recordings.path(folder, 0).write_bytes(b"half")
+    recordings.episode_path(folder, 0).write_bytes(b"half")
     (folder / "index.partial").touch()
     assert played(folder) == 0
     assert main(["play", f"--replay={folder}"]) == 0
 
 
 def test_another_environment_is_refused(recorded: Path) -> None:
-    env = envs.make("cartpole", envs.default_options("cartpole"), 1, 0)
+    env = envs.make("cartpole", envs.default_options("cartpole"), num_envs=1, seed=0)
     with pytest.raises(ValueError, match="was recorded in counting, where action is") as error:
         recorded_steps.read(recordings.find(recorded), env)
     assert "[3]" in str(error.value) and "[2]" in str(error.value)
@@ -134,7 +134,7 @@ def test_another_environment_is_refused(recorded: Path) -> None:
 
 def put(folder: Path, index: int, content: bytes) -> None:
     """Writes the file of an episode, and its checksum into the index."""
-    recordings.path(folder, index).write_bytes(content)
+    recordings.episode_path(folder, index).write_bytes(content)
     fields = json.loads((folder / "index.json").read_text())
     fields["episodes"][index]["sha256"] = hashlib.sha256(content).hexdigest()
     (folder / "index.json").write_text(json.dumps(fields))
@@ -142,7 +142,7 @@ def put(folder: Path, index: int, content: bytes) -> None:
 
 def rewrite(folder: Path, index: int, change: Callable[[dict[str, Any]], Any]) -> None:
     """Changes the arrays of an episode."""
-    with np.load(recordings.path(folder, index)) as found:
+    with np.load(recordings.episode_path(folder, index)) as found:
         arrays: dict[str, Any] = dict(found)
     change(arrays)
     stream = io.BytesIO()
@@ -177,14 +177,14 @@ LIES = [
     (setting("obs/vector", at((1, 1), np.nan)), "obs/vector is not finite"),
     (setting("reward", at(1, np.inf)), "reward is not finite"),
     (setting("event/episode", at(1, -np.inf)), "event/episode is not finite"),
-    (setting("obs/discrete", at(1, LENGTH + 1)), "obs/discrete has classes that its space lacks"),
-    (setting("action/action", at(1, -1)), "action/action has classes that its space lacks"),
-    (setting("is_first", at(1, True)), "begins or ends in between"),
-    (setting("is_last", at(1, True)), "begins or ends in between"),
-    (setting("is_last", at(-1, False)), "begins or ends in between"),
-    (setting("is_terminal", at(1, True)), "begins or ends in between"),
-    (lambda arrays: arrays.pop("reward"), "holds other arrays than the environment has"),
-    (lambda arrays: arrays.update(more=np.zeros(4)), "holds other arrays"),
+    (setting("obs/discrete", at(1, LENGTH + 1)), "obs/discrete has classes outside its space"),
+    (setting("action/action", at(1, -1)), "action/action has classes outside its space"),
+    (setting("is_first", at(1, True)), "an episode begins or ends inside the file"),
+    (setting("is_last", at(1, True)), "an episode begins or ends inside the file"),
+    (setting("is_last", at(-1, False)), "an episode begins or ends inside the file"),
+    (setting("is_terminal", at(1, True)), "an episode begins or ends inside the file"),
+    (lambda arrays: arrays.pop("reward"), "its arrays are not those of the environment"),
+    (lambda arrays: arrays.update(more=np.zeros(4)), "its arrays are not those"),
 ]
 
 
@@ -207,16 +207,16 @@ def test_actions_outside_of_their_space(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 100, 700])
 def test_a_truncated_file(own: Path, size: int) -> None:
-    put(own, 0, recordings.path(own, 0).read_bytes()[:size])
+    put(own, 0, recordings.episode_path(own, 0).read_bytes()[:size])
     refused(own, r"000000\.npz: ")
 
 
 def test_a_file_that_is_not_as_it_was_written(own: Path) -> None:
-    content = bytearray(recordings.path(own, 0).read_bytes())
+    content = bytearray(recordings.episode_path(own, 0).read_bytes())
     content[len(content) // 2] ^= 1
-    recordings.path(own, 0).write_bytes(content)
-    refused(own, "is not what the index says")
-    recordings.path(own, 0).unlink()
+    recordings.episode_path(own, 0).write_bytes(content)
+    refused(own, "its SHA-256 is not that of the index")
+    recordings.episode_path(own, 0).unlink()
     refused(own, r"000000\.npz: ")
 
 
@@ -226,7 +226,7 @@ def test_claimed_sizes_cost_nothing(own: Path) -> None:
     claim = {"descr": "<f4", "fortran_order": False, "shape": (2**31 - 1, 2)}
     np.lib.format.write_array_header_1_0(header, claim)
     stream = io.BytesIO()
-    with np.load(recordings.path(own, 0)) as found, zipfile.ZipFile(stream, "w") as archive:
+    with np.load(recordings.episode_path(own, 0)) as found, zipfile.ZipFile(stream, "w") as archive:
         for name in found.files:
             array = io.BytesIO()
             np.lib.format.write_array(array, found[name])

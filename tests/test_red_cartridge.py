@@ -11,7 +11,7 @@ from press_counter import cartridge, play, values
 
 import envs
 from envs.pokemon import red_cartridge
-from envs.pokemon.environment import Options, Rewards, with_goal
+from envs.pokemon.environment import Options, PokemonRewards, with_goal
 from envs.pokemon.text import decode, dialogue
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
@@ -24,7 +24,7 @@ OWN_CARTRIDGE = os.environ.get("POKEMON_RED_ROM", "")
 
 def test_the_note_at_home_is_read_and_counts():
     """And says another word in another episode."""
-    env = envs.make("gameboy_demo", Options(), 8, 0)
+    env = envs.make("gameboy_demo", Options(), num_envs=8, seed=0)
     trace = play(env, "a", "b", "b", "b", "b")
     start = {key: value[0] for key, value in trace[0].obs.items()}
     assert start["map"].tolist() == [0x25] and start["screen"].std() > 50
@@ -38,7 +38,7 @@ def test_the_note_at_home_is_read_and_counts():
 
 
 def test_a_wrong_answer_ends_the_episode_with_the_word():
-    env = envs.make("gameboy_demo", Options(), 8, 0)
+    env = envs.make("gameboy_demo", Options(), num_envs=8, seed=0)
     trace = play(env, "a", "b", "down", "a", "a", "b")
     words = [dialogue(codes).split()[-1] for codes in trace[1].obs["text"]]
     right = [word == "FERN." for word in words]  # the first one was chosen
@@ -55,7 +55,7 @@ def test_a_wrong_answer_ends_the_episode_with_the_word():
 
 
 def test_names_and_numbers_of_the_real_game():
-    world = red_cartridge.world()
+    world = red_cartridge.red_world()
     assert world.flags[119] == "beat_brock" and world.flags[2305] == "beat_champion_rival"
     assert world.maps[0x28] == "oaks_lab" and world.badges[7] == "earth"
     assert world.goal == 2305 and world.uncounted == {104} and len(world.flags) == 507
@@ -68,7 +68,7 @@ def no_cartridge(monkeypatch):
 
 def refused(**options) -> str:
     with pytest.raises(ValueError) as caught:
-        envs.make("pokemon_red", Options(**options), 1, 0)
+        envs.make("pokemon_red", Options(**options), num_envs=1, seed=0)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -86,16 +86,16 @@ def test_another_file_is_refused(tmp_path, monkeypatch):
         rom="~nobody-of-this-name/red.gb"
     )
     rom.write_bytes(bytes(16384))
-    assert "this has 16384 bytes" in refused(rom=str(rom))
+    assert "got 16384 bytes" in refused(rom=str(rom))
     rom.write_bytes(bytes((1 << 20) + 1))
-    assert "this has more" in refused(rom=str(rom))
+    assert "got more" in refused(rom=str(rom))
     rom.write_bytes(bytes(1 << 20))
     message = refused(rom=str(rom))
     assert hashlib.sha1(bytes(1 << 20)).hexdigest() in message and "Red (US)" in message
     monkeypatch.setenv("POKEMON_RED_ROM", str(rom))
     assert refused() == message
     with pytest.raises(ValueError, match="use pokemon_red"):
-        envs.make("gameboy_demo", Options(rom=str(rom)), 1, 0)
+        envs.make("gameboy_demo", Options(rom=str(rom)), num_envs=1, seed=0)
     rom.chmod(0)
     if os.geteuid() != 0:
         assert "Permission denied" in refused()
@@ -107,16 +107,16 @@ def test_another_file_is_refused(tmp_path, monkeypatch):
 )
 def test_options_out_of_range(field, value):
     assert f"{value}" in refused(**{field: value})
-    assert "rewards.flags" in refused(rewards=Rewards(flags=float("nan")))
+    assert "rewards.flags" in refused(rewards=PokemonRewards(flags=float("nan")))
 
 
 def test_success_is_the_event_that_is_asked_for():
     assert with_goal(cartridge(), "two").world.goal == 1
     assert with_goal(cartridge(), "").world.goal == 2
-    with pytest.raises(ValueError, match=r"'for' is no event of the game \(such as four"):
+    with pytest.raises(ValueError, match=r"'for' is not an event of the game \(such as four"):
         with_goal(cartridge(), "for")
     world = cartridge().world._replace(uncounted=frozenset({1}))
-    with pytest.raises(ValueError, match="'two' can be undone"):
+    with pytest.raises(ValueError, match="'two' does not count"):
         with_goal(cartridge()._replace(world=world), "two")
 
 
@@ -124,7 +124,7 @@ def test_success_is_the_event_that_is_asked_for():
 def test_the_real_game_begins_upstairs():
     folder = Path(OWN_CARTRIDGE).parent
     before = sorted(folder.iterdir())
-    env = envs.make("pokemon_red", Options(rom=OWN_CARTRIDGE), 2, 0)
+    env = envs.make("pokemon_red", Options(rom=OWN_CARTRIDGE), num_envs=2, seed=0)
     first = env.reset().obs
     assert first["map"].tolist() == [[0x26], [0x26]] and not first["events"][0, 34]
     assert np.expm1(first["numbers"][0, 2] * np.log(10)) == pytest.approx(3000, rel=1e-3)

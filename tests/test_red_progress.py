@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from red_ram import BULBASAUR, CHARMANDER, PIDGEY, at, flags, member, party, reading
 
-from envs.pokemon.memory import Reading
-from envs.pokemon.progress import EVENTS, Progress, World, event_keys
+from envs.pokemon.memory import PokemonReading
+from envs.pokemon.progress import EVENTS, EpisodeProgress, World, event_keys
 
 TICKET, STARTER, BROCK = 104, 34, 119
 WORLD = World(
@@ -18,13 +18,13 @@ WORLD = World(
 )
 
 
-def sums(*readings: Reading) -> dict[str, float]:
+def sums(*readings: PokemonReading) -> dict[str, float]:
     """The events of an episode, added up, without those that are 0."""
     return {key: value for key, value in follow(*readings)[0].items() if value}
 
 
-def follow(*readings: Reading) -> tuple[dict[str, float], list[tuple[str, ...]]]:
-    progress = Progress(readings[0], WORLD)
+def follow(*readings: PokemonReading) -> tuple[dict[str, float], list[tuple[str, ...]]]:
+    progress = EpisodeProgress(readings[0], WORLD)
     total, milestones = dict.fromkeys(event_keys(WORLD), 0.0), []
     for now in readings[1:]:
         events, names = progress.update(now)
@@ -34,7 +34,7 @@ def follow(*readings: Reading) -> tuple[dict[str, float], list[tuple[str, ...]]]
     return total, milestones
 
 
-def hurt(*hp: int, level: int = 5, species: bytes = b"") -> Reading:
+def hurt(*hp: int, level: int = 5, species: bytes = b"") -> PokemonReading:
     """A party whose members have `hp` of 20."""
     return reading(party(*(member(n, 20, level) for n in hp), species=species))
 
@@ -97,7 +97,7 @@ def test_between_two_maps_no_cell_counts():
 
 def test_where_the_player_has_been_is_seen_around_it():
     first, second = reading(at(0, 3, 4)), reading(at(0, 4, 6))
-    progress = Progress(first, WORLD)
+    progress = EpisodeProgress(first, WORLD)
     assert np.argwhere(progress.around(first.player)).tolist() == [[24, 24, 0]]
     progress.update(second)
     seen = progress.around(second.player)
@@ -110,7 +110,7 @@ def test_where_the_player_has_been_is_seen_around_it():
 
 def test_what_was_seen_around_the_player_does_not_change_later():
     first = reading(at(0, 3, 4))
-    progress = Progress(first, WORLD)
+    progress = EpisodeProgress(first, WORLD)
     seen = progress.around(first.player)
     progress.update(reading(at(0, 4, 4)))
     assert seen.sum() == 255
@@ -201,10 +201,10 @@ def test_another_episode_goes_on_from_what_one_has_achieved():
         {**at(12, 9, 9), **flags(1, 2, 3), 0xD356: b"\x03"},
     ]
     readings = [reading(x) for x in steps]
-    whole = Progress(readings[0], WORLD)
+    whole = EpisodeProgress(readings[0], WORLD)
     for i, now in enumerate(readings[1:], 1):
         past = whole.achieved()
-        later = Progress.after(past, readings[i - 1], WORLD)
+        later = EpisodeProgress.after(past, readings[i - 1], WORLD)
         before = whole.milestones
         assert later.milestones == 0 and later.update(now) == whole.update(now)
         assert later.milestones == whole.milestones - before
@@ -214,17 +214,17 @@ def test_another_episode_goes_on_from_what_one_has_achieved():
 
 def test_what_happens_before_an_episode_begins_is_none_of_its_own():
     first, now, then = ({**at(0, 3, 3), **flags(*n)} for n in ((), (1,), (1, 2)))
-    past = Progress(reading(first), WORLD).achieved()
-    later = Progress.after(past, reading({**now, **at(12, 5, 5)}), WORLD)
+    past = EpisodeProgress(reading(first), WORLD).achieved()
+    later = EpisodeProgress.after(past, reading({**now, **at(12, 5, 5)}), WORLD)
     events, names = later.update(reading({**then, **at(12, 5, 5)}))
     assert (events["event/flags"], events["event/cells"], names) == (1, 0, ("flag/2",))
     assert later.milestones == 1
 
 
 def test_nobody_changes_what_was_achieved():
-    progress = Progress(reading(at(0, 3, 3)), WORLD)
+    progress = EpisodeProgress(reading(at(0, 3, 3)), WORLD)
     past = progress.achieved()
     for n in (3, 4):
-        for each in (progress, Progress.after(past, reading(at(0, 3, 3)), WORLD)):
+        for each in (progress, EpisodeProgress.after(past, reading(at(0, 3, 3)), WORLD)):
             events, _ = each.update(reading({**at(0, n, 4), **flags(n)}))
             assert (events["event/flags"], events["event/cells"]) == (1, 1)

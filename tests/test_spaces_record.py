@@ -200,7 +200,7 @@ def test_an_agent_is_loaded_where_its_environment_cannot_be_made(
     monkeypatch.delitem(gymnasium.registry, "Signpost-v0", raising=False)
     setup = stored(trained, NAME)
     with pytest.raises(ValueError, match="No module named 'signpost_module'"):
-        envs.make(NAME, setup.config.env, 1, 0)
+        envs.make(NAME, setup.config.env, num_envs=1, seed=0)
     agent, state, step = restored(setup)
     assert step == 60 and int(state.updates) > 0
     encoder = state.params["encoder"]

@@ -143,7 +143,7 @@ def test_a_recording_that_would_never_be_read_to_its_end(
 ) -> None:
     os.mkfifo(tmp_path / "index.json")
     assert play.main(["play", f"--replay={tmp_path}"]) == 2
-    assert f"{tmp_path / 'index.json'} is a link, or no plain file" in capsys.readouterr().err
+    assert f"{tmp_path / 'index.json'} is a link or not a plain file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

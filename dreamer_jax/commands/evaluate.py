@@ -51,7 +51,7 @@ def filming(setup: Setup, file: str | None) -> Film | None:
 def show(policy: str, env: str, results: evaluate.Results) -> None:
     """Prints the scores that a policy has reached, and what happened in its episodes."""
     scores = evaluate.summary(results)
-    normalised = envs.human_normalised(env, scores["mean"])
+    normalised = envs.human_normalized(env, scores["mean"])
     if normalised is not None:
         scores["human_normalised"] = normalised
     for name, numbers in ((policy, scores), ("", evaluate.events(results))):

@@ -22,5 +22,5 @@ def make_evaluator(
 
 def evaluation_env(setup: Setup, episodes: int, seed: int) -> Any:
     """Environments for so many episodes, all of which begin at the beginning."""
-    options = envs.from_the_beginning(setup.config.env)
-    return envs.make(setup.env, options, min(EVAL_ENVS, episodes), setup.seed + seed)
+    options = envs.without_curriculum(setup.config.env)
+    return envs.make(setup.env, options, num_envs=min(EVAL_ENVS, episodes), seed=setup.seed + seed)

@@ -17,7 +17,7 @@ from dreamer_jax.agents.by_name import AGENTS, name_of
 from dreamer_jax.agents.dreamer.config import SIZES
 from dreamer_jax.config import Config
 from dreamer_jax.run import manifest
-from envs.settings import flat, override
+from envs.settings import flatten, override
 
 EPISODES = 100  # that an evaluation plays where no flag says how many
 
@@ -161,7 +161,7 @@ def resumed(logdir: Path, given: Flags) -> Setup:
     asked = {"env": given.env, "preset": given.config, "agent": given.agent, "seed": given.seed}
     asked = {key: value for key, value in asked.items() if value is not None}
     wrong = manifest.contradictions(before._asdict(), asked)
-    wrong += manifest.contradictions(flat(before.config, ""), flat(config, ""))
+    wrong += manifest.contradictions(flatten(before.config, ""), flatten(config, ""))
     if wrong:
         raise ValueError(f"{logdir} holds another run: {'; '.join(wrong)}; use another --logdir")
     return before._replace(config=config, mesh=devices)

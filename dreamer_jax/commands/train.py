@@ -86,7 +86,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
     mesh.divides(devices, "train.envs", config.train.envs)
     mesh.divides(devices, "replay.batch", config.replay.batch)
-    env = envs.make(setup.env, config.env, config.train.envs, setup.seed)
+    env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
     opened.callback(env.close)
     spaces_record.require_same(setup.logdir, env.obs_space, env.act_space)
     agent = AGENTS[setup.agent].make(config, *spaces.of(env.obs_space, env.act_space))

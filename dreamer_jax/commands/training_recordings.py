@@ -15,9 +15,9 @@ from dreamer_jax.run.layout import placed
 from dreamer_jax.run.state import Run, remembered
 from dreamer_jax.types import Recordings, Step
 from envs.play import recorded_steps, recordings
-from envs.play.program import options_then
+from envs.play.program import recorded_options
 from envs.play.recordings import Recording
-from envs.settings import flat
+from envs.settings import flatten
 
 NOTE = "recording"  # where config.json has the SHA-256 of the recording's index
 LONGEST = 60  # characters of an option's value in a warning
@@ -39,7 +39,7 @@ def find(setup: Setup) -> Recording | None:
         return None
     if envs.family(tape.env) != envs.family(setup.env):
         raise ValueError(f"{tape.folder} was recorded in {tape.env}, not in {setup.env}")
-    theirs = envs.action_names(tape.env, options_then(tape))
+    theirs = envs.action_names(tape.env, recorded_options(tape))
     ours = envs.action_names(setup.env, setup.config.env)
     other = differences(tape, setup)
     if theirs != ours:
@@ -59,7 +59,7 @@ def noted(tape: Recording | None) -> dict[str, str]:
 def differences(tape: Recording, setup: Setup) -> list[str]:
     """What was another one when a recording was made: game and options, as `env.x=1, now 2`."""
     theirs, ours = ({"env": of.env} for of in (tape, setup))
-    theirs, ours = theirs | tape.options, ours | flat(setup.config.env)
+    theirs, ours = theirs | tape.options, ours | flatten(setup.config.env)
     return [
         f"{name}={repr(theirs.get(name))[:LONGEST]}, now {value!r}"
         for name, value in ours.items()

@@ -1,7 +1,7 @@
 """Super Mario Bros.: `mario_<world>_<stage>` for a single stage, `mario` for the whole game.
 
-Each copy is a console of its own, stepped by a thread: the emulator lets other threads run, a step
-costs about as much CPU time as in a process of its own, and 16 copies start with a third of it.
+Each copy is a console, stepped by a thread. The emulator releases Python's lock. A step costs about
+as much CPU time as in a process, and starting 16 copies costs a third of it.
 """
 
 import dataclasses
@@ -12,34 +12,34 @@ from gymnasium import spaces
 
 from envs.codecs import Actions, Observations
 from envs.mario import memory, nes, rom
-from envs.mario.memory import Reading
+from envs.mario.memory import MarioReading
 from envs.mario.nes import LEFT, RIGHT, A, B, Emulator
 from envs.resize import check_side, resize
 from envs.vector.copy_protocol import Outcome
 from envs.vector.threads import ThreadCopy, pool
-from envs.vector.vector import Vector
+from envs.vector.vector import VectorizedEnv
 
-FRAMES_PER_STEP = 4  # each action is held for four frames, as everywhere in the literature
-REACH = 64  # pixels; Mario runs 10 in a step, and whatever carries him is slower than that again
+FRAMES_PER_STEP = 4  # each action is held for four frames, as in the literature
+MAX_GAIN = 64  # pixels a step; Mario runs 10, and platforms are slower
 
 RIGHT_ONLY = (0, RIGHT, RIGHT | A, RIGHT | B, RIGHT | A | B)
 SIMPLE = (*RIGHT_ONLY, A, LEFT)
 COMPLEX = (*SIMPLE, LEFT | A, LEFT | B, LEFT | A | B, nes.DOWN, nes.UP)
 BUTTONS = {LEFT: "left", RIGHT: "right", nes.UP: "up", nes.DOWN: "down", A: "a", B: "b"}
-ACTIONS = {"right_only": RIGHT_ONLY, "simple": SIMPLE, "complex": COMPLEX}  # buttons of each
+ACTIONS = {"right_only": RIGHT_ONLY, "simple": SIMPLE, "complex": COMPLEX}  # buttons of each action
 
 
 @dataclasses.dataclass(frozen=True)
-class Rewards:
-    """Weights. The reward of a step is the sum of what happened in it times these."""
+class MarioRewards:
+    """The weights of events. The reward is the sum of a step's events, each times its weight."""
 
-    x: float = 0.1  # a pixel further to the right than ever before in this part of the stage
+    x: float = 0.1  # a pixel beyond the furthest place so far in this part of the stage
     coins: float = 0.0
-    score: float = 0.0  # a point of the game's own score; the smallest award is 10
-    time: float = 0.0  # a unit of the game's clock used up, 24 frames
+    score: float = 0.0  # a point of the game's score; it grows in tens
+    time: float = 0.0  # an elapsed unit of the game's clock, 24 frames
     flag: float = 50.0  # the end of a stage; stage 1-1 is 3,161 pixels long
     death: float = 0.0
-    success: float = 0.0  # the aim of the episode
+    success: float = 0.0  # the goal of the episode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,22 +47,22 @@ class Options:
     """Options of the Mario family."""
 
     size: int = 64  # pixels; side of the square image
-    actions: str = "right_only"  # or simple (5 and: jump, left), or complex (12 in all)
-    start: str = ""  # stage in which the whole game begins, such as 4-1; for `mario` only
-    noops: int = 30  # most frames without action before an episode begins; drawn from the seed
-    max_steps: int = 0  # steps after which an episode is truncated; 0 leaves it to the clock
-    rom: str = ""  # path of your own copy; the one of gym-super-mario-bros if empty
-    rewards: Rewards = dataclasses.field(default_factory=Rewards)
+    actions: str = "right_only"  # or simple (adds jump and left), or complex (12 actions)
+    start: str = ""  # first stage of the whole game, such as 4-1; for `mario` only
+    noops: int = 30  # most frames without action before an episode; drawn from its seed
+    max_steps: int = 0  # steps after which an episode is truncated; 0: the game's clock ends it
+    rom: str = ""  # path of your own ROM; empty: that of gym-super-mario-bros
+    rewards: MarioRewards = dataclasses.field(default_factory=MarioRewards)
 
 
-EVENTS = tuple(f"event/{field.name}" for field in dataclasses.fields(Rewards))
+EVENTS = tuple(f"event/{field.name}" for field in dataclasses.fields(MarioRewards))
 
 
-class Game:
-    """One console in which episodes are played; see `envs.vector.threads.Playable`.
+class MarioGame:
+    """One console that plays episodes; see `envs.vector.threads.Playable`.
 
-    An episode ends with the first life lost, or with the aim: the end of the stage, or, in the
-    whole game, that of the last stage.
+    An episode ends with the first lost life or with success: the end of the stage, or, in the
+    whole game, the end of the last stage.
     """
 
     def __init__(self, emulator: Emulator, stage: tuple[int, int], whole: bool, options: Options):
@@ -71,12 +71,12 @@ class Game:
         self._whole = whole
         self._options = options
         self._weights = dataclasses.asdict(options.rewards)
-        memory.enter(emulator, *stage)
+        memory.enter_stage(emulator, *stage)
         emulator.keep()
         self._begin()
 
     def start(self, seed: int) -> np.ndarray:
-        """Begins an episode; the seed decides how many frames nothing is pressed at first."""
+        """Begins an episode; the seed determines the number of initial frames without action."""
         self._emulator.restore()
         noops = np.random.default_rng(seed).integers(self._options.noops + 1)
         for _ in range(1 + int(noops)):
@@ -85,13 +85,13 @@ class Game:
         return self._image(self._emulator.screen())
 
     def step(self, action: int) -> Outcome:
-        """Holds the buttons for four frames; then scenes that nobody can act in are played."""
+        """Holds the buttons for four frames, then plays any scene that ignores buttons."""
         emulator, buttons = self._emulator, ACTIONS[self._options.actions][action]
         for _ in range(FRAMES_PER_STEP - 1):
             emulator.frame(buttons)
         before = emulator.screen()
         emulator.frame(buttons)
-        # Where many sprites share a line they flicker: each is drawn in some frames only.
+        # Many sprites on one line flicker: each is drawn only in some frames.
         screen = np.maximum(before, emulator.screen())
         self._steps += 1
         played = self.read()
@@ -106,8 +106,8 @@ class Game:
         truncated = not terminated and self._steps == self._options.max_steps
         return Outcome(self._image(screen), reward, terminated, truncated, events)
 
-    def read(self) -> Reading:
-        """What the console's memory says now."""
+    def read(self) -> MarioReading:
+        """Reads the console's memory."""
         return memory.read(self._emulator.ram)
 
     def close(self) -> None:
@@ -119,28 +119,28 @@ class Game:
         self._last = self.read()
         self._furthest: dict[tuple[int, int, int], int] = {_part(self._last): self._last.x}
 
-    def _watch(self) -> Reading:
-        """Lets the console run until Mario can be controlled again."""
+    def _watch(self) -> MarioReading:
+        """Runs the console until Mario can be controlled again."""
         for _ in range(memory.LONGEST_SCENE):
             self._emulator.frame(0)
             if (reading := self.read()).playable:
                 return reading
-        raise RuntimeError(f"the game does not go on: {self.read()}")
+        raise RuntimeError(f"the game does not continue: {self.read()}")
 
-    def _events(self, played: Reading, now: Reading, won: bool) -> dict[str, float]:
-        """What happened since the last step.
+    def _events(self, played: MarioReading, now: MarioReading, won: bool) -> dict[str, float]:
+        """The events since the last step.
 
         Args:
             played: after the frames of the action.
             now: after the scene that followed; the same reading if there was none.
-            won: whether the episode has reached its aim.
+            won: whether the episode succeeded.
         """
         last, self._last = self._last, now
         furthest = self._furthest.setdefault(_part(now), now.x)
         gain = max(0, now.x - furthest)
-        # A frame of nes-py is half a cycle too long: after minutes it may end while the program
-        # is writing its position, half of which is old then. The next step reads it right.
-        if gain > REACH and now is played:
+        # A frame of nes-py is half a cycle too long. After minutes it may end between the two
+        # writes of a position, half of which is then outdated. The next step reads it correctly.
+        if gain > MAX_GAIN and now is played:
             gain = 0
         self._furthest[_part(now)] = furthest + gain
         return {
@@ -164,25 +164,29 @@ def action_names(name: str, options: Options) -> tuple[str, ...]:
     return tuple("+".join(words) or "noop" for words in held)
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
+def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of a stage or of the whole game; observation keys: 'image'.
 
     Raises:
-        ValueError: there is no such stage, an option is out of range, a package is missing, or the
-            ROM cannot be read or is not the game.
+        ValueError: the stage is unknown, an option is out of range, a package is missing, or the
+            ROM cannot be read or is another game.
     """
     _check(options)
     stage, whole = _beginning(name, options)
     emulators = nes.switch_on(rom.cartridge(options.rom), num_envs)
     threads = pool(num_envs, "mario")
+
+    def new_game(emulator: Emulator) -> MarioGame:
+        return MarioGame(emulator, stage, whole, options)
+
     try:
-        games = list(threads.map(lambda emulator: Game(emulator, stage, whole, options), emulators))
+        games = list(threads.map(new_game, emulators))
     except ValueError:
         threads.shutdown()
         for emulator in emulators:
             emulator.close()
         raise
-    return Vector(
+    return VectorizedEnv(
         [ThreadCopy(game, threads) for game in games],
         Observations(spaces.Box(0, 255, (options.size, options.size, 3), np.uint8), options.size),
         Actions(games[0].action_space),
@@ -202,7 +206,7 @@ def _check(options: Options) -> None:
 
 
 def _beginning(name: str, options: Options) -> tuple[tuple[int, int], bool]:
-    """World and stage in which the environment `name` begins, and whether the game goes on."""
+    """World and first stage of the environment `name`, and whether it is the whole game."""
     whole = name == "mario"
     if options.start and not whole:
         raise ValueError(f"start={options.start} is for the whole game, `mario`, not for {name}")
@@ -214,10 +218,10 @@ def _beginning(name: str, options: Options) -> tuple[tuple[int, int], bool]:
     return (int(found[1]), int(found[2])), whole
 
 
-def _part(reading: Reading) -> tuple[int, int, int]:
-    """What a place in the game is relative to: each part of a stage counts from its own left."""
+def _part(reading: MarioReading) -> tuple[int, int, int]:
+    """World, stage and area. Positions count from the left end of each area."""
     return reading.world, reading.stage, reading.area
 
 
-def _is_last_stage(reading: Reading) -> bool:
+def _is_last_stage(reading: MarioReading) -> bool:
     return (reading.world, reading.stage) == (memory.WORLDS, memory.STAGES)

@@ -1,8 +1,9 @@
-"""The Nintendo Entertainment System, emulated by nes-py in either of its two forms.
+"""The Nintendo Entertainment System, emulated by nes-py 8 or 9.
 
-Until version 8 nes-py is a shared library with a Python module that needs the old gym, which is
-no longer maintained and does not fit NumPy 2: the library is used and the module never imported.
-From version 9 on, for Python 3.13 and later, it is an extension module with a Gymnasium interface.
+Up to version 8, nes-py is a shared library with a Python module. The module needs the old gym,
+which is unmaintained and breaks with NumPy 2. So only the library is used, never the module.
+From version 9 on, for Python 3.13 and later, nes-py is an extension module with a Gymnasium
+interface.
 """
 
 import ctypes
@@ -11,7 +12,8 @@ import importlib.util
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Protocol
+from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 
@@ -25,7 +27,7 @@ MISSING = 'Super Mario Bros. needs nes-py and its ROM: pip install -e ".[mario]"
 class Emulator(Protocol):
     """One console with its cartridge, switched on.
 
-    It may be used by any thread, but by one at a time; emulating lets other threads run.
+    Any thread may use it, one at a time. Emulation releases Python's lock.
     """
 
     ram: memoryview  # [2048] live and writable; elements are Python integers
@@ -35,28 +37,28 @@ class Emulator(Protocol):
         ...
 
     def screen(self) -> np.ndarray:
-        """[240, 256, 3] uint8, red, green and blue; the caller's to keep."""
+        """[240, 256, 3] uint8 RGB; the caller may keep it."""
         ...
 
     def keep(self) -> None:
-        """Remembers the state of the console for `restore`."""
+        """Saves the state of the console for `restore`."""
         ...
 
     def restore(self) -> None:
-        """Puts the console into the state that was kept; draw a frame before looking at it."""
+        """Restores the saved state; `screen` is outdated until the next frame."""
         ...
 
     def close(self) -> None:
-        """Frees the console; nothing of it may be used afterwards, `ram` included."""
+        """Frees the console. Neither it nor `ram` may be used afterwards."""
         ...
 
 
-class Library:
+class LibraryEmulator:
     """An `Emulator` (see there) from the shared library of nes-py 8, called through ctypes."""
 
     def __init__(self, library: ctypes.CDLL, rom: Path):
         self._library = library
-        # The library keeps the low byte of each character, so these are to be the bytes.
+        # The library keeps the low byte of each character, so each character is one byte.
         path = os.fsencode(rom).decode("latin-1")
         self._console = ctypes.c_void_p(library.Initialize(path))
         self._buttons = self._memory(library.Controller(self._console, 0), 1)
@@ -95,13 +97,27 @@ class Library:
         return memoryview((ctypes.c_uint8 * size).from_address(address)).cast("B")
 
 
-class Module:
+class NesPyEnv(Protocol):
+    """The part of `nes_py.NESEnv`, version 9, that is used here."""
+
+    ram: memoryview | bytearray  # [2048], or another writable buffer
+
+    def reset(self) -> object: ...
+    def step(self, action: int) -> object: ...
+    def observation(self, mode: str) -> np.ndarray: ...
+    def dump_state(self) -> object: ...
+    def load_state(self, state: object) -> None: ...
+    def close(self) -> None: ...
+
+
+class ModuleEmulator:
     """An `Emulator` (see there) from the extension module of nes-py 9."""
 
-    def __init__(self, nes_py: Any, rom: Path):
-        self._env: Any = nes_py.NESEnv(str(rom))
+    def __init__(self, nes_py: ModuleType, rom: Path):
+        self._env: NesPyEnv = nes_py.NESEnv(str(rom))
         self._env.reset()
-        self._kept: Any = None
+        self._kept: object = None
+        self._closed = False
         self.ram = memoryview(self._env.ram)
 
     def frame(self, buttons: int) -> None:
@@ -122,10 +138,10 @@ class Module:
 
     def close(self) -> None:
         """See `Emulator.close`."""
-        if self._env is not None:
+        if not self._closed:
             self.ram.release()
             self._env.close()
-            self._env = None
+            self._closed = True
 
 
 def switch_on(cartridge: bytes, count: int) -> list[Emulator]:
@@ -137,20 +153,20 @@ def switch_on(cartridge: bytes, count: int) -> list[Emulator]:
     spec = importlib.util.find_spec("nes_py")
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(MISSING)
-    # Both forms read the cartridge from a file, and only when they are switched on.
+    # Both versions read the cartridge from a file, only at power-on.
     with tempfile.TemporaryDirectory() as folder:
         rom = Path(folder) / "cartridge.nes"
         rom.write_bytes(cartridge)
         shared = sorted(Path(spec.submodule_search_locations[0]).glob("lib_nes_env*"))
         if shared:
             library = _declared(ctypes.CDLL(str(shared[0])))
-            return [Library(library, rom) for _ in range(count)]
+            return [LibraryEmulator(library, rom) for _ in range(count)]
         module = importlib.import_module("nes_py")
-        return [Module(module, rom) for _ in range(count)]
+        return [ModuleEmulator(module, rom) for _ in range(count)]
 
 
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
-    """The library with its functions declared: without, pointers would be cut to 32 bits."""
+    """Declares the library's functions; otherwise ctypes cuts pointers to 32 bits."""
     library.Initialize.argtypes = [ctypes.c_wchar_p]
     library.Controller.argtypes = [ctypes.c_void_p, ctypes.c_int]
     for name in ("Screen", "Memory", "Reset", "Step", "Backup", "Restore", "Close"):

@@ -1,4 +1,4 @@
-"""The cartridge of Super Mario Bros.: where it is found, and whether it is the right one."""
+"""Finds and checks the cartridge of Super Mario Bros."""
 
 import hashlib
 import importlib.util
@@ -15,20 +15,20 @@ TRAINER = 4  # bit of byte 6
 
 # SHA-1 of the cartridge without any header.
 KNOWN = {
-    "facee9c577a5262dbe33ac4930bb0b58c8c037f7",  # the game as it was sold
+    "facee9c577a5262dbe33ac4930bb0b58c8c037f7",  # the retail game
     "0c4992fc08d2278697339d3b48066e7b5f943598",  # the copy in gym-super-mario-bros
 }
 
 
 def cartridge(rom: str) -> bytes:
-    """An iNES file of the game, with one and the same header whatever the source has.
+    """An iNES file of the game, always with the same header.
 
     Args:
-        rom: path of the file, with or without a header; empty for the one that comes with the
-            package gym-super-mario-bros.
+        rom: path of the file, with or without a header; empty: the ROM of the package
+            gym-super-mario-bros.
 
     Raises:
-        ValueError: the package or the file is missing, or is not the game.
+        ValueError: the package or the file is missing or is another game.
     """
     path = Path(rom) if rom else _packaged()
     data = read_rom(path, len(HEADER) + SIZE)
@@ -36,7 +36,9 @@ def cartridge(rom: str) -> bytes:
     digest = hashlib.sha1(body).hexdigest()
     if digest not in KNOWN:
         if not rom:
-            raise ValueError(f"{path} is not what the package ships (SHA-1 {digest}): reinstall it")
+            raise ValueError(
+                f"{path} was changed since its release (SHA-1 {digest}); reinstall the package"
+            )
         _check(path, data)
     return HEADER + body
 
@@ -49,7 +51,7 @@ def _packaged() -> Path:
 
 
 def _check(path: Path, data: bytes) -> None:
-    """Lets changed copies of the game pass, as far as a file can tell that they are such."""
+    """Accepts modified copies of the game, judged by size and header."""
     if not data.startswith(HEADER[:4]):
         raise ValueError(f"{path} is neither an iNES file nor a known copy of the game")
     expected = len(HEADER) + SIZE

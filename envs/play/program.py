@@ -1,7 +1,7 @@
 """Plays an environment by hand: python -m envs.play --env=atari_pong --record=recordings/pong
 
-In a window, or without one from a --script of inputs. What --record has written, training can start
-from (--set replay.seed_from=FOLDER), and --replay plays it again and compares.
+Opens a window, or plays the inputs of a --script. Training can use a recording by
+--set replay.seed_from=FOLDER. --replay repeats a recording and compares all observations.
 """
 
 import argparse
@@ -16,80 +16,80 @@ import numpy as np
 
 import envs
 from envs.play import recorded_steps, recordings
-from envs.play.controls import Action, Command, Controls
+from envs.play.controls import ActionArrays, Command, Controls
 from envs.play.recordings import FLAGS, Recording
-from envs.settings import flat, override
+from envs.settings import flatten, override
 from envs.timestep import Timestep, VectorEnv, natural_rate
 from envs.vector.vector import EnvironmentFailed
 
 
-class Player(Protocol):
-    """Whoever decides what to do."""
+class InputSource(Protocol):
+    """Chooses the actions: a person in a window, or a script."""
 
-    def choose(self, seen: Timestep) -> Action | Command:
-        """What to do now; E = 1."""
+    def choose(self, timestep: Timestep) -> ActionArrays | Command:
+        """The action at a timestep, E = 1, or a command."""
         ...
 
     def over(self, last: Timestep) -> None:
-        """Looks at the last observation of an episode, after which nothing can be done."""
+        """Receives the last timestep of an episode, at which there is nothing to choose."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What `--set` can change."""
+    """The tree of settings that `--set` changes."""
 
     env: Any  # the family's `Options`
 
 
-class Played(NamedTuple):
-    """An episode, to its end or to where it was broken off."""
+class PlayedEpisode(NamedTuple):
+    """An episode, up to its end or to where it was aborted."""
 
     number: int
-    rows: list[tuple[Timestep, Action]]  # what was seen, and the action chosen at it; E = 1
+    rows: list[tuple[Timestep, ActionArrays]]  # timestep and the action chosen at it; E = 1
     milestones: list[str]
 
 
-class Script:
-    """Plays the inputs of a script, and ends with it."""
+class ScriptedInput:
+    """Plays the inputs of a script, then ends."""
 
-    def __init__(self, inputs: Iterator[Action | Command]):
+    def __init__(self, inputs: Iterator[ActionArrays | Command]):
         self._inputs = inputs
 
-    def choose(self, seen: Timestep) -> Action | Command:
+    def choose(self, timestep: Timestep) -> ActionArrays | Command:
         """The next input."""
-        del seen
+        del timestep
         return next(self._inputs, Command.END)
 
     def over(self, last: Timestep) -> None:
-        """Nothing to show it on."""
+        """Does nothing."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Exit code: 0 done, 2 for a mistake of the user, 1 for a fault; both explained in one line.
 
-    130 after Ctrl-C where no episode is being played, as shells have it.
+    130 after Ctrl-C outside an episode, as in shells.
     """
     try:
         flags = parser().parse_args(argv[1:])
-        return replay(flags) if flags.replay else by_hand(flags)
+        return replay_recording(flags) if flags.replay else play_by_hand(flags)
     except (ValueError, OSError) as error:
-        return complain(error, 2)
+        return print_error(error, 2)
     except EnvironmentFailed as error:
-        return complain(error, 1)
+        return print_error(error, 1)
     except KeyboardInterrupt:
         return 130
 
 
-def complain(error: Exception, code: int) -> int:
-    """Explains an error in one line of what can be printed; returns the exit code."""
+def print_error(error: Exception, code: int) -> int:
+    """Prints an error in one line of printable characters; returns the exit code."""
     text = "".join(c if c.isprintable() else " " for c in str(error))
     print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return code
 
 
 class Parser(argparse.ArgumentParser):
-    """Complains like the rest of the program."""
+    """Reports mistakes as ValueError, as the rest of the program does."""
 
     def error(self, message: str) -> NoReturn:
         """Raises ValueError."""
@@ -101,27 +101,27 @@ def parser() -> Parser:
     summary, _, more = (__doc__ or "").partition("\n")
     found = Parser("python -m envs.play", description=f"{summary} {more}", allow_abbrev=False)
     add = found.add_argument
-    add("--env", help=f"what to play: {', '.join(envs.FORMS)}")
+    add("--env", help=f"the environment: {', '.join(envs.FORMS)}")
     add("--set", action="append", default=[], help="an option: env.option=value; repeatable")
-    add("--seed", type=int, help="decides how episodes begin (0)")
+    add("--seed", type=int, help="seed of the episodes (0)")
     add("--script", type=Path, help="play the inputs of this file, without a window")
-    add("--rate", type=float, help="steps a second; default: as fast as on the real console")
-    add("--record", type=Path, help="write the episodes to this folder, after those in it")
+    add("--rate", type=float, help="steps a second; default: the speed of the real console")
+    add("--record", type=Path, help="append the episodes to this folder")
     add(
         "--replay",
         type=Path,
-        help="play the recording in this folder again, and compare; --set "
-        "changes what it was recorded with, such as where a ROM lies",
+        help="repeat the recording in this folder and compare; --set changes its options, such as "
+        "the path of a ROM",
     )
     return found
 
 
-def options_of(env: str, assignments: Sequence[str]) -> Any:
+def parse_options(env: str, assignments: Sequence[str]) -> Any:
     """The options of an environment, with assignments such as `env.sticky=0.25` applied."""
-    return changed(envs.default_options(env), assignments)
+    return override_options(envs.default_options(env), assignments)
 
 
-def changed(options: Any, assignments: Sequence[str]) -> Any:
+def override_options(options: Any, assignments: Sequence[str]) -> Any:
     """Options with assignments such as `env.sticky=0.25` applied."""
     settings = Settings(options)
     for assignment in assignments:
@@ -129,124 +129,138 @@ def changed(options: Any, assignments: Sequence[str]) -> Any:
     return settings.env
 
 
-def options_then(tape: Recording, changes: Sequence[str] = ()) -> Any:
-    """The options that an environment had when it was recorded, but for `changes`."""
-    then = [f"{path}={value}" for path, value in tape.options.items()]
+def recorded_options(recording: Recording, changes: Sequence[str] = ()) -> Any:
+    """The options of a recording, with `changes` applied."""
+    then = [f"{path}={value}" for path, value in recording.options.items()]
     try:
-        options = options_of(tape.env, then)
+        options = parse_options(recording.env, then)
     except ValueError as error:
-        raise ValueError(f"{tape.folder} was recorded with unknown options: {error}") from None
-    return changed(options, changes)
+        raise ValueError(f"{recording.folder} was recorded with unknown options: {error}") from None
+    return override_options(options, changes)
 
 
-def by_hand(flags: argparse.Namespace) -> int:
+def play_by_hand(flags: argparse.Namespace) -> int:
     """Plays in a window or from a script, and records."""
     if not flags.env:
-        raise ValueError("--env is needed, such as --env=atari_pong")
+        raise ValueError("--env is required, such as --env=atari_pong")
     if flags.rate is not None and not 0 < flags.rate <= 1000:
         raise ValueError(f"--rate={flags.rate}: expected steps a second, above 0, at most 1000")
     if flags.rate is not None and flags.script:
         raise ValueError("--rate is for a window; a --script is played as fast as possible")
-    options, seed = envs.from_the_beginning(options_of(flags.env, flags.set)), flags.seed or 0
+    options, seed = envs.without_curriculum(parse_options(flags.env, flags.set)), flags.seed or 0
     with ExitStack() as opened:
-        env = opened.enter_context(closing(envs.make(flags.env, options, 1, seed)))
+        env = opened.enter_context(closing(envs.make(flags.env, options, num_envs=1, seed=seed)))
         controls = Controls(env.act_space, envs.action_names(flags.env, options))
-        tape = None
+        recording = None
         if flags.record:
-            tape = recordings.begin(flags.record, flags.env, flat(options), seed, env)
+            recording = recordings.begin(
+                flags.record, env, name=flags.env, options=flatten(options), seed=seed
+            )
         if flags.script:
-            player: Player = Script(controls.script(flags.script))
+            player: InputSource = ScriptedInput(controls.script(flags.script))
         else:
-            player = opened.enter_context(closing(window(flags, env, controls)))
-        first = max((e.number + 1 for e in tape.episodes), default=0) if tape else 0
-        for played in episodes(env, player, controls.nothing(), first):
-            print(summary(played), flush=True)
-            if tape:
-                tape = recordings.add(tape, played.number, played.rows)
-    if tape:
-        print(f"{tape.folder} has {len(tape.episodes)} episodes, {tape.steps} steps")
+            player = opened.enter_context(closing(open_window(flags, env, controls)))
+        first = max((e.number + 1 for e in recording.episodes), default=0) if recording else 0
+        for played in play_episodes(env, player, nothing=controls.nothing(), first=first):
+            print(episode_summary(played), flush=True)
+            if recording:
+                recording = recordings.add(recording, played.number, played.rows)
+    if recording:
+        print(f"{recording.folder} has {len(recording.episodes)} episodes, {recording.steps} steps")
     return 0
 
 
-def window(flags: argparse.Namespace, env: VectorEnv, controls: Controls) -> Any:
-    """A window to play in. ValueError where there is no display, or nothing to draw with."""
-    from envs.play.window import Window  # which needs a package that nothing else needs
+def open_window(flags: argparse.Namespace, env: VectorEnv, controls: Controls) -> Any:
+    """A window to play in. Raises ValueError without a display or pygame."""
+    from envs.play.window import PlayWindow  # here, since it needs an optional package
 
-    found = Window(flags.env, controls, flags.rate or natural_rate(env))
+    found = PlayWindow(flags.env, controls, flags.rate or natural_rate(env))
     for line in found.legend:
         print(line)
     return found
 
 
-def episodes(env: VectorEnv, player: Player, nothing: Action, first: int) -> Iterator[Played]:
-    """Plays one episode after the other until the player, or Ctrl-C, ends it.
+def play_episodes(
+    env: VectorEnv, player: InputSource, *, nothing: ActionArrays, first: int
+) -> Iterator[PlayedEpisode]:
+    """Plays one episode after another until the player or Ctrl-C ends the program.
 
-    One in which nothing was done is left out. Where the environment fails, the last one is short.
+    Skips episodes without an action. If the environment fails, the last episode is cut short.
+
+    Args:
+        env: of one copy.
+        player: chooses the actions.
+        nothing: the action stored at the last step.
+        first: number of the first episode.
+
+    Raises:
+        EnvironmentFailed: the environment failed, after the last episode was yielded.
     """
     command = None
     while command is not Command.END:
-        seen, rows, milestones, command = env.reset(np.array([first])), [], [], None
+        timestep, command = env.reset(np.array([first])), None
+        rows: list[tuple[Timestep, ActionArrays]] = []
+        milestones: list[str] = []
         try:
-            while not seen.is_last[0] and not env.failure:
-                action = player.choose(seen)
+            while not timestep.is_last[0] and not env.failure:
+                action = player.choose(timestep)
                 if isinstance(action, Command):
                     command = action
                     break
                 after = env.step(action)
-                rows.append((seen, action))
-                seen = after
+                rows.append((timestep, action))
+                timestep = after
                 milestones += [name for _, name in env.milestones]
         except KeyboardInterrupt:
             command = Command.END
         if rows:
-            yield Played(first, [*rows, (seen, nothing)], milestones)
+            yield PlayedEpisode(first, [*rows, (timestep, nothing)], milestones)
             first += 1
         if env.failure:
             raise EnvironmentFailed(env.failure.splitlines()[-1])
         if command is None:
-            player.over(seen)
+            player.over(timestep)
 
 
-def summary(played: Played) -> str:
+def episode_summary(played: PlayedEpisode) -> str:
     """One line about an episode."""
     last, _ = played.rows[-1]
-    how = "ended" if last.is_terminal[0] else "truncated" if last.is_last[0] else "broken off"
-    score = sum(float(seen.reward[0]) for seen, _ in played.rows)
+    how = "ended" if last.is_terminal[0] else "truncated" if last.is_last[0] else "aborted"
+    score = sum(float(timestep.reward[0]) for timestep, _ in played.rows)
     text = f"episode {played.number}: score {score:g}, {len(played.rows) - 1} actions, {how}"
     for key in last.events:
-        total = sum(float(seen.events[key][0]) for seen, _ in played.rows)
+        total = sum(float(timestep.events[key][0]) for timestep, _ in played.rows)
         text += f", {key.removeprefix('event/')} {total:g}" if total else ""
     return text + "".join(f", {name}" for name in played.milestones)
 
 
-def replay(flags: argparse.Namespace) -> int:
-    """Takes all actions of a recording again; exit code 1 if anything is not as recorded."""
+def replay_recording(flags: argparse.Namespace) -> int:
+    """Repeats all actions of a recording; exit code 1 if anything differs from it."""
     given = {name for name, value in vars(flags).items() if value not in (None, [])}
     if other := given - {"replay", "env", "set"}:
-        text = f"--replay goes with --env and --set alone, not with --{min(other)}"
-        raise ValueError(f"{text}: what to play is in the recording")
-    tape = recordings.find(flags.replay)
-    envs.require_trusted(tape.folder, tape.env, flags.env)
-    if flags.env not in (None, tape.env):
-        raise ValueError(f"{tape.folder} was recorded in {tape.env}, not in {flags.env}")
-    options = options_then(tape, flags.set)
-    with closing(envs.make(tape.env, options, 1, tape.seed)) as env:
-        recordings.require_fits(tape, env)
-        different = differences(tape, env)
+        raise ValueError(f"--replay allows only --env and --set, not --{min(other)}")
+    recording = recordings.find(flags.replay)
+    envs.require_trusted(recording.folder, recording.env, flags.env)
+    if flags.env not in (None, recording.env):
+        raise ValueError(f"{recording.folder} was recorded in {recording.env}, not in {flags.env}")
+    options = recorded_options(recording, flags.set)
+    with closing(envs.make(recording.env, options, num_envs=1, seed=recording.seed)) as env:
+        recordings.require_fits(recording, env)
+        different = first_difference(recording, env)
     if different:
-        return complain(RuntimeError(different), 1)
-    print(f"{len(tape.episodes)} episodes, {tape.steps} steps: all as recorded")
+        return print_error(RuntimeError(different), 1)
+    print(f"{len(recording.episodes)} episodes, {recording.steps} steps: all as recorded")
     return 0
 
 
-def differences(tape: Recording, env: VectorEnv) -> str:
-    """The first thing that is not as recorded; '' if there is none."""
-    found = recorded_steps.read_episodes(tape, recorded_steps.columns(env))
-    for episode, arrays in zip(tape.episodes, found, strict=True):
-        seen = env.reset(np.array([episode.number]))
+def first_difference(recording: Recording, env: VectorEnv) -> str:
+    """The first difference from the recording; '' if there is none."""
+    found = recorded_steps.read_episodes(recording, recorded_steps.columns(env))
+    for episode, arrays in zip(recording.episodes, found, strict=True):
+        timestep = env.reset(np.array([episode.number]))
         for t in range(episode.steps):
-            arrived = {f"obs/{key}": x for key, x in seen.obs.items()} | seen.events
-            arrived |= {name: getattr(seen, name) for name in ("reward", *FLAGS)}
+            arrived = {f"obs/{key}": x for key, x in timestep.obs.items()} | timestep.events
+            arrived |= {name: getattr(timestep, name) for name in ("reward", *FLAGS)}
             last = t + 1 == episode.steps
             if last and not episode.whole:
                 arrived["is_last"] = arrived["is_last"] | True
@@ -255,5 +269,5 @@ def differences(tape: Recording, env: VectorEnv) -> str:
                     return f"episode {episode.number}, step {t}: {name} is not as recorded"
             if not last:
                 action = {k: arrays[f"action/{k}"][t][None] for k in env.act_space}
-                seen = env.step(action)
+                timestep = env.step(action)
     return ""

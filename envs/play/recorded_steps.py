@@ -1,7 +1,7 @@
-"""The steps of a recording, read as if somebody hostile had written them.
+"""Reads the steps of a recording without trusting them.
 
-Shapes, dtypes and sizes are compared with the environment's own before memory is spent on them, and
-every number with what the environment could have shown.
+Shapes, dtypes and sizes are checked against the environment before memory is allocated. Then every
+number is checked against the spaces of the environment.
 """
 
 import zipfile
@@ -10,26 +10,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envs.play.recordings import FLAGS, Recording, described, path, require_fits, sha256
+from envs.play.recordings import FLAGS, Recording, describe, episode_path, require_fits, sha256
 from envs.timestep import VectorEnv
 
 
 class Column(NamedTuple):
-    """What the values of an array are."""
+    """The type of an array of an episode of T steps."""
 
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    classes: np.ndarray | None = None  # of each number, where they are discrete
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]  # of one step
+    classes: np.ndarray | None = None  # of each number; None: continuous
 
 
 def columns(env: VectorEnv) -> dict[str, Column]:
-    """What the arrays of an episode of this environment must be, by name."""
+    """Name -> type of every array of an episode of this environment."""
 
     def column(values: dict[str, Any]) -> Column:
         classes = np.array(values["classes"]) if "classes" in values else None
         return Column(np.dtype(values["dtype"]), tuple(values["shape"]), classes)
 
-    found = described(env)
+    found = describe(env)
     flag, number = Column(np.dtype(bool), ()), Column(np.dtype(np.float32), ())
     return {
         **{f"obs/{key}": column(values) for key, values in found["obs"].items()},
@@ -40,11 +40,11 @@ def columns(env: VectorEnv) -> dict[str, Column]:
 
 
 def read(recording: Recording, env: VectorEnv) -> dict[str, np.ndarray]:
-    """All steps of all episodes, end to end: [N, ...] for each of `columns`.
+    """All steps of all episodes, concatenated: [N, ...] for each of `columns`.
 
     Raises:
-        ValueError: a file is not what the index says, or holds what this environment cannot have
-            shown; in one line.
+        ValueError: a file contradicts the index, or holds numbers outside the spaces of this
+            environment; in one line.
     """
     require_fits(recording, env)
     expected = columns(env)
@@ -66,25 +66,25 @@ def read_episodes(
 ) -> Iterator[dict[str, np.ndarray]]:
     """The arrays of each episode; see `read`."""
     for i, episode in enumerate(recording.episodes):
-        file = path(recording.folder, i)
+        file = episode_path(recording.folder, i)
         try:
             if sha256(file) != episode.sha256:
-                raise ValueError("is not what the index says")
+                raise ValueError("its SHA-256 is not that of the index")
             with zipfile.ZipFile(file) as archive:
                 if sorted(archive.namelist()) != sorted(f"{name}.npy" for name in expected):
-                    raise ValueError("holds other arrays than the environment has")
+                    raise ValueError("its arrays are not those of the environment")
                 arrays = {
                     name: _array(archive, name, column, episode.steps)
                     for name, column in expected.items()
                 }
             _check(arrays, expected)
-        except Exception as error:  # a changed bit makes the readers fail in any way
+        except Exception as error:  # damaged files raise many types of errors
             raise ValueError(f"{file}: {' '.join(str(error).split())}") from None
         yield arrays
 
 
 def _array(archive: zipfile.ZipFile, name: str, column: Column, steps: int) -> np.ndarray:
-    """Looks at what an array says it is before any memory is spent on it."""
+    """Reads an array; checks its header before it allocates memory."""
     dtype, shape, _ = column
     with archive.open(f"{name}.npy") as stream:
         version = np.lib.format.read_magic(stream)
@@ -99,16 +99,16 @@ def _array(archive: zipfile.ZipFile, name: str, column: Column, steps: int) -> n
 
 
 def _check(arrays: dict[str, np.ndarray], expected: dict[str, Column]) -> None:
-    """ValueError for numbers that no environment gives."""
+    """Raises ValueError for numbers outside the spaces."""
     for name, (dtype, _, classes) in expected.items():
         x = arrays[name]
         if dtype.kind == "f" and not np.isfinite(x).all():
             raise ValueError(f"{name} is not finite")
         if classes is not None and ((x < 0) | (x >= classes)).any():
-            raise ValueError(f"{name} has classes that its space lacks")
+            raise ValueError(f"{name} has classes outside its space")
         if name.startswith("action/") and classes is None and (np.abs(x) > 1).any():
-            raise ValueError(f"{name} is not from -1 to 1")
+            raise ValueError(f"{name} is outside -1 to 1")
     first, last, terminal = (np.flatnonzero(arrays[name]).tolist() for name in FLAGS)
     end = len(arrays["reward"]) - 1
     if (first, last) != ([0], [end]) or terminal not in ([], [end]):
-        raise ValueError("begins or ends in between")
+        raise ValueError("an episode begins or ends inside the file")

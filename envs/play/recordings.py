@@ -1,10 +1,10 @@
-"""Recordings: episodes that somebody has played, as arrays, beside an index of what they are.
+"""Recordings: folders of played episodes as arrays, with an index.
 
-A recording is a folder. `index.json` names the environment, its options and seed, and what its
-observations and actions look like; episode i of the index is `episodes/i.npz`, i in six digits. In
-a file of T steps every array is [T, ...]: 'obs/<key>', 'reward', which arrived with it, 'is_first',
-'is_last', 'is_terminal', each 'event/<name>', and 'action/<key>', which was chosen at it, zeros at
-the last step. Nothing in a recording is trusted: not its shapes, nor its sizes, nor its numbers.
+`index.json` names the environment, its options, its seed and its spaces. Episode i of the index is
+`episodes/i.npz`, i in six digits. In a file of T steps every array is [T, ...]: 'obs/<key>';
+'reward', which arrived with it; 'is_first', 'is_last', 'is_terminal'; each 'event/<name>'; and
+'action/<key>', chosen at it, zeros at the last step. Shapes, sizes and numbers of a recording are
+never trusted.
 """
 
 import dataclasses
@@ -12,15 +12,15 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeGuard
 
 import numpy as np
-from gymnasium import spaces
 
 from envs.codecs import no_actions
+from envs.kinds import AnySpace, is_multi_discrete
 from envs.timestep import Timestep, VectorEnv
 
 INDEX = "index.json"
@@ -34,25 +34,25 @@ FLAGS = ("is_first", "is_last", "is_terminal")
 class Episode:
     """One episode of a recording."""
 
-    number: int  # of the episode: with the seed it says how the episode begins
-    steps: int  # observations, the first and the last included
+    number: int  # of the episode; with the seed it determines how the episode begins
+    steps: int  # observations, including the first and the last
     score: float
-    whole: bool  # whether it came to its end; otherwise it was broken off, and counts as truncated
+    whole: bool  # whether it ended; otherwise it was aborted and counts as truncated
     events: dict[str, float]  # sums
     sha256: str  # of its file
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What the index says."""
+    """The content of the index."""
 
     folder: Path
     env: str
     options: dict[str, Any]  # by path, such as 'env.rewards.coins'
     seed: int
-    spaces: dict[str, Any]  # see `described`
+    spaces: dict[str, Any]  # see `describe`
     episodes: tuple[Episode, ...]
-    digest: str  # SHA-256 of the index, and thereby of everything
+    digest: str  # SHA-256 of the index, which has those of all files
 
     @property
     def steps(self) -> int:
@@ -60,20 +60,26 @@ class Recording:
         return sum(episode.steps for episode in self.episodes)
 
 
-def begin(folder: Path, name: str, options: dict[str, Any], seed: int, env: VectorEnv) -> Recording:
-    """A new recording in `folder`, or the one that is there, to be continued.
+def begin(
+    folder: Path, env: VectorEnv, *, name: str, options: dict[str, Any], seed: int
+) -> Recording:
+    """A new recording in `folder`, or the existing one, to be continued.
 
     Raises:
-        ValueError: something else is there, or the recording of something else. OSError where the
-            folder cannot be used.
+        ValueError: the folder has other content, or a recording of another environment.
+        OSError: the folder cannot be used.
     """
-    fresh = Recording(folder, name, options, seed, described(env), (), "")
+    fresh = Recording(folder, name, options, seed, describe(env), (), "")
     if not (folder / INDEX).exists():
-        # The index comes after the first episode: a process that died in between leaves these.
-        files = (folder / INDEX, path(folder, 0))
-        ours = {folder / "episodes", path(folder, 0), *(x.with_suffix(".partial") for x in files)}
+        # The index is written after the first episode. A process killed in between leaves these.
+        files = (folder / INDEX, episode_path(folder, 0))
+        ours = {
+            folder / "episodes",
+            episode_path(folder, 0),
+            *(x.with_suffix(".partial") for x in files),
+        }
         if not _contents(folder) <= ours:
-            raise ValueError(f"{folder} is not empty, and has no {INDEX} to go on with")
+            raise ValueError(f"{folder} is not empty and has no {INDEX} to continue")
         (folder / "episodes").mkdir(parents=True, exist_ok=True)
         return fresh
     found = find(folder)
@@ -86,9 +92,9 @@ def begin(folder: Path, name: str, options: dict[str, Any], seed: int, env: Vect
 def add(
     recording: Recording, number: int, rows: list[tuple[Timestep, dict[str, np.ndarray]]]
 ) -> Recording:
-    """Writes an episode: what was seen, E = 1, and the action chosen at it.
+    """Appends an episode: timesteps, E = 1, and the action chosen at each.
 
-    Whenever the process dies, the recording has the whole episode or nothing of it.
+    If the process dies, the recording has the complete episode or none of it.
     """
     seen = [timestep for timestep, _ in rows]
     arrays: dict[str, Any] = {
@@ -99,8 +105,12 @@ def add(
     }
     whole = bool(arrays["is_last"][-1])
     arrays["is_last"][-1] = True
-    file = path(recording.folder, len(recording.episodes))
-    _write(file, lambda stream: np.savez_compressed(stream, **arrays))
+    file = episode_path(recording.folder, len(recording.episodes))
+
+    def write_arrays(stream: BinaryIO) -> None:
+        np.savez_compressed(stream, **arrays)
+
+    _write(file, write_arrays)
     sums = {k.removeprefix("event/"): float(arrays[k].sum(dtype=float)) for k in seen[0].events}
     score = float(arrays["reward"].sum(dtype=float))
     episode = Episode(number, len(rows), score, whole, sums, sha256(file))
@@ -108,12 +118,16 @@ def add(
     fields = {"format": FORMAT, **dataclasses.asdict(recording)}
     del fields["folder"], fields["digest"]
     content = json.dumps(fields).encode()
-    _write(recording.folder / INDEX, lambda stream: stream.write(content))
+
+    def write_index(stream: BinaryIO) -> None:
+        stream.write(content)
+
+    _write(recording.folder / INDEX, write_index)
     return dataclasses.replace(recording, digest=hashlib.sha256(content).hexdigest())
 
 
 def find(folder: Path) -> Recording:
-    """Reads the index of a recording. Raises ValueError, in one line, if it is none."""
+    """Reads the index of a recording. Raises ValueError, in one line, if it is not valid."""
     file = folder / INDEX
     _contents(folder)
     try:
@@ -121,11 +135,12 @@ def find(folder: Path) -> Recording:
     except OSError as error:
         raise ValueError(f"no recording in {folder}: {INDEX}: {error.strerror or error}") from None
     try:
-        fields = json.loads(content)
+        parsed: Any = json.loads(content)
     except (ValueError, RecursionError):
         raise ValueError(f"{file} is not readable as JSON") from None
-    if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
-        raise ValueError(f"{file} is no index of recordings of format {FORMAT}")
+    if not _is_object(parsed) or parsed.get("format") != FORMAT:
+        raise ValueError(f"{file} is not an index of recordings of format {FORMAT}")
+    fields = {key: value for key, value in parsed.items() if key != "format"}
     kinds = {"env": str, "options": dict, "seed": int, "spaces": dict, "episodes": list}
     _require(file, fields, kinds)
     kinds = {field.name: field.type for field in dataclasses.fields(Episode)} | {"events": dict}
@@ -143,8 +158,8 @@ def find(folder: Path) -> Recording:
 
 
 def require_fits(recording: Recording, env: VectorEnv) -> None:
-    """Raises ValueError, naming what differs, unless an environment shows and accepts the same."""
-    wanted = described(env)
+    """Raises ValueError, naming the difference, unless an environment has the same spaces."""
+    wanted = describe(env)
     for part in sorted(wanted.keys() | recording.spaces.keys()):
         have, want = recording.spaces.get(part), wanted.get(part)
         if have != want:
@@ -154,13 +169,12 @@ def require_fits(recording: Recording, env: VectorEnv) -> None:
             )
 
 
-def described(env: VectorEnv) -> dict[str, Any]:
-    """The spaces and events of an environment, as JSON can hold and compare them."""
+def describe(env: VectorEnv) -> dict[str, Any]:
+    """The spaces and events of an environment as JSON."""
 
-    def values(space: spaces.Space, dtype: np.dtype | None) -> dict[str, Any]:
+    def values(space: AnySpace, dtype: np.dtype[Any] | None) -> dict[str, Any]:
         found = {"dtype": str(dtype), "shape": list(space.shape or ())}
-        is_discrete = isinstance(space, spaces.MultiDiscrete)
-        return found | ({"classes": space.nvec.tolist()} if is_discrete else {})
+        return found | ({"classes": space.nvec.tolist()} if is_multi_discrete(space) else {})
 
     return {
         "obs": {key: values(space, space.dtype) for key, space in env.obs_space.items()},
@@ -169,25 +183,29 @@ def described(env: VectorEnv) -> dict[str, Any]:
     }
 
 
-def path(folder: Path, index: int) -> Path:
-    """Where the file of an episode is."""
+def episode_path(folder: Path, index: int) -> Path:
+    """The path of episode `index`."""
     return folder / "episodes" / f"{index:06d}.npz"
 
 
 def _contents(folder: Path) -> set[Path]:
-    """All that is in the folder of a recording.
+    """All paths in the folder of a recording.
 
-    ValueError for a link, which leads elsewhere, or for what is neither file nor folder.
+    Raises ValueError for links, which may lead elsewhere, and for anything but files and folders.
     """
     found = {*folder.glob("*"), *(folder / "episodes").glob("*")}
     for each in sorted(found):
         if each.is_symlink() or not (each.is_file() or each.is_dir()):
-            raise ValueError(f"{each} is a link, or no plain file: such a recording is left alone")
+            raise ValueError(f"{each} is a link or not a plain file; such a recording is not used")
     return found
 
 
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
 def _require(file: Path, fields: Any, kinds: Mapping[str, Any]) -> None:
-    if not isinstance(fields, dict) or fields.keys() != kinds.keys():
+    if not _is_object(fields) or fields.keys() != kinds.keys():
         raise ValueError(f"{file}: expected the fields {', '.join(kinds)}")
     for name, kind in kinds.items():
         if type(fields[name]) is not kind:
@@ -195,14 +213,14 @@ def _require(file: Path, fields: Any, kinds: Mapping[str, Any]) -> None:
 
 
 def _difference(one: Any, other: Any) -> str:
-    """What of `one` is not in `other`, short enough for a line."""
-    if isinstance(one, dict) and isinstance(other, dict):
+    """The part of `one` that is not in `other`, shortened to fit a line."""
+    if _is_object(one) and _is_object(other):
         one = {key: value for key, value in one.items() if other.get(key) != value}
     text = json.dumps(one)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def _write(file: Path, write: Any) -> None:
+def _write(file: Path, write: Callable[[BinaryIO], None]) -> None:
     partial = file.with_suffix(".partial")
     with partial.open("wb") as stream:
         write(stream)
@@ -212,5 +230,6 @@ def _write(file: Path, write: Any) -> None:
 
 
 def sha256(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

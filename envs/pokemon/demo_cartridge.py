@@ -1,16 +1,16 @@
-"""The project's own cartridge as an environment needs it; see `envs.pokemon.cartridge.build`."""
+"""The project's own cartridge for the environment; see `envs.pokemon.cartridge.build`."""
 
 from envs.pokemon.cartridge import build as game
 from envs.pokemon.gameboy import Gameboy
 from envs.pokemon.progress import World
 from envs.pokemon.red_cartridge import Cartridge
 
-RADIO = 104  # can be switched on and off for ever
-BADGES = {0: "flint", 1: "iris"}  # by who gives them
+RADIO = 104  # can be switched on and off repeatedly
+BADGES = {0: "flint", 1: "iris"}  # bit -> name of the leader
 
 
-def demo() -> Cartridge:
-    """The cartridge, built from its sources."""
+def load_demo_cartridge() -> Cartridge:
+    """Builds the cartridge from its sources."""
     world = World(
         flags=game.EVENTS,
         maps=game.MAPS,

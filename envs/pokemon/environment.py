@@ -1,7 +1,7 @@
 """Pokémon Red on the Game Boy (`pokemon_red`), and the project's own cartridge (`gameboy_demo`).
 
-An episode begins at the first moment of play, or with a curriculum at a milestone that another one
-had reached (see `envs.vector.frontier`), a few frames earlier or later, as its seed says.
+An episode begins at the first moment of play. With a curriculum it may begin at a milestone that an
+earlier episode reached (see `envs.vector.frontier`). The seed adds a delay of a few frames.
 """
 
 import dataclasses
@@ -14,35 +14,35 @@ from gymnasium import spaces
 
 from envs.codecs import Actions, Observations
 from envs.pokemon import memory
-from envs.pokemon.demo_cartridge import demo
+from envs.pokemon.demo_cartridge import load_demo_cartridge
 from envs.pokemon.gameboy import BUTTONS, Gameboy
-from envs.pokemon.memory import Reading
-from envs.pokemon.progress import Achieved, Progress, event_keys
-from envs.pokemon.red_cartridge import Cartridge, red
+from envs.pokemon.memory import PokemonReading
+from envs.pokemon.progress import Achieved, EpisodeProgress, event_keys
+from envs.pokemon.red_cartridge import Cartridge, load_red_cartridge
 from envs.pokemon.text import BLANK, decode
 from envs.pokemon.view import letters, observe, space
 from envs.resize import check_side
 from envs.vector.copy_protocol import Outcome
 from envs.vector.frontier import Frontier
 from envs.vector.threads import ThreadCopy, pool
-from envs.vector.vector import Vector
+from envs.vector.vector import VectorizedEnv
 
 DEMO = "gameboy_demo"
-FRAMES_PER_STEP = 24  # enough for one step of the player, which takes 16
-HOLD = 8  # frames that a button is held; two would be pressed at once if it were never released
-FEW = 20  # names that a message has room for
-FASTEST = 1  # frames for each letter
+FRAMES_PER_STEP = 24  # the player takes 16 for one step
+HOLD = 8  # frames of a held button; the release keeps it apart from the next one
+MAX_NAMES = 20  # listed in a message
+FASTEST_TEXT = 1  # frames for each letter
 
 
 @dataclasses.dataclass(frozen=True)
-class Rewards:
-    """The reward is the sum of the step's events, each times its weight (see `progress`)."""
+class PokemonRewards:
+    """The weights of events (see `progress`). The reward is their weighted sum in a step."""
 
     flags: float = 1.0
     badges: float = 5.0
     maps: float = 0.0
     cells: float = 0.0
-    explored: float = 0.25  # a new map is worth 1 of these, its hundredth cell a twentieth
+    explored: float = 0.25  # a new map counts 1, its hundredth cell a twentieth
     levels: float = 0.05
     healed: float = 0.2
     seen: float = 0.1
@@ -55,28 +55,28 @@ class Rewards:
 class Options:
     """Options of the Pokémon family."""
 
-    rom: str = ""  # file of Pokémon Red or Blue (US); empty: the environment's POKEMON_RED_ROM
-    size: int = 80  # pixels; side of the square screen; at 80 each is the mean of 2 x 2
-    steps: int = 8_192  # after which an episode is truncated
-    steps_per_milestone: int = 0  # more of them for each event, badge and map reached in it
-    wait: int = 60  # most frames without action before an episode begins; drawn from the seed
-    buttons: str = " ".join(BUTTONS)  # of actions; without start nobody gets lost in its menu
-    skip_scripts: bool = True  # press A, whatever the action, while the game ignores buttons
-    hide_text: bool = False  # for comparisons: blanks for text, and white squares for letters
+    rom: str = ""  # file of Pokémon Red or Blue (US); empty: the variable POKEMON_RED_ROM
+    size: int = 80  # pixels; side of the square screen; at 80 a pixel is the mean of 2 x 2
+    steps: int = 8_192  # steps after which an episode is truncated
+    steps_per_milestone: int = 0  # more steps for each event, badge and map reached
+    wait: int = 60  # most frames without action before an episode; drawn from its seed
+    buttons: str = " ".join(BUTTONS)  # of actions; without start, no agent gets lost in its menu
+    skip_scripts: bool = True  # press A instead of the action while the game ignores buttons
+    hide_text: bool = False  # for comparisons: hides text in memory and on the screen
     curriculum: float = 0.0  # share of the episodes that begin at milestones of earlier ones
-    goal: str = ""  # event that counts as success and ends an episode; empty: the game's ending
-    rewards: Rewards = dataclasses.field(default_factory=Rewards)
+    goal: str = ""  # event of success, which ends an episode; empty: the game's ending
+    rewards: PokemonRewards = dataclasses.field(default_factory=PokemonRewards)
 
 
-class State(NamedTuple):
-    """Where an episode is, for others to begin at."""
+class SavedState(NamedTuple):
+    """The state of an episode, where later ones may begin."""
 
     machine: bytes
     achieved: Achieved
 
 
-class Game:
-    """One emulator in which episodes are played; see `envs.vector.threads.Playable`."""
+class PokemonGame:
+    """One emulator that plays episodes; see `envs.vector.threads.Playable`."""
 
     def __init__(self, cartridge: Cartridge, options: Options):
         self._cartridge = cartridge
@@ -85,25 +85,25 @@ class Game:
         self._events = sorted(cartridge.world.flags)
         self._gameboy = Gameboy(cartridge.rom)
         self._beginning = b""
-        self._state: State | None = None
+        self._state: SavedState | None = None
 
     def play_intro(self) -> bytes:
-        """Plays to the first moment of play, where every episode begins; returns its state."""
+        """Plays the intro up to the first moment of play; returns that state."""
         self._cartridge.start(self._gameboy)
-        speed = self._gameboy.read(memory.OPTIONS) & 0xF8 | FASTEST
+        speed = self._gameboy.read(memory.OPTIONS) & 0xF8 | FASTEST_TEXT
         self._gameboy.write(memory.OPTIONS, speed)
         return self._gameboy.save()
 
     def begin_at(self, beginning: bytes) -> None:
-        """Takes this state for the beginning of the game."""
+        """Sets the state of the first moment of play."""
         self._beginning = beginning
 
-    def start_from(self, state: State | None) -> None:
+    def start_from(self, state: SavedState | None) -> None:
         """See `envs.vector.frontier.Startable`."""
         self._state = state
 
     def start(self, seed: int) -> dict[str, Any]:
-        """Goes back to where episodes start, and lets the seed decide what chance will bring."""
+        """Loads the starting state; the seed sets the game's random bytes and the delay."""
         random, world = np.random.default_rng(seed), self._cartridge.world
         self._gameboy.load(self._state.machine if self._state else self._beginning)
         self._covered = letters(self._read().tiles)
@@ -113,15 +113,17 @@ class Game:
         self._length = 0
         self._reading = now = self._read()
         past = self._state.achieved if self._state else None
-        self._progress = Progress.after(past, now, world) if past else Progress(now, world)
+        self._progress = (
+            EpisodeProgress.after(past, now, world) if past else EpisodeProgress(now, world)
+        )
         return self._observe()
 
     def step(self, action: int) -> Outcome:
-        """Presses the button of this number, unless the game ignores buttons: then A."""
+        """Presses the button of this index, or A while the game ignores buttons."""
         button, options = self._buttons[action], self._options
         if options.skip_scripts and self._reading.buttons_ignored:
             button = "a"
-        self._gameboy.press(button, HOLD, FRAMES_PER_STEP)
+        self._gameboy.press(button, hold=HOLD, frames=FRAMES_PER_STEP)
         self._reading = self._read()
         events, milestones = self._progress.update(self._reading)
         self._length += 1
@@ -141,47 +143,51 @@ class Game:
         """Switches the emulator off."""
         self._gameboy.close()
 
-    def _here(self) -> State:
-        return State(self._gameboy.save(), self._progress.achieved())
+    def _here(self) -> SavedState:
+        return SavedState(self._gameboy.save(), self._progress.achieved())
 
     def _lost(self) -> bool:
         address = self._cartridge.lost
         return address is not None and self._gameboy.read(address) != 0
 
-    def _read(self) -> Reading:
+    def _read(self) -> PokemonReading:
         return memory.read(self._gameboy.work_ram(memory.RANGES))
 
     def _observe(self) -> dict[str, Any]:
         reading, screen = self._reading, self._gameboy.screen()
         if self._options.hide_text:
-            # The screen shows what memory holds up to 3 frames later: letters of the step before.
+            # The screen lags memory by up to 3 frames: it may show letters of the step before.
             covered, self._covered = self._covered, letters(reading.tiles)
             screen[covered | self._covered] = 255
             reading = reading._replace(tiles=np.full_like(reading.tiles, BLANK))
         visited = self._progress.around(reading.player)
-        return observe(screen, visited, reading, self._options.size, self._events)
+        return observe(screen, visited, reading, side=self._options.size, events=self._events)
 
 
-def make(name: str, options: Options, num_envs: int, seed: int) -> Vector:
-    """Makes `num_envs` copies of the game `name`; see `envs.pokemon.view.space` for what it shows.
+def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
+    """Makes `num_envs` copies of the game `name`; `envs.pokemon.view.space` has its observations.
 
     Raises:
-        ValueError: PyBoy is missing, the ROM is missing or another one, or an option is out of
+        ValueError: PyBoy or the ROM is missing, the ROM is another game, or an option is out of
             range.
     """
     _check(options)
     if name == DEMO and options.rom:
-        raise ValueError(f"rom={options.rom}: {DEMO} is a cartridge of its own; use pokemon_red")
-    cartridge = demo() if name == DEMO else red(options.rom)
-    return vectorise(with_goal(cartridge, options.goal), options, num_envs, seed)
+        raise ValueError(f"rom={options.rom}: {DEMO} has its own cartridge; use pokemon_red")
+    cartridge = load_demo_cartridge() if name == DEMO else load_red_cartridge(options.rom)
+    return make_for_cartridge(
+        with_goal(cartridge, options.goal), options, num_envs=num_envs, seed=seed
+    )
 
 
-def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) -> Vector:
-    """Steps `num_envs` emulators in threads: they let go of Python's lock while they run.
+def make_for_cartridge(
+    cartridge: Cartridge, options: Options, *, num_envs: int, seed: int
+) -> VectorizedEnv:
+    """Makes `num_envs` copies of a cartridge, stepped by threads: PyBoy releases Python's lock.
 
-    The beginning is played once, in memory; nothing is written anywhere.
+    The intro is played once, in memory. Nothing is written to disk.
     """
-    games = [Game(cartridge, options) for _ in range(num_envs)]
+    games = [PokemonGame(cartridge, options) for _ in range(num_envs)]
     try:
         start = games[0].play_intro()
     except ValueError:
@@ -192,7 +198,7 @@ def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) 
         game.begin_at(start)
     actions = Actions(spaces.Discrete(len(buttons(options))))
     share, threads = options.curriculum, pool(num_envs, "gameboy")
-    return Vector(
+    return VectorizedEnv(
         [ThreadCopy(game, threads) for game in games],
         Observations(space(options.size, len(cartridge.world.flags)), options.size),
         actions,
@@ -204,18 +210,21 @@ def vectorise(cartridge: Cartridge, options: Options, num_envs: int, seed: int) 
 
 
 def with_goal(cartridge: Cartridge, goal: str) -> Cartridge:
-    """Counts the event `goal` as success; ValueError if the game has none of this name, or if it
-    is one that does not count."""
+    """The cartridge with the event `goal` as success; unchanged if `goal` is empty.
+
+    Raises:
+        ValueError: the game has no event of this name, or the event does not count.
+    """
     if not goal:
         return cartridge
     flags = {name: flag for flag, name in cartridge.world.flags.items()}
     if flags.get(goal) in cartridge.world.uncounted:
-        raise ValueError(f"goal {goal!r} can be undone, which is why it does not count")
+        raise ValueError(f"goal {goal!r} does not count as an event, since it can be undone")
     if goal not in flags:
-        few = sorted(flags) if len(flags) <= FEW else []
+        few = sorted(flags) if len(flags) <= MAX_NAMES else []
         close = difflib.get_close_matches(goal, flags, n=3) or few
         hint = f"such as {', '.join(close)}" if close else f"there are {len(flags)}"
-        raise ValueError(f"goal {goal!r} is no event of the game ({hint})")
+        raise ValueError(f"goal {goal!r} is not an event of the game ({hint})")
     return cartridge._replace(world=cartridge.world._replace(goal=flags[goal]))
 
 
@@ -226,18 +235,18 @@ def action_names(name: str, options: Options) -> tuple[str, ...]:
 
 
 def buttons(options: Options) -> tuple[str, ...]:
-    """The button of each action, in the order of `BUTTONS`; ValueError if there are no such."""
+    """The button of each action, in the order of `BUTTONS`; ValueError for others."""
     chosen = options.buttons.split()
     if not chosen or set(chosen) - set(BUTTONS) or len(set(chosen)) < len(chosen):
         raise ValueError(
-            f"buttons={options.buttons!r}: expected some of {', '.join(BUTTONS)}, each once, with "
-            "spaces between them"
+            f"buttons={options.buttons!r}: expected some of {', '.join(BUTTONS)}, each once, "
+            "separated by spaces"
         )
     return tuple(button for button in BUTTONS if button in chosen)
 
 
 def caption(obs: dict[str, np.ndarray]) -> str:
-    """What is written on the screen."""
+    """The text on the screen; see `envs.caption`."""
     return decode(obs["text"][0])
 
 
@@ -249,7 +258,7 @@ def _check(options: Options) -> None:
         if value < least:
             raise ValueError(f"{field} must be at least {least}, got {value}")
     if not 0 <= options.curriculum <= 1:
-        raise ValueError(f"curriculum must be a share, 0 to 1, got {options.curriculum}")
+        raise ValueError(f"curriculum must be from 0 to 1, got {options.curriculum}")
     for field, weight in dataclasses.asdict(options.rewards).items():
         if not math.isfinite(weight):
             raise ValueError(f"rewards.{field} must be finite, got {weight}")

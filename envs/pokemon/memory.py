@@ -1,7 +1,7 @@
-"""Pokémon Red's memory, read: bytes in, what they mean out.
+"""Reads Pokémon Red's memory.
 
-Addresses are those of the US versions of Red and Blue. Numbers of two bytes have the high one
-first; an entry past the end of a list holds what was there before, and is never read.
+Addresses are those of the US versions of Red and Blue. Numbers of two bytes have the high byte
+first. Entries past the end of a list are outdated and never read.
 """
 
 from typing import NamedTuple
@@ -32,7 +32,7 @@ MOST_MEMBERS, MEMBER_BYTES = 6, 44
 MOST_ITEMS = 20
 LEVEL, MAX_HP, HP, TYPES = 0x21, 0x22, 0x01, 0x05  # within a member of the party
 
-RANGES = (  # (start, stop) of all that is read below
+RANGES = (  # (start, stop) of all addresses read below
     (FACING, FACING + 1),
     (TILES, TILES + TILE_COUNT),
     (CURSOR, LAST_ITEM + 1),
@@ -43,20 +43,20 @@ RANGES = (  # (start, stop) of all that is read below
 )
 
 
-class Player(NamedTuple):
-    """Where the player is; unit of `x` and `y` is a cell, one step, counted on each map."""
+class PlayerPosition(NamedTuple):
+    """The player's position. `x` and `y` count cells, one step each, on each map."""
 
     map: int
     x: int
     y: int
     facing: int  # 0 down, 1 up, 2 left, 3 right
-    on_map: bool  # False for the moments of a change of maps when the cell is not on the new one
+    on_map: bool  # False while a change of maps leaves the cell outside the new map
 
 
 class Member(NamedTuple):
     """One Pokémon of the party."""
 
-    species: int  # the game's own number, not that of the Pokédex
+    species: int  # the game's internal number, not that of the Pokédex
     hp: int
     max_hp: int
     level: int
@@ -72,18 +72,18 @@ class Fighter(NamedTuple):
 
 
 class Battle(NamedTuple):
-    """The battle; both fighters are zeros where there is none."""
+    """The battle; both fighters are zeros outside battles."""
 
     kind: int  # 0 none, 1 wild, 2 trainer, 3 lost
     own: Fighter
     enemy: Fighter
 
 
-class Reading(NamedTuple):
-    """All that is read of one moment."""
+class PokemonReading(NamedTuple):
+    """The state of the game at one frame."""
 
     tiles: np.ndarray  # [360] uint8, see `envs.pokemon.text`
-    player: Player
+    player: PlayerPosition
     party: tuple[Member, ...]
     bag: dict[int, int]  # item -> quantity
     money: int
@@ -93,12 +93,12 @@ class Reading(NamedTuple):
     flags: np.ndarray  # [2560] bool, the events of the story
     battle: Battle
     menu: tuple[int, int]  # item at the cursor and last item of the newest menu, counted from 0
-    buttons_ignored: bool  # a script is running that masks some
+    buttons_ignored: bool  # a script masks some buttons
 
 
-def read(ram: bytes) -> Reading:
-    """Reads the 8 KiB of work RAM, of which `RANGES` have to be there."""
-    return Reading(
+def read(ram: bytes) -> PokemonReading:
+    """Reads the state from the 8 KiB of work RAM; only `RANGES` are used."""
+    return PokemonReading(
         tiles=_bytes(ram, TILES, TILE_COUNT),
         player=_player(ram),
         party=_party(ram),
@@ -114,10 +114,10 @@ def read(ram: bytes) -> Reading:
     )
 
 
-def _player(ram: bytes) -> Player:
+def _player(ram: bytes) -> PlayerPosition:
     x, y = _byte(ram, X), _byte(ram, Y)
     height, width = _byte(ram, MAP_HEIGHT), _byte(ram, MAP_WIDTH)
-    return Player(
+    return PlayerPosition(
         map=_byte(ram, MAP),
         x=x,
         y=y,
@@ -146,7 +146,7 @@ def _bag(ram: bytes) -> dict[int, int]:
     count = min(_byte(ram, BAG_COUNT), MOST_ITEMS)
     pairs = _bytes(ram, BAG, 2 * count).reshape(count, 2).tolist()
     items: dict[int, int] = {}
-    for item, quantity in pairs:  # one that does not fit into a pair has two
+    for item, quantity in pairs:  # an item beyond the limit of a pair has two
         items[item] = items.get(item, 0) + quantity
     return items
 
@@ -154,8 +154,8 @@ def _bag(ram: bytes) -> dict[int, int]:
 def _battle(ram: bytes) -> Battle:
     kind = min(_byte(ram, BATTLE), 3)
     if kind not in (1, 2):
-        nobody = Fighter(0, 0, 0)
-        return Battle(kind, nobody, nobody)
+        none = Fighter(0, 0, 0)
+        return Battle(kind, none, none)
     own = Fighter(_word(ram, OWN_HP), _word(ram, OWN_MAX_HP), _byte(ram, OWN_LEVEL))
     enemy = Fighter(_word(ram, ENEMY_HP), _word(ram, ENEMY_MAX_HP), _byte(ram, ENEMY_LEVEL))
     return Battle(kind, own, enemy)

@@ -1,6 +1,6 @@
-"""What an episode of Pokémon Red has achieved, and what each step adds to it.
+"""The progress of an episode of Pokémon Red, and the events of each step.
 
-Each quantity counts what is new in the episode, so nothing can be earned twice by undoing it.
+Each event counts only what is new in the episode, so undoing something never pays twice.
 """
 
 from collections.abc import Mapping
@@ -8,16 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.pokemon.memory import Member, Player, Reading
+from envs.pokemon.memory import Member, PlayerPosition, PokemonReading
 
-AROUND = 48  # cells; side of the square, with the player at its middle, of places seen before
+AROUND = 48  # cells; side of the square of visited cells around the player
 MARGIN = AROUND // 2
-CELLS = 256  # of a coordinate
-SIDE = CELLS + AROUND  # of what is remembered of a map
+CELLS = 256  # values of a coordinate
+SIDE = CELLS + AROUND  # cells; side of the array of visited cells of a map
 
-# Sums over an episode: events of the story; badges; maps; cells; the square root of the cells of
-# each map, summed over maps; levels of the party at its best; wholes of the party's health that
-# came back; Pokémon seen and owned; times that the whole party was beaten; goal reached.
+# Sums over an episode. flags: events of the story; explored: the square root of the visited cells
+# of a map, summed over maps; levels: highest sum of the party's levels; healed: restored shares of
+# the party's health; seen, owned: Pokémon; blackouts: defeats of the whole party; success: goal
+# reached.
 EVENTS = (
     *("flags", "badges", "maps", "cells", "explored", "levels"),
     *("healed", "seen", "owned", "blackouts", "success"),
@@ -30,44 +31,44 @@ class World(NamedTuple):
     flags: Mapping[int, str]  # event flag -> name
     maps: Mapping[int, str]
     badges: Mapping[int, str]  # bit -> name
-    tracked: tuple[int, ...]  # flags that are reported one by one, as 'event/<name>'
-    uncounted: frozenset[int]  # flags that stand for nothing achieved
-    goal: int  # flag of 'event/success', with which an episode ends
+    tracked: tuple[int, ...]  # flags with their own 'event/<name>'
+    uncounted: frozenset[int]  # flags that are no progress
+    goal: int  # flag of 'event/success', which ends an episode
 
 
 class Achieved(NamedTuple):
-    """What an episode had achieved at a moment, for another one that goes on from there."""
+    """The progress of an episode at one step, for episodes that continue from there."""
 
-    reading: Reading
-    flags: np.ndarray  # as in `Progress`, and so on
+    reading: PokemonReading
+    flags: np.ndarray  # [2560] bool, as in `EpisodeProgress`
     badges: int
     levels: int
     dex: tuple[int, int]  # seen, owned
     healing: float
-    visited: dict[int, np.ndarray]  # map -> [n], where the flat [y, x] with margins is not 0
+    visited: dict[int, np.ndarray]  # map -> [n] flat indices of visited cells, with margins
 
 
-class Progress:
-    """Follows one episode; see `EVENTS` for what the names mean."""
+class EpisodeProgress:
+    """Tracks one episode; `EVENTS` explains the names."""
 
-    def __init__(self, start: Reading, world: World):
+    def __init__(self, start: PokemonReading, world: World):
         self.milestones = 0  # flags, badges and maps reached
         self._world = world
         self._counted = np.ones(len(start.flags), bool)
         self._counted[list(world.uncounted)] = False
         self._before = start
-        self._flags = start.flags  # that were ever set
+        self._flags = start.flags  # [2560] bool, ever set in the episode
         self._badges = start.badges
         self._levels = _levels(start)
         self._seen, self._owned = start.seen, start.owned
-        self._healing = 1.0  # wholes of health that may still count
+        self._healing = 1.0  # shares of health that may still count
         self._visited: dict[int, np.ndarray] = {}  # map -> [y, x] 0 or 255, with margins
         self._cells: dict[int, int] = {}  # map -> cells visited
         self._visit(start.player)
 
     @classmethod
-    def after(cls, past: Achieved, now: Reading, world: World) -> "Progress":
-        """Goes on from what another episode had achieved; what is new by `now` earns nothing."""
+    def after(cls, past: Achieved, now: PokemonReading, world: World) -> "EpisodeProgress":
+        """Continues from the progress of another episode. Changes up to `now` earn nothing."""
         progress = cls(past.reading, world)
         progress._flags, progress._badges, progress._levels = past.flags, past.badges, past.levels
         progress._seen, progress._owned = past.dex
@@ -81,7 +82,7 @@ class Progress:
         return progress
 
     def achieved(self) -> Achieved:
-        """For `after`; never changed again."""
+        """The progress so far, for `after`."""
         return Achieved(
             reading=self._before,
             flags=self._flags,
@@ -92,8 +93,8 @@ class Progress:
             visited={place: np.flatnonzero(x) for place, x in self._visited.items()},
         )
 
-    def update(self, now: Reading) -> tuple[dict[str, float], tuple[str, ...]]:
-        """What this step adds, by `event_keys`, and the names of milestones that it reaches."""
+    def update(self, now: PokemonReading) -> tuple[dict[str, float], tuple[str, ...]]:
+        """The events of this step, by `event_keys`, and the names of its new milestones."""
         flags = np.flatnonzero(now.flags & ~self._flags & self._counted).tolist()
         badges = [i for i in self._world.badges if now.badges & ~self._badges & (1 << i)]
         maps, cells, explored = self._visit(now.player)
@@ -119,15 +120,15 @@ class Progress:
         self._remember(now)
         return {f"event/{key}": float(value) for key, value in added.items()}, names
 
-    def around(self, player: Player) -> np.ndarray:
-        """[48, 48, 1] uint8, 255 where the player has been on this map, the player at [24, 24]."""
+    def around(self, player: PlayerPosition) -> np.ndarray:
+        """[48, 48, 1] uint8: 255 at visited cells of this map, the player at [24, 24]."""
         visited = self._visited.get(player.map)
         if visited is None:
             return np.zeros((AROUND, AROUND, 1), np.uint8)
         view = visited[player.y : player.y + AROUND, player.x : player.x + AROUND]
         return view[..., None].copy()
 
-    def _visit(self, player: Player) -> tuple[int, int, float]:
+    def _visit(self, player: PlayerPosition) -> tuple[int, int, float]:
         """Marks the player's cell; returns new maps, new cells and the gain of `explored`."""
         if not player.on_map:
             return 0, 0, 0.0
@@ -150,7 +151,7 @@ class Progress:
             names.append(f"map/{world.maps.get(place, place)}")
         return tuple(names)
 
-    def _remember(self, now: Reading) -> None:
+    def _remember(self, now: PokemonReading) -> None:
         self._before = now
         self._flags = self._flags | now.flags
         self._badges |= now.badges
@@ -159,16 +160,16 @@ class Progress:
 
 
 def event_keys(world: World) -> tuple[str, ...]:
-    """The keys of what `Progress.update` returns."""
+    """The keys of the events of `EpisodeProgress.update`."""
     names = (*EVENTS, *(world.flags[i] for i in world.tracked))
     return tuple(f"event/{name}" for name in names)
 
 
 def healed(before: tuple[Member, ...], now: tuple[Member, ...]) -> float:
-    """The share of the party's health that came back in a step, 0 to 1.
+    """The share of the party's health that was restored in a step, 0 to 1.
 
-    Nothing where the party is not the same (one deposited, caught, evolved or grown a level), where
-    two members changed places, or where all were beaten: they wake up healed.
+    0 if the party changed (a member deposited, caught, evolved, grown a level or moved), or if all
+    members were beaten: the game then heals them.
     """
     if _strength(before) != _strength(now) or not any(member.hp for member in before):
         return 0.0
@@ -178,13 +179,13 @@ def healed(before: tuple[Member, ...], now: tuple[Member, ...]) -> float:
     return max(0.0, gain / len(now))
 
 
-def beaten(reading: Reading) -> bool:
-    """Whether the party has lost: no member can stand, or the game says so."""
-    nobody = bool(reading.party) and not any(member.hp for member in reading.party)
-    return nobody or reading.battle.kind == 3
+def beaten(reading: PokemonReading) -> bool:
+    """Whether the party lost: no member has health left, or the game says so."""
+    none_left = bool(reading.party) and not any(member.hp for member in reading.party)
+    return none_left or reading.battle.kind == 3
 
 
-def _levels(reading: Reading) -> int:
+def _levels(reading: PokemonReading) -> int:
     return sum(member.level for member in reading.party)
 
 

@@ -1,12 +1,13 @@
-"""The user's own cartridge of Pokémon Red or Blue: found, checked, named and started."""
+"""Finds and checks the user's own cartridge of Pokémon Red or Blue."""
 
 import hashlib
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from envs.pokemon.gameboy import Gameboy, emulator
+from envs.pokemon.gameboy import Gameboy, import_pyboy
 from envs.pokemon.progress import World
 from envs.rom_file import read_rom
 
@@ -26,30 +27,30 @@ UNCOUNTED = ("bought_museum_ticket",)  # the museum takes it back at the door
 
 
 class Cartridge(NamedTuple):
-    """A game in Pokémon Red's memory layout, and what is known of it."""
+    """A game in Pokémon Red's memory layout, and its facts."""
 
     rom: bytes
     world: World
     start: Callable[[Gameboy], None]  # plays from power-on to the first moment of play
-    seeds: tuple[int, ...]  # addresses of bytes that chance starts from, where there are any
-    lost: int | None  # address of a byte that is not 0 once nothing can be won any more
+    seeds: tuple[int, ...]  # addresses of bytes that seed the game's random numbers
+    lost: int | None  # address of a byte that is not 0 once the episode is lost; None: no such byte
 
 
-def red(path: str) -> Cartridge:
-    """The cartridge in the file `path`, or in that of the environment variable if it is empty.
+def load_red_cartridge(path: str) -> Cartridge:
+    """The cartridge in the file `path`; empty: in the file of the variable POKEMON_RED_ROM.
 
-    Raises ValueError in one line: no file given, not readable, another game, PyBoy missing.
+    Raises:
+        ValueError: no file was given, it cannot be read or is another game, or PyBoy is missing.
     """
     rom = _checked(path or os.environ.get(VARIABLE, ""))
-    return Cartridge(rom, world(), Gameboy.play_intro, seeds=(), lost=None)
+    return Cartridge(rom, red_world(), Gameboy.play_intro, seeds=(), lost=None)
 
 
-def world() -> World:
-    """Red's events, maps and badges, by the lists that PyBoy has; ValueError if it is missing."""
-    emulator()
-    from pyboy.plugins import game_wrapper_pokemon_gen1_constants as names
-
-    flags = names.EVENT_FLAGS
+def red_world() -> World:
+    """Red's events, maps and badges from PyBoy's lists. Raises ValueError if it is missing."""
+    import_pyboy()
+    names = importlib.import_module("pyboy.plugins.game_wrapper_pokemon_gen1_constants")
+    flags: dict[str, int] = names.EVENT_FLAGS
     return World(
         flags=_inverse(flags),
         maps=_inverse(names.MAPS),
@@ -68,7 +69,7 @@ def _checked(path: str) -> bytes:
     rom = read_rom(Path(path), SIZE + 1)
     if len(rom) != SIZE:
         length = f"{len(rom)} bytes" if len(rom) < SIZE else "more"
-        raise ValueError(f"{path} is not Pokémon Red: that has {SIZE} bytes, this has {length}")
+        raise ValueError(f"{path} is not Pokémon Red: expected {SIZE} bytes, got {length}")
     digest = hashlib.sha1(rom).hexdigest()
     if digest not in EDITIONS:
         known = " or ".join(f"{edition} {sha}" for sha, edition in EDITIONS.items())

@@ -1,8 +1,8 @@
-"""What is written on Pokémon Red's screen: tile codes for the agent, strings for people.
+"""The text on Pokémon Red's screen: tile codes for the agent, strings for people.
 
-There is no buffer that holds the current text. It is streamed from the cartridge onto the screen
-letter by letter, so the screen's own tiles are the only place to read it from. They serve as tiles
-of the map as well; but those are all below 0x60, and text always comes in a box with a frame.
+The game has no buffer of the current text: it streams letters from the cartridge to the screen. So
+text is read from the tiles of the screen. Maps use the same tiles, but all of theirs are below
+0x60. Text always has a box with a frame.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ ROWS, COLUMNS = 18, 20  # tiles of the screen
 FIRST = 0x60  # codes from here on are letters, frames and signs
 FRAME = (0x79, 0x7E)  # corners and edges of a box, first and last
 BLANK = 0x7F
-LETTERS_FROM = 0x80  # codes of letters, digits and the like
+LETTERS_FROM = 0x80  # codes of letters, digits and signs
 TOP_LEFT, BOTTOM_LEFT = 0x79, 0x7D  # corners of the box at the bottom, rows 12 and 17
 
 
 def visible(tiles: np.ndarray) -> np.ndarray:
-    """The codes of all that is text or belongs to its boxes; blanks everywhere else.
+    """The codes of text and of its boxes; blanks everywhere else.
 
     Args:
         tiles: [360] uint8, the screen row by row.
@@ -26,7 +26,7 @@ def visible(tiles: np.ndarray) -> np.ndarray:
 
 
 def decode(codes: np.ndarray) -> str:
-    """All that can be read, a line for each row of the screen that has any, menus included.
+    """All text, menus included: one line for each row of the screen that has any.
 
     Args:
         codes: [360] of `visible`, of any integer type.
@@ -36,7 +36,7 @@ def decode(codes: np.ndarray) -> str:
 
 
 def dialogue(codes: np.ndarray) -> str:
-    """The lines in the box at the bottom of the screen, '' where there is none; as `decode`."""
+    """The text in the box at the bottom of the screen, '' without a box; as `decode`."""
     grid = np.reshape(codes, (ROWS, COLUMNS))
     if grid[12, 0] != TOP_LEFT or grid[17, 0] != BOTTOM_LEFT:
         return ""
@@ -52,7 +52,7 @@ def _run(first: int, letters: str) -> dict[int, str]:
     return {first + i: letter for i, letter in enumerate(letters)}
 
 
-# What people read for a code. Elsewhere than in a dialogue, quotes are parts of bars of health.
+# Code -> text. Outside dialogues, codes of quotes are parts of bars of health.
 QUOTES = _run(0x70, "\u2018\u2019\u201c\u201d") | {0x75: "\u2026"}
 LETTERS = {
     **_run(LETTERS_FROM, "ABCDEFGHIJKLMNOPQRSTUVWXYZ():;[]abcdefghijklmnopqrstuvwxyz"),

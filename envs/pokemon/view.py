@@ -1,4 +1,4 @@
-"""What the agent is shown of Pokémon Red, and in which units."""
+"""The observations of Pokémon Red and their units."""
 
 from typing import Any
 
@@ -7,26 +7,26 @@ from gymnasium import spaces
 
 from envs.kinds import Text
 from envs.pokemon.gameboy import HEIGHT, WIDTH
-from envs.pokemon.memory import MOST_MEMBERS, TILE_COUNT, Fighter, Reading
+from envs.pokemon.memory import MOST_MEMBERS, TILE_COUNT, Fighter, PokemonReading
 from envs.pokemon.progress import AROUND
 from envs.pokemon.text import COLUMNS, LETTERS_FROM, ROWS, visible
 from envs.resize import resize
 
 LAST_TYPE = 26  # dragon
-TYPES = LAST_TYPE + 2  # classes of a type; the first one is none
+TYPES = LAST_TYPE + 2  # classes of a type; 0 is none
 NUMBERS = 9 + 2 * MOST_MEMBERS
 TILE = 8  # pixels
 
 
 def space(side: int, events: int) -> spaces.Dict:
-    """The observation space, with a screen of `side` pixels, of a game that has `events` events.
+    """The observation space of a game with `events` events and a screen of `side` pixels.
 
-    'screen': the picture with its proportions kept, black above and below; at 80 pixels each is the
-    mean of 2 x 2. 'visited': where the player has been on this map. 'text': the codes of what is
-    written on the screen, row by row (`text`). 'numbers': see `numbers`. 'bag': ln(1 + n)
-    of each kind of item. 'map' and 'facing' of the player; 'types' of the party, two each, 0 where
-    there is no member; 'badges'; 'events': the story so far, by the numbers of its flags; 'battle':
-    none, wild, trainer or lost.
+    'screen': its proportions kept, black above and below; at 80 pixels each is a mean of 2 x 2.
+    'visited': the visited cells around the player. 'text': the codes of the text on screen, row
+    by row (`envs.pokemon.text`). 'numbers': see `numbers`. 'bag': ln(1 + n) of each kind of item.
+    'map' and 'facing': of the player. 'types': two of each party member, 0 for an empty place.
+    'badges'. 'events': the story so far, in the order of its flags. 'battle': none, wild, trainer
+    or lost.
     """
     return spaces.Dict(
         {
@@ -46,11 +46,21 @@ def space(side: int, events: int) -> spaces.Dict:
 
 
 def observe(
-    screen: np.ndarray, visited: np.ndarray, reading: Reading, side: int, events: list[int]
+    screen: np.ndarray,
+    visited: np.ndarray,
+    reading: PokemonReading,
+    *,
+    side: int,
+    events: list[int],
 ) -> dict[str, Any]:
     """One element of `space(side, len(events))`.
 
-    `screen` [144, 160] uint8; `visited` as the space has it; `events` the numbers of their flags.
+    Args:
+        screen: [144, 160] uint8.
+        visited: [48, 48, 1] uint8.
+        reading: the state of the game.
+        side: pixels of the screen in the observation.
+        events: the flags of the events.
     """
     bag = np.zeros(256, np.float32)
     bag[list(reading.bag)] = np.log1p(list(reading.bag.values()))
@@ -72,12 +82,12 @@ def observe(
     }
 
 
-def numbers(reading: Reading) -> np.ndarray:
+def numbers(reading: PokemonReading) -> np.ndarray:
     """[21] float32, each of the order of 1.
 
-    The position in screens (10 cells across, 9 down); log10 of the money; Pokémon seen and owned,
-    in tens; of the own fighter, of the enemy and of each member of the party: the level in tens and
-    the share of health left.
+    The position in screens (10 cells across, 9 down); log10 of the money; Pokémon seen and owned in
+    tens; then of the own fighter, the enemy and each party member: the level in tens and the share
+    of health left.
     """
     player, battle = reading.player, reading.battle
     values = [player.x / 10, player.y / 9, np.log10(1 + reading.money)]
@@ -89,13 +99,13 @@ def numbers(reading: Reading) -> np.ndarray:
 
 
 def shrink(screen: np.ndarray, side: int) -> np.ndarray:
-    """[144, 160] uint8 -> [side, side, 1], its proportions kept by black bars."""
+    """[144, 160] uint8 -> [side, side, 1] with black bars, to keep the proportions."""
     bar = (WIDTH - HEIGHT) // 2
     square = np.pad(screen, ((bar, bar), (0, 0)))
     return resize(square[None, :, :, None], side)[0]
 
 
 def letters(tiles: np.ndarray) -> np.ndarray:
-    """[144, 160] bool, the pixels of all that is written; `tiles` as `Reading` has them."""
+    """[360] uint8 tiles of a reading -> [144, 160] bool, the pixels of letters."""
     written = (visible(tiles) >= LETTERS_FROM).reshape(ROWS, COLUMNS)
     return np.repeat(np.repeat(written, TILE, 0), TILE, 1)

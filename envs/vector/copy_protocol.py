@@ -1,4 +1,4 @@
-"""One environment among several that are stepped together: what it does, and what comes of it."""
+"""The interface of one environment among several that are stepped together."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,44 +6,44 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Outcome(NamedTuple):
-    """What one action led to in one copy."""
+    """The result of one action in one copy."""
 
-    obs: Any  # as the copy's own observation space describes it
+    obs: Any  # an element of the copy's own observation space
     reward: float
-    terminated: bool  # the episode truly ended
+    terminated: bool  # the episode ended and was not cut off
     truncated: bool  # the episode was cut off, for example by a time limit
-    events: Mapping[str, float] = MappingProxyType({})  # those that happened, of the event keys
-    milestones: tuple[str, ...] = ()  # names of those that the episode reached for the first time
-    state: Any = None  # where later episodes may begin, if they may (see `envs.vector.frontier`)
+    events: Mapping[str, float] = MappingProxyType({})  # event key -> value; missing keys are 0
+    milestones: tuple[str, ...] = ()  # those the episode reached for the first time
+    state: Any = None  # where later episodes may begin (see `envs.vector.frontier`)
 
 
-class Copy(Protocol):
-    """One environment. Work is asked for first and fetched later, so that copies can overlap."""
+class EnvCopy(Protocol):
+    """One environment. Work is requested first and fetched later, so that copies overlap."""
 
     def prepare(self, seed: int) -> None:
-        """Asks for the episode of this seed; the episode being played goes on undisturbed."""
+        """Requests the episode of this seed; the running episode continues undisturbed."""
         ...
 
     def begin(self) -> Any:
-        """Enters the prepared episode and returns its first observation."""
+        """Begins the prepared episode and returns its first observation."""
         ...
 
     def send(self, action: Any) -> None:
-        """Asks for one step; `action` is an element of the copy's own action space."""
+        """Requests one step; `action` is an element of the copy's own action space."""
         ...
 
     def receive(self) -> Outcome:
-        """Returns what the action sent last led to."""
+        """Returns the result of the last action."""
         ...
 
     def restart(self) -> None:
-        """Starts anew after CopyFailed: nothing is prepared. Not called on other copies."""
+        """Restarts after CopyFailed, with no episode prepared. Only called on failed copies."""
         ...
 
     def close(self) -> None:
-        """Frees whatever the copy holds."""
+        """Frees the copy's resources."""
         ...
 
 
 class CopyFailed(Exception):
-    """Raised by `begin` and `receive`: the copy crashed or hangs; the message has its traceback."""
+    """Raised by `begin` and `receive`: the copy crashed or hangs. Its message has the traceback."""

@@ -1,7 +1,7 @@
-"""An environment in a process of its own, whose crash or hang costs an episode and not the run.
+"""An environment in its own process: a crash or hang costs an episode, not the run.
 
-Each child is a fresh interpreter: it imports neither the program that runs nor what that has
-imported, and it shares nothing with its parent but a pipe.
+Each child is a fresh interpreter. It does not import the parent's program or its imports. It shares
+only a pipe with its parent.
 """
 
 import os
@@ -21,8 +21,8 @@ import gymnasium
 
 from envs.vector.copy_protocol import CopyFailed, Outcome
 
-# The arguments are the pipe, the folder that has this very package, and the module path of the
-# parent, which may know more folders; the first of them may hold another package called `envs`.
+# The arguments are the pipe, the folder with this package, and the parent's module path. The module
+# path may have more folders; the first of them may hold another package called `envs`.
 CHILD = """
 import sys
 fd, home, sys.path[:], sys.argv[1:] = int(sys.argv[1]), sys.argv[2], sys.argv[3:], []
@@ -35,22 +35,22 @@ from envs.vector.process import serve
 serve(fd)
 """
 HOME = str(Path(__file__).parents[2])
-GRACE = 5.0  # seconds that a child has to close its environment
+GRACE = 5.0  # seconds for a child to close its environment
 
 
 class ProcessCopy:
-    """A Gymnasium environment in a child process, as a `Copy` (see `envs.vector.copy_protocol`).
+    """A Gymnasium environment in a child process, as a `EnvCopy` (see `envs.vector.copy_protocol`).
 
-    The child dies with its parent, ignores Ctrl-C, which is the parent's to handle, and leads a
-    process group, so that whatever its environment has started ends with it.
+    The child dies with its parent. It ignores Ctrl-C, which the parent handles. It leads a process
+    group, so that processes its environment started end with it.
     """
 
     def __init__(self, build: Callable[[], gymnasium.Env], timeout: float):
-        """Starts the child and does not wait for it.
+        """Starts the child without waiting for it.
 
         Args:
-            build: makes the environment in the child; must be found there by its name.
-            timeout: seconds without an answer after which the environment counts as hanging.
+            build: makes the environment in the child, which imports it by name.
+            timeout: the environment hangs if it does not answer within this many seconds.
         """
         self._build = build
         self._timeout = timeout
@@ -58,7 +58,7 @@ class ProcessCopy:
         self._start()
 
     def prepare(self, seed: int) -> None:
-        """Asks for the episode at once unless another is being played."""
+        """Requests the episode at once unless another is running."""
         self._seed = seed
         if not self._playing and self._awaited != seed:
             self._ask("reset", seed)
@@ -72,11 +72,11 @@ class ProcessCopy:
         return obs
 
     def send(self, action: Any) -> None:
-        """Asks for a step."""
+        """Requests a step."""
         self._ask("step", action)
 
     def receive(self) -> Outcome:
-        """Waits for the step to be done. Raises CopyFailed."""
+        """Waits for the end of the step. Raises CopyFailed."""
         outcome = Outcome(*self._answer())
         if outcome.terminated or outcome.truncated:
             # The next episode begins while the agent learns from the end of this one.
@@ -85,23 +85,23 @@ class ProcessCopy:
         return outcome
 
     def restart(self) -> None:
-        """Kills the child and starts a fresh one, for which it does not wait."""
+        """Kills the child and starts a fresh one, without waiting for it."""
         if self._end.detach():
             _end(self._process, self._connection, 0.0)
         self._start()
 
     def close(self) -> None:
-        """Lets the child close its environment; kills it if that takes too long."""
+        """Lets the child close its environment; kills it after a grace period."""
         self._end()
 
     def _start(self) -> None:
         self._playing = False
-        self._awaited: int | None = None  # seed of the episode asked for but not begun
-        self._number = 0  # of the newest request; answers to older ones are dropped
+        self._awaited: int | None = None  # seed of the episode requested but not begun
+        self._number = 0  # of the newest request; older answers are dropped
         self._connection, theirs = Pipe()
         fd = theirs.fileno()
         self._process = subprocess.Popen(
-            # Warnings were shown when the parent made an environment of its own.
+            # The parent made one environment itself, which showed any warnings.
             [sys.executable, "-W", "ignore", "-c", CHILD, str(fd), HOME, *sys.path],
             stdin=subprocess.DEVNULL,
             pass_fds=[fd],
@@ -117,7 +117,7 @@ class ProcessCopy:
         self._send((self._number, what, argument))
 
     def _send(self, message: Any) -> None:
-        # If the child is dead, whoever waits for the answer will be told.
+        # If the child is dead, `_answer` says so.
         with suppress(OSError):
             self._connection.send(message)
 
@@ -137,13 +137,13 @@ class ProcessCopy:
 
 
 def serve(fd: int) -> None:
-    """The child: makes the environment and answers requests until the pipe is closed.
+    """Runs in the child: makes the environment and answers requests until the pipe closes.
 
-    Requests are (number, 'reset', seed) and (number, 'step', action); answers are (number, first
-    observation) and (number, fields of an `Outcome`), or (None, traceback) once, before the end.
+    Requests are (number, 'reset', seed) and (number, 'step', action). Answers are (number, first
+    observation) and (number, fields of an `Outcome`). A failure sends (None, traceback) and exits.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.set_inheritable(fd, False)  # what the environment starts must not keep the pipe open
+    os.set_inheritable(fd, False)  # the environment's own processes must not keep the pipe open
     connection = Connection(fd)
     try:
         build, timeout = connection.recv()
@@ -165,7 +165,7 @@ def _answer_all(connection: Connection, build: Callable[[], gymnasium.Env], limi
         else:
             obs, reward, terminated, truncated, _ = env.step(argument)
             answer = (obs, float(reward), bool(terminated), bool(truncated))
-        _die_after(0)  # a large answer waits until it is read, for as long as programs compile
+        _die_after(0)  # a large answer blocks until it is read; the parent may be compiling
         connection.send((number, answer))
     _die_after(limit)
     env.close()
@@ -181,15 +181,15 @@ def _next(connection: Connection) -> tuple[int, str, Any] | None:
 
 
 def _die_after(seconds: float) -> None:
-    """Ends a process that hangs, also where the parent is gone and no Python code can run."""
+    """Ends a process that hangs, even if the parent is gone and no Python code can run."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _end(process: subprocess.Popen, connection: Connection, grace: float) -> None:
+def _end(process: subprocess.Popen[bytes], connection: Connection, grace: float) -> None:
     connection.close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(grace)
-    with suppress(ProcessLookupError):  # nobody of the group may be left
+    with suppress(ProcessLookupError):  # the whole group may have ended
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 

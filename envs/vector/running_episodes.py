@@ -1,28 +1,28 @@
-"""The running episodes: an episode is a function of its seed and its actions, so this is enough."""
+"""The running episodes. Seed and actions determine an episode, so these are all it takes."""
 
 from collections.abc import Iterator
 
 import numpy as np
-from gymnasium import spaces
 
 from envs.codecs import no_actions
+from envs.kinds import AnySpace
 from envs.timestep import Timestep
 
-SPARE = 64  # steps that may be kept beyond the longest episode, so that dropping them is rare
-FLAGS = ("reward", "is_first", "is_last", "is_terminal")  # fields of a timestep, each [E]
+SPARE = 64  # steps kept beyond the longest episode, so that they are rarely dropped
+FIELDS = ("reward", "is_first", "is_last", "is_terminal")  # of a timestep, each [E]
 
 
-class Record:
-    """Which episode each of E rows is in, whether it is over, and the actions taken in it so far.
+class RunningEpisodes:
+    """The episode of each of E rows, whether it is over, and its actions so far.
 
-    Arrays handed out are never written again.
+    Returned arrays are never written to.
     """
 
     def __init__(
         self,
         num_envs: int,
-        obs_space: dict[str, spaces.Space],
-        act_space: dict[str, spaces.Space],
+        obs_space: dict[str, AnySpace],
+        act_space: dict[str, AnySpace],
         event_keys: tuple[str, ...],
     ):
         self.episodes = np.zeros(num_envs, np.int64)
@@ -30,8 +30,8 @@ class Record:
         self.length = np.zeros(num_envs, np.int64)  # actions in the episode; 0 if it is over
         self._actions: list[dict[str, np.ndarray]] = []  # [E, k] per key, the newest last
         self._act_space = act_space
-        # What a snapshot holds but for actions: [E, ...] and dtype of each array.
-        seen = dict.fromkeys(FLAGS, bool) | dict.fromkeys(("reward", *event_keys), np.float32)
+        # Shape [E, ...] and dtype of each array of a snapshot, except actions.
+        seen = dict.fromkeys(FIELDS, bool) | dict.fromkeys(("reward", *event_keys), np.float32)
         kinds = {"episodes": np.int64, "over": bool, "length": np.int64}
         kinds |= {f"seen/{name}": kind for name, kind in seen.items()}
         self._arrays: dict[str, tuple[tuple[int, ...], np.dtype]] = {
@@ -41,7 +41,7 @@ class Record:
             self._arrays[f"seen/obs/{key}"] = (num_envs, *_shape(space)), np.dtype(space.dtype)
 
     def begin(self, episodes: np.ndarray | None) -> None:
-        """All rows begin an episode, `episodes` [E] or 0. Raises ValueError for another shape."""
+        """Begins `episodes` [E] (default 0) in all rows. Raises ValueError for another shape."""
         shape = self.episodes.shape
         if episodes is None:
             episodes = np.zeros(shape, np.int64)
@@ -53,7 +53,7 @@ class Record:
         self._actions = []
 
     def act(self, action: dict[str, np.ndarray]) -> None:
-        """Rows that are over begin their next episode, all the others take `action` [E, k]."""
+        """Rows that are over begin their next episode; all others take `action` [E, k]."""
         self.episodes = self.episodes + self.over
         self.length = np.where(self.over, 0, self.length + 1)
         self.over = np.zeros_like(self.over)
@@ -85,22 +85,25 @@ class Record:
         return found
 
     def load(self, snapshot: dict[str, np.ndarray]) -> Timestep:
-        """The inverse of `snapshot`; returns what was seen then.
+        """The inverse of `snapshot`; returns its timestep.
 
-        Raises ValueError, and changes nothing, if they do not fit together or this environment.
+        Raises:
+            ValueError: the arrays do not fit each other or this environment. Nothing changed.
         """
         self._require_arrays(snapshot)
         length, over = snapshot["length"].astype(np.int64), snapshot["over"].astype(bool)
         if (length < 0).any() or length[over].any() or (snapshot["episodes"] < 0).any():
-            raise ValueError(f"a snapshot cannot have the lengths {length} with over {over}")
+            raise ValueError(f"a snapshot cannot have lengths {length} with over {over}")
         if not np.array_equal(snapshot["seen/is_last"], over):
-            raise ValueError(f"a snapshot with over {over} is not of {snapshot['seen/is_last']}")
+            last = snapshot["seen/is_last"]
+            raise ValueError(f"not a snapshot: over {over} contradicts seen/is_last {last}")
         self.begin(snapshot["episodes"])
         self.length, self.over = length, over
-        longest, ends, steps = int(length.max()), np.cumsum(length), {}
+        longest, ends = int(length.max()), np.cumsum(length)
+        steps: dict[str, np.ndarray] = {}
         for key, space in self._act_space.items():
             flat = snapshot[f"actions/{key}"]
-            # Aligned at the end, as if all rows had acted in the same steps.
+            # Aligned at the end, as if the last actions of all rows were simultaneous.
             steps[key] = no_actions(space, longest, len(length))
             for i, (n, end) in enumerate(zip(length, ends, strict=True)):
                 steps[key][longest - n :, i] = flat[end - n : end]
@@ -108,21 +111,21 @@ class Record:
         return _unpacked(snapshot)
 
     def replay(self) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-        """All actions again: rows that take one [E] bool, actions [E, k] per key (others 0)."""
+        """Yields all actions again: acting rows [E] bool, actions [E, k] per key (others 0)."""
         newest = self._newest()
         for left, action in zip(range(len(newest), 0, -1), newest, strict=True):
             yield self.length >= left, action
 
     def resume(self, seen: Timestep, obs: dict[str, np.ndarray], alive: np.ndarray) -> Timestep:
-        """Ends the episodes that did not repeat themselves; returns `seen` as it is now.
+        """Ends the episodes that did not repeat themselves; returns the updated `seen`.
 
         Args:
             seen: the timestep that was current at the snapshot.
-            obs: [E, ...] per key, what the replayed actions have led to.
-            alive: [E] bool, rows that came through the replay without an end.
+            obs: [E, ...] per key, the observations after the replay.
+            alive: [E] bool, rows whose episode did not end in the replay.
         """
         other = ~self.over & ~(alive & _equal_rows(obs, seen.obs))
-        # Where nobody has acted yet, an episode that begins in another way is as good.
+        # Before the first action, an episode that begins differently is as good.
         begun = other & (self.length == 0)
         lost = other & ~begun
         self.end(self.over | lost)
@@ -132,7 +135,7 @@ class Record:
         )
 
     def _newest(self) -> list[dict[str, np.ndarray]]:
-        """As many steps as the longest running episode has."""
+        """The newest steps, as many as the longest running episode has."""
         return self._actions[len(self._actions) - int(self.length.max()) :]
 
     def _require_arrays(self, snapshot: dict[str, np.ndarray]) -> None:
@@ -144,18 +147,18 @@ class Record:
             expected[f"actions/{key}"] = (total, *_shape(space)), no_actions(space, 0).dtype
         if found != expected:
             wrong = sorted(k for k in found | expected if found.get(k) != expected.get(k))
-            told = "; ".join(f"{k} {found.get(k)}, not {expected.get(k)}" for k in wrong)
-            raise ValueError(f"not a snapshot of these environments: {told}")
+            wrong_arrays = "; ".join(f"{k} {found.get(k)}, not {expected.get(k)}" for k in wrong)
+            raise ValueError(f"not a snapshot of these environments: {wrong_arrays}")
 
 
 def _packed(seen: Timestep) -> dict[str, np.ndarray]:
-    parts = {name: getattr(seen, name) for name in FLAGS} | seen.events
+    parts = {name: getattr(seen, name) for name in FIELDS} | seen.events
     parts |= {f"obs/{key}": value for key, value in seen.obs.items()}
     return {f"seen/{name}": value for name, value in parts.items()}
 
 
 def _unpacked(snapshot: dict[str, np.ndarray]) -> Timestep:
-    """The timestep that `_packed` was given; arrays of its own."""
+    """The inverse of `_packed`, with new arrays."""
     parts = {
         key.removeprefix("seen/"): np.array(value)
         for key, value in snapshot.items()
@@ -163,17 +166,17 @@ def _unpacked(snapshot: dict[str, np.ndarray]) -> Timestep:
     }
     return Timestep(
         obs={k.removeprefix("obs/"): parts[k] for k in parts if k.startswith("obs/")},
-        events={k: parts[k] for k in parts if k not in FLAGS and not k.startswith("obs/")},
-        **{name: parts[name] for name in FLAGS},
+        events={k: parts[k] for k in parts if k not in FIELDS and not k.startswith("obs/")},
+        **{name: parts[name] for name in FIELDS},
     )
 
 
-def _shape(space: spaces.Space) -> tuple[int, ...]:
+def _shape(space: AnySpace) -> tuple[int, ...]:
     return space.shape or ()
 
 
 def _equal_rows(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> np.ndarray:
-    """[E] bool; bytes are compared, so that a NaN equals itself."""
+    """[E] bool; compares bytes, so that a NaN equals itself."""
     same = [
         [a.tobytes() == b.tobytes() for a, b in zip(left[key], right[key], strict=True)]
         for key in left

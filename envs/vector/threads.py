@@ -1,4 +1,4 @@
-"""An environment whose work is done by threads, for emulators that let Python run meanwhile."""
+"""Environments stepped by threads, for emulators that release Python's lock."""
 
 import os
 import traceback
@@ -11,7 +11,7 @@ from envs.vector.copy_protocol import CopyFailed, Outcome
 class Playable(Protocol):
     """A single environment; an episode is a function of its seed and its actions.
 
-    Threads call it one after the other. Observations are the caller's to keep.
+    Threads call it one at a time. The caller may keep observations.
     """
 
     def start(self, seed: int) -> Any:
@@ -23,29 +23,29 @@ class Playable(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees what the environment holds."""
+        """Frees the environment's resources."""
         ...
 
 
 def pool(num_envs: int, name: str) -> ThreadPoolExecutor:
-    """Threads for `num_envs` copies, no more than there are processors; `name` shows in tools."""
+    """Threads for `num_envs` copies, at most one a processor; debuggers show `name`."""
     return ThreadPoolExecutor(min(num_envs, os.cpu_count() or 1), name)
 
 
 class ThreadCopy:
-    """A `Copy` of an environment that works in one of several threads."""
+    """An `EnvCopy` of an environment stepped by one of several threads."""
 
     def __init__(self, game: Playable, threads: ThreadPoolExecutor):
-        """Takes over both; `threads` may be shared by several copies, which close it together."""
+        """Takes ownership of both. Several copies may share `threads`; each closes it."""
         self._game = game
         self._threads = threads
-        self._seed: int | None = None  # of the episode to begin next, as soon as it is known
-        self._awaited: int | None = None  # seed of the episode that is started but not begun
+        self._seed: int | None = None  # of the next episode, as soon as it is known
+        self._awaited: int | None = None  # seed of the episode started but not begun
         self._playing = False
-        self._work: Future[Any] | None = None  # never two at once: they would share the game
+        self._work: Future[Any] | None = None  # never two at once, since they share the game
 
     def prepare(self, seed: int) -> None:
-        """Lets a thread start the episode at once unless another is being played."""
+        """Lets a thread start the episode at once unless another is running."""
         self._seed = seed
         if not self._playing and self._awaited != seed:
             self._start()
@@ -63,7 +63,7 @@ class ThreadCopy:
         self._work = self._threads.submit(self._game.step, action)
 
     def receive(self) -> Outcome:
-        """Waits for the step to be done. Raises CopyFailed."""
+        """Waits for the end of the step. Raises CopyFailed."""
         outcome = self._result()
         if outcome.terminated or outcome.truncated:
             # The next episode begins while the agent learns from the end of this one.
@@ -73,7 +73,7 @@ class ThreadCopy:
         return outcome
 
     def restart(self) -> None:
-        """Has nothing asked for, as in the beginning; each episode begins from nothing anyway."""
+        """Forgets all requests. Each episode begins from scratch, so nothing else is needed."""
         self._awaited, self._playing = None, False
 
     def close(self) -> None:
@@ -83,13 +83,13 @@ class ThreadCopy:
 
     def _start(self) -> None:
         if self._work is not None:
-            wait([self._work])  # whatever has become of it, nobody asks for it any more
+            wait([self._work])  # its result is not needed any more
         assert self._seed is not None, "no episode was prepared"
         self._awaited = self._seed
         self._work = self._threads.submit(self._game.start, self._seed)
 
     def _result(self) -> Any:
-        assert self._work is not None, "nothing was asked for"
+        assert self._work is not None, "no work was requested"
         work, self._work = self._work, None
         try:
             return work.result()

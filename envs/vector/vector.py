@@ -1,4 +1,4 @@
-"""The vectoriser: E copies of a single environment become one `VectorEnv`."""
+"""Makes one `VectorEnv` of E copies of a single environment."""
 
 import logging
 from collections.abc import Sequence
@@ -9,31 +9,31 @@ import numpy as np
 from envs.codecs import Actions, Observations
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
-from envs.vector.copy_protocol import Copy, CopyFailed, Outcome
-from envs.vector.frontier import Frontier, Past
+from envs.vector.copy_protocol import CopyFailed, EnvCopy, Outcome
+from envs.vector.frontier import Frontier, FrontierState
 from envs.vector.routes import Steps, schedule
-from envs.vector.running_episodes import Record
+from envs.vector.running_episodes import RunningEpisodes
 
-PATIENCE = 3  # failures of a copy, without an episode finished in between, that end the run
+PATIENCE = 3  # consecutive failures of a copy, with no episode finished, that end the run
 
 
 class EnvironmentFailed(RuntimeError):
-    """A copy fails whenever it is restarted; the message names it and has its traceback."""
+    """A copy failed after every restart; the message names it and has its traceback."""
 
 
-class Vector:
-    """A `VectorEnv` (see there) made of copies; keeps track of episodes, seeds and autoreset."""
+class VectorizedEnv:
+    """A `VectorEnv` (see there) of copies; handles episodes, seeds and autoreset."""
 
     def __init__(
         self,
-        copies: Sequence[Copy],
+        copies: Sequence[EnvCopy],
         observations: Observations,
         actions: Actions,
         *,
         seed: int,
         frames_per_step: int,
         event_keys: tuple[str, ...] = (),
-        frontier: Frontier | None = None,  # of the same games: decides where episodes begin
+        frontier: Frontier | None = None,  # of the same games; decides where episodes begin
     ):
         self.event_keys = event_keys
         self.num_envs = len(copies)
@@ -49,15 +49,17 @@ class Vector:
         self._actions = actions
         self._seed = seed
         self._frontier = frontier
-        self._record = Record(self.num_envs, self.obs_space, self.act_space, self.event_keys)
-        self._failures = np.zeros(self.num_envs, np.int64)  # since an episode was finished
-        self._explained: set[str] = set()  # failures whose traceback was logged
+        self._record = RunningEpisodes(
+            self.num_envs, self.obs_space, self.act_space, self.event_keys
+        )
+        self._failures = np.zeros(self.num_envs, np.int64)  # since the last finished episode
+        self._explained: set[str] = set()  # failures with a logged traceback
         obs = {
             key: np.zeros((self.num_envs, *(space.shape or ())), space.dtype)
             for key, space in self.obs_space.items()
         }
         no = np.zeros(self.num_envs, bool)
-        # What was returned last: a row that fails shows its observation again.
+        # The last timestep: a row that fails shows its observation again.
         nothing = {key: no.astype(np.float32) for key in event_keys}
         self._seen = Timestep(obs, no.astype(np.float32), no, no, no, nothing)
 
@@ -95,7 +97,7 @@ class Vector:
         self._record.act(action)
         if self._frontier:
             for i in np.flatnonzero(starting).tolist():
-                self._frontier.begin(i, self._episode_seed(i, ahead=0))
+                self._frontier.draw_start(i, self._episode_seed(i, ahead=0))
             self._prepare(starting, ahead=0)
         return self._collect(starting)
 
@@ -108,7 +110,7 @@ class Vector:
         """See `VectorEnv.restore`."""
         self._require_working()
         record, frontier = self._record, self._frontier
-        past, rest = frontier.read(snapshot) if frontier else (None, snapshot)
+        past, rest = frontier.parse(snapshot) if frontier else (None, snapshot)
         self._seen = record.load(rest)
         if frontier and past:
             self._return_to(frontier, past)
@@ -131,12 +133,12 @@ class Vector:
             copy.close()
 
     def _collect(self, starting: np.ndarray) -> Timestep:
-        """Begins an episode in the rows `starting` [E] bool, receives a step in all the others."""
+        """Begins an episode in the rows `starting` [E] bool; receives a step in all others."""
         outcomes = [
             Outcome(self._begin(i), 0.0, False, False) if start else self._receive(i)
             for i, start in enumerate(starting)
         ]
-        # Converted before anything else runs in the copies: they may reuse their buffers.
+        # Converted before the copies run again: they may reuse their buffers.
         obs = self._encode([outcome.obs for outcome in outcomes])
         self._prepare(starting, ahead=1)
         terminal = np.array([outcome.terminated for outcome in outcomes], bool)
@@ -144,10 +146,11 @@ class Vector:
         self._record.end(over)
         if frontier := self._frontier:
             for i, outcome in enumerate(outcomes):
-                frontier.saw(i, outcome.milestones, bool(over[i]))
+                frontier.record_step(i, outcome.milestones, bool(over[i]))
                 if outcome.state is not None and not over[i]:
                     seed, actions = self._episode_seed(i, ahead=0), self._record.taken(i)
-                    frontier.keep(i, outcome.milestones[-1], outcome.state, seed, actions)
+                    name, state = outcome.milestones[-1], outcome.state
+                    frontier.add(i, name=name, state=state, seed=seed, actions=actions)
         self.milestones = [(i, name) for i, o in enumerate(outcomes) for name in o.milestones]
         self._seen = Timestep(
             obs=obs,
@@ -162,34 +165,35 @@ class Vector:
         )
         return self._seen
 
-    def _return_to(self, frontier: Frontier, past: Past) -> None:
-        """Plays the ways to a frontier again, as many side by side as there are copies."""
+    def _return_to(self, frontier: Frontier, past: FrontierState) -> None:
+        """Replays the routes to a frontier, as many in parallel as there are copies."""
         frontier.load(past)
-        while ways := frontier.missing(self.num_envs):
-            for i, way in enumerate(ways):
-                frontier.place(i, way.origin)
-                self._copies[i].prepare(way.seed)
-            for i in range(len(ways)):
+        while routes := frontier.missing_routes(self.num_envs):
+            for i, route in enumerate(routes):
+                frontier.start_at(i, route.origin)
+                self._copies[i].prepare(route.seed)
+            for i in range(len(routes)):
                 self._begin(i)
-            last = self._replay(schedule(ways, self.num_envs), np.ones(self.num_envs, bool))
-            for way, outcome in zip(ways, filter(None, last), strict=True):
-                frontier.find(way, outcome.state if way.name in outcome.milestones else None)
-        frontier.place_again()
+            last = self._replay(schedule(routes, self.num_envs), np.ones(self.num_envs, bool))
+            for route, outcome in zip(routes, filter(None, last), strict=True):
+                arrived = route.name in outcome.milestones
+                frontier.store_state(route, outcome.state if arrived else None)
+        frontier.start_at_origins()
 
     def _episode_seed(self, i: int, ahead: int) -> int:
         return episode_seed(self._seed, i, int(self._record.episodes[i]) + ahead)
 
     def _prepare(self, rows: np.ndarray, ahead: int) -> None:
-        """Asks for the episode that is `ahead` of the current one in the rows [E] bool."""
+        """Requests the episode `ahead` of the current one in the rows [E] bool."""
         if ahead and self._frontier:
-            return  # where it begins is decided when the current one is over
+            return  # its starting point is drawn when the current one ends
         for i in np.flatnonzero(rows).tolist():
             self._copies[i].prepare(self._episode_seed(i, ahead))
 
     def _replay(self, steps: Steps, alive: np.ndarray) -> list[Outcome | None]:
-        """Takes steps (rows [E] bool, actions [E, k]) again; returns the last outcome of each row.
+        """Repeats steps (rows [E] bool, actions [E, k]); returns the last outcome of each row.
 
-        Rows whose episode ends are cleared in `alive` [E] bool, and take no further step.
+        A row whose episode ends is cleared in `alive` [E] bool and takes no further step.
         """
         last: list[Outcome | None] = [None] * self.num_envs
         for acting, action in steps:
@@ -206,7 +210,7 @@ class Vector:
             self._copies[i].send(natives[i])
 
     def _begin(self, i: int) -> Any:
-        """The first observation of the current episode; None if the copy fails for good."""
+        """The first observation of the current episode; None if the copy failed too often."""
         while True:
             try:
                 return self._copies[i].begin()
@@ -215,7 +219,7 @@ class Vector:
                     return None
 
     def _receive(self, i: int) -> Outcome:
-        """The next outcome; a failure ends the episode where it was (None) as truncated."""
+        """The next outcome; a failure truncates the episode and has no observation (None)."""
         try:
             outcome = self._copies[i].receive()
         except CopyFailed as error:
@@ -226,14 +230,14 @@ class Vector:
         return outcome
 
     def _recovered(self, i: int, error: CopyFailed, ahead: int) -> bool:
-        """Restarts a copy and prepares the episode `ahead`, unless it has failed too often."""
+        """Restarts a copy and prepares the episode `ahead`; False if it failed too often."""
         self._failures[i] += 1
         if self._failures[i] >= PATIENCE:
             found = f"environment {i} failed {PATIENCE} times in a row: {error}"
             self.failure = self.failure or found
             return False
         self.restarts += 1
-        # The same traceback again and again would bury everything else.
+        # Repeating the same traceback would bury everything else.
         text = str(error).strip()
         reason = text if text not in self._explained else text.splitlines()[-1]
         self._explained.add(text)
@@ -247,7 +251,7 @@ class Vector:
             raise EnvironmentFailed(self.failure)
 
     def _encode(self, raw: list[Any]) -> dict[str, np.ndarray]:
-        """[E, ...] per key; a row without an observation (None) shows its last one again."""
+        """[E, ...] per key; a row without an observation (None) shows its last one."""
         there = np.array([obs is not None for obs in raw])
         if there.all():
             return self._observations.encode(raw)

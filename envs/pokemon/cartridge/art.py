@@ -1,4 +1,4 @@
-"""Reads drawings: text files in which a character is a pixel or a block."""
+"""Reads drawings: text files where a character is a pixel or a block."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,14 +10,14 @@ SIDE = 8  # pixels of a tile
 
 
 class Drawing(NamedTuple):
-    """One drawing of a file: the line above it, split at spaces, and its lines."""
+    """One drawing of a file: its title, split at spaces, and its lines."""
 
     title: list[str]
     lines: list[str]
 
 
 def drawings(text: str) -> list[Drawing]:
-    """Every drawing of a file: lines under one that begins with "=", up to an empty one."""
+    """Every drawing of a file: the lines from a title, "=...", to an empty line."""
     found: list[Drawing] = []
     inside = False
     for line in text.splitlines():
@@ -35,10 +35,10 @@ def pixels(lines: list[str]) -> np.ndarray:
     """Lines of `SHADES` -> [rows, columns] uint8 shades, 0 to 3.
 
     Raises:
-        ValueError: the lines differ in length or hold something else.
+        ValueError: the lines differ in length or have other characters.
     """
     if len({len(line) for line in lines}) != 1 or set("".join(lines)) - set(SHADES):
-        raise ValueError(f"lines of one length made of {SHADES!r} were expected, not {lines}")
+        raise ValueError(f"expected lines of one length made of {SHADES!r}, got {lines}")
     return np.array([[SHADES.index(shade) for shade in line] for line in lines], np.uint8)
 
 
@@ -54,7 +54,7 @@ def tiles(shades: np.ndarray) -> list[np.ndarray]:
     """[8 r, 8 c] shades -> its r c tiles [8, 8], row by row."""
     rows, columns = shades.shape
     if rows % SIDE or columns % SIDE:
-        raise ValueError(f"a drawing of {rows} by {columns} pixels has no whole tiles")
+        raise ValueError(f"{rows} by {columns} pixels are not whole tiles")
     cut = shades.reshape(rows // SIDE, SIDE, columns // SIDE, SIDE).swapaxes(1, 2)
     return list(cut.reshape(-1, SIDE, SIDE))
 
@@ -71,16 +71,16 @@ def encode_letter(tile: np.ndarray) -> bytes:
 
 
 def mirrored(half: np.ndarray) -> np.ndarray:
-    """The left half of a picture -> all of it."""
+    """The left half of a picture -> the whole picture."""
     return np.concatenate([half, half[:, ::-1]], axis=1)
 
 
-def enlarged(shades: np.ndarray, times: int) -> np.ndarray:
+def scaled_up(shades: np.ndarray, times: int) -> np.ndarray:
     """Every pixel becomes a square of `times` by `times`."""
     return shades.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _square(tile: np.ndarray) -> np.ndarray:
     if tile.shape != (SIDE, SIDE):
-        raise ValueError(f"a tile has {SIDE} by {SIDE} pixels, not {tile.shape}")
+        raise ValueError(f"a tile has {SIDE} by {SIDE} pixels, got {tile.shape}")
     return tile

@@ -1,16 +1,16 @@
-"""A two-pass assembler for the Game Boy: source text in, machine code and symbols out.
+"""A two-pass assembler for the Game Boy: source text to machine code and symbols.
 
 A line is `label: instruction ; comment`, each part optional.
 
     Name:               a label; `.name:` is local to the label above it, elsewhere `Name.name`
-    NAME EQU value      a constant, from what is known by that line
-    org address         what follows lies there; the gap is filled with zeros
+    NAME EQU value      a constant, from names defined above
+    org address         continues there; zeros fill the gap
     db 1, "text", ...   bytes; text is translated by the character map
     dw value, ...       words, low byte first
-    ds count, value     the same byte again and again (0 if no value is given)
-    include "file"      another of the sources
+    ds count, value     the same byte `count` times (default 0)
+    include "file"      another source
 
-The first pass finds out where everything lies, the second what it is. Numbers are written as in
+The first pass finds all addresses, the second all bytes. Numbers are written as in
 `envs.pokemon.cartridge.expressions`, instructions as in `envs.pokemon.cartridge.opcodes`.
 """
 
@@ -34,31 +34,31 @@ class AssemblyError(ValueError):
 
 
 class Program(NamedTuple):
-    """What the assembler made."""
+    """The result of the assembler."""
 
     code: bytes  # from address 0 on
     symbols: dict[str, int]  # every label and constant; a local label as `Name.local`
 
 
 class _Line(NamedTuple):
-    """A line of source that puts bytes at an address; what they are, the second pass asks."""
+    """A line of source with an address; `emit` gives its bytes in the second pass."""
 
     place: str  # file:line
-    scope: str  # the label that local ones belong to
+    scope: str  # the label of local labels
     address: int
     emit: Callable[[Callable[[str], int]], bytes]
 
 
 def assemble(sources: Mapping[str, str], main: str, characters: Mapping[str, int]) -> Program:
-    """Assembles `main` and what it includes.
+    """Assembles `main` and its includes.
 
     Args:
         sources: text of every file by its name.
         main: name of the file to begin with.
-        characters: code of each piece of text, such as 'A' or '<DONE>'; the longest fits first.
+        characters: code of each piece of text, such as 'A' or '<DONE>'; longer pieces match first.
 
     Raises:
-        AssemblyError: the source is wrong; the message says where and why.
+        AssemblyError: the source has a mistake; the message says where and why.
     """
     return _Assembler(sources, characters).run(main)
 
@@ -101,7 +101,7 @@ class _Assembler:
                 raise AssemblyError(f"{place}: {error}") from None
 
     def statement(self, text: str, place: str, depth: int) -> None:
-        """Takes labels off the front of a line and places what is behind them."""
+        """Defines the labels at the start of a line and places the rest."""
         while label := _LABEL.match(text):
             self.define_label(label[1])
             text = text[label.end() :].strip()
@@ -138,7 +138,7 @@ class _Assembler:
         self.symbols[name] = value
 
     def lookup(self, scope: str, address: int) -> Callable[[str], int]:
-        """What a name means in a place of the program."""
+        """A function from name to value at an address of the program."""
 
         def value(name: str) -> int:
             if name == "@":
@@ -156,7 +156,7 @@ class _Assembler:
         self.address = address
 
     def place(self, size: int, place: str, emit: Callable[[Callable[[str], int]], bytes]) -> None:
-        """Reserves `size` bytes here for what `emit` gives in the second pass."""
+        """Reserves `size` bytes here for `emit` in the second pass."""
         self.lines.append(_Line(place, self.scope, self.address, emit))
         self.address += size
 
@@ -185,10 +185,10 @@ class _Assembler:
         self.place(count, place, lambda lookup: emit(lookup) * count)
 
     def translate(self, quoted: str) -> bytes:
-        """Text in quotation marks, as codes."""
+        """Codes of a text in quotation marks."""
         if len(quoted) < 2 or not quoted.endswith('"'):
             raise ValueError(f"the text {quoted} does not end")
-        rest, codes = quoted[1:-1], []
+        rest, codes = quoted[1:-1], list[int]()
         while rest:
             found = next((item for item in self.characters if rest.startswith(item[0])), None)
             if found is None:
@@ -201,7 +201,7 @@ class _Assembler:
         if word in COUNTED and operands:
             count = evaluate(operands[0], self.lookup(self.scope, self.address))
             operands = [str(count), *operands[1:]]
-        shapes, numbers = [], []
+        shapes, numbers = list[str](), list[str]()
         for position, operand in enumerate(operands):
             shape, number = _shape(operand, literal=word in COUNTED and position == 0)
             shapes.append(shape)
@@ -222,7 +222,7 @@ class _Assembler:
         self.place(end - self.address, place, lambda lookup: opcode + emit(lookup))
 
     def number(self, kind: str, text: str, end: int = 0) -> Callable[[Callable[[str], int]], bytes]:
-        """Bytes of a number to be; `end` is the address behind a relative jump."""
+        """Returns a function to the bytes of a number; `end` is the address after a jump."""
 
         def emit(lookup: Callable[[str], int]) -> bytes:
             return _encode(kind, evaluate(text, lookup), end)
@@ -248,7 +248,7 @@ def _encode(kind: str, value: int, end: int) -> bytes:
 
 
 def _strip(text: str) -> str:
-    """A line without its comment; a semicolon in quotation marks begins none."""
+    """A line without its comment; a semicolon in quotation marks does not begin one."""
     quoted = False
     for i, character in enumerate(text):
         if character == '"':
@@ -260,7 +260,8 @@ def _strip(text: str) -> str:
 
 def split(text: str) -> list[str]:
     """Cuts at commas outside of quotation marks and brackets."""
-    parts, depth, quoted, start = [], 0, False, 0
+    parts: list[str] = []
+    depth, quoted, start = 0, False, 0
     for i, character in enumerate(text):
         if character == '"':
             quoted = not quoted
@@ -278,7 +279,7 @@ def split(text: str) -> list[str]:
 
 
 def _shape(operand: str, literal: bool) -> tuple[str, list[str]]:
-    """How an operand looks in `INSTRUCTIONS`, and the number in it, if there is one."""
+    """The form of an operand in `INSTRUCTIONS`, and its numbers, at most one."""
     plain = "".join(operand.lower().split())
     plain = SYNONYMS.get(plain, plain)
     if literal or plain in _REGISTERS or plain in _POINTERS:

@@ -1,25 +1,25 @@
-"""Builds the cartridge from `asm/` and `art/`; takes less than a second, needs nothing else.
+"""Builds the cartridge from `asm/` and `art/` in less than a second.
 
-`WORDGATE` is a small complete game for the Game Boy whose memory is laid out as Pokémon Red's, so
-that whatever reads one reads the other. Its story: a keeper lets nobody out of the house who does
-not know the word of the day, which is written on a note on the wall; outside there are a village, a
-route, a town, a forest, two badges and an end.
+`WORDGATE` is a small complete game for the Game Boy in the memory layout of Pokémon Red, so the
+same code reads both. A keeper stands at the door of the house and asks for the word of the day. A
+note on the wall has the word. Outside are a village, a route, a town, a forest, two badges and an
+ending.
 
 For an environment:
 
-- After `READY_FRAMES` frames without a button the player stands at home before the note, and
-  nothing happens until the first button.
-- The word, and every chance after it, follows from the 16 bits at `SEED` (low byte first). They
-  count the frames until the first button; a number written there before it takes their place,
-  and each of the four words then has exactly a quarter of all numbers.
-- The keeper takes one answer a game. After a wrong one he says the word, and `GATE_SHUT` becomes 1:
-  nothing remains but to stand there. There is no event for it, since it is nothing to be rewarded.
-  B leaves the menu without an answer.
-- At the end `EVENTS[THE_END]` is set and the screen stays. A, B, SELECT and START together start
-  anew.
-- Before an answer the word is in two places only: in the text of the note, while it is read, and in
-  memory from $DE00 on, which is for nobody else.
-- `EVENTS[104]`, the radio, can be switched on and off for ever.
+- After `READY_FRAMES` frames without a button the player stands at home before the note. Nothing
+  happens until the first button.
+- The 16 bits at `SEED` (low byte first) determine the word and all later random numbers. They count
+  the frames until the first button. A number written there before it replaces the count; each of
+  the four words then has exactly a quarter of all numbers.
+- The keeper accepts one answer a game. After a wrong one he says the word, `GATE_SHUT` becomes 1
+  and the player can no longer leave. There is no event for it, since it earns no reward. B leaves
+  the menu without an answer.
+- At the end `EVENTS[THE_END]` is set and the screen stays. A, B, SELECT and START together restart
+  the game.
+- Before an answer the word is in two places only: in the text of the note while it is read, and in
+  memory from $DE00 on, which agents do not read.
+- `EVENTS[104]`, the radio, can be switched on and off repeatedly.
 """
 
 import functools
@@ -38,7 +38,7 @@ READY_FRAMES = 240  # from power on
 SEED = 0xDE00  # address; 2 bytes, low first
 GATE_SHUT = 0xDE06  # address
 
-# By the numbers in `wCurMap`, which are those of places like these in Pokémon Red.
+# By the number in `wCurMap`, that of a similar place in Pokémon Red.
 MAPS = {
     0x25: "home",
     0x00: "village",
@@ -51,7 +51,7 @@ MAPS = {
     0x76: "hall",
 }
 
-# By the number of the bit in `wEventFlags`, about in the order of a game.
+# By the bit in `wEventFlags`, roughly in the order of the story.
 THE_END = 2304
 EVENTS = {
     57: "read_note",
@@ -69,22 +69,22 @@ EVENTS = {
 }
 
 
-class Cartridge(NamedTuple):
-    """A game and where things are in it."""
+class BuiltCartridge(NamedTuple):
+    """The ROM and its symbols."""
 
     rom: bytes
     symbols: dict[str, int]  # labels and constants of the source, such as `wTileMap`
 
 
 @functools.cache
-def build() -> Cartridge:
+def build() -> BuiltCartridge:
     """Assembles the game.
 
     Raises:
-        AssemblyError: the source is wrong.
+        AssemblyError: the source has a mistake.
     """
     program = assemble(_sources(), "main.asm", CHARACTERS)
-    return Cartridge(_finished(program.code), program.symbols)
+    return BuiltCartridge(_finished(program.code), program.symbols)
 
 
 def _sources() -> dict[str, str]:
@@ -100,7 +100,7 @@ def _texts(folder: Traversable) -> dict[str, str]:
 
 
 def _finished(code: bytes) -> bytes:
-    """Fills the cartridge up and completes its header: title, kind, checksums; no logo."""
+    """Pads the cartridge and completes its header: title, type, checksums; no logo."""
     if len(code) > ROM_SIZE:
         raise ValueError(f"the game has {len(code)} bytes, {ROM_SIZE} fit")
     rom = bytearray(code.ljust(ROM_SIZE, b"\xff"))

@@ -1,4 +1,4 @@
-"""Codes of characters, as Pokémon Red has them on the screen (`wTileMap`) and in its names."""
+"""Codes of characters on Pokémon Red's screen (`wTileMap`) and in its names."""
 
 from string import ascii_lowercase, ascii_uppercase
 
@@ -7,7 +7,7 @@ def _run(characters: str, first: int) -> dict[str, int]:
     return {character: first + i for i, character in enumerate(characters)}
 
 
-# What has a picture: the code is its tile as well.
+# Characters with a picture; the code is its tile.
 VISIBLE: dict[str, int] = {
     **_run("“”", 0x72),
     **_run("┌─┐│└┘ ", 0x79),
@@ -19,7 +19,7 @@ VISIBLE: dict[str, int] = {
     **_run("0123456789", 0xF6),
 }
 
-# Tiles of battles, in the place of quotation marks: a bar of health, filled by 0 to 8 pixels.
+# Tiles of battles, which replace quotation marks: a bar of health, filled by 0 to 8 pixels.
 BATTLE: dict[str, int] = {
     "<BAR>": 0x62,  # its left end
     **{f"<{filled}>": 0x63 + filled for filled in range(9)},
@@ -28,14 +28,14 @@ BATTLE: dict[str, int] = {
     "<HP>": 0x71,
 }
 
-# What a text does between letters.
+# Control codes of a text.
 CONTROL: dict[str, int] = {
     "<RAM>": 0x01,  # a string in memory; its address follows
     "@": 0x50,  # the end of a string
-    "<LINE>": 0x4F,  # go on in the second line
+    "<LINE>": 0x4F,  # continue in the second line
     "<PARA>": 0x51,  # wait for a button, clear the box
     "<CONT>": 0x55,  # wait for a button, move both lines up
-    "<DONE>": 0x57,  # the end; whoever asked for the text decides what then
+    "<DONE>": 0x57,  # the end; the caller of the text continues
     "<PROMPT>": 0x58,  # the end, after a button
 }
 

@@ -1,4 +1,4 @@
-"""Numbers as an assembler reads them: `Table + 2 * (COUNT - 1)`, `HIGH(Font)`, `$FF & ~1`."""
+"""Evaluates the assembler's expressions: `Table + 2 * (COUNT - 1)`, `HIGH(Font)`, `$FF & ~1`."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ _TOKEN = re.compile(
     r"|(?P<operator><<|>>|[-+*/&|^~()]))"
 )
 
-# Operators by how tightly they bind; those of one row from left to right.
+# Operators from loosest to tightest binding; those of one row from left to right.
 _PRECEDENCE = [("|",), ("^",), ("&",), ("<<", ">>"), ("+", "-"), ("*", "/")]
 
 _BINARY: dict[str, Callable[[int, int], int]] = {
@@ -33,10 +33,10 @@ _FUNCTIONS: dict[str, Callable[[int], int]] = {
 
 
 def evaluate(text: str, lookup: Callable[[str], int]) -> int:
-    """The value of an expression; `lookup` gives that of a name, and of `@`, the address here.
+    """The value of an expression; `lookup` gives the value of a name and of `@`, the address.
 
     Raises:
-        ValueError: the text is no expression, or `lookup` does not know a name in it.
+        ValueError: the text is not an expression, or `lookup` does not know a name in it.
     """
     reader = _Reader(text, lookup)
     value = reader.binary(0)
@@ -46,7 +46,7 @@ def evaluate(text: str, lookup: Callable[[str], int]) -> int:
 
 
 class _Reader:
-    """A descent through one expression; `rest` holds the tokens not yet read."""
+    """Recursive descent through one expression; `rest` holds the unread tokens."""
 
     def __init__(self, text: str, lookup: Callable[[str], int]):
         self.text = text.strip()
@@ -107,7 +107,8 @@ class _Reader:
 
 def _tokens(text: str) -> list[tuple[str, str]]:
     """Kind and text of every token."""
-    found, at = [], 0
+    found: list[tuple[str, str]] = []
+    at = 0
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:

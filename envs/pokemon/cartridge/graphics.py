@@ -9,15 +9,15 @@ from envs.pokemon.cartridge.art import (
     drawings,
     encode,
     encode_letter,
-    enlarged,
     mirrored,
     pixels,
+    scaled_up,
     tiles,
 )
 from envs.pokemon.cartridge.charmap import BATTLE, VISIBLE
 
 FIRST_LETTER = 0x80
-FIRST_EXTRA = 0x60  # where tiles of text begin; blocks use those below
+FIRST_EXTRA = 0x60  # first tile of text; blocks use those below
 KINDS = {"walk": 0, "tall": 1, "solid": 2, "counter": 3}  # KIND_ in constants.asm
 
 
@@ -26,7 +26,7 @@ def source(art: Mapping[str, str], title: str) -> str:
 
     Args:
         art: text of the files in `art/` by name.
-        title: what the title screen says, in capitals.
+        title: text of the title screen, in capitals.
     """
     parts = [
         *_letters(art["font.txt"], art["battle.txt"]),
@@ -40,7 +40,7 @@ def source(art: Mapping[str, str], title: str) -> str:
 
 
 def _labelled(name: str, pieces: list[bytes]) -> str:
-    """A label, bytes in lines of 16 at most, and a label for the end."""
+    """A label, lines of at most 16 bytes, and a label for the end."""
     data = b"".join(pieces)
     rows = [data[i : i + 16] for i in range(0, len(data), 16)]
     lines = ["    db " + ", ".join(str(byte) for byte in row) for row in rows]
@@ -68,7 +68,7 @@ def _shapes(text: str) -> list[list[bytes]]:
 
 
 def _blocks(text: str) -> list[str]:
-    """The different tiles of all blocks, which four each block has, and what it is."""
+    """The distinct tiles of all blocks, the four tiles of each block, and its kind."""
     shapes = _shapes(text)
     different = list(dict.fromkeys(tile for shape in shapes for tile in shape))
     if len(different) > FIRST_EXTRA:
@@ -95,20 +95,20 @@ def _rooms(text: str, blocks: str) -> list[str]:
 
 
 def _title(font: str, title: str) -> list[bytes]:
-    """Letters of twice the size, two rows of tiles."""
+    """Letters of double size, in two rows of tiles."""
     glyphs = dict(bands(font))
     word = np.concatenate([glyphs[letter] for letter in title], axis=1)
-    return [encode(tile) for tile in tiles(enlarged(np.where(word > 0, 3, 0), 2))]
+    return [encode(tile) for tile in tiles(scaled_up(np.where(word > 0, 3, 0), 2))]
 
 
 def _critters(text: str) -> list[str]:
     """Pictures of five by five tiles."""
-    parts = []
+    parts: list[str] = []
     for drawing in drawings(text):
         name = drawing.title[0]
         picture = mirrored(pixels(drawing.lines))
         if name.endswith("Back"):
-            picture = enlarged(picture, 2)
+            picture = scaled_up(picture, 2)
         if picture.shape != (40, 40):
             raise ValueError(f"{name} has {picture.shape} pixels instead of 40 by 40")
         parts.append(_labelled(name, [encode(tile) for tile in tiles(picture)]))

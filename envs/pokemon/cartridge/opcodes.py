@@ -7,16 +7,16 @@ class Instruction(NamedTuple):
     """How one form of an instruction is encoded."""
 
     opcode: bytes  # one byte, or two after the prefix CB, or 10 00 for stop
-    operand: str  # what follows: "" nothing, or one of `WIDTHS`
+    operand: str  # kind of the operand after it, one of `WIDTHS`, or ""
 
 
-# Operands that are numbers, and the bytes that each takes.
+# Kind of a numeric operand -> its bytes.
 WIDTHS = {
     "n8": 1,  # a byte, signed or not
     "n16": 2,  # a word, low byte first
     "e8": 1,  # a jump, relative to the next instruction
     "s8": 1,  # a signed offset to sp
-    "h8": 1,  # an address from $FF00 to $FFFF, of which the low byte is kept
+    "h8": 1,  # the low byte of an address from $FF00 to $FFFF
 }
 
 # Eight a line, from $00 on; "-" is no instruction.
@@ -59,7 +59,7 @@ ld hl,sp+s8 | ld sp,hl | ld a,[n16] | ei | - | - | cp a,n8 | rst 56
 _ROTATIONS = ("rlc", "rrc", "rl", "rr", "sla", "sra", "swap", "srl")
 _REGISTERS = ("b", "c", "d", "e", "h", "l", "[hl]", "a")
 
-# Spellings of an operand that mean the same.
+# Other spellings of an operand.
 SYNONYMS = {"[hli]": "[hl+]", "[hld]": "[hl-]", "[$ff00+c]": "[c]"}
 
 # Instructions whose first operand is part of the opcode, not a byte after it.
@@ -69,7 +69,7 @@ _ARITHMETIC = ("add", "adc", "sub", "sbc", "and", "xor", "or", "cp")
 
 
 def _table() -> dict[str, Instruction]:
-    """'ld a,n' -> how it is encoded; every number in an instruction's form is written n."""
+    """Form of an instruction -> its encoding; a number in the form is written n ('ld a,n')."""
     found: dict[str, Instruction] = {}
     forms = [form.strip() for line in _MAIN.strip().splitlines() for form in line.split("|")]
     for opcode, form in enumerate(forms):
@@ -92,7 +92,7 @@ def _table() -> dict[str, Instruction]:
 
 
 def _add(found: dict[str, Instruction], form: str, instruction: Instruction) -> None:
-    """Stores a form, and the one without the accumulator where it goes without saying."""
+    """Stores a form, and for arithmetic also the form without the accumulator."""
     form = form.replace(instruction.operand, "n") if instruction.operand else form
     found[form] = instruction
     name, _, operands = form.partition(" ")

@@ -1,4 +1,4 @@
-; The bag as a list, and what is used from it outside of battles.
+; The bag as a list, and the use of its items outside of battles.
 
 ; The bag, outside of battles.
 OpenBag:

@@ -40,7 +40,7 @@ Battle:
     and a
     ret
 
-; z while the battle goes on.
+; z while the battle continues.
 GoesOn:
     ld a, [wResult]
     cp GOES_ON
@@ -65,7 +65,7 @@ Round:
     ret z
     ; falls through
 
-; The player's critter moves. Returns z if somebody fainted.
+; The player's critter moves. Returns z if a critter fainted.
 PlayerActs:
     call PlayerMove
     ld hl, wEnemyHP
@@ -224,7 +224,7 @@ EnemyToBattle:
     jp CopyMemory
 
 ; Copies what counts in a fight from the record at hl to de: 12 bytes, two of inheritance, level and
-; strength, what is left of the moves.
+; strength, the remaining moves.
 CopyFighter:
     push hl
     ld bc, 12
@@ -247,7 +247,7 @@ CopyFighter:
     ld bc, 4
     jp CopyMemory
 
-; Copies health and what is left of the moves back to the party.
+; Copies health and the remaining moves back to the party.
 FromBattle:
     ld a, [wPlayerMonNumber]
     call PartyMember

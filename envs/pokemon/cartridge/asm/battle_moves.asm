@@ -100,7 +100,7 @@ TellEffect:
     jp PrintText
 
 ; wDamage = 2 or 3 + (2 level / 5 + 2) power attack / (32 defense), doubled or halved by the types.
-; Level b, attack c, defense d, type of whoever is hit e.
+; Level b, attack c, defense d, type of the target e.
 FindDamage:
     push de
     push bc

@@ -131,7 +131,7 @@ ClearEnemySide:
     ld c, SCREEN_WIDTH
     jr ClearArea
 
-; Two blinks of whoever was hit.
+; The critter that was hit blinks twice.
 BlinkEnemy:
     ld hl, FRONT_PLACE
     ld a, FRONT_TILES

@@ -34,7 +34,7 @@ Words:
     db "PINE@@"
     db "ROSE@@"
 
-; The keeper asks once. Whoever answers wrong is told the word, too late: the gate stays shut.
+; The keeper asks once. After a wrong answer he says the word, and the gate stays shut.
 AskKeeper:
     ld a, [wGateShut]
     and a

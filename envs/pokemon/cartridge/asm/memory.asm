@@ -15,7 +15,7 @@ wMaxMenuItem      EQU $CC28
 wLastMenuItem     EQU $CC2A
 wPlayerMonNumber  EQU $CC2F
 wListScrollOffset EQU $CC36
-wScratch          EQU $CD3D  ; 30 bytes that never hold what is read
+wScratch          EQU $CD3D  ; 30 bytes that hold nothing an agent reads
 wTileMapBackup2   EQU $CD81
 wStaleScreen      EQU $CE9D  ; a byte of wTileMapBackup2
 

@@ -101,7 +101,7 @@ SetMenu:
     ld [wCurrentMenuItem], a
     ret
 
-; Asks yes or no beside the message. Returns carry for no.
+; Asks yes or no next to the message. Returns carry for no.
 YesNo:
     call SaveScreen2
     ld a, BOX_YES_NO

@@ -1,4 +1,4 @@
-; The rooms: who and what is where.
+; The rooms, their people and their things.
 
 ; Doors and edges: row, column -> map, row, column.
 ; People and things: row, column, picture; script; the event after which they are gone, and the one

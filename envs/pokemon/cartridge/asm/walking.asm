@@ -98,7 +98,7 @@ FindTarget:
 Ways:                       ; rows and columns, by direction
     db 1, 0, -1, 0, 0, -1, 0, 1
 
-; z if the cell b, c can be walked on and nobody is there.
+; z if the cell b, c can be walked on and is empty.
 IsFree:
     call BlockAt
     cp KIND_SOLID
@@ -254,7 +254,7 @@ Arrive:
     ret z
     jp WildBattle
 
-; Talks to, reads or takes what is ahead; across a counter too.
+; Talks to, reads or takes the thing ahead, also across a counter.
 LookAhead:
     call FindTarget
     ret c
