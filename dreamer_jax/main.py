@@ -11,7 +11,7 @@ from absl import flags
 from absl import logging as absl_logging
 
 from dreamer_jax import own_packages
-from dreamer_jax.faults import Fault, news, said
+from dreamer_jax.faults import Fault, one_line, quiet_unraisable
 
 if not own_packages.found():  # before the imports below
     sys.exit(2)
@@ -65,13 +65,13 @@ def main(argv: Sequence[str]) -> int:
 
 def complain(error: Exception, code: int) -> int:
     """Explains an error in one line; returns the exit code."""
-    print(f"error: {said(error)}", file=sys.stderr)
+    print(f"error: {one_line(error)}", file=sys.stderr)
     return code
 
 
 def interruptible(argv: Sequence[str]) -> int:
     """`main`, where Ctrl-C outside of training ends the program in one line."""
-    sys.unraisablehook = news
+    sys.unraisablehook = quiet_unraisable
     try:
         return main(argv)
     except KeyboardInterrupt:

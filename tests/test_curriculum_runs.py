@@ -22,6 +22,7 @@ from dreamer_jax.run import checkpoint
 from dreamer_jax.run.state import Run
 from dreamer_jax.types import Actor, Agent, AgentState, Carry, CompactLatent, Refresh, Window
 from envs.pokemon.environment import Options
+from envs.vector.vector import Vector
 from experiments.digests import digests
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
@@ -140,6 +141,7 @@ def test_an_evaluation_begins_at_the_beginning(whole: Path):
     made = run(whole)
     setup = Setup("gameboy_demo", "debug", 0, CONFIG, "data=1", whole)
     player = make_evaluator(setup, made.agent.player, press_anything, episodes=2, seed=1)
+    assert isinstance(player.env, Vector)
     assert player.env._frontier is None and player.env.starts == ["", ""]
     made.env.close()
     player.env.close()

@@ -11,12 +11,22 @@ ROOT = Path(__file__).parents[1]
 # of one floor do not see each other. Inside a room, a module imports only from rows above its row.
 # Modules without a room stand on the ground floor or are programs.
 FLOORS: list[dict[str, list[set[str]]]] = [
-    {"": [{"types", "math", "config", "spaces", "mesh", "faults", "own_packages"}]},
+    {
+        "": [
+            {
+                *("types", "config", "counters", "environment", "spaces"),
+                *("math", "mesh", "faults", "own_packages"),
+            }
+        ]
+    },
     {"host": [{"array_files", "compile_cache", "host_memory"}]},
     {
         "nn": [{"convs", "dists", "optim"}, {"layers"}, {"heads"}],
         "replay": [{"ring", "blocks"}, {"samplers"}],
-        "outputs": [{"tensorboard", "progress", "episode_scores"}, {"logger"}, {"journal"}],
+        "outputs": [
+            {"sink", "jsonl", "tensorboard", "progress", "episode_sums", "averages", "pictures"},
+            {"sinks", "journal"},
+        ],
     },
     {
         "world_model": [{"rssm", "encoders", "decoders", "moments"}],

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from dreamer_jax.faults import Damaged, said
+from dreamer_jax.faults import Damaged, one_line
 
 # Errors that say nothing about a file's content.
 NO_DAMAGE = (
@@ -75,7 +75,7 @@ def damage(path: Path, error: Exception) -> Exception:
     elsewhere = isinstance(error, OSError) and error.errno in NO_DAMAGE
     if elsewhere or isinstance(error, jax.errors.JaxRuntimeError):  # such as no memory of a device
         return error
-    return Damaged(f"{path} cannot be read: {said(error)}")
+    return Damaged(f"{path} cannot be read: {one_line(error)}")
 
 
 def named(tree: Any) -> dict[str, Any]:

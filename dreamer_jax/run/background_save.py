@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from dreamer_jax.config import Train
-from dreamer_jax.faults import Damaged, Fault, said
+from dreamer_jax.faults import Damaged, Fault, one_line
 from dreamer_jax.host import array_files
 from dreamer_jax.replay import blocks
 from dreamer_jax.run import checkpoint
@@ -27,7 +27,7 @@ class Snapshot(NamedTuple):
 class Saver:
     """Writes to `checkpoints` and `replay` of a logdir; a context, left when all is written."""
 
-    def __init__(self, logdir: Path, config: Train, blocks: int) -> None:
+    def __init__(self, logdir: Path, config: Train, *, blocks: int) -> None:
         """`blocks` of the ring are written already, counted from the beginning of the run."""
         self.checkpoints = logdir / "checkpoints"
         self.replay = logdir / "replay"
@@ -65,7 +65,7 @@ class Saver:
             try:
                 writing.result()
             except (OSError, ValueError) as error:  # orbax says it with a ValueError
-                raise Fault(f"cannot save in {self.checkpoints}: {said(error)}") from error
+                raise Fault(f"cannot save in {self.checkpoints}: {one_line(error)}") from error
 
     def _write(self, snapshot: Snapshot) -> None:
         step, items, host, files, fresh = snapshot
