@@ -10,7 +10,7 @@ import numpy as np
 
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.outputs.episode_sums import EpisodeSums
-from dreamer_jax.types import Act, AgentState, Player
+from dreamer_jax.types import Act, Actor, AgentState, Carry, Obs, Player
 
 Results = dict[str, np.ndarray]  # each [episodes]: 'score', 'length', and the sum of each event
 # The event of tasks that can be solved: 1 in an episode that solves its task.
@@ -31,11 +31,7 @@ class Evaluator:
         self.seed = np.uint32(seed)
         self.player = player
         self.begin = jax.jit(partial(player.carry, env.num_envs))
-        self.step = jax.jit(
-            lambda seed, actor, carry, obs, is_first, index: act(
-                actor, carry, obs, is_first, jax.random.fold_in(jax.random.key(seed), index)
-            )[:2]
-        )
+        self.step = jax.jit(partial(step, act))
 
     def play(
         self,
@@ -58,6 +54,21 @@ class Evaluator:
             return jax.device_get(action)
 
         return play(self.env, choose, episodes, stopped=stopped, watch=watch)
+
+
+def step(
+    act: Act,
+    seed: jax.Array,
+    actor: Actor,
+    carry: Carry,
+    obs: Obs,
+    is_first: jax.Array,
+    index: jax.Array,
+) -> tuple[Carry, dict[str, jax.Array]]:
+    """The actions [E, n] of step `index` [] by key, and what to remember for the next one."""
+    key = jax.random.fold_in(jax.random.key(seed), index)
+    carry, action, _ = act(actor, carry, obs, is_first, key)
+    return carry, action
 
 
 def play(

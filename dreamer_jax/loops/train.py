@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -183,7 +183,7 @@ def as_step(seen: Timestep) -> Step:
 
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
+def stop_signals() -> Generator[Callable[[], bool]]:
     """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop; a second one is deadly."""
     received: list[int] = []
     numbers = [signal.SIGINT, signal.SIGTERM]

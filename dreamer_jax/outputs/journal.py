@@ -237,7 +237,7 @@ class Journal:
         """Prints where the run ended, also for a run that was complete before it started."""
         self.progress.close()
         if counters.step < self.steps:
-            self.say(f"stopped and saved at step {counters.step}; the same command goes on")
+            self.say(f"stopped and saved at step {counters.step}; the same command resumes")
         else:
             self.say(f"saved at step {counters.step}; --steps takes it further")
 

@@ -88,7 +88,7 @@ def _drop_lines(path: Path, last_step: int) -> None:
 
 def _stays(line: str, last_step: int) -> bool:
     try:
-        found = json.loads(line) if line.endswith("\n") else {}  # half a line
+        found: Any = json.loads(line) if line.endswith("\n") else {}  # half a line
         return float(found["step"]) <= last_step and UNFINISHED not in found
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return False
@@ -100,7 +100,7 @@ def _encode(line: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     """A Python number for any scalar, None where it is not finite; other values unchanged."""
-    if isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "__array__"):
+    if hasattr(value, "__array__"):  # of NumPy or JAX
         value = np.asarray(value).item()
     if isinstance(value, float) and not math.isfinite(value):
         return None

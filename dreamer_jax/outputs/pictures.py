@@ -12,7 +12,7 @@ def picture(view: np.ndarray) -> np.ndarray:
     Each sequence is a pair of rows with the truth above. Time runs to the right. The model saw the
     sequence up to the red line in the middle; right of it, it predicts from the actions alone.
     """
-    times = np.linspace(0, view.shape[1] - 1, TIMES).round().astype(int)
+    times = np.rint(np.linspace(0, view.shape[1] - 1, TIMES)).astype(int)
     view = view[:, times, :SEQUENCES].astype(np.uint8)
     view = view[..., -3:] if view.shape[-1] % 3 == 0 else np.repeat(view[..., -1:], 3, -1)
     _, t, n, h, w, c = view.shape

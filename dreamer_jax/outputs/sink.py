@@ -1,6 +1,6 @@
 """What an output of a run must be able to do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -72,7 +72,7 @@ class Sink(Protocol):
 
 
 @contextmanager
-def sink_faults(logdir: Path) -> Iterator[None]:
+def sink_faults(logdir: Path) -> Generator[None]:
     """Turns an OSError of a sink into a Fault that names the logdir."""
     try:
         yield
