@@ -4,6 +4,7 @@ import os
 import pty
 import sys
 import termios
+from contextlib import suppress
 
 import pytest
 
@@ -31,7 +32,6 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> int:
     To be called in a test, not in a fixture: pytest replaces stderr once more in between.
     """
     reader, writer = pty.openpty()
-    os.set_blocking(reader, False)
     termios.tcsetwinsize(writer, (24, columns))
     monkeypatch.setattr(sys, "stderr", os.fdopen(writer, "w"))
     return reader
@@ -39,10 +39,13 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> int:
 
 def read(terminal: int) -> str:
     """All that a terminal has shown; closes both its ends."""
-    text = os.read(terminal, 65_536).decode()
     sys.stderr.close()
+    text = b""
+    with suppress(OSError):  # the end of what a closed terminal has shown
+        while part := os.read(terminal, 65_536):
+            text += part
     os.close(terminal)
-    return text
+    return text.decode()
 
 
 def test_describe() -> None:
