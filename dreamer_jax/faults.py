@@ -1,4 +1,4 @@
-"""What ends a run although its user did nothing wrong."""
+"""Errors that end a run although its user made no mistake."""
 
 import sys
 
@@ -8,26 +8,26 @@ class Fault(Exception):
 
 
 class Damaged(Fault):
-    """A file of a checkpoint is missing, cut short, changed, or never was what it should be."""
+    """A file of a checkpoint is missing, truncated or changed, or was never a valid one."""
 
 
 class Diverged(Fault):
-    """A loss or a parameter is not finite any more."""
+    """A loss or a parameter is no longer finite."""
 
 
-def said(error: Exception) -> str:
-    """An error in one line that can be printed, without the number that the system has for it."""
+def one_line(error: Exception) -> str:
+    """The message of an error in one printable line, without the number of a system error."""
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror + (f": {error.filename}" if error.filename else "")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def news(lost: "sys.UnraisableHookArgs") -> None:
-    """As `sys.unraisablehook`: shows what nobody could catch, but for the echoes of a failed write.
+def quiet_unraisable(lost: "sys.UnraisableHookArgs") -> None:
+    """A `sys.unraisablehook` that drops the "Event loop is closed" noise after a failed write.
 
-    Orbax closes its event loop at the first of them; each write still under way then fails to
-    report to it, from a thread of its own and with a traceback of its own.
+    Orbax closes its event loop at the first failed write. Each write that is still under way then
+    fails to report to it, in its own thread and with its own traceback.
     """
     if str(lost.exc_value) != "Event loop is closed":
         sys.__unraisablehook__(lost)

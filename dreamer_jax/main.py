@@ -11,7 +11,7 @@ from absl import flags
 from absl import logging as absl_logging
 
 from dreamer_jax import own_packages
-from dreamer_jax.faults import Fault, news, said
+from dreamer_jax.faults import Fault, one_line, quiet_unraisable
 
 if not own_packages.found():  # before the imports below
     sys.exit(2)
@@ -23,10 +23,10 @@ from dreamer_jax.commands.train import training
 from dreamer_jax.host import compile_cache, host_memory
 from envs.vector.vector import EnvironmentFailed
 
-# --mode -> its command. Each checks what a user can get wrong, and returns the work that is left.
+# --mode -> its command. It checks for mistakes of the user and returns the remaining work.
 COMMANDS = {"train": training, "eval": evaluation}
-NO_MEMORY = "RESOURCE_EXHAUSTED"  # as XLA says it
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # no mistake of the user
+NO_MEMORY = "RESOURCE_EXHAUSTED"  # in the message of XLA's error
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # a full disk is no mistake of the user
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         if given.deterministic:
             flag = "--xla_gpu_deterministic_ops=true"
             os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
-        # Orbax logs what it raises, and leaves other tasks that failed with it to be found.
+        # Orbax logs the errors that it raises, and those of other tasks that failed with them.
         absl_logging.set_verbosity(absl_logging.FATAL)
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         host_memory.keep_freed_memory()
@@ -59,24 +59,24 @@ def main(argv: Sequence[str]) -> int:
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if isinstance(error, jax.errors.JaxRuntimeError) and NO_MEMORY not in str(error):
             raise
-        return complain(Fault(f"out of memory: {error}; what was saved stays as it is"), 1)
+        return complain(Fault(f"out of memory: {error}; saved checkpoints stay as they are"), 1)
     return 0
 
 
 def complain(error: Exception, code: int) -> int:
     """Explains an error in one line; returns the exit code."""
-    print(f"error: {said(error)}", file=sys.stderr)
+    print(f"error: {one_line(error)}", file=sys.stderr)
     return code
 
 
 def interruptible(argv: Sequence[str]) -> int:
-    """`main`, where Ctrl-C outside of training ends the program in one line."""
-    sys.unraisablehook = news
+    """`main`, with one line instead of a traceback for Ctrl-C outside of training."""
+    sys.unraisablehook = quiet_unraisable
     try:
         return main(argv)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130  # as shells have it
+        return 130  # the exit code that shells use
 
 
 def run() -> int:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from experiments.bench_cases import Case, Prepared, learner, made_up, ready
-from experiments.bench_runs import playing, pulse_of
+from experiments.bench_runs import playing, pulse_of, watched
 
 SHOWN = 40  # operations that take most
 # What only contains other operations, whose times are counted on their own.
@@ -53,8 +53,9 @@ def loop_profile(case: Case) -> Prepared:
 
     def repeat() -> dict[str, Any]:
         with TemporaryDirectory() as folder:
-            run.env.marks[beats.first] = partial(jax.profiler.start_trace, folder)
-            run.env.marks[beats.last] = jax.profiler.stop_trace
+            marks = watched(run).marks
+            marks[beats.first] = partial(jax.profiler.start_trace, folder)
+            marks[beats.last] = jax.profiler.stop_trace
             pulse_of(run, built)
             return seen(Path(folder), text, beats.updates)
 

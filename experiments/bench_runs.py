@@ -165,20 +165,28 @@ def looked_at(config: Config, updates: int) -> Beats:
 
 def pulse_of(run: Run, programs: Any) -> list[tuple[float, float]]:
     """Trains from the beginning; when each step of the environments was asked for."""
-    run.env.pulse.clear()
+    env = watched(run)
+    env.pulse.clear()
     with TemporaryDirectory() as logdir:
         train(dataclasses.replace(run, logdir=Path(logdir)), programs)
-    return list(run.env.pulse)
+    return list(env.pulse)
 
 
 def random_pulse(run: Run, last: int) -> list[tuple[float, float]]:
     """When each step up to `last` was asked for with random actions, from the seeds of a run."""
-    run.env.pulse.clear()
+    env = watched(run)
+    env.pulse.clear()
     run.env.reset()
     generator = np.random.default_rng(0)
-    while len(run.env.pulse) <= last:
-        run.env.step(at_random(run.env, generator))
-    return list(run.env.pulse)
+    while len(env.pulse) <= last:
+        env.step(at_random(run.env, generator))
+    return list(env.pulse)
+
+
+def watched(run: Run) -> Watched:
+    """The environment of a run, which is one that notes its steps."""
+    assert isinstance(run.env, Watched)
+    return run.env
 
 
 def per(first: tuple[float, float], last: tuple[float, float], number: int) -> tuple[float, float]:

@@ -51,7 +51,8 @@ def abstract(tree: Any) -> Any:
 
 
 def save(directory: Path, step: int, items: Any, host: Any, keep: int) -> int:
-    return checkpoint.save(directory, step, items, host, {}, lambda steps: set(steps[-keep:]))
+    newest = {"keep": lambda steps: set(steps[-keep:])}
+    return checkpoint.save(directory, step, items, host=host, files={}, **newest)
 
 
 def assert_bit_equal(actual: Any, expected: Any) -> None:
@@ -130,7 +131,7 @@ def test_a_killed_save_leaves_the_last_checkpoint(tmp_path: Path) -> None:
         "import sys, jax.numpy as jnp\n"
         "from dreamer_jax import checkpoint\n"
         "x = {'x': jnp.zeros(2**27, 'uint8')}\n"
-        "checkpoint.save(sys.argv[1], 6, {'replay': x}, {}, {}, set)\n"
+        "checkpoint.save(sys.argv[1], 6, {'replay': x}, host={}, files={}, keep=set)\n"
     )
     root = Path(__file__).parents[1]
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=root) as process:
@@ -191,13 +192,14 @@ def test_counters_that_json_cannot_hold_write_nothing(tmp_path: Path, host: Any)
 
 def test_the_one_just_written_stays(tmp_path: Path) -> None:
     for step in (1, 2):
-        checkpoint.save(tmp_path, step, {"replay": ring()}, {}, {}, lambda _: {1})
+        checkpoint.save(tmp_path, step, {"replay": ring()}, host={}, files={}, keep=lambda _: {1})
     assert checkpoint.steps(tmp_path) == [1, 2]
 
 
 def test_files_of_any_shape_lie_beside_the_arrays(tmp_path: Path) -> None:
     actions = {"actions/turn": np.arange(5), "over": np.zeros(0, bool)}
-    taken = checkpoint.save(tmp_path, 1, {"replay": ring()}, {}, {"env": actions}, set)
+    files = {"env": actions}
+    taken = checkpoint.save(tmp_path, 1, {"replay": ring()}, host={}, files=files, keep=set)
     found = array_files.read_all(checkpoint.path_of(tmp_path, 1, "env"))
     assert_bit_equal(
         {k: jnp.asarray(x) for k, x in found.items()}, jax.tree.map(jnp.asarray, actions)

@@ -25,6 +25,7 @@ from dreamer_jax.run.state import Run
 from dreamer_jax.types import Agent, Refresh, Window
 from dreamer_jax.world_model.latents import CompactLatent
 from envs.pokemon.environment import Options
+from envs.vector.vector import VectorizedEnv
 from experiments.digests import digests
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
@@ -144,6 +145,7 @@ def test_an_evaluation_begins_at_the_beginning(whole: Path):
     made = run(whole)
     setup = Setup("gameboy_demo", "debug", "dreamer", 0, CONFIG, "data=1", whole)
     player = make_evaluator(setup, made.agent.player, press_anything, episodes=2, seed=1)
+    assert isinstance(player.env, VectorizedEnv)
     assert player.env._frontier is None and player.env.starts == ["", ""]
     made.env.close()
     player.env.close()

@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +15,12 @@ from command import SMALL, call, lines
 from test_loop import timeless
 from witness import ENVS, Witness, compiled, run_to_the_end
 
+from dreamer_jax.counters import Counters
 from dreamer_jax.faults import Fault
 from dreamer_jax.loops.train import stop_signals, train
 from dreamer_jax.main import interruptible
-from dreamer_jax.outputs.logger import Logger
+from dreamer_jax.outputs.journal import Journal
+from dreamer_jax.outputs.sinks import default_sinks
 from dreamer_jax.run import checkpoint
 from envs.counting import Counting
 
@@ -79,13 +81,14 @@ def disk_for(size: int) -> Iterator[None]:
 
 
 def test_a_record_that_cannot_be_written_says_where(tmp_path: Path) -> None:
-    logger = Logger(tmp_path, 0)
-    with disk_for(1000), pytest.raises(Fault, match=f"cannot write the record in {tmp_path}: "):
+    env, sinks = Counting(5, 1), default_sinks(tmp_path, 0)
+    journal = Journal(tmp_path, env, Counters(), {}, steps=1000, sinks=sinks)
+    message = f"cannot write the record in {tmp_path}: "
+    with disk_for(1000), pytest.raises(Fault, match=message), journal:
         for step in range(1000):
-            logger.scalars(step, step, 0.0, {"loss": 0.5})
-    with suppress(Fault):
-        logger.close()
-    Logger(tmp_path, 1000).close()
+            journal.evaluation({"mean": 0.5}, counters=Counters(step=step))
+    for sink in default_sinks(tmp_path, 1000):
+        sink.close()
     assert [line["step"] for line in lines(tmp_path)] == [*range(len(lines(tmp_path)))]
 
 

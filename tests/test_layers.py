@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[1]
 FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "": [
-            {"types", "math", "limits", "spaces", "mesh", "faults", "own_packages"},
+            {
+                *("types", "limits", "counters", "environment", "spaces"),
+                *("math", "mesh", "faults", "own_packages"),
+            },
             {"config"},
         ]
     },
@@ -24,7 +27,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "nn": [{"forms"}, {"layers"}, {"transformer", "heads"}],
         "replay": [{"ring", "blocks"}, {"samplers"}],
-        "outputs": [{"tensorboard", "progress", "episode_scores"}, {"logger"}, {"journal"}],
+        "outputs": [
+            {"sink", "jsonl", "tensorboard", "progress", "episode_sums", "averages", "pictures"},
+            {"sinks", "journal"},
+        ],
     },
     {
         "world_model": [{"latents", "moments"}, {"rssm", "encoders", "decoders"}],

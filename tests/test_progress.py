@@ -4,11 +4,12 @@ import os
 import pty
 import sys
 import termios
+from contextlib import suppress
 
 import pytest
 
 from dreamer_jax.outputs import progress
-from dreamer_jax.outputs.progress import Progress, describe
+from dreamer_jax.outputs.progress import Progress, Rates, describe
 
 
 class Clock:
@@ -31,7 +32,6 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> int:
     To be called in a test, not in a fixture: pytest replaces stderr once more in between.
     """
     reader, writer = pty.openpty()
-    os.set_blocking(reader, False)
     termios.tcsetwinsize(writer, (24, columns))
     monkeypatch.setattr(sys, "stderr", os.fdopen(writer, "w"))
     return reader
@@ -39,17 +39,22 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> int:
 
 def read(terminal: int) -> str:
     """All that a terminal has shown; closes both its ends."""
-    text = os.read(terminal, 65_536).decode()
     sys.stderr.close()
+    text = b""
+    with suppress(OSError):  # the end of what a closed terminal has shown
+        while part := os.read(terminal, 65_536):
+            text += part
     os.close(terminal)
-    return text
+    return text.decode()
 
 
 def test_describe() -> None:
-    line = describe((12_000, 100_000), 4_500, (200.0, 812.4, 40.13), 21.0)
+    line = describe(12_000, 100_000, updates=4_500, rates=Rates(200.0, 812.4, 40.13), score=21.0)
     expected = "12.0k/100k steps 4.50k updates 812 frames/s 40.1 updates/s score 21.0 ETA 07:20"
     assert line == expected
-    assert describe((0, 10), 0, (0.0, 0.0, 0.0), None).endswith("score - ETA ?")
+    assert describe(0, 10, updates=0, rates=Rates(0.0, 0.0, 0.0), score=None).endswith(
+        "score - ETA ?"
+    )
 
 
 def test_plain_lines_are_rare_and_rates_are_of_the_last_interval(
@@ -59,7 +64,8 @@ def test_plain_lines_are_rare_and_rates_are_of_the_last_interval(
     for second in range(21):
         clock.now = 100.0 + second
         fast = max(0, second - 10)  # nothing at all happens in the first ten seconds
-        shown.update(1_000 + 100 * fast, 4_000 + 400 * fast, 50 * fast, float(second))
+        step, frames, updates = 1_000 + 100 * fast, 4_000 + 400 * fast, 50 * fast
+        shown.tick(step, frames=frames, updates=updates, score=float(second))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert "1.00k/10.0k steps 0 updates 0 frames/s 0 updates/s score 10.0 ETA ?" in lines[0]
@@ -69,9 +75,9 @@ def test_plain_lines_are_rare_and_rates_are_of_the_last_interval(
 
 def test_the_last_state_is_shown(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     shown = Progress(10, 0)
-    shown.update(4, 4, 1, None)
+    shown.tick(4, frames=4, updates=1, score=None)
     clock.now += 1
-    shown.update(10, 10, 4, 3.5)
+    shown.tick(10, frames=10, updates=4, score=3.5)
     clock.now += 50  # of saving, in which nothing is done
     shown.close()
     shown.write("saved")
@@ -89,7 +95,7 @@ def test_nothing_to_show(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_terminal_without_width_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_terminal(monkeypatch, columns=0)
     shown = Progress(100, 0)
-    shown.update(0, 0, 0, None)
+    shown.tick(0, frames=0, updates=0, score=None)
     shown.close()
     assert read(terminal).startswith("0/100 steps 0 updates")
 
@@ -97,14 +103,27 @@ def test_a_terminal_without_width_gets_plain_lines(monkeypatch: pytest.MonkeyPat
 def test_a_terminal_shows_a_bar(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     terminal = on_terminal(monkeypatch, columns=100)
     shown = Progress(100, 0)
-    shown.update(0, 0, 0, None)
+    shown.tick(0, frames=0, updates=0, score=None)
     clock.now += 2
-    shown.update(50, 200, 10, 7.0)
+    shown.tick(50, frames=200, updates=10, score=7.0)
     shown.write("saved")
     clock.now += 1
-    shown.update(60, 240, 12, 7.0)
+    shown.tick(60, frames=240, updates=12, score=7.0)
     shown.close()
     text = read(terminal)
     assert "50/100 steps 10 updates 100 frames/s 5 updates/s score 7.0 ETA 00:02 |" in text
     assert "60/100 steps 12 updates 40 frames/s 2 updates/s score 7.0 ETA 00:04 |" in text
     assert any(line.rsplit("\r", 1)[-1].strip() == "saved" for line in text.split("\r\n"))
+
+
+def test_milestones_and_evaluations_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = Progress(10, 0)
+    shown.milestone("map/one", step=3, hours=0.257, env=1)
+    known = {"step": 4, "frames": 16, "seconds": 1.0, "unfinished": False}
+    shown.scalars({"loss/total": 1.0}, **known)
+    shown.scalars({"evaluation/mean": 2.0, "evaluation/success": 0.125}, **known)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "step 3, 0.26 hours: first map/one",
+        "step 4: evaluation mean 2.00, success 0.12",
+    ]

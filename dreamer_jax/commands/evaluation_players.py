@@ -17,7 +17,7 @@ def make_evaluator(
 ) -> Evaluator:
     """`act`, one of the player's own, with environments whose episodes begin at the beginning."""
     env = evaluation_env(setup, episodes, seed)
-    return Evaluator(player, act, env, setup.seed + seed)
+    return Evaluator(player, act, env, seed=setup.seed + seed)
 
 
 def evaluation_env(setup: Setup, episodes: int, seed: int) -> Any:

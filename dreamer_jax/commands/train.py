@@ -121,7 +121,7 @@ def periodic_evaluation(
 
     def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
         with suppress(EnvironmentFailed):  # said by what is returned beside this
-            return evaluate.summary(player.play(state, train_.eval_episodes, stopped))
+            return evaluate.summary(player.play(state, train_.eval_episodes, stopped=stopped))
         return {}
 
     return scores, lambda: player.env.failure

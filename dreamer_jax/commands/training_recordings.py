@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 
@@ -18,6 +18,7 @@ from envs.play import recorded_steps, recordings
 from envs.play.program import recorded_options
 from envs.play.recordings import Recording
 from envs.settings import flatten
+from envs.timestep import VectorEnv
 
 NOTE = "recording"  # where config.json has the SHA-256 of the recording's index
 LONGEST = 60  # characters of an option's value in a warning
@@ -73,7 +74,7 @@ def announce(run: Run, tape: Recording | None) -> Run:
         return run
     config = run.config.replay
     mesh.divides(run.mesh, f"replay.seed_share={config.seed_share} of the batch", config.recorded)
-    recordings.require_fits(tape, run.env)
+    recordings.require_fits(tape, games(run))
     step, _ = remembered(run)
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((tape.steps, *x.shape), x.dtype), Recordings(step)
@@ -81,11 +82,16 @@ def announce(run: Run, tape: Recording | None) -> Run:
     return dataclasses.replace(run, recordings=placed(shapes, run.layout.recordings))
 
 
+def games(run: Run) -> VectorEnv:
+    """The environments of a run, typed as the package that made them has it."""
+    return cast(VectorEnv, run.env)
+
+
 def load(run: Run, tape: Recording | None) -> Run:
     """The run, with the arrays in the place of their shapes. ValueError if a file is no good."""
     if tape is None:
         return run
-    found: dict[str, Any] = dict(recorded_steps.read(tape, run.env))
+    found: dict[str, Any] = dict(recorded_steps.read(tape, games(run)))
 
     def under(prefix: str) -> dict[str, Any]:
         return {k.removeprefix(prefix): x for k, x in found.items() if k.startswith(prefix)}

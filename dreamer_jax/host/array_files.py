@@ -1,4 +1,4 @@
-"""Trees of arrays in files, complete or absent."""
+"""Trees of arrays in files that are complete or absent."""
 
 import errno
 import os
@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from dreamer_jax.faults import Damaged, said
+from dreamer_jax.faults import Damaged, one_line
 
-# Errors that say nothing about a file's content.
+# System errors that do not mean that a file is damaged.
 NO_DAMAGE = (
     *(errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.ESTALE),
     *(errno.ENOMEM, errno.EINTR, errno.EAGAIN, errno.ETIMEDOUT, errno.EHOSTDOWN),
@@ -20,8 +20,8 @@ NO_DAMAGE = (
 def write(file: Path, tree: Any) -> int:
     """Writes a tree of arrays; returns its bytes.
 
-    Whenever the process dies, the file is complete or what it was before. Raises OSError where the
-    disk is full, and leaves nothing behind.
+    Whenever the process dies, the file is complete or unchanged. Raises OSError where the disk is
+    full, and leaves no partial file.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")
@@ -38,7 +38,7 @@ def write(file: Path, tree: Any) -> int:
 
 
 def flush(path: Path) -> None:
-    """Has the disk keep a file, or the names in a folder, through a loss of power."""
+    """Waits until a file, or the names in a folder, would survive a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -47,9 +47,9 @@ def flush(path: Path) -> None:
 
 
 def read(file: Path, like: Any) -> Any:
-    """Reads a tree of arrays shaped like `like` (arrays or shape structs), and nothing else.
+    """Reads a tree of arrays with the names, shapes and dtypes of `like` (arrays or structs).
 
-    Raises Damaged, in one line, for whatever is not such a file; it carries checksums.
+    Raises Damaged for any other file. The format has checksums, so that a changed bit is found.
     """
     found, wanted = read_all(file), named(like)
     if found.keys() != wanted.keys():
@@ -62,20 +62,20 @@ def read(file: Path, like: Any) -> Any:
 
 
 def read_all(file: Path) -> dict[str, np.ndarray]:
-    """Reads whatever arrays there are, by name. Raises Damaged for what is no file of arrays."""
+    """Reads all arrays in a file, by name. Raises Damaged if it is no file of arrays."""
     try:
         with file.open("rb") as stream, np.load(stream) as found:
             return {name: np.asarray(found[name]) for name in found.files}
-    except Exception as error:  # a changed bit makes the reader fail in any way
+    except Exception as error:  # a changed bit can cause any error
         raise damage(file, error) from None
 
 
 def damage(path: Path, error: Exception) -> Exception:
-    """What to raise where a path could not be read: Damaged, or an error that is none of it."""
-    elsewhere = isinstance(error, OSError) and error.errno in NO_DAMAGE
-    if elsewhere or isinstance(error, jax.errors.JaxRuntimeError):  # such as no memory of a device
+    """The error to raise where a path could not be read: Damaged, or `error` if it is no damage."""
+    system = isinstance(error, OSError) and error.errno in NO_DAMAGE
+    if system or isinstance(error, jax.errors.JaxRuntimeError):  # such as a device out of memory
         return error
-    return Damaged(f"{path} cannot be read: {said(error)}")
+    return Damaged(f"{path} cannot be read: {one_line(error)}")
 
 
 def named(tree: Any) -> dict[str, Any]:

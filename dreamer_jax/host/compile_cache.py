@@ -1,4 +1,4 @@
-"""Compiled programs: keep them for the next run."""
+"""Keeps compiled programs for the next run."""
 
 import hashlib
 import os
@@ -9,10 +9,10 @@ import jax
 
 
 def keep_compiled_programs() -> None:
-    """Has JAX keep what it compiles in the user's cache folder; a setting of the user's own wins.
+    """Makes JAX cache compiled programs in the user's cache folder.
 
-    What is compiled for one processor may not run on another, and a home may be shared by several:
-    each kind of processor has a folder of its own.
+    JAX_COMPILATION_CACHE_DIR, if it is set, wins. A program compiled for one processor may not run
+    on another, and machines may share a home folder, so each kind of processor has its own cache.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -21,8 +21,8 @@ def keep_compiled_programs() -> None:
 
 
 def processor() -> str:
-    """The kind of processor and what it can do, as far as the system tells."""
+    """The processor's model and features, as far as the system reports them."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
-    told = {line for line in lines if line.startswith(("model name", "flags", "Features"))}
-    return "\n".join([platform.machine(), platform.processor(), *sorted(told)])
+    known = {line for line in lines if line.startswith(("model name", "flags", "Features"))}
+    return "\n".join([platform.machine(), platform.processor(), *sorted(known)])

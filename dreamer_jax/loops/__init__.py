@@ -1,1 +1,1 @@
-"""Programs that run until they are done: train a policy, evaluate one."""
+"""Programs that run until they are done: training and evaluation."""

@@ -8,38 +8,36 @@ from typing import Any
 import jax
 import numpy as np
 
-from dreamer_jax.outputs.episode_scores import Tally
-from dreamer_jax.types import Act, AgentState, Player
+from dreamer_jax.environment import Environment, Timestep
+from dreamer_jax.outputs.episode_sums import EpisodeSums
+from dreamer_jax.types import Act, Actor, AgentState, Carry, Obs, Player
 
-Results = dict[str, np.ndarray]  # [episodes]: 'score', 'length', and the sum of each event
-# The event of tasks that can be solved: 1 where an episode solves its own.
+Results = dict[str, np.ndarray]  # each [episodes]: 'score', 'length', and the sum of each event
+# The event of tasks that can be solved: 1 in an episode that solves its task.
 SUCCESS = "event/success"
-LIMIT = 30_000  # steps of an environment for each of its episodes; half an hour of Atari is 27,000
+LIMIT = 30_000  # steps for each episode; half an hour of Atari is 27,000
 
 
-def unwatched(_: Any) -> None:
-    """Looks at no timestep."""
+def unwatched(_: Timestep) -> None:
+    """Ignores a timestep."""
 
 
 class Evaluator:
-    """A compiled policy and its environments, ready to be asked for scores again and again."""
+    """A compiled policy and its environments; can be asked for scores many times."""
 
-    def __init__(self, player: Player, act: Act, env: Any, seed: int) -> None:
-        """`act` is one of the player's own: `player.act` or `player.greedy`."""
+    def __init__(self, player: Player, act: Act, env: Environment, *, seed: int) -> None:
+        """`act` belongs to the player: `player.act` or `player.greedy`."""
         self.env = env
         self.seed = np.uint32(seed)
         self.player = player
         self.begin = jax.jit(partial(player.carry, env.num_envs))
-        self.step = jax.jit(
-            lambda seed, actor, carry, obs, is_first, index: act(
-                actor, carry, obs, is_first, jax.random.fold_in(jax.random.key(seed), index)
-            )[:2]
-        )
+        self.step = jax.jit(partial(step, act))
 
     def play(
         self,
         state: AgentState,
         episodes: int,
+        *,
         stopped: Callable[[], bool] = lambda: False,
         watch: Callable[[Any], None] = unwatched,
     ) -> Results:
@@ -48,39 +46,55 @@ class Evaluator:
         seed, carry = jax.device_put((self.seed, self.begin()), where)
         actor = self.player.actor(state)
 
-        def choose(seen: Any, index: int) -> Any:
+        def choose(seen: Timestep, index: int) -> dict[str, np.ndarray]:
             nonlocal carry
             inputs = seen.obs, seen.is_first, np.int32(index)
             with jax.transfer_guard_host_to_device("allow"):  # as in training
                 carry, action = self.step(seed, actor, carry, *inputs)
             return jax.device_get(action)
 
-        return play(self.env, choose, episodes, stopped, watch)
+        return play(self.env, choose, episodes, stopped=stopped, watch=watch)
+
+
+def step(
+    act: Act[Actor, Carry],
+    seed: jax.Array,
+    actor: Actor,
+    carry: Carry,
+    obs: Obs,
+    is_first: jax.Array,
+    index: jax.Array,
+) -> tuple[Carry, dict[str, jax.Array]]:
+    """The actions [E, n] of step `index` [] by key, and what to remember for the next one."""
+    key = jax.random.fold_in(jax.random.key(seed), index)
+    carry, action, _ = act(actor, carry, obs, is_first, key)
+    return carry, action
 
 
 def play(
-    env: Any,
-    choose: Callable[[Any, int], Any],
+    env: Environment,
+    choose: Callable[[Timestep, int], dict[str, np.ndarray]],
     episodes: int,
+    *,
     stopped: Callable[[], bool] = lambda: False,
     watch: Callable[[Any], None] = unwatched,
 ) -> Results:
     """Results of the first episodes of each environment, always the same ones.
 
-    Which episodes count does not depend on how long they are: taking whichever end first would
-    count short ones too often. An episode without an end counts as far as LIMIT lets it come.
+    Every environment plays the same number of episodes. Counting those that end first would count
+    short episodes too often. An episode that does not end counts up to LIMIT.
 
     Args:
-        env: a vectorised environment.
-        choose: (timestep, number of the step) -> actions of all environments.
+        env: E environments.
+        choose: (timestep, number of the step) -> actions [E, n] by key.
         episodes: how many, over all environments.
-        stopped: where it says so, nothing is returned.
-        watch: is shown every timestep.
+        stopped: once it returns True, `play` returns {}.
+        watch: is called with every timestep, of the type that `env` returns.
     """
     envs = env.num_envs
     quota = episodes // envs + (np.arange(envs) < episodes % envs)
     finished: list[list[dict[str, float]]] = [[] for _ in range(envs)]
-    running = Tally.empty(envs, env.event_keys)
+    running = EpisodeSums.empty(envs, env.event_keys)
     seen, index = env.reset(), 0
     watch(seen)
     while any(len(row) < n for row, n in zip(finished, quota, strict=True)):
@@ -106,9 +120,9 @@ def events(results: Results) -> dict[str, float]:
 
 
 def summary(results: Results) -> dict[str, float]:
-    """Mean, standard deviation, smallest and largest score; nothing of no episodes.
+    """Mean, standard deviation, smallest and largest score; {} for no episodes.
 
-    Tasks that can be solved have the share of episodes that did, with its interval, as well.
+    A task that can be solved also has its success rate, with the 95 % interval.
     """
     if not results:
         return {}
@@ -127,12 +141,13 @@ def summary(results: Results) -> dict[str, float]:
 
 
 def interval(successes: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a rate, after Wilson: with p = successes / trials, n = trials, z = 1.96,
+    """The 95 % confidence interval of a rate (Wilson, 1927).
 
+    With p = successes / trials, n = trials, z = 1.96:
     (p + z²/2n ± z √(p (1 - p) / n + z²/4n²)) / (1 + z²/n).
     """
     z, rate = 1.959964, successes / trials
     middle = rate + z * z / (2 * trials)
     spread = z * math.sqrt(rate * (1 - rate) / trials + (z / (2 * trials)) ** 2)
     low, high = ((middle + side * spread) / (1 + z * z / trials) for side in (-1, 1))
-    return max(0.0, low), min(1.0, high)  # as far as rounding goes
+    return max(0.0, low), min(1.0, high)  # rounding may leave [0, 1]

@@ -1,61 +1,75 @@
-"""The training loop: act, remember, learn; the device works while the environments step."""
+"""The training loop: act, remember, learn. The device works while the environments step."""
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from dreamer_jax.config import Config
+from dreamer_jax.counters import Counters
+from dreamer_jax.environment import Timestep
 from dreamer_jax.faults import Fault
 from dreamer_jax.outputs.journal import Journal
+from dreamer_jax.outputs.sink import Sink
+from dreamer_jax.outputs.sinks import default_sinks
 from dreamer_jax.run import checkpoint, programs, resume
 from dreamer_jax.run.background_save import Saver
 from dreamer_jax.run.layout import counted
 from dreamer_jax.run.programs import Programs
-from dreamer_jax.run.state import Counters, Run, RunState
+from dreamer_jax.run.state import Run, RunState
 from dreamer_jax.types import AgentState, Step
 
 
-def train(run: Run, compiled: Programs) -> AgentState:
+def train(
+    run: Run,
+    compiled: Programs,
+    *,
+    make_sinks: Callable[[Path, int], Sequence[Sink]] = default_sinks,
+) -> AgentState:
     """Trains until `train.steps`, or until a signal asks to stop; saves before it returns.
 
-    Raises Fault where it cannot go on; what was saved before stays as it is.
+    make_sinks: (logdir, step that the run continues after) -> the outputs of the run.
+
+    Raises Fault where it cannot continue. Checkpoints that are already saved stay as they are.
     """
     config = run.config.train
     with stop_signals() as stopped:
-        place, past, notes = resume.start(run, compiled)
-        journal = Journal(run.logdir, config, run.env, place.counters, past)
-        saver = Saver(run.logdir, config, resume.full_blocks(run, place.counters).stop)
+        now, past, notes = resume.start(run, compiled)
+        sinks = make_sinks(run.logdir, now.counters.step)
+        journal = Journal(run.logdir, run.env, now.counters, past, steps=config.steps, sinks=sinks)
+        saver = Saver(run.logdir, config, blocks=resume.full_blocks(run, now.counters).stop)
         with journal, saver, jax.transfer_guard("disallow"):
             for note in notes:
                 journal.say(note)
-            if journal.owed:
-                journal.evaluation(place.counters, run.evaluate(place.device.state, stopped))
-            while place.counters.step < config.steps and not (stopped() or run.failure()):
-                before, began = place.counters, time.monotonic()
-                place = advance(run, compiled, journal, place)
-                place = occasions(run, compiled, journal, before, place, stopped)
+            if journal.owes_evaluation:
+                scores = run.evaluate(now.device.state, stopped)
+                journal.evaluation(scores, counters=now.counters)
+            while now.counters.step < config.steps and not (stopped() or run.failure()):
+                before, began = now.counters, time.monotonic()
+                now = advance(run, compiled, journal, now)
+                now = periodic(run, compiled, journal, now, before=before, stopped=stopped)
                 seconds = before.seconds + time.monotonic() - began
-                place = replace(place, counters=replace(place.counters, seconds=seconds))
-                if crossed(before.step, place.counters.step, config.save_every):
-                    save(run, compiled, journal, saver, place)
-            save(run, compiled, journal, saver, place)
+                now = replace(now, counters=replace(now.counters, seconds=seconds))
+                if crossed(before.step, now.counters.step, config.save_every):
+                    save(run, compiled, journal, saver, now)
+            save(run, compiled, journal, saver, now)
             saver.wait()
-            journal.conclude(place.counters, place.seen, place.device.sums, run.env)
-            journal.ended(place.counters)
+            journal.unfinished(now.device.sums, now.seen, counters=now.counters, env=run.env)
+            journal.end(counters=now.counters)
             if failure := run.failure():
                 journal.say(failure)
                 reason = failure.splitlines()[-1]
                 raise Fault(f"an environment fails again and again: {reason}")
-    return place.device.state
+    return now.device.state
 
 
-def advance(run: Run, compiled: Programs, journal: Journal, place: RunState) -> RunState:
+def advance(run: Run, compiled: Programs, journal: Journal, now: RunState) -> RunState:
     """One step of every environment, and the updates that it owes.
 
     The order hides the device behind the environments. The policy is dispatched first, then the
@@ -64,12 +78,12 @@ def advance(run: Run, compiled: Programs, journal: Journal, place: RunState) -> 
     host, the device works on the updates. The number of updates is a function of step counts, never
     of the clock, so that a run does the same wherever it runs.
 
-    `place` is consumed: its replay state and carry, and with updates due its agent state and sums,
+    `now` is consumed: its replay state and carry, and with updates due its agent state and sums,
     are donated and must not be used again.
     """
-    device, counters, seen = place.device, place.counters, place.seen
+    device, counters, seen = now.device, now.counters, now.seen
     index = counters.step // run.env.num_envs
-    with jax.transfer_guard_host_to_device("allow"):  # what was seen moves with the call itself
+    with jax.transfer_guard_host_to_device("allow"):  # the timestep moves with the call itself
         memory, carry, action = compiled.act(
             device.seed,
             run.agent.player.actor(device.state),
@@ -87,51 +101,53 @@ def advance(run: Run, compiled: Programs, journal: Journal, place: RunState) -> 
             device.seed, device.state, device.memory, device.sums, count, run.recordings
         )
         device = device.replace(state=state, memory=memory, sums=sums)
-    journal.saw(counters.step, seen, run.env.starts)
-    # Dispatch is asynchronous: this waits for the action, while the device goes on learning.
+    journal.timestep(seen, step=counters.step, starts=run.env.starts)
+    # Dispatch is asynchronous: this waits for the action, while the device continues learning.
     chosen = {key: np.asarray(value) for key, value in jax.device_get(action).items()}
     seen = run.env.step(chosen)
     counters = replace(counters, step=step, updates=counters.updates + owed)
-    journal.passed(counters, run.env.milestones)
+    journal.milestones(run.env.milestones, counters=counters)
     return RunState(device, counters, seen)
 
 
-def occasions(
+def periodic(
     run: Run,
     compiled: Programs,
     journal: Journal,
+    now: RunState,
+    *,
     before: Counters,
-    place: RunState,
     stopped: Callable[[], bool],
 ) -> RunState:
-    """What is done now and then: logging, pictures, evaluation."""
-    config, device, now = run.config.train, place.device, place.counters
+    """Logs, draws pictures and evaluates, each if its interval has passed since `before`."""
+    config, device, counters = run.config.train, now.device, now.counters
 
     def due(interval: int) -> bool:
-        return crossed(before.step, now.step, interval)
+        return crossed(before.step, counters.step, interval)
 
-    journal.tick(now)
-    if due(config.log_every) and now.updates:
-        journal.metrics(now, device.sums, run.env.restarts)
+    journal.tick(counters)
+    if due(config.log_every) and counters.updates:
+        journal.metrics(device.sums, counters=counters, restarts=run.env.restarts)
         device = device.replace(sums=programs.zeros(compiled.sums))
-    if due(config.report_every) and now.updates:
-        inputs = (device.seed, device.state, device.memory, run.recordings)
-        journal.report(now, *compiled.report(*inputs))
+    if due(config.report_every) and counters.updates:
+        metrics, views = compiled.report(device.seed, device.state, device.memory, run.recordings)
+        journal.report(metrics, views, counters=counters)
     if due(config.eval_every):
-        journal.evaluation(now, run.evaluate(device.state, stopped))
-    return replace(place, device=device)
+        journal.evaluation(run.evaluate(device.state, stopped), counters=counters)
+    return replace(now, device=device)
 
 
-def save(run: Run, compiled: Programs, journal: Journal, saver: Saver, place: RunState) -> None:
-    """Has a checkpoint written, unless this step has one; training goes on while it is."""
+def save(run: Run, compiled: Programs, journal: Journal, saver: Saver, now: RunState) -> None:
+    """Starts to write a checkpoint, unless this step has one; returns before it is written."""
     began = time.monotonic()
     saver.wait()
-    if checkpoint.latest(saver.checkpoints) == place.counters.step:
+    if checkpoint.latest(saver.checkpoints) == now.counters.step:
         return
-    journal.settle()
-    snapshot = resume.snapshot(run, compiled, place, journal.state(), saver.blocks)
+    journal.flush()
+    snapshot = resume.snapshot(run, compiled, now, journal.state(), saver.blocks)
     saver.save(snapshot)
-    journal.saved(place.counters, time.monotonic() - began, saver.bytes)
+    seconds = time.monotonic() - began
+    journal.checkpoint(counters=now.counters, seconds=seconds, bytes_before=saver.bytes)
 
 
 def crossed(before: int, now: int, interval: int) -> bool:
@@ -153,21 +169,21 @@ def prefill(config: Config) -> int:
     return max(config.train.prefill, config.train.envs * (config.replay.length + 1))
 
 
-def as_step(seen: Any) -> Step:
-    """What the environments showed, as a step without an action."""
-    return Step(
-        obs=seen.obs,
-        action={},
-        reward=seen.reward,
-        is_first=seen.is_first,
-        is_last=seen.is_last,
-        is_terminal=seen.is_terminal,
-        events=seen.events,
-    )
+def as_step(seen: Timestep) -> Step:
+    """A timestep [E, ...] as a step without an action; its arrays are still on the host."""
+    arrays: dict[str, Any] = {
+        "obs": seen.obs,
+        "reward": seen.reward,
+        "is_first": seen.is_first,
+        "is_last": seen.is_last,
+        "is_terminal": seen.is_terminal,
+        "events": seen.events,
+    }
+    return Step(action={}, **arrays)
 
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
+def stop_signals() -> Generator[Callable[[], bool]]:
     """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop; a second one is deadly."""
     received: list[int] = []
     numbers = [signal.SIGINT, signal.SIGTERM]

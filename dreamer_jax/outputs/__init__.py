@@ -1,1 +1,1 @@
-"""What a run tells the world: metrics, episodes, pictures, progress."""
+"""What a run reports: metrics, episodes, milestones, images and progress."""

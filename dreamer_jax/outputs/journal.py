@@ -1,8 +1,9 @@
-"""What a run tells the world: episodes, metrics, pictures and progress, off the critical path."""
+"""Decides what a run reports and when: episodes, metrics, pictures and progress."""
 
 import math
 import time
-from contextlib import nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -10,61 +11,78 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from dreamer_jax.config import Train
+from dreamer_jax.counters import Counters
+from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.faults import Diverged, Fault
-from dreamer_jax.outputs.episode_scores import Tally
-from dreamer_jax.outputs.logger import Logger
+from dreamer_jax.outputs.averages import average, means
+from dreamer_jax.outputs.episode_sums import EpisodeSums
+from dreamer_jax.outputs.pictures import picture
 from dreamer_jax.outputs.progress import Progress
-
-SHOWN = 4  # sequences in a picture
-MOMENTS = 8  # points in time of each
+from dreamer_jax.outputs.sink import Sink, sink_faults
 
 
 class Pending(NamedTuple):
     """Metrics that are still on the device."""
 
-    counters: Any  # when they were complete
-    since: int  # step that they began after
+    counters: Counters  # when they were complete
+    since: int  # the step after which they began
     sums: dict[str, jax.Array]
     updates: int  # that they are sums over
 
 
-class Journal:
-    """Keeps the running scores of E environments and writes what has happened.
+class Rated(NamedTuple):
+    """The moment that rates are taken from."""
 
-    Metrics stay on the device until the next ones are due: asking for them at once would make the
-    loop wait for every update that is still under way.
+    step: int
+    updates: int
+    time: float  # s, of a clock that never goes back
+
+
+class Journal:
+    """Keeps the scores of E environments and tells its sinks what happened; a context.
+
+    Metrics stay on the device until the next ones are due. Fetching them at once would make the
+    loop wait for every update that is still running.
+
+    Raises Fault where a sink fails. On leaving the context every sink is closed, even if one fails.
     """
 
     def __init__(
         self,
         logdir: Path,
-        config: Train,
-        env: Any,
-        counters: Any,
+        env: Environment,
+        counters: Counters,
         past: dict[str, Any],
+        *,
+        steps: int,
+        sinks: Sequence[Sink],
     ) -> None:
-        """Goes on from `counters` and the `state` of the journal then; {} at the beginning."""
-        self.logger = Logger(logdir, counters.step)
-        self.progress = Progress(config.steps, counters.step)
-        self.steps = config.steps
+        """Continues from `counters`.
+
+        past: the `state` of the journal at these counters, {} for a new run.
+        steps: at which the run ends.
+        sinks: the outputs, opened for this step; see `dreamer_jax.outputs.sinks`. The progress line
+            is added to them.
+        """
+        self.logdir = logdir
+        self.progress = Progress(steps, counters.step)
+        self.sinks: tuple[Sink, ...] = (*sinks, self.progress)
+        self.steps = steps
         self.frames_per_step = env.frames_per_step
         self.pending: Pending | None = None
         self.running = (
-            Tally.of(past["running"]) if past else Tally.empty(env.num_envs, env.event_keys)
+            EpisodeSums.from_state(past["running"])
+            if past
+            else EpisodeSums.empty(env.num_envs, env.event_keys)
         )
         # Episodes since the last line: of the whole task, and begun at one of its milestones.
         self.recent: list[dict[str, float]] = past.get("recent", [])
         self.recent_later: list[dict[str, float]] = past.get("recent_later", [])
         self.latest: float | None = past.get("latest")
-        self.owed: bool = past.get("owed", False)  # whether the last evaluation was stopped
+        self.owes_evaluation: bool = past.get("owed", False)  # whether the last one was stopped
         self.reached: list[str] = past.get("reached", [])  # milestones, in the order of their time
-        self.logged = past.get("logged", [0, 0])  # step and updates at the last line of metrics
-        self.since = (
-            counters.step,
-            counters.updates,
-            time.monotonic(),
-        )  # that rates are taken over
+        self.logged: list[int] = past.get("logged", [0, 0])  # step and updates at the last line
+        self.rated = Rated(counters.step, counters.updates, time.monotonic())
 
     def __enter__(self) -> "Journal":
         return self
@@ -77,172 +95,188 @@ class Journal:
     ) -> None:
         try:
             if kind is None:
-                self.settle()
+                self.flush()
         finally:
-            self.progress.close()
-            # What has ended the run is said, not that the rest of the record is lost with it.
+            # The error that ended the run is reported, not the one that follows from it here.
             with suppress(Fault) if kind else nullcontext():
-                self.logger.close()
+                self._close()
 
     def state(self) -> dict[str, Any]:
-        """What a later part of the run has to know, as JSON holds it; nothing may be pending."""
+        """Everything a resumed run has to know, as JSON holds it; nothing may be pending."""
         return {
             "running": self.running.state(),
             "recent": list(self.recent),
             "recent_later": list(self.recent_later),
             "latest": self.latest,
-            "owed": self.owed,
+            "owed": self.owes_evaluation,
             "reached": list(self.reached),
             "logged": list(self.logged),
         }
 
     def say(self, text: str) -> None:
-        """Tells the user."""
+        """Prints a line for the user; it goes into no record."""
         self.progress.write(text)
 
-    def saw(self, step: int, seen: Any, starts: list[str]) -> None:
-        """Adds one step of every environment to the running episodes; writes those that ended.
+    def tick(self, counters: Counters) -> None:
+        """Updates the progress line."""
+        frames = counters.step * self.frames_per_step
+        updates, score = counters.updates, self.latest
+        self.progress.tick(counters.step, frames=frames, updates=updates, score=score)
 
-        starts: the milestone that each of them began at. Their scores are no scores of the task,
-        unless this is empty: at the beginning.
+    def timestep(self, seen: Timestep, *, step: int, starts: Sequence[str]) -> None:
+        """Adds a timestep to the running episodes and reports those that it ends.
+
+        step: when it was acted on.
+        starts: [E], the milestone at which each episode began; empty for the beginning of the game.
+            Only the scores of the latter are scores of the task.
         """
         self.running = self.running.add(seen)
         for i in np.flatnonzero(seen.is_last).tolist():
-            episode = self.running.row(i)
-            self.logger.episode(step, starts[i], **episode, env=i)
-            (self.recent_later if starts[i] else self.recent).append(episode)
+            sums = self.running.row(i)
+            self._episode(sums, step=step, env=i, start=starts[i])
+            (self.recent_later if starts[i] else self.recent).append(sums)
             if not starts[i]:
-                self.latest = episode["score"]
+                self.latest = sums["score"]
 
-    def passed(self, counters: Any, milestones: list[tuple[int, str]]) -> None:
-        """Writes those of the milestones (environment and name) that nobody has reached before.
+    def milestones(self, reached: Sequence[tuple[int, str]], *, counters: Counters) -> None:
+        """Reports the milestones, environment and name, that no environment has reached before.
 
-        They belong to `counters`: the step is the one that reached them, hours are of training.
+        counters: after the step that reached them.
         """
-        for env, name in milestones:
+        hours = counters.seconds / 3600
+        for env, name in reached:
             if name not in self.reached:
                 self.reached.append(name)
-                hours = counters.seconds / 3600
-                self.logger.milestone(counters.step, hours, name, env)
-                self.say(f"step {counters.step}, {hours:.2f} hours: first {name}")
+                with sink_faults(self.logdir):
+                    for sink in self.sinks:
+                        sink.milestone(name, step=counters.step, hours=hours, env=env)
 
-    def tick(self, counters: Any) -> None:
-        """Moves the progress display on."""
-        frames = counters.step * self.frames_per_step
-        self.progress.update(counters.step, frames, counters.updates, self.latest)
+    def metrics(self, sums: dict[str, jax.Array], *, counters: Counters, restarts: int) -> None:
+        """Reports the metrics handed over last time, and keeps these until the next ones are due.
 
-    def metrics(self, counters: Any, sums: dict[str, jax.Array], restarts: int) -> None:
-        """Writes the metrics handed over last time, and keeps these for the next.
-
-        restarts: environments that crashed or hung since the process began.
+        sums: over the updates since the last call, each [] on the device.
+        restarts: environments restarted after a failure since the process began.
+        Raises Diverged if a loss is not finite.
         """
-        self.settle()
+        self.flush()
         step, updates = self.logged
         self.pending = Pending(counters, step, sums, counters.updates - updates)
         self.logged = [counters.step, counters.updates]
         values = self._rates(counters, restarts)
         values |= means("episode", self.recent) | means("frontier", self.recent_later)
-        self._scalars(counters, values)
+        self._scalars(values, counters)
         self.recent.clear()
         self.recent_later.clear()
-        self.since = (counters.step, counters.updates, time.monotonic())
+        self.rated = Rated(counters.step, counters.updates, time.monotonic())
 
-    def conclude(self, counters: Any, seen: Any, sums: dict[str, jax.Array], env: Any) -> None:
-        """Writes what came together since the last line of metrics, and the episodes in `seen`.
+    def unfinished(
+        self, sums: dict[str, jax.Array], seen: Timestep, *, counters: Counters, env: Environment
+    ) -> None:
+        """Reports the metrics since the last line, and the episodes that `seen` ends.
 
-        For whoever does not go on; a run that does, from the same step, writes it anew.
+        Called at the end of a run. If the run resumes from this step, it reports them again.
+
+        sums: over the updates since the last call of `metrics`. seen: the newest timestep.
         """
         running, recent, later = self.running.add(seen), [*self.recent], [*self.recent_later]
         for i in np.flatnonzero(seen.is_last).tolist():
             episode, start = running.row(i), env.starts[i]
             (later if start else recent).append(episode)
-            self.logger.episode(counters.step, start, **episode, env=i)
+            self._episode(episode, step=counters.step, env=i, start=start)
         step, updates = self.logged
         if counters.step > step:
             values = self._rates(counters, env.restarts)
             values |= means("episode", recent) | means("frontier", later)
             values |= average(sums, counters.updates - updates)
-            self._scalars(counters, values, unfinished=True)
+            self._scalars(values, counters, unfinished=True)
 
-    def _rates(self, counters: Any, restarts: int) -> dict[str, float]:
-        """How fast the run was since the last line of metrics."""
-        step, updates, then = self.since
-        elapsed = max(time.monotonic() - then, 1e-9)
-        return {
-            "speed/frames_per_second": (counters.step - step) * self.frames_per_step / elapsed,
-            "speed/updates_per_second": (counters.updates - updates) / elapsed,
-            "env/restarts": restarts,
-        }
-
-    def settle(self) -> None:
-        """Writes what is pending. Raises Diverged if a loss is not finite."""
+    def flush(self) -> None:
+        """Reports the pending metrics. Raises Diverged if a loss is not finite."""
         if self.pending is None:
             return
-        (counters, since, sums, updates), self.pending = self.pending, None
-        values = average(sums, updates)
+        pending, self.pending = self.pending, None
+        values = average(pending.sums, pending.updates)
         if values:
-            self._scalars(counters, values)
+            self._scalars(values, pending.counters)
         wrong = [k for k, v in values.items() if k.startswith("loss/") and not math.isfinite(v)]
         if wrong:
-            span = f"between steps {since} and {counters.step}"
+            span = f"between steps {pending.since} and {pending.counters.step}"
             raise Diverged(f"not finite any more {span}: {', '.join(wrong)}")
 
-    def evaluation(self, counters: Any, scores: dict[str, float]) -> None:
-        """Writes the scores of an evaluation; one that was stopped, without any, is still owed."""
-        self.owed = not scores
-        if self.owed:
-            return
-        self._scalars(counters, {f"evaluation/{key}": value for key, value in scores.items()})
-        text = ", ".join(f"{key} {value:.2f}" for key, value in scores.items())
-        self.say(f"step {counters.step}: evaluation {text}")
+    def evaluation(self, scores: Mapping[str, float], *, counters: Counters) -> None:
+        """Reports the scores of an evaluation. Without scores it was stopped and is still owed."""
+        self.owes_evaluation = not scores
+        if scores:
+            self._scalars({f"evaluation/{key}": x for key, x in scores.items()}, counters)
 
-    def saved(self, counters: Any, seconds: float, bytes_before: int) -> None:
-        """Writes how long training stood still for a checkpoint, and how big the one before was."""
+    def checkpoint(self, *, counters: Counters, seconds: float, bytes_before: int) -> None:
+        """Reports how long training paused for a checkpoint, and the size of the one before."""
         values = {"checkpoint/pause_seconds": seconds, "checkpoint/bytes_before": bytes_before}
-        self._scalars(counters, values)
+        self._scalars(values, counters)
 
-    def ended(self, counters: Any) -> None:
-        """Says where the run stands, which a run that was complete already would not tell."""
+    def report(
+        self,
+        metrics: dict[str, jax.Array],
+        views: dict[str, jax.Array],
+        *,
+        counters: Counters,
+    ) -> None:
+        """Reports errors of the world model, and pictures of its predictions below the truth.
+
+        metrics: each []. views: each [2, T, B, h, w, c] uint8, see `picture`.
+        """
+        metrics, views = jax.device_get((metrics, views))
+        self._scalars({key: float(value) for key, value in metrics.items()}, counters)
+        with sink_faults(self.logdir):
+            for key, view in views.items():
+                pixels = picture(np.asarray(view))
+                for sink in self.sinks:
+                    sink.image(f"report/{key}", pixels, step=counters.step)
+
+    def end(self, *, counters: Counters) -> None:
+        """Prints where the run ended, also for a run that was complete before it started."""
         self.progress.close()
         if counters.step < self.steps:
-            self.say(f"stopped and saved at step {counters.step}; the same command goes on")
+            self.say(f"stopped and saved at step {counters.step}; the same command resumes")
         else:
             self.say(f"saved at step {counters.step}; --steps takes it further")
 
-    def report(
-        self, counters: Any, metrics: dict[str, jax.Array], views: dict[str, jax.Array]
+    def _rates(self, counters: Counters, restarts: int) -> dict[str, float]:
+        """How fast the run was since the last line of metrics."""
+        before = self.rated
+        seconds = max(time.monotonic() - before.time, 1e-9)
+        frames = (counters.step - before.step) * self.frames_per_step
+        return {
+            "speed/frames_per_second": frames / seconds,
+            "speed/updates_per_second": (counters.updates - before.updates) / seconds,
+            "env/restarts": restarts,
+        }
+
+    def _scalars(
+        self, values: Mapping[str, float], counters: Counters, *, unfinished: bool = False
     ) -> None:
-        """Writes errors of the world model, and pictures of its predictions below the truth."""
-        metrics, views = jax.device_get((metrics, views))
-        self._scalars(counters, {key: float(value) for key, value in metrics.items()})
-        for key, view in views.items():
-            self.logger.image(counters.step, f"report/{key}", picture(np.asarray(view)))
+        step, seconds = counters.step, counters.seconds
+        frames = step * self.frames_per_step
+        with sink_faults(self.logdir):
+            for sink in self.sinks:
+                sink.scalars(
+                    values, step=step, frames=frames, seconds=seconds, unfinished=unfinished
+                )
 
-    def _scalars(self, counters: Any, values: dict[str, float], unfinished: bool = False) -> None:
-        frames = counters.step * self.frames_per_step
-        self.logger.scalars(counters.step, frames, counters.seconds, values, unfinished)
+    def _episode(self, sums: Mapping[str, float], *, step: int, env: int, start: str) -> None:
+        with sink_faults(self.logdir):
+            for sink in self.sinks:
+                sink.episode(sums, step=step, env=env, start=start)
 
-
-def means(kind: str, episodes: list[dict[str, float]]) -> dict[str, float]:
-    """Mean score of episodes, and of the sum of each event in them; nothing of none.
-
-    kind: first part of the names; 'frontier' for episodes that began at milestones.
-    """
-    keys = sorted(episodes[0].keys() - {"length"}) if episodes else []
-    return {
-        f"{kind}/mean_{key.removeprefix('event/')}": float(np.mean([x[key] for x in episodes]))
-        for key in keys
-    }
+    def _close(self) -> None:
+        with sink_faults(self.logdir), ExitStack() as each:
+            for sink in self.sinks:
+                each.callback(sink.close)
 
 
-def average(sums: dict[str, jax.Array], updates: int) -> dict[str, float]:
-    """The mean of each metric over the updates that they are sums over; nothing over none."""
-    return {k: float(v) / updates for k, v in jax.device_get(sums).items()} if updates else {}
-
-
-def checked(past: Any, env: Any) -> dict[str, Any]:
+def checked(past: Any, env: Environment) -> dict[str, Any]:
     """The `state` of a journal of `env`, read from JSON; ValueError or TypeError if it is not."""
-    running, keys = Tally.of(past["running"]), {"score", *env.event_keys}
+    running, keys = EpisodeSums.from_state(past["running"]), {"score", *env.event_keys}
     columns = [running.length, *running.sums.values()]
     recent, latest = past.get("recent", []) + past.get("recent_later", []), past.get("latest")
     logged, reached = past.get("logged", [0, 0]), past.get("reached", [])
@@ -258,18 +292,3 @@ def checked(past: Any, env: Any) -> dict[str, Any]:
     if not right:
         raise ValueError("not the state of a journal of this environment")
     return past
-
-
-def picture(view: np.ndarray) -> np.ndarray:
-    """Lays truth and prediction out on one sheet: [2, T, B, h, w, c] uint8 -> [h', w', 3] uint8.
-
-    Each sequence is a pair of rows, truth above, and time runs to the right. The model saw the
-    sequence up to the middle; what lies right of the line is predicted from actions alone.
-    """
-    times = np.linspace(0, view.shape[1] - 1, MOMENTS).round().astype(int)
-    view = view[:, times, :SHOWN].astype(np.uint8)
-    view = view[..., -3:] if view.shape[-1] % 3 == 0 else np.repeat(view[..., -1:], 3, -1)
-    _, t, n, h, w, c = view.shape
-    sheet = view.transpose(2, 0, 3, 1, 4, 5).reshape(n * 2 * h, t * w, c)
-    sheet[:, t // 2 * w - 1 : t // 2 * w + 1] = (255, 0, 0)
-    return sheet

@@ -1,24 +1,46 @@
-"""How far a run has come: a bar on a terminal, plain lines elsewhere."""
+"""The progress of a run: a bar on a terminal, plain lines elsewhere."""
 
 import os
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
+import numpy as np
 from tqdm import tqdm
 
 BAR_SECONDS = 1.0  # between two redraws; also the interval that rates are taken over
 LINE_SECONDS = 10.0  # between two plain lines
+EVALUATION = "evaluation/"  # metrics that are shown as soon as they are there
+
+
+class Moment(NamedTuple):
+    """Counters since the beginning of the run, those before a resume included."""
+
+    time: float  # s, of a clock that never goes back
+    step: int
+    frames: int
+    updates: int
+
+
+class Rates(NamedTuple):
+    """Counts in each second."""
+
+    steps: float
+    frames: float
+    updates: float
 
 
 class Progress:
-    """One line on stderr: steps, updates, frames/s, updates/s, latest score, time left.
+    """A sink that shows one line on stderr: counters, rates, latest score and time left.
 
-    Where nobody can read it any more, such as after a terminal was closed, it is not shown.
+    It prints milestones and evaluations as well. It has two verbs more than other sinks, `tick`
+    and `write`. Only a display is of use at every step and for free text; a record is not. So the
+    journal has one `Progress` next to its other sinks, and `Sink` stays at five verbs.
 
-    Rates are over the last interval, not since the start. `step`, `frames` and `updates` are
-    counters since the beginning of the run, those before a resume included.
+    Rates are over the last interval, not since the start. Nothing is shown where stderr cannot be
+    written any more, such as after its terminal was closed.
     """
 
     def __init__(self, total_steps: int, first_step: int) -> None:
@@ -35,65 +57,92 @@ class Progress:
                 bar_format="{desc} |{bar}|",
             )
         self._interval = BAR_SECONDS if self._bar is not None else LINE_SECONDS
-        self._shown: tuple[float, int, int, int] | None = None
-        self._latest: tuple[float, int, int, int] | None = None
+        self._shown: Moment | None = None
+        self._latest: Moment | None = None
         self._score: float | None = None
         self._waiting = False  # whether the latest counters are still to be shown
 
-    def update(self, step: int, frames: int, updates: int, score: float | None) -> None:
+    def tick(self, step: int, *, frames: int, updates: int, score: float | None) -> None:
         """Takes the counters, and shows them if the interval has passed; cheap to call.
 
         score: of the latest finished episode of the whole task, None before the first.
         """
-        self._latest, self._score = (time.monotonic(), step, frames, updates), score
+        self._latest, self._score = Moment(time.monotonic(), step, frames, updates), score
         self._waiting = True
         if self._shown is None:
             self._shown = self._latest
-        elif self._latest[0] - self._shown[0] >= self._interval:
-            self._show()
+        elif self._latest.time - self._shown.time >= self._interval:
+            self._show(self._latest, self._shown)
 
     def write(self, text: str) -> None:
-        """Prints a line of its own, above the bar if there is one."""
+        """Prints a line, above the bar if there is one."""
         with suppress(OSError):
             if self._bar is None:
                 print(text, file=self._stream, flush=True)
             else:
                 self._bar.write(text, file=self._stream)
 
+    def scalars(
+        self,
+        values: Mapping[str, float],
+        *,
+        step: int,
+        frames: int,
+        seconds: float,
+        unfinished: bool,
+    ) -> None:
+        """Prints the scores of an evaluation; ignores other metrics."""
+        del frames, seconds, unfinished
+        scores = [
+            f"{key.removeprefix(EVALUATION)} {value:.2f}"
+            for key, value in values.items()
+            if key.startswith(EVALUATION)
+        ]
+        if scores:
+            self.write(f"step {step}: evaluation {', '.join(scores)}")
+
+    def episode(self, sums: Mapping[str, float], *, step: int, env: int, start: str) -> None:
+        """Ignored: the next `tick` has the score."""
+
+    def milestone(self, name: str, *, step: int, hours: float, env: int) -> None:
+        """Prints a milestone."""
+        del env
+        self.write(f"step {step}, {hours:.2f} hours: first {name}")
+
+    def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
+        """Ignored."""
+
     def close(self) -> None:
-        """Shows the last counters, if they have not been, and leaves them standing."""
-        if self._waiting:
-            self._show()
+        """Shows the last counters unless they were shown, and leaves them on the screen."""
+        if self._waiting and self._latest and self._shown:
+            self._show(self._latest, self._shown)
         if self._bar is not None:
             with suppress(OSError):
                 self._bar.close()
 
-    def _show(self) -> None:
-        assert self._latest is not None and self._shown is not None
-        _, step, _, updates = self._latest
-        new = [now - then for now, then in zip(self._latest, self._shown, strict=True)]
-        seconds = max(new[0], 1e-9)
-        rates = tuple(count / seconds for count in new[1:])
-        line = describe((step, self._total), updates, rates, self._score)
-        self._shown, self._waiting = self._latest, False
+    def _show(self, now: Moment, before: Moment) -> None:
+        seconds = max(now.time - before.time, 1e-9)
+        rates = Rates(
+            steps=(now.step - before.step) / seconds,
+            frames=(now.frames - before.frames) / seconds,
+            updates=(now.updates - before.updates) / seconds,
+        )
+        line = describe(now.step, self._total, updates=now.updates, rates=rates, score=self._score)
+        self._shown, self._waiting = now, False
         if self._bar is None:
             self.write(line)
         else:
-            self._bar.n = step
+            self._bar.n = now.step
             with suppress(OSError):
                 self._bar.set_description_str(line)
 
 
-def describe(
-    steps: tuple[int, int], updates: int, rates: tuple[float, ...], score: float | None
-) -> str:
-    """The line. steps: done and in all; rates: steps, frames and updates a second."""
-    done, total = steps
-    step_rate, frame_rate, update_rate = rates
-    left = tqdm.format_interval(max(0, total - done) / step_rate) if step_rate > 0 else "?"
+def describe(step: int, total: int, *, updates: int, rates: Rates, score: float | None) -> str:
+    """The line after `step` of `total` steps."""
+    left = tqdm.format_interval(max(0, total - step) / rates.steps) if rates.steps > 0 else "?"
     return (
-        f"{_short(done)}/{_short(total)} steps {_short(updates)} updates "
-        f"{_short(frame_rate)} frames/s {_short(update_rate)} updates/s "
+        f"{_short(step)}/{_short(total)} steps {_short(updates)} updates "
+        f"{_short(rates.frames)} frames/s {_short(rates.updates)} updates/s "
         f"score {'-' if score is None else f'{score:.1f}'} ETA {left}"
     )
 

@@ -1,11 +1,14 @@
-"""TensorBoard events, written by whoever has them.
+"""The record of a run for people: TensorBoard events.
 
-A thread that writes them would die of a full disk alone, and leave the run to wait for ever.
+The writer of tensorboardX has a thread. On a full disk the thread dies and the run hangs, so the
+events are written here, by the thread that calls.
 """
 
+import math
 import os
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +21,62 @@ protos: Any = event_pb2  # its classes are made when it is imported
 FLUSH_SECONDS = 10  # between two writes to the disk
 
 
-class Board:
-    """One file of events in a logdir; TensorBoard forgets earlier ones from `first_step` + 1 on."""
+class TensorBoard:
+    """A sink that writes one file of events; they reach the disk a few seconds later.
 
-    def __init__(self, logdir: Path, first_step: int) -> None:
+    Values that are not finite are left out. Milestones are ignored.
+    """
+
+    def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
+        """Opens a new file; TensorBoard hides the events of earlier files after `first_step`."""
+        root = Path(logdir)
+        root.mkdir(parents=True, exist_ok=True)
         when, who = int(time.time()), f"{platform.node()}.{os.getpid()}.{first_step}"
-        self._records = RecordWriter(str(logdir / f"events.out.tfevents.{when}.{who}"))
+        self._records = RecordWriter(str(root / f"events.out.tfevents.{when}.{who}"))
         self._flushed = time.monotonic()
         start = protos.SessionLog(status=protos.SessionLog.START)
         self._write(protos.Event(wall_time=time.time(), file_version="brain.Event:2"))
         self._write(protos.Event(step=first_step + 1, session_log=start))
 
-    def scalar(self, name: str, value: float, step: int) -> None:
-        """A point of a curve."""
-        self._add(summary.scalar(name, value), step)
+    def scalars(
+        self,
+        values: Mapping[str, float],
+        *,
+        step: int,
+        frames: int,
+        seconds: float,
+        unfinished: bool,
+    ) -> None:
+        """A point for each value."""
+        del frames, seconds, unfinished
+        for name, value in values.items():
+            self._point(name, value, step)
 
-    def image(self, name: str, array: np.ndarray, step: int) -> None:
-        """A picture [H, W, 3] uint8."""
-        self._add(summary.image(name, array, dataformats="HWC"), step)
+    def episode(self, sums: Mapping[str, float], *, step: int, env: int, start: str) -> None:
+        """Points for score and length; episodes that began at a milestone have their own curves."""
+        del env
+        kind = "frontier" if start else "episode"
+        self._point(f"{kind}/score", sums["score"], step)
+        self._point(f"{kind}/length", sums["length"], step)
+
+    def milestone(self, name: str, *, step: int, hours: float, env: int) -> None:
+        """Ignored."""
+
+    def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
+        """A picture [H, W, 3] uint8. Raises ValueError for any other array."""
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3:
+            raise ValueError(
+                f"image {name} must be [H, W, 3] uint8, not {list(pixels.shape)} {pixels.dtype}"
+            )
+        self._add(summary.image(name, pixels, dataformats="HWC"), step)
 
     def close(self) -> None:
         """Writes what is left."""
         self._records.close()
+
+    def _point(self, name: str, value: float, step: int) -> None:
+        if math.isfinite(number := float(value)):
+            self._add(summary.scalar(name, number), step)
 
     def _add(self, content: Any, step: int) -> None:
         self._write(protos.Event(wall_time=time.time(), step=step, summary=content))

@@ -1,7 +1,7 @@
 """Checkpoints: named trees of arrays and JSON counters, complete or absent, never code.
 
-Each checkpoint of a run is a directory, named by its step: `arrays` (orbax), a few files beside it,
-and `checksums.json`, written last, which the arrays must agree with.
+Each checkpoint of a run is a directory, named by its step. It holds `arrays` (orbax), a few other
+files, and `checksums.json` of the arrays, which is written last.
 """
 
 import errno
@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -21,23 +21,24 @@ from dreamer_jax.faults import Damaged, Fault
 from dreamer_jax.host import array_files
 
 ARRAYS, COUNTERS, CHECKSUMS = "arrays", "counters.json", "checksums.json"
-ASIDE = ".damaged"  # suffix of checkpoints that were passed over
+ASIDE = ".damaged"  # suffix of checkpoints that could not be restored
 
 
 def save(
     directory: str | os.PathLike[str],
     step: int,
     items: dict[str, Any],
+    *,
     host: dict[str, Any],
     files: dict[str, Any],
     keep: Callable[[list[int]], set[int]],
 ) -> int:
-    """Writes the checkpoint of `step`, returns once it is complete, with the bytes it takes.
+    """Writes the checkpoint of `step`. Returns its size in bytes, once it is complete.
 
-    items: trees of arrays on any device, each restorable without the others.
-    host: what JSON can hold; floats must be finite.
-    files: trees of NumPy arrays whose shapes nobody knows beforehand.
-    keep: which of the complete steps, ascending, stay; this one does in any case.
+    items: trees of arrays on any device. Each can be restored without the others.
+    host: counters as JSON; floats must be finite.
+    files: trees of NumPy arrays whose shapes are not known before they are read.
+    keep: complete steps, ascending -> those to keep. This step is kept in any case.
     Whenever the process dies, a checkpoint of this step is complete or absent.
     Raises ValueError or TypeError, before anything is written, for what cannot be saved, and
     OSError where the disk is full.
@@ -68,7 +69,7 @@ def save(
 
 
 def steps(directory: str | os.PathLike[str]) -> list[int]:
-    """The steps of all checkpoints, oldest first; none where there is no directory."""
+    """The steps of all checkpoints, oldest first; [] where there is no directory."""
     root = Path(directory).absolute()
     if not root.is_dir():
         return []
@@ -81,7 +82,7 @@ def latest(directory: str | os.PathLike[str]) -> int | None:
 
 
 def is_whole(directory: str | os.PathLike[str], step: int) -> bool:
-    """Whether all files of a checkpoint are as they were written."""
+    """Whether all files of a checkpoint match their checksums."""
     try:
         path = _existing(directory, step)
         _verify(path, None)
@@ -93,10 +94,10 @@ def is_whole(directory: str | os.PathLike[str], step: int) -> bool:
 
 
 def require_none(directory: str | os.PathLike[str]) -> None:
-    """Raises Damaged if there is what once was a checkpoint, which a new run would bury."""
+    """Raises Damaged if the directory holds damaged checkpoints, which a new run would hide."""
     for path in sorted(Path(directory).glob("*")):
         if path.name.removesuffix(ASIDE).isdecimal() and path.is_dir():
-            raise Damaged(f"{path} was a checkpoint, but none is whole any more")
+            raise Damaged(f"{path} was a checkpoint, but no checkpoint is whole")
 
 
 class Found(NamedTuple):
@@ -118,7 +119,7 @@ def newest(directory: str | os.PathLike[str], load: Callable[[int], Any]) -> Fou
         try:
             return Found(step, load(step), notes)
         except (Damaged, FileNotFoundError) as error:
-            if step in steps(directory):  # else a process that trains has just removed it
+            if step in steps(directory):  # otherwise a training process has just removed it
                 notes.append(f"checkpoint {step} is damaged and passed over: {error}")
     raise Damaged(f"no checkpoint in {directory} is whole: {'; '.join(notes)}")
 
@@ -126,7 +127,7 @@ def newest(directory: str | os.PathLike[str], load: Callable[[int], Any]) -> Fou
 def set_aside(directory: str | os.PathLike[str], after: int) -> None:
     """Renames the checkpoints of all steps after this one, which could not be restored.
 
-    What is wrong with them may be curable; they are removed by nobody but the user.
+    Only the user removes them: it may be possible to repair them.
     """
     root = Path(directory).absolute()
     for step in steps(root):
@@ -142,10 +143,10 @@ def restore(
 ) -> dict[str, Any]:
     """Reads the items named in `abstract`, and no others.
 
-    abstract: for each item its tree of `jax.ShapeDtypeStruct`, every one with its sharding, which
-        need not be the one it was saved with.
+    abstract: for each item its tree of `jax.ShapeDtypeStruct`, each with its sharding. It need not
+        be the sharding that the item was saved with.
     Raises FileNotFoundError where there is no such checkpoint, Damaged where a file of these items
-    is not what was written, and Fault, naming the first path that differs, where the checkpoint
+    does not match its checksum, and Fault, naming the first path that differs, where the checkpoint
     does not hold exactly these arrays.
     """
     path = _existing(directory, step)
@@ -158,14 +159,14 @@ def restore(
     try:
         with _context():
             return ocp.load_checkpointables(str(path / ARRAYS), abstract)
-    except Exception as error:  # checksums may be right where what they are of is not
+    except Exception as error:  # damage from before the checksums were made
         raise array_files.damage(path / ARRAYS, error) from None
 
 
 def read_host(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
     """The counters saved with a checkpoint. Raises FileNotFoundError where there is none.
 
-    Raises Damaged where they are not what was written, or no JSON object.
+    Raises Damaged where they do not match their checksum, or are no JSON object.
     """
     path = _existing(directory, step)
     _verify(path, ())
@@ -175,7 +176,7 @@ def read_host(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
         raise array_files.damage(path / ARRAYS / COUNTERS, error) from None
     if not isinstance(host, dict):
         raise Damaged(f"{path / ARRAYS / COUNTERS} holds no counters")
-    return host
+    return cast(dict[str, Any], host)
 
 
 def read_arrays(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
@@ -193,13 +194,13 @@ def path_of(directory: str | os.PathLike[str], step: int, name: str) -> Path:
 def _expire(root: Path, old: Iterable[int]) -> None:
     """Removes the checkpoints of these steps."""
     for step in old:
-        # A directory is hidden before its files go, so no half of it is ever taken for complete.
+        # Renamed before its files are removed: half a directory must never look complete.
         (root / str(step)).rename(root / f"{step}.old")
     _sweep(root)
 
 
 def _sweep(root: Path) -> None:
-    """Removes the folders that interrupted saves and expired checkpoints left: `<step>.<...>`."""
+    """Removes what interrupted saves and expired checkpoints left: folders `<step>.<...>`."""
     for path in root.glob("*.*"):
         ours = path.name.split(".")[0].isdecimal() and path.suffix != ASIDE
         if ours and path.is_dir() and not path.is_symlink():
@@ -207,31 +208,37 @@ def _sweep(root: Path) -> None:
 
 
 def _verify(path: Path, items: Iterable[str] | None) -> None:
-    """Raises Damaged unless files of these items (None: all), and of no item, are as written."""
-    there = {folder.name for folder in (path / ARRAYS).glob("*") if folder.is_dir()}
-    few = there if items is None else set(items)
+    """Raises Damaged unless the files of these items (None: all) match their checksums.
+
+    Files that belong to no item are always compared.
+    """
+    present = {folder.name for folder in (path / ARRAYS).glob("*") if folder.is_dir()}
+    checked = present if items is None else set(items)
 
     def of_these(sums: dict[str, str]) -> dict[str, str]:
-        every = items is None
-        return {k: x for k, x in sums.items() if every or "/" not in k or k.split("/")[0] in few}
+        return {
+            name: x
+            for name, x in sums.items()
+            if items is None or "/" not in name or name.split("/")[0] in checked
+        }
 
     try:
         expected = of_these(json.loads((path / CHECKSUMS).read_text()))
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise array_files.damage(path / CHECKSUMS, error) from None
-    found = of_these(_checksums(path / ARRAYS, few))
+    found = of_these(_checksums(path / ARRAYS, checked))
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            raise Damaged(f"{path / ARRAYS / name} is not as it was written")
+            raise Damaged(f"{path / ARRAYS / name} does not match its checksum")
 
 
 def _checksums(folder: Path, items: Iterable[str]) -> dict[str, str]:
     """SHA-256 of each file directly in the folder and in those of the items."""
     files = [*folder.glob("*"), *(file for item in items for file in (folder / item).rglob("*"))]
-    sums = {}
+    sums = dict[str, str]()
     for file in files:
         if file.is_symlink():
-            raise Damaged(f"{file} points elsewhere")
+            raise Damaged(f"{file} is a symbolic link")
         if file.is_file():
             try:
                 with file.open("rb") as stream:
@@ -243,8 +250,8 @@ def _checksums(folder: Path, items: Iterable[str]) -> dict[str, str]:
 
 
 def _context() -> ocp.Context:
-    # Uncompressed, and in files of any size, an array on the host is written from where it lies:
-    # twice as fast, and without a second copy of the arrays in memory.
+    # Without compression and a limit to file sizes, arrays on the host are written without a
+    # second copy in memory, and twice as fast.
     context = ocp.Context()
     context.array.saving.use_compression = False
     context.array.saving.ocdbt_target_data_file_size = 0
@@ -254,7 +261,7 @@ def _context() -> ocp.Context:
 def _metadata(path: Path) -> Any:
     try:
         return ocp.checkpointables_metadata(str(path / ARRAYS))
-    except Exception as error:  # somebody else's may be anything
+    except Exception as error:  # a checkpoint from a stranger may hold anything
         raise array_files.damage(path / ARRAYS, error) from None
 
 
@@ -268,7 +275,7 @@ def _publish(fresh: Path, path: Path) -> None:
 
 
 def _is_checkpoint(path: Path) -> bool:
-    # It has its name since it was complete: one that lacks anything is damaged, and not to be lost.
+    # A directory gets this name once it is complete. One that lacks a file is damaged.
     return path.name.isdecimal() and path.name == str(int(path.name)) and path.is_dir()
 
 
@@ -280,7 +287,7 @@ def _existing(directory: str | os.PathLike[str], step: int) -> Path:
 
 
 def _arrays(tree: Any) -> dict[str, str]:
-    """Path of each leaf -> what it is, as in `params/dense/kernel` -> `float32[3, 4]`."""
+    """Path of each leaf -> its type, as in `params/dense/kernel` -> `float32[3, 4]`."""
     leaves = array_files.named(tree)
     return {path: f"{np.dtype(x.dtype).name}{list(x.shape)}" for path, x in leaves.items()}
 

@@ -1,4 +1,4 @@
-"""config.json: what a run was started with, which wins over what is asked for later."""
+"""config.json: what a run was started with. It wins over flags that are given later."""
 
 import dataclasses
 import fcntl
@@ -9,7 +9,7 @@ import os
 import platform
 import typing
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from dreamer_jax import __version__
 
@@ -21,7 +21,7 @@ KINDS = {
     **{"env": str, "preset": str, "agent": str, "seed": int, "config": dict, "mesh": str},
     **{"spaces": dict, "versions": dict},
 }
-# A run may be made longer, and its recording, which is compared anyway, may have been moved.
+# A run may be made longer. Its recording may have been moved; its content is compared elsewhere.
 CHANGEABLE = ("train.steps", "replay.seed_from")
 
 
@@ -31,7 +31,7 @@ def exists(logdir: Path) -> bool:
 
 
 def write(logdir: Path, run: dict[str, Any]) -> None:
-    """Writes `run`, and the versions that it was begun with: all that tells how to restore it."""
+    """Writes `run` and the versions it was started with: everything needed to restore it."""
     logdir.mkdir(parents=True, exist_ok=True)
     begun = read(logdir)["versions"] if exists(logdir) else versions()
     partial = logdir / f"{NAME}.partial"
@@ -39,7 +39,7 @@ def write(logdir: Path, run: dict[str, Any]) -> None:
         with partial.open("w") as file:
             file.write(json.dumps({**run, "versions": begun}, indent=2) + "\n")
             file.flush()
-            os.fsync(file.fileno())  # complete or absent after a loss of power, too
+            os.fsync(file.fileno())  # complete or absent even after a loss of power
         partial.replace(logdir / NAME)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -47,27 +47,27 @@ def write(logdir: Path, run: dict[str, Any]) -> None:
 
 
 def state(logdir: Path) -> tuple[bytes, set[str]]:
-    """What decides how to go on: the config, and which checkpoints there are."""
+    """What decides how a run continues: its config, and the names of its checkpoints."""
     config, checkpoints = logdir / NAME, logdir / "checkpoints"
-    names = {path.name for path in checkpoints.iterdir()} if checkpoints.is_dir() else set()
+    names = {path.name for path in checkpoints.iterdir()} if checkpoints.is_dir() else set[str]()
     return config.read_bytes() if config.is_file() else b"", names
 
 
 def require_plain(logdir: Path) -> None:
     """ValueError if anything that belongs to a run is a link, or neither file nor folder.
 
-    Whoever made such a run could have it write, or remove, what lies elsewhere.
+    A run from a stranger could use a link to write or remove files elsewhere.
     """
     below = [path for name in FOLDERS for path in (logdir / name).rglob("*")]
     for path in [*logdir.glob("*"), *below]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ValueError(f"{path} is a link, or no plain file: such a run is left alone")
+            raise ValueError(f"{path} is a link, or no plain file: such a run is not used")
 
 
 def lock(logdir: Path) -> TextIO:
-    """Holds `logdir` against other processes until what is returned is closed, or this one ends.
+    """Locks `logdir` until the returned file is closed or this process ends.
 
-    Raises ValueError, naming its process and host, if another one holds it.
+    Raises ValueError, naming process and host, if another process holds the lock.
     """
     logdir.mkdir(parents=True, exist_ok=True)
     path = logdir / LOCK
@@ -80,7 +80,7 @@ def lock(logdir: Path) -> TextIO:
         file.close()
         raise ValueError(f"{logdir} is in use by {holder}") from None
     if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
-        file.close()  # whoever held it has just abandoned the logdir
+        file.close()  # the process that held it has just removed the logdir
         return lock(logdir)
     holder = f"process {os.getpid()} on {platform.node()}\n"
     try:
@@ -93,7 +93,7 @@ def lock(logdir: Path) -> TextIO:
 
 
 def unlock(logdir: Path, held: TextIO) -> None:
-    """Gives back a lock; a `logdir` in which nothing has begun goes with it."""
+    """Releases a lock. Removes a `logdir` that holds nothing else."""
     with held:
         if logdir.is_dir() and [path.name for path in logdir.iterdir()] == [LOCK]:
             (logdir / LOCK).unlink()
@@ -101,7 +101,7 @@ def unlock(logdir: Path, held: TextIO) -> None:
 
 
 def read(logdir: Path) -> dict[str, Any]:
-    """What `write` wrote; ValueError in one line if it is missing or no longer readable."""
+    """What `write` wrote; ValueError in one line if it is missing or damaged."""
     path = logdir / NAME
     if not path.exists():
         raise ValueError(f"no run in {logdir}: it has no {NAME}")
@@ -112,6 +112,7 @@ def read(logdir: Path) -> dict[str, Any]:
         raise ValueError(f"{text}; use a copy of it, or another --logdir") from None
     if not isinstance(run, dict):
         raise ValueError(f"{path} holds no run")
+    run = cast(dict[str, Any], run)
     for name, kind in KINDS.items():
         if type(run.get(name)) is not kind:
             raise ValueError(f"{path}: {name} should be of type {kind.__name__}")
@@ -126,9 +127,10 @@ def rebuild(like: Any, values: Any, path: str = "config") -> Any:
     names = {field.name for field in dataclasses.fields(like)}
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected the fields {sorted(names)}, not {values!r}")
+    values = cast(dict[str, Any], values)
     if names != set(values):
         raise ValueError(f"{path}: fields {sorted(names ^ set(values))} do not match this version")
-    kinds, children = typing.get_type_hints(type(like)), {}
+    kinds, children = typing.get_type_hints(type(like)), dict[str, Any]()
     for name, value in values.items():
         here, child = f"{path}.{name}", getattr(like, name)
         if dataclasses.is_dataclass(child):
@@ -143,13 +145,13 @@ def rebuild(like: Any, values: Any, path: str = "config") -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides the numbers."""
+    """Versions of everything that a run's numbers depend on."""
     found = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")}
     return {"dreamer_jax": __version__, "python": platform.python_version(), **found}
 
 
 def changed_versions(run: dict[str, Any]) -> list[str]:
-    """What has another version now than when `run` was saved, as `jax 0.10.1, now 0.10.2`."""
+    """Each version that differs from that in `run`, as `jax 0.10.1, now 0.10.2`."""
     before = run.get("versions", {})
     return [
         f"{name} {before.get(name)}, now {version}"
@@ -159,12 +161,12 @@ def changed_versions(run: dict[str, Any]) -> list[str]:
 
 
 def contradictions(saved: dict[str, Any], asked: dict[str, Any], path: str = "") -> list[str]:
-    """Each leaf that differs, as `path: saved, not asked`; `CHANGEABLE` ones do not count."""
-    found = []
+    """Each leaf that differs, as `path is saved there, not asked`, except those in `CHANGEABLE`."""
+    found = list[str]()
     for name, value in asked.items():
         here = f"{path}{name}"
         if isinstance(value, dict):
-            found += contradictions(saved.get(name, {}), value, f"{here}.")
+            found += contradictions(saved.get(name, {}), cast(dict[str, Any], value), f"{here}.")
         elif here not in CHANGEABLE and saved.get(name) != value:
             found.append(f"{here} is {saved.get(name)!r} there, not {value!r}")
     return found

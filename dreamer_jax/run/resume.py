@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from dreamer_jax.counters import Counters
 from dreamer_jax.faults import Damaged, Diverged
 from dreamer_jax.host import array_files
 from dreamer_jax.outputs.journal import checked
@@ -16,7 +17,7 @@ from dreamer_jax.run import checkpoint, programs
 from dreamer_jax.run.background_save import Snapshot
 from dreamer_jax.run.layout import counted, placed, seeded
 from dreamer_jax.run.programs import Programs
-from dreamer_jax.run.state import Counters, OnDevice, Run, RunState, ring, row_capacity
+from dreamer_jax.run.state import OnDevice, Run, RunState, ring, row_capacity
 from dreamer_jax.types import ReplayState
 
 

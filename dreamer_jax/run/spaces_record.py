@@ -1,4 +1,4 @@
-"""What config.json says of the spaces of a run: an agent is built from it, without environment.
+"""The spaces of a run in config.json: enough to build its agent without its environment.
 
 "spaces": {
   "observations": {
@@ -15,7 +15,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gymnasium import spaces as gym
 
@@ -23,7 +23,7 @@ from dreamer_jax import spaces
 from dreamer_jax.run import manifest
 from dreamer_jax.spaces import Spaces
 
-# Kind -> the dtypes that its values may have.
+# Kind -> the dtypes its values may have.
 INTEGERS = ("uint8", "int32")
 OBSERVATIONS = {
     **{"image": ("uint8",), "vector": ("float32",)},
@@ -36,9 +36,9 @@ LONGEST = 100  # characters of a description in a message
 
 
 def described(
-    obs_space: Mapping[str, gym.Space], act_space: Mapping[str, gym.Space]
+    obs_space: Mapping[str, gym.Space[Any]], act_space: Mapping[str, gym.Space[Any]]
 ) -> dict[str, Any]:
-    """The spaces of an environment as JSON; ValueError names one of no known kind."""
+    """The spaces of an environment as JSON; ValueError names a space of unknown kind."""
     obs, act = spaces.observations(obs_space), spaces.actions(act_space)
     return {
         "observations": {k: _entry(obs, k, str(obs_space[k].dtype)) for k in sorted(obs.keys)},
@@ -49,7 +49,7 @@ def described(
 
 
 def spaces_of(run: Mapping[str, Any]) -> tuple[Spaces, Spaces]:
-    """The observations and actions that `manifest.read` has found: the inverse of `described`.
+    """Observations and actions in what `manifest.read` returned; the inverse of `described`.
 
     ValueError, naming its path, for what describes no space.
     """
@@ -63,9 +63,9 @@ def spaces_of(run: Mapping[str, Any]) -> tuple[Spaces, Spaces]:
 
 
 def require_same(
-    logdir: Path, obs_space: Mapping[str, gym.Space], act_space: Mapping[str, gym.Space]
+    logdir: Path, obs_space: Mapping[str, gym.Space[Any]], act_space: Mapping[str, gym.Space[Any]]
 ) -> None:
-    """ValueError, naming what differs, if a run was begun in `logdir` with other spaces."""
+    """ValueError, naming the difference, if the run in `logdir` was started with other spaces."""
     if not manifest.exists(logdir):
         return
     run = manifest.read(logdir)
@@ -75,7 +75,7 @@ def require_same(
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key):
                 have, want = (_short(x.get(key, "none")) for x in (before, now))
-                text = f"{logdir} was begun with {key!r} of the {part} as {have}"
+                text = f"{logdir} was started with {key!r} of the {part} as {have}"
                 raise ValueError(f"{text}, the environment now has {want}; use another --logdir")
 
 
@@ -99,7 +99,8 @@ def _read(entries: Any, path: str, dtypes: Mapping[str, tuple[str, ...]]) -> Spa
     if not isinstance(entries, dict) or not entries:
         raise ValueError(f"{path}: expected spaces by their keys, not {_short(entries)}")
     found = Spaces({}, {}, {}, {}, {})
-    for key, entry in sorted(entries.items()):  # as networks have them, whatever the file's order
+    # Networks read spaces in the order of their keys, whichever order the file has.
+    for key, entry in sorted(cast(dict[str, Any], entries).items()):
         if not _is_right(entry, dtypes):
             raise ValueError(f"{path}.{key}: {_short(entry)} describes no space")
         kind, shape = entry["kind"], entry["shape"]
@@ -117,8 +118,11 @@ def _read(entries: Any, path: str, dtypes: Mapping[str, tuple[str, ...]]) -> Spa
 
 
 def _is_right(entry: Any, dtypes: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether an entry has the fields of its kind, and each of them a possible value."""
-    kind = entry.get("kind") if isinstance(entry, dict) else None
+    """Whether an entry has exactly the fields of its kind, all with valid values."""
+    if not isinstance(entry, dict):
+        return False
+    entry = cast(dict[str, Any], entry)
+    kind = entry.get("kind")
     if not isinstance(kind, str) or kind not in dtypes:
         return False
     if entry.keys() != {"kind", "shape", "dtype"} | FIELDS.get(kind, set()):
@@ -131,12 +135,13 @@ def _is_right(entry: Any, dtypes: Mapping[str, tuple[str, ...]]) -> bool:
 
 
 def _counts(values: Any, length: int) -> bool:
-    """Whether these are so many positive integers."""
-    right = isinstance(values, list) and len(values) == length
-    return right and all(type(n) is int and 0 < n <= LARGEST for n in values)
+    """Whether this is a list of `length` positive integers."""
+    if not isinstance(values, list) or len(values := cast(list[Any], values)) != length:
+        return False
+    return all(type(n) is int and 0 < n <= LARGEST for n in values)
 
 
 def _short(value: Any) -> str:
-    """JSON that fits into a line."""
+    """JSON, cut to the length of a line."""
     text = json.dumps(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -11,6 +11,8 @@ from flax.struct import PyTreeNode
 from jax.sharding import Mesh
 
 from dreamer_jax.config import Config
+from dreamer_jax.counters import Counters
+from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.replay import samplers
 from dreamer_jax.run import layout
@@ -23,7 +25,7 @@ class Run:
     """What the loop is given; it knows neither which agent nor which environment this is."""
 
     agent: AnyAgent
-    env: Any  # a vectorised environment
+    env: Environment
     config: Config
     seed: int
     mesh: Mesh
@@ -55,21 +57,12 @@ class OnDevice(PyTreeNode):
 
 
 @dataclass(frozen=True)
-class Counters:
-    """How far a run has come."""
-
-    step: int = 0  # actions taken, over all environments
-    updates: int = 0
-    seconds: float = 0.0  # spent training
-
-
-@dataclass(frozen=True)
 class RunState:
     """Where a run stands between two steps: all that the next one depends on."""
 
     device: OnDevice
     counters: Counters
-    seen: Any  # what the environments showed last, which nobody has acted on yet
+    seen: Timestep  # the newest one, which the policy has not acted on yet
 
 
 def ring(run: Run) -> Callable[[], ReplayState]:
@@ -97,7 +90,7 @@ def remembered(run: Run) -> tuple[Step, Any]:
         return jnp.zeros((1, *shape), jax.dtypes.canonicalize_dtype(dtype))
 
     def remember() -> tuple[Step, Any]:
-        obs = {key: one(space.shape, space.dtype) for key, space in env.obs_space.items()}
+        obs = {key: one(space.shape or (), space.dtype) for key, space in env.obs_space.items()}
         flag, number, key = one((), bool), one((), jnp.float32), jax.random.key(0)
         actor, carry = agent.player.actor(agent.learner.init(key)), agent.player.carry(1)
         _, action, latent = agent.player.act(actor, carry, obs, flag, key)

@@ -1,0 +1,23 @@
+"""Means over the episodes and the updates of a logging interval."""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+
+
+def means(kind: str, episodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean score of episodes, and of the sum of each event in them; empty for no episodes.
+
+    kind: first part of the names; 'frontier' for episodes that began at milestones.
+    """
+    keys = sorted(episodes[0].keys() - {"length"}) if episodes else []
+    return {
+        f"{kind}/mean_{key.removeprefix('event/')}": float(np.mean([x[key] for x in episodes]))
+        for key in keys
+    }
+
+
+def average(sums: Mapping[str, jax.Array], updates: int) -> dict[str, float]:
+    """The mean of each metric [] over the updates that it is a sum over; empty for no updates."""
+    return {k: float(v) / updates for k, v in jax.device_get(sums).items()} if updates else {}
