@@ -46,7 +46,7 @@ class Family:
     def build(self, num_envs: int, seed: int = 3) -> VectorEnv:
         """Copies of it."""
         options = dataclasses.replace(envs.default_options(self.name), **self.options)
-        return self.make(self.name, options, num_envs, seed)
+        return self.make(self.name, options, num_envs=num_envs, seed=seed)
 
 
 class Recording(NamedTuple):

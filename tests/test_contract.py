@@ -214,14 +214,14 @@ class BackAStep(Counting):
 def counting(kind: type[Counting]) -> Family:
     """The counting family with a bug planted in it."""
 
-    def make(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
+    def make(name: str, options: Any, *, num_envs: int, seed: int) -> VectorEnv:
         del name, seed
         return kind(options.length, num_envs)
 
     return dataclasses.replace(COUNTING, make=make)
 
 
-def one_seed(name: str, options: Any, num_envs: int, seed: int) -> VectorEnv:
+def one_seed(name: str, options: Any, *, num_envs: int, seed: int) -> VectorEnv:
     """Ignores the seed."""
     return envs.make(name, options, num_envs=num_envs, seed=seed % 1)
 
