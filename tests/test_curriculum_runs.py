@@ -10,11 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from press_counter import build
-from witness import Witness, compiled
+from witness import Carry, Kept, State, Witness, compiled
 
 from dreamer_jax import mesh
 from dreamer_jax.agents.dreamer.config import DreamerConfig
-from dreamer_jax.agents.dreamer.state import Actor, Carry, DreamerState
 from dreamer_jax.commands.evaluation_players import make_evaluator
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.config import Config, Replay, Train
@@ -23,7 +22,6 @@ from dreamer_jax.loops.train import train
 from dreamer_jax.run import checkpoint
 from dreamer_jax.run.state import Run
 from dreamer_jax.types import Agent, Refresh, Window
-from dreamer_jax.world_model.latents import CompactLatent
 from envs.pokemon.environment import Options
 from envs.vector.vector import VectorizedEnv
 from experiments.digests import digests
@@ -40,22 +38,22 @@ CONFIG = Config(
 )
 
 
-def press_anything(actor: Actor, carry: Carry, obs: Any, is_first: Any, key: jax.Array) -> Any:
+def press_anything(actor: jax.Array, carry: Carry, obs: Any, is_first: Any, key: jax.Array) -> Any:
     """Whatever was learnt; the latent is where the player is."""
     del actor, is_first
     rows = obs["numbers"].shape[0]
-    latent = CompactLatent(obs["numbers"][:, :1].astype(jnp.uint16), obs["map"].astype(jnp.uint8))
+    latent = Kept(obs["numbers"][:, :1].astype(jnp.uint16), obs["map"].astype(jnp.uint8))
     return carry, {"action": jax.random.randint(key, (rows, 1), 0, 7)}, latent
 
 
-def remember(state: DreamerState, window: Window, key: jax.Array) -> Any:
+def remember(state: State, window: Window, key: jax.Array) -> Any:
     """Sums what is drawn, so that the state depends on all of it."""
     seen = jnp.sum(window.steps.obs["visited"]) + jnp.sum(window.steps.reward)
-    state = state.replace(optimizer=state.optimizer + seen * jax.random.uniform(key))
+    state = state.replace(momentum=state.momentum + seen * jax.random.uniform(key))
     latents = jax.tree.map(lambda x: x[1:], window.latents)
     return (
         state.replace(updates=state.updates + 1),
-        Refresh(latents, jnp.zeros(latents.deter.shape[:2])),
+        Refresh(latents, jnp.zeros(latents.count.shape[:2])),
         {"seen": seen},
     )
 

@@ -180,10 +180,10 @@ class Judge(Witness):
         held = window.replace(steps=steps, latents=latents)
         state, refresh, metrics = super().update(state, held, key)
         latents = refresh.latents
-        padding = jnp.zeros((latents.deter.shape[0], recorded.reward.shape[1], 1))
+        padding = jnp.zeros((latents.count.shape[0], recorded.reward.shape[1], 1))
         fresh = latents.replace(
-            deter=jnp.concatenate([latents.deter, padding.astype(jnp.uint16)], 1),
-            stoch=jnp.concatenate([latents.stoch, padding.astype(jnp.uint8)], 1),
+            count=jnp.concatenate([latents.count, padding.astype(jnp.uint16)], 1),
+            seen=jnp.concatenate([latents.seen, padding.astype(jnp.uint8)], 1),
         )
         # What was recorded has the action 0, which the policy never takes.
         other = recorded.action["action"][1:, :, 0] != 0
