@@ -192,7 +192,7 @@ class Judge(Witness):
         metrics["held"] = jnp.float32(count)
         # Learning depends on what is drawn: a sum that only the same draws give.
         drawn = recorded.reward[1:] * jnp.arange(1.0, recorded.reward[1:].size + 1).reshape(5, -1)
-        state = state.replace(optimizer=state.optimizer * 1.01 + drawn.sum())
+        state = state.replace(momentum=state.momentum * 1.01 + drawn.sum())
         loss = jnp.zeros(fresh.deter.shape[:2])
         return state, Refresh(fresh, loss), metrics
 
