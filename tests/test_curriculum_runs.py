@@ -26,7 +26,7 @@ from dreamer_jax.types import Agent, Refresh, Window
 from dreamer_jax.world_model.latents import CompactLatent
 from envs.pokemon.environment import Options
 from envs.vector.vector import VectorizedEnv
-from experiments.digests import digests
+from experiments.crash_test import digests
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
 
