@@ -5,8 +5,8 @@ third time in the middle of a save. Compares the SHA-256 of every array that the
 last: parameters, optimizer, statistics, replay ring, latents and the state of the episodes. Prints
 the steps of the kills, and `all the same` or the names of the arrays that differ (exit code 1).
 
-Ten kills of cartpole take about ten minutes on one core, most of them for starting again. A short
-test of any task (gym:Pendulum-v1, atari_breakout, mario_1_1, gameboy_demo) takes two to four:
+Most of the time is spent on starting again. A short test takes one to two minutes of CPU time, with
+--task=cartpole, gym:Pendulum-v1 or atari_breakout (mario_1_1 and gameboy_demo take the same flags):
 
     python -m experiments.crash_test --task=atari_breakout --size=nano --kills=3 --length=1200 \\
         --save_every=200 --set=train.envs=4 --set=train.prefill=200 --set=train.ratio=8 \\

@@ -8,7 +8,7 @@ time, compile time, memory, and what the machine's own rates allow. The JSON has
 --against measures another checkout in turn with this one, repeat by repeat, and prints the ratios
 of its time and memory to those here. docs/performance.md says what each kind is.
 
-On two cores an update of nano takes a minute, mostly for compiling. Everything takes an hour.
+A case of nano takes 15 to 60 seconds of CPU time, mostly for compiling; larger sizes take longer.
 """
 
 import argparse
