@@ -2,8 +2,8 @@
 
 Plays random actions in every family that is installed, with 1 and with 16 copies, and prints a
 table: steps per second, and in brackets per second of CPU time, of all copies together. This takes
-a minute and a half. With --memory=10000 it prints instead by how much resident memory grows in so many
-steps of one copy, after a tenth as many to warm up.
+90 seconds. With --memory=10000 it prints instead by how much resident memory grows in so many steps
+of one copy, after a tenth as many to warm up.
 """
 
 import argparse
