@@ -1,1 +1,1 @@
-"""Experiments that take minutes to hours; their results are kept beside them."""
+"""Measurements of minutes to hours, each with its command; `results/` holds the raw numbers."""

@@ -1,50 +1,48 @@
 """How fast are the environments, and is their memory flat? python -m experiments.env_speed
 
 Plays random actions in every family that is installed, with 1 and with 16 copies, and prints a
-table: steps per second, and in brackets per second of CPU time, of all copies together. With
---memory=10000 it prints instead by how much resident memory grows in so many steps of one copy,
-after a tenth as many to warm up.
+table: steps per second, and in brackets per second of CPU time, of all copies together. This takes
+90 seconds. With --memory=10000 it prints instead by how much resident memory grows in so many steps
+of one copy, after a tenth as many to warm up.
 """
 
+import argparse
 import statistics
 import sys
 import time
-from collections.abc import Sequence
 
 import numpy as np
-from absl import app, flags
 
 import envs
 from envs.timestep import VectorEnv
 from experiments.random_play import cpu_seconds, memory_growth, random_actions, resident
 
-FLAGS = flags.FLAGS
-flags.DEFINE_multi_string(
-    "env",
-    [
-        *("counting", "cartpole", "cartpole_pixels", "gym:Pendulum-v1"),
-        *("atari_breakout", "mario_1_1", "gameboy_demo"),
-    ],
-    "Environments to measure.",
+NAMES = (
+    *("counting", "cartpole", "cartpole_pixels", "gym:Pendulum-v1"),
+    *("atari_breakout", "mario_1_1", "gameboy_demo"),
 )
-flags.DEFINE_multi_integer("copies", [1, 16], "Numbers of copies.", lower_bound=1)
-flags.DEFINE_integer("rounds", 5, "Measurements, of which the median counts.", lower_bound=1)
-flags.DEFINE_float("seconds", 1.0, "Length of a measurement.", lower_bound=0.01)
-flags.DEFINE_integer("memory", 0, "Steps to measure memory over; 0: speed.", lower_bound=0)
+COPIES = (1, 16)
+ROUNDS = 5  # measurements, of which the median counts
+SECONDS = 1.0  # of a measurement
 
 
-def main(_: Sequence[str]) -> None:
+def main() -> None:
     """Prints a table in Markdown, row by row."""
-    copies = [1] if FLAGS.memory else FLAGS.copies
-    unit = f"growth in {FLAGS.memory} steps" if FLAGS.memory else "steps/s"
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("env_speed", description=__doc__, formatter_class=form)
+    parser.add_argument("--env", action="append", help=f"repeatable; default: {', '.join(NAMES)}")
+    parser.add_argument("--memory", type=int, help="steps to measure memory over, not speed")
+    args = parser.parse_args()
+    copies = (1,) if args.memory else COPIES
+    unit = f"growth in {args.memory} steps" if args.memory else "steps/s"
     heads = ["environment", "frames of a step", *(f"{unit}, {n} {_copy(n)}" for n in copies)]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for name in FLAGS.env:
+    for name in args.env or NAMES:
         cells = []
         try:
             for count in copies:
                 env = envs.make(name, envs.default_options(name), num_envs=count, seed=0)
-                cells.append(grown(env) if FLAGS.memory else rate(env))
+                cells.append(grown(env, args.memory) if args.memory else rate(env))
                 env.close()
         except ValueError as error:  # a package is missing
             print(f"{name}: {error}", file=sys.stderr)
@@ -57,25 +55,25 @@ def rate(env: VectorEnv) -> str:
     actions = random_actions(env, 1000)
     env.reset()
     measure(env, actions)
-    rates = [measure(env, actions) for _ in range(FLAGS.rounds)]
+    rates = [measure(env, actions) for _ in range(ROUNDS)]
     wall, processor = (statistics.median(kind) for kind in zip(*rates, strict=True))
     return f"{wall:,.0f} ({processor:,.0f})"
 
 
 def measure(env: VectorEnv, actions: list[dict[str, np.ndarray]]) -> tuple[float, float]:
-    """Steps of all copies in a second and in a CPU-second, measured over `FLAGS.seconds`."""
+    """Steps of all copies in a second and in a CPU-second, measured over SECONDS."""
     start, used, steps = time.perf_counter(), cpu_seconds(), 0
-    while (passed := time.perf_counter() - start) < FLAGS.seconds:
+    while (passed := time.perf_counter() - start) < SECONDS:
         env.step(actions[steps % len(actions)])
         steps += 1
     taken = env.num_envs * steps
     return taken / passed, taken / max(cpu_seconds() - used, 0.01)  # the clock's resolution
 
 
-def grown(env: VectorEnv) -> str:
-    """By how much memory grows in `FLAGS.memory` steps, and from what."""
+def grown(env: VectorEnv, steps: int) -> str:
+    """By how much memory grows in so many steps, and how much there is then."""
     env.reset()
-    growth = memory_growth(env, FLAGS.memory // 10, FLAGS.memory)
+    growth = memory_growth(env, steps // 10, steps)
     return f"{growth / 1e6:+.2f} MB of {resident() / 1e6:,.0f}"
 
 
@@ -84,4 +82,4 @@ def _copy(count: int) -> str:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

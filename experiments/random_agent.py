@@ -1,7 +1,7 @@
 """What random actions reach: python -m experiments.random_agent --env=mario_1_1 --episodes=300
 
 Takes the flags of training, or the --logdir of a run, and plays the episodes that --mode=eval would
-play; trains nothing.
+play. Prints their scores in one line, as --mode=eval does. It takes as long as the emulator needs.
 """
 
 import sys
@@ -21,7 +21,7 @@ DRAWN = 10_000  # steps until the actions repeat themselves
 
 
 def main(argv: Sequence[str]) -> int:
-    """Plays, and prints what came of it; exit code 2 for a mistake of the user."""
+    """Plays and prints the scores; exit code 2 for a mistake of the user."""
     try:
         given = parse(argv, COMMANDS)
         setup, episodes = decide(given), given.episodes or EPISODES

@@ -24,7 +24,7 @@ from dreamer_jax.run.state import Run
 from dreamer_jax.types import Agent, Refresh, Window
 from envs.pokemon.environment import Options
 from envs.vector.vector import VectorizedEnv
-from experiments.digests import digests
+from experiments.crash_test import digests
 
 pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]", exc_type=ImportError)
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from experiments.operations import Operations, count
+from experiments.bench.operations import Operations, count
 
 N = 8
 SQUARE = jnp.ones((N, N))

@@ -1,8 +1,8 @@
 """The operations and bytes of a program, counted where its loops are still loops.
 
-XLA's own cost analysis counts the body of a loop once, whatever the loop's length, and has no loop
-of the recurrence right for that reason. Here matrix products and convolutions alone are counted:
-they are nearly all operations of a network, and the only ones that run at the matrix-product rate.
+XLA's own cost analysis counts the body of a loop once, whatever the loop's length. Here matrix
+products and convolutions alone are counted: they are nearly all operations of a network, and the
+only ones that run at the rate of matrix products.
 """
 
 import math
@@ -16,7 +16,7 @@ class Operations(NamedTuple):
     """What matrix products and convolutions do in one call."""
 
     flops: float  # multiplications and additions
-    bytes: float  # operands read and results written, each time anew
+    bytes: float  # operands read and results written, each time again
 
     def __add__(self, other: Any) -> "Operations":
         return Operations(self.flops + other.flops, self.bytes + other.bytes)
@@ -39,7 +39,7 @@ def count(program: Any) -> Operations:
 
 
 def of_equation(equation: core.JaxprEqn) -> Operations:
-    """Counts one equation and all that is inside of it."""
+    """Counts one equation and the programs inside it."""
     name, parameters = equation.primitive.name, equation.params
     if name == "dot_general":
         (contracted, _), _ = parameters["dimension_numbers"]
@@ -55,7 +55,7 @@ def of_equation(equation: core.JaxprEqn) -> Operations:
 
 
 def is_program(value: Any) -> bool:
-    """Whether a parameter of an equation is a program of its own."""
+    """Whether a parameter of an equation is a program."""
     return isinstance(getattr(value, "jaxpr", value), core.Jaxpr)
 
 

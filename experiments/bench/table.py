@@ -1,4 +1,4 @@
-"""What bench has found: as rows of a table, as ratios, and as JSON."""
+"""Measurements as rows of a table, as ratios, and as JSON."""
 
 import dataclasses
 import os
@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.bench_cases import Case
+from experiments.bench.case import Case
 
 COLUMNS = (
     *("case", "time", "quartiles", "CPU time", "compile", "peak", "temporary"),
-    *("GFLOP", "GFLOP/s", "of matmul", "operations alone", "bytes alone", "more"),
+    *("GFLOP", "GB", "operations alone", "bytes alone", "more"),
 )
 # Results of a repeat that are shown as they are.
-MORE = ("overhead", "share", "busy", "updates_per_second")
+MORE = ("overhead", "share", "busy")
 
 
 class Found(NamedTuple):
-    """What came out of one case in one checkout."""
+    """The measurements of one case in one checkout."""
 
     case: Case
     facts: dict[str, Any]
@@ -28,7 +28,7 @@ class Found(NamedTuple):
     needs: dict[str, Any]  # of the process, once it was over
 
     def median(self, name: str = "seconds") -> float:
-        """The median over repeats; NaN where they do not know it."""
+        """The median over repeats; NaN if they have no such number."""
         values = [repeat[name] for repeat in self.repeats if name in repeat]
         return statistics.median(values) if values else float("nan")
 
@@ -39,14 +39,15 @@ def heading() -> str:
 
 
 def line(found: Found, past: Sequence[Found]) -> str:
-    """A row of the table; `past` has the rates of the machine, where they were measured."""
+    """A row of the table; `past` has the rates of the machine if they were measured before."""
     facts, seconds = found.facts, found.median()
     low, _, high = quartiles([repeat["seconds"] for repeat in found.repeats])
-    flops, moved = facts.get("flops"), facts.get("bytes")
+    flops, moved = facts.get("flops", 0.0), facts.get("bytes", 0.0)
     multiplies, copies = rates(found.case, past)
     more = [f"{name} {found.median(name):.3f}" for name in MORE if name in found.repeats[0]]
-    if "steps" in facts:
-        more.append(f"{facts['steps'] / seconds:.0f} steps/s")
+    more += [f"{facts['steps'] / seconds:.0f} steps/s"] if "steps" in facts else []
+    more += [f"{flops / seconds / 1e9:.0f} GFLOP/s"] if found.case.kind == "matmul" else []
+    more += [f"{moved / seconds / 1e9:.0f} GB/s"] if found.case.kind == "copy" else []
     cells = (
         label(found.case),
         duration(seconds),
@@ -56,8 +57,7 @@ def line(found: Found, past: Sequence[Found]) -> str:
         size(found.needs.get("device_peak_bytes", found.needs["peak_bytes"])),
         size(facts.get("temporary_bytes")),
         f"{flops / 1e9:.2f}" if flops else "",
-        f"{flops / seconds / 1e9:.1f}" if flops else "",
-        f"{100 * flops / seconds / multiplies:.1f} %" if flops and multiplies else "",
+        f"{moved / 1e9:.2f}" if moved else "",
         duration(flops / multiplies if flops and multiplies else None),
         duration(moved / copies if moved and copies else None),
         ", ".join(more),
@@ -66,7 +66,7 @@ def line(found: Found, past: Sequence[Found]) -> str:
 
 
 def comparison(ours: Found, theirs: Found) -> str:
-    """How much less the first one needs: ratios of the second to it, repeat by repeat."""
+    """The needs of the second checkout over those of the first, repeat by repeat."""
     shown = []
     for name in ("seconds", "cpu_seconds"):
         pairs = zip(ours.repeats, theirs.repeats, strict=True)
@@ -82,7 +82,7 @@ def comparison(ours: Found, theirs: Found) -> str:
 
 
 def record(checkouts: Sequence[Path], found: Sequence[Sequence[Found]]) -> dict[str, Any]:
-    """Everything, as JSON has it."""
+    """Everything, as JSON."""
     return {
         "cores": len(os.sched_getaffinity(0)),
         "processor": processor(),
@@ -98,7 +98,7 @@ def record(checkouts: Sequence[Path], found: Sequence[Sequence[Found]]) -> dict[
 
 
 def rates(case: Case, past: Sequence[Found]) -> tuple[float | None, float | None]:
-    """Operations and bytes a second that the machine was seen to do."""
+    """Operations and bytes a second of the machine; None if they were not measured."""
     multiplies = [x for x in past if x.case.kind == "matmul" and x.case.dtype == case.dtype]
     copies = [x for x in past if x.case.kind == "copy"]
     return (
@@ -116,14 +116,14 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def label(case: Case) -> str:
-    """The case in words."""
+    """The case in a few words."""
     words = (case.kind, case.size, case.dtype, case.observation, case.cache)
-    crowd = f"{case.envs} env" if case.kind in ("policy", "add", "env", "idle", "loop") else ""
+    crowd = f"{case.envs} env" if case.kind in ("act", "idle", "loop") else ""
     return " ".join(word for word in (*words, crowd) if word)
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds for people; nothing where they are not known."""
+    """Seconds with a unit; empty if they are not known."""
     if seconds is None or seconds != seconds:
         return ""
     unit, factor = ("s", 1) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
@@ -131,7 +131,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(number: float | None) -> str:
-    """Bytes for people; nothing where they are not known."""
+    """Bytes in GB; empty if they are not known."""
     return f"{number / 1e9:.2f} GB" if number else ""
 
 
@@ -144,6 +144,6 @@ def processor() -> str:
 
 
 def commit(checkout: Path) -> str:
-    """The commit of a checkout, empty where it is none."""
+    """The commit of a checkout; empty if it has none."""
     command = ["git", "-C", str(checkout), "describe", "--always", "--dirty"]
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()

@@ -1,17 +1,16 @@
-"""Where the time of an update goes: its operations, as the profiler of JAX has seen them."""
+"""Where the time of an update goes: its operations, as JAX's profiler sees them."""
 
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import jax
 
-from experiments.bench_cases import Case, Prepared, learner, made_up, ready
-from experiments.bench_runs import playing, pulse_of, watched
+from experiments.bench.case import Case, Prepared, made_up, ready
+from experiments.bench.programs import learner
 
 SHOWN = 40  # operations that take most
 # What only contains other operations, whose times are counted on their own.
@@ -27,7 +26,7 @@ class Event(NamedTuple):
 
 
 def profile(case: Case) -> Prepared:
-    """Updates under the profiler: seconds of each operation, and how much the device works."""
+    """Updates under the profiler: seconds of each operation, and the share of busy time."""
     run = made_up(case)
     built, facts = ready(run, "learn")
     call = learner(run, built)
@@ -45,25 +44,8 @@ def profile(case: Case) -> Prepared:
     return Prepared(facts, repeat)
 
 
-def loop_profile(case: Case) -> Prepared:
-    """The same for updates in the loop: the device should not wait for anybody."""
-    run, beats = playing(case)
-    built, facts = ready(run, "learn", "act")
-    text = built.learn.as_text() or ""
-
-    def repeat() -> dict[str, Any]:
-        with TemporaryDirectory() as folder:
-            marks = watched(run).marks
-            marks[beats.first] = partial(jax.profiler.start_trace, folder)
-            marks[beats.last] = jax.profiler.stop_trace
-            pulse_of(run, built)
-            return seen(Path(folder), text, beats.updates)
-
-    return Prepared(facts, repeat)
-
-
 def seen(folder: Path, text: str, updates: int) -> dict[str, Any]:
-    """What the profiler has written of `updates` of the program `text`."""
+    """A summary of what the profiler has written in `folder` of `updates` of the program `text`."""
     found = list(events(folder))
     span = max(x.ended for x in found) - min(x.began for x in found)
     return {
@@ -93,7 +75,7 @@ def events(folder: Path) -> Iterator[Event]:
 
 
 def covered(found: list[Event]) -> float:
-    """Nanoseconds in which anything ran at all."""
+    """Nanoseconds in which anything ran."""
     total, until = 0.0, 0.0
     for event in sorted(found, key=lambda x: x.began):
         total += max(0.0, event.ended - max(event.began, until))

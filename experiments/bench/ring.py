@@ -1,4 +1,4 @@
-"""Random experience in the shape of the real one, for measuring what does not look at it."""
+"""A ring full of random experience: how long a program takes does not depend on its content."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from dreamer_jax.world_model.latents import Latent
 
 
 def full(run: Run) -> ReplayState:
-    """A ring full of random steps, of which none waits to be trained on first."""
+    """A ring full of random steps, none of which waits in the queue."""
     env, agent, generator = run.env, run.config.agent, np.random.default_rng(0)
     assert isinstance(agent, DreamerConfig)
     model = agent.model
@@ -42,11 +42,6 @@ def full(run: Run) -> ReplayState:
     return jax.jit(place, out_shardings=run.layout.ring)(
         *jax.tree.map(jnp.array, (steps, deter, index, total))
     )
-
-
-def at_random(env: Any, generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """An action for each environment."""
-    return {key: drawn(x, (env.num_envs,), generator) for key, x in env.act_space.items()}
 
 
 def drawn(

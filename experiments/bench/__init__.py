@@ -1,0 +1,1 @@
+"""Time and memory of the programs that a run consists of."""
