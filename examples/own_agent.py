@@ -1,42 +1,41 @@
-"""A second agent: DQN (Mnih et al. 2015), double as in van Hasselt et al. 2016, in one file.
+"""An agent of your own, in one file: DQN (Mnih et al. 2015) with double Q-learning and λ-returns.
 
-    python examples/own_agent.py --env=cartpole --agent=dqn
+    python examples/own_agent.py --env=cartpole --agent=dqn --steps=60000 --set train.ratio=64
 
-One line, `AGENTS["dqn"] = ...`, makes it an agent like DreamerV3: the same command again resumes to
-the same result, and --mode=eval, --set q.units=64, --seed, --mesh and TensorBoard work.
+The line `AGENTS["dqn"] = ...` below is all that the command line needs. The same command again
+resumes the run; --mode=eval, --set q.units=64, --mesh and TensorBoard work as for DreamerV3.
 """
 
 import dataclasses
 import sys
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from flax.core import FrozenDict
 from flax.struct import PyTreeNode
 
 from dreamer_jax import limits, spaces
 from dreamer_jax.agents.by_name import AGENTS, AgentKind
 from dreamer_jax.config import Config
-from dreamer_jax.limits import Count, Decay, Positive, Scale, Share, Size
+from dreamer_jax.limits import Decay, Positive, Scale, Share, Size
 from dreamer_jax.main import run
+from dreamer_jax.math import lambda_returns
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.types import Action, Agent, Learner, Metrics, Obs, Player, Refresh, Step, Window
-
-# 1. Hyperparameters: sections of numbers, each with its limits; --set names them by section.
 
 
 @dataclass(frozen=True)
 class Q:
-    """The network, and what it learns."""
+    """The network, and how it learns."""
 
     units: Positive = 128
     layers: Positive = 2
     discount: Decay = 0.99
+    lambda_: Share = 0.95  # of the λ-return; 0 is the one-step target of Mnih et al.
     learning_rate: Scale = 1e-3
     clip: Size = 10.0  # largest norm of a gradient
     target_every: Positive = 50  # updates between two copies to the target network
@@ -44,15 +43,15 @@ class Q:
 
 @dataclass(frozen=True)
 class Exploration:
-    """ε of the ε-greedy policy: 1 before the first update, then falling in a straight line."""
+    """ε, the share of random actions: 1 before the first update, then falling linearly."""
 
     final: Share = 0.05
-    updates: Count = 500  # until it is final
+    updates: Positive = 500  # until ε is final
 
 
 @dataclass(frozen=True)
 class DQNConfig:
-    """All of it; an `AgentConfig`."""
+    """Hyperparameters in sections, each with its limits: `--set q.units=64`."""
 
     STAGES: ClassVar[tuple[str, ...]] = ("all",)
 
@@ -60,63 +59,61 @@ class DQNConfig:
     exploration: Exploration = field(default_factory=Exploration)
 
     def sized(self, size: str) -> Self:
-        """The same with layers of `size` units."""
+        """The same with layers of `size` units; ValueError unless it is a number."""
         if not size.isdecimal():
-            raise ValueError(f"--size={size}: of a DQN, it is the number of units of a layer")
+            raise ValueError(f"--size={size}: a DQN takes a number, the units of each layer")
         return dataclasses.replace(self, q=dataclasses.replace(self.q, units=int(size)))
 
     def resolved(self) -> Self:
-        """The same; ValueError where a number is beyond its limit."""
+        """The same; ValueError for a number beyond its limit."""
         limits.check(limits.sections(self))
         return self
 
 
-# 2. What learning changes, and the part of it that acting reads.
+Params = Any  # of the network, a pytree
 
 
 class State(PyTreeNode):
-    """Everything that is saved of the agent."""
+    """All that learning changes."""
 
-    params: FrozenDict
-    target: FrozenDict  # `params` as they were at most `target_every` updates ago
+    params: Params
+    target: Params  # `params` of up to `target_every` updates ago
     optimizer: optax.OptState
     updates: jax.Array  # [] int32
 
 
 class Actor(NamedTuple):
-    """What acting needs of a `State`."""
+    """What acting reads of the state."""
 
-    params: FrozenDict
+    params: Params
     updates: jax.Array  # [] int32
 
 
 class QNetwork(nn.Module):
-    """[*, n] numbers -> [*, actions] the discounted return that each action leads to."""
+    """[*, n] numbers -> [*, A] the return that each of A actions leads to."""
 
-    config: Q
+    units: int
+    layers: int
     actions: int
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        for _ in range(self.config.layers):
-            x = nn.relu(nn.Dense(self.config.units)(x))
+        for _ in range(self.layers):
+            x = nn.relu(nn.Dense(self.units)(x))
         return nn.Dense(self.actions)(x)
 
 
-# 3. The agent: pure functions, bound to what never changes.
-
-
 class DQN(NamedTuple):
-    """What never changes: sizes, spaces, network and optimizer."""
+    """What never changes in a run."""
 
     config: DQNConfig
     obs: Spaces
-    action: str  # key of the one choice
+    action: str  # key of the only action
     network: QNetwork
     optimizer: optax.GradientTransformation
 
-    def q(self, params: FrozenDict, obs: Obs) -> jax.Array:
-        """Observations [*, ...] -> [*, actions]."""
+    def q(self, params: Params, obs: Obs) -> jax.Array:
+        """Observations [*, ...] -> Q [*, A]."""
         return jnp.asarray(self.network.apply(params, spaces.flatten(obs, self.obs)))
 
 
@@ -125,106 +122,90 @@ def make(config: Config, obs: Spaces, act: Spaces) -> Agent[State, Actor, None]:
     agent = config.agent
     assert isinstance(agent, DQNConfig)
     if unseen := {*obs.images, *obs.texts}:
-        raise ValueError(f"a DQN sees no images and no text, such as {min(unseen)!r}")
-    if act.vectors or [len(classes) for classes in act.choices.values()] != [1]:
-        raise ValueError(f"a DQN needs one action of one choice, not {', '.join(sorted(act.keys))}")
+        raise ValueError(f"--agent=dqn reads numbers, no images and no text: not {min(unseen)!r}")
+    if act.vectors or [len(entries) for entries in act.choices.values()] != [1]:
+        raise ValueError(f"--agent=dqn makes one choice, not {', '.join(sorted(act.keys))}")
     ((action, (actions,)),) = act.choices.items()
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(agent.q.clip), optax.adam(agent.q.learning_rate)
-    )
-    dqn = DQN(agent, obs, action, QNetwork(agent.q, actions), optimizer)
-    learner = Learner(*(jax.jit(partial(f, dqn)) for f in (init, update, report)))
+    network = QNetwork(agent.q.units, agent.q.layers, actions)
+    clip, adam = optax.clip_by_global_norm(agent.q.clip), optax.adam(agent.q.learning_rate)
+    dqn = DQN(agent, obs, action, network, optax.chain(clip, adam))
+    learner = Learner(*(jax.jit(partial(function, dqn)) for function in (init, update, report)))
+    exploration = agent.exploration
+    epsilon = optax.linear_schedule(1.0, exploration.final, exploration.updates)
     player = Player(
-        carry=lambda _: None,  # it sees all that it needs; an RNN would keep its state here
+        carry=lambda _: None,
         actor=lambda state: Actor(state.params, state.updates),
-        act=jax.jit(partial(explore, dqn)),
-        greedy=jax.jit(partial(greedy, dqn)),
+        act=jax.jit(partial(choose, dqn, epsilon)),
+        greedy=jax.jit(partial(choose, dqn, optax.constant_schedule(0.0))),
     )
     return Agent(learner, player)
 
 
 def init(dqn: DQN, key: jax.Array) -> State:
-    """The state before the first update; the key is consumed."""
+    """The state before the first update."""
     params = dqn.network.init(key, spaces.flatten(spaces.zeros(dqn.obs, 1), dqn.obs))
-    target = jax.tree.map(jnp.copy, params)  # the state is donated: none of its arrays is shared
+    target = jax.tree.map(jnp.copy, params)  # the state is donated: no array may be there twice
     return State(params, target, dqn.optimizer.init(params), jnp.zeros((), jnp.int32))
 
 
-def update(
-    dqn: DQN, state: State, window: Window, key: jax.Array
-) -> tuple[State, Refresh, Metrics]:
-    """One step of gradient descent on the temporal differences of a window [W, B].
+def update(dqn: DQN, state: State, window: Window, _: jax.Array) -> tuple[State, Refresh, Metrics]:
+    """One step of gradient descent on a window [W, B]: state, errors [T, B] for replay, metrics."""
 
-    Returns the new state, the size of the differences [T, B] for replay, and what to log.
-    """
-    del key  # nothing is drawn here
-
-    def loss(params: FrozenDict) -> tuple[jax.Array, tuple[jax.Array, Metrics]]:
-        error, q = differences(dqn, params, state.target, window.steps)
+    def loss(params: Params) -> tuple[jax.Array, tuple[jax.Array, Metrics]]:
+        error, q = errors(dqn, params, state.target, window.steps)
         mean = optax.huber_loss(error).mean()
         return mean, (jnp.abs(error), {"loss/q": mean, "q/mean": q.mean()})
 
-    (_, (error, metrics)), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
+    gradients, (error, metrics) = jax.grad(loss, has_aux=True)(state.params)
     changes, optimizer = dqn.optimizer.update(gradients, state.optimizer, state.params)
     params, updates = optax.apply_updates(state.params, changes), state.updates + 1
     target = optax.periodic_update(params, state.target, updates, dqn.config.q.target_every)
-    metrics |= {"optimizer/gradient_norm": optax.tree.norm(gradients)}
     return State(params, target, optimizer, updates), Refresh(None, error), metrics
 
 
-def differences(
-    dqn: DQN, params: FrozenDict, target: FrozenDict, steps: Step
-) -> tuple[jax.Array, jax.Array]:
-    """δ_t = r_{t+1} + γ (1 - terminal_{t+1}) Q'(s_{t+1}, argmax_a Q(s_{t+1}, a)) - Q(s_t, a_t)
+def errors(dqn: DQN, params: Params, target: Params, steps: Step) -> tuple[jax.Array, jax.Array]:
+    """δ_t = R_t - Q(s_t, a_t), with R_t the λ-return of v_t = Q'(s_t, argmax_a Q(s_t, a)).
 
-    for the T transitions between the W steps, where Q' is the target network. A step's reward has
-    arrived with its observation, and its action was chosen there. Nothing leads from the last step
-    of an episode to the first one of the next: there, δ = 0. An episode that was truncated goes on
-    in its last value; only a terminal one is worth nothing from there on.
+    Q' is the target network. A reward arrived with its observation, the action was chosen there.
+    A terminal state is worth 0; one in which an episode is cut off, its v. The transition from one
+    episode to the next is none: δ = 0. (van Hasselt et al. 2016; λ: Peng and Williams 1994)
 
-    steps: [W, B, ...] -> δ [T, B], and Q [T, B] of the actions that were taken.
+    steps: [W, B, ...] -> δ [T, B] and Q(s_t, a_t) [T, B], of the T transitions between W steps.
     """
-    q = dqn.q(params, steps.obs)  # [W, B, actions]
+    q, first = dqn.q(params, steps.obs), steps.is_first
     taken = jnp.take_along_axis(q[:-1], steps.action[dqn.action][:-1], axis=-1)[..., 0]
-    best = jnp.argmax(q[1:], axis=-1, keepdims=True)
-    next_obs = jax.tree.map(lambda x: x[1:], steps.obs)
-    value = jnp.take_along_axis(dqn.q(target, next_obs), best, axis=-1)[..., 0]
-    goal = steps.reward[1:] + dqn.config.q.discount * jnp.where(steps.is_terminal[1:], 0.0, value)
-    return jnp.where(steps.is_first[1:], 0.0, jax.lax.stop_gradient(goal) - taken), taken
+    best = jnp.argmax(q, axis=-1, keepdims=True)
+    value = jnp.take_along_axis(dqn.q(target, steps.obs), best, axis=-1)[..., 0]
+    discount = dqn.config.q.discount * (1 - steps.is_terminal)
+    follows = ~jnp.concatenate([first[1:], jnp.ones_like(first[:1])])  # the episode goes on
+    returns = lambda_returns(steps.reward, discount, value, dqn.config.q.lambda_ * follows)
+    return jnp.where(first[1:], 0.0, jax.lax.stop_gradient(returns) - taken), taken
 
 
-def report(dqn: DQN, state: State, window: Window, key: jax.Array) -> tuple[Metrics, Obs]:
-    """The mean size of δ in a fresh window; pictures would be the second part."""
-    del key
-    error, _ = differences(dqn, state.params, state.target, window.steps)
-    return {"report/difference": jnp.abs(error).mean()}, {}
+def report(dqn: DQN, state: State, window: Window, _: jax.Array) -> tuple[Metrics, Obs]:
+    """What to look at now and then: the size of δ in a fresh window, and no pictures."""
+    error, _ = errors(dqn, state.params, state.target, window.steps)
+    return {"report/error": jnp.abs(error).mean()}, {}
 
 
-def epsilon(dqn: DQN, updates: jax.Array) -> jax.Array:
-    """The share of random actions after so many updates."""
-    e = dqn.config.exploration
-    return optax.linear_schedule(1.0, e.final, e.updates)(updates)
-
-
-def greedy(
-    dqn: DQN, actor: Actor, carry: None, obs: Obs, is_first: jax.Array, key: jax.Array
+def choose(
+    dqn: DQN,
+    epsilon: optax.Schedule,
+    actor: Actor,
+    carry: None,
+    obs: Obs,
+    _first: jax.Array,
+    key: jax.Array,
 ) -> tuple[None, Action, None]:
-    """The best action, int32 [E, 1], for observations [E, ...]; nothing is kept for replay."""
-    del is_first, key
-    best = jnp.argmax(dqn.q(actor.params, obs), axis=-1, keepdims=True)
-    return carry, {dqn.action: best.astype(jnp.int32)}, None
+    """The best action for observations [E, ...], int32 [E, 1], or any with probability ε.
 
-
-def explore(
-    dqn: DQN, actor: Actor, carry: None, obs: Obs, is_first: jax.Array, key: jax.Array
-) -> tuple[None, Action, None]:
-    """The best action, or with probability ε any action; the key is consumed."""
+    The carry stays as it is, and replay has no latents to keep.
+    """
     coin_key, action_key = jax.random.split(key)
-    _, best, _ = greedy(dqn, actor, carry, obs, is_first, key)
-    chosen = best[dqn.action]
-    random = jax.random.randint(action_key, chosen.shape, 0, dqn.network.actions)
-    dice = jax.random.uniform(coin_key, chosen.shape) < epsilon(dqn, actor.updates)
-    return carry, {dqn.action: jnp.where(dice, random, chosen)}, None
+    best = jnp.argmax(dqn.q(actor.params, obs), axis=-1, keepdims=True).astype(jnp.int32)
+    any_ = jax.random.randint(action_key, best.shape, 0, dqn.network.actions)
+    explores = jax.random.bernoulli(coin_key, epsilon(actor.updates), best.shape)
+    return carry, {dqn.action: jnp.where(explores, any_, best)}, None
 
 
 AGENTS["dqn"] = AgentKind(DQNConfig, make)

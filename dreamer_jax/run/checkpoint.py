@@ -35,10 +35,8 @@ def save(
 ) -> int:
     """Writes the checkpoint of `step`. Returns its size in bytes, once it is complete.
 
-    items: trees of arrays on any device. Each can be restored without the others.
-    host: counters as JSON; floats must be finite.
-    files: trees of NumPy arrays whose shapes are not known before they are read.
-    keep: complete steps, ascending -> those to keep. This step is kept in any case.
+            return abstract | ocp.load_checkpointables(str(path / ARRAYS), wanted)
+    except Exception as error:  # damage from before the checksums were made
     Whenever the process dies, a checkpoint of this step is complete or absent.
     Raises ValueError or TypeError, before anything is written, for what cannot be saved, and
     OSError where the disk is full.
@@ -54,7 +52,7 @@ def save(
     fresh = root / f"{step}.new"
     try:
         with _context():
-            ocp.save_checkpointables(str(fresh / ARRAYS), items)
+            ocp.save_checkpointables(str(fresh / ARRAYS), _with_arrays(items))
         (fresh / ARRAYS / COUNTERS).write_text(json.dumps(host))
         for name, tree in files.items():
             array_files.write(fresh / f"{name}.npz", tree)
@@ -152,13 +150,14 @@ def restore(
     path = _existing(directory, step)
     _verify(path, abstract)
     saved = _metadata(path).metadata
+    wanted = _with_arrays(abstract)
     for name, tree in abstract.items():
-        if name not in saved:
+        if name not in saved and name in wanted:
             raise Fault(f"checkpoint {path} has no {name!r}, only {sorted(saved)}")
-        _require_equal(f"checkpoint {path}", name, _arrays(saved[name]), _arrays(tree))
+        _require_equal(f"checkpoint {path}", name, _arrays(saved.get(name)), _arrays(tree))
     try:
         with _context():
-            return ocp.load_checkpointables(str(path / ARRAYS), abstract)
+            return abstract | ocp.load_checkpointables(str(path / ARRAYS), wanted)
     except Exception as error:  # damage from before the checksums were made
         raise array_files.damage(path / ARRAYS, error) from None
 
@@ -284,6 +283,11 @@ def _existing(directory: str | os.PathLike[str], step: int) -> Path:
     if not _is_checkpoint(path):
         raise FileNotFoundError(f"no checkpoint of step {step} in {directory}")
     return path
+
+
+def _with_arrays(items: dict[str, Any]) -> dict[str, Any]:
+    """The items that hold an array: Orbax refuses the others."""
+    return {name: tree for name, tree in items.items() if jax.tree.leaves(tree)}
 
 
 def _arrays(tree: Any) -> dict[str, str]:
