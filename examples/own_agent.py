@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax.struct import PyTreeNode
+from optax import Schedule
 
 from dreamer_jax import limits, spaces
 from dreamer_jax.agents.by_name import AGENTS, AgentKind
@@ -71,6 +72,7 @@ class DQNConfig:
 
 
 Params = Any  # of the network, a pytree
+Actor = tuple[Params, jax.Array]  # what acting reads of the state: parameters, updates
 
 
 class State(PyTreeNode):
@@ -82,24 +84,16 @@ class State(PyTreeNode):
     updates: jax.Array  # [] int32
 
 
-class Actor(NamedTuple):
-    """What acting reads of the state."""
-
-    params: Params
-    updates: jax.Array  # [] int32
-
-
 class QNetwork(nn.Module):
     """[*, n] numbers -> [*, A] the return that each of A actions leads to."""
 
-    units: int
-    layers: int
+    config: Q
     actions: int
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        for _ in range(self.layers):
-            x = nn.relu(nn.Dense(self.units)(x))
+        for _ in range(self.config.layers):
+            x = nn.relu(nn.Dense(self.config.units)(x))
         return nn.Dense(self.actions)(x)
 
 
@@ -124,17 +118,17 @@ def make(config: Config, obs: Spaces, act: Spaces) -> Agent[State, Actor, None]:
     if unseen := {*obs.images, *obs.texts}:
         raise ValueError(f"--agent=dqn reads numbers, no images and no text: not {min(unseen)!r}")
     if act.vectors or [len(entries) for entries in act.choices.values()] != [1]:
-        raise ValueError(f"--agent=dqn makes one choice, not {', '.join(sorted(act.keys))}")
+        keys = ", ".join(sorted(act.keys))
+        raise ValueError(f"--agent=dqn makes one discrete choice a step, and cannot give: {keys}")
     ((action, (actions,)),) = act.choices.items()
-    network = QNetwork(agent.q.units, agent.q.layers, actions)
     clip, adam = optax.clip_by_global_norm(agent.q.clip), optax.adam(agent.q.learning_rate)
-    dqn = DQN(agent, obs, action, network, optax.chain(clip, adam))
+    dqn = DQN(agent, obs, action, QNetwork(agent.q, actions), optax.chain(clip, adam))
     learner = Learner(*(jax.jit(partial(function, dqn)) for function in (init, update, report)))
     exploration = agent.exploration
     epsilon = optax.linear_schedule(1.0, exploration.final, exploration.updates)
     player = Player(
         carry=lambda _: None,
-        actor=lambda state: Actor(state.params, state.updates),
+        actor=lambda state: (state.params, state.updates),
         act=jax.jit(partial(choose, dqn, epsilon)),
         greedy=jax.jit(partial(choose, dqn, optax.constant_schedule(0.0))),
     )
@@ -189,23 +183,15 @@ def report(dqn: DQN, state: State, window: Window, _: jax.Array) -> tuple[Metric
 
 
 def choose(
-    dqn: DQN,
-    epsilon: optax.Schedule,
-    actor: Actor,
-    carry: None,
-    obs: Obs,
-    _first: jax.Array,
-    key: jax.Array,
+    dqn: DQN, epsilon: Schedule, actor: Actor, carry: None, obs: Obs, _: jax.Array, key: jax.Array
 ) -> tuple[None, Action, None]:
-    """The best action for observations [E, ...], int32 [E, 1], or any with probability ε.
-
-    The carry stays as it is, and replay has no latents to keep.
-    """
+    """The best action for observations [E, ...], int32 [E, 1], or any with probability ε."""
+    params, updates = actor
     coin_key, action_key = jax.random.split(key)
-    best = jnp.argmax(dqn.q(actor.params, obs), axis=-1, keepdims=True).astype(jnp.int32)
+    best = jnp.argmax(dqn.q(params, obs), axis=-1, keepdims=True).astype(jnp.int32)
     any_ = jax.random.randint(action_key, best.shape, 0, dqn.network.actions)
-    explores = jax.random.bernoulli(coin_key, epsilon(actor.updates), best.shape)
-    return carry, {dqn.action: jnp.where(explores, any_, best)}, None
+    explores = jax.random.bernoulli(coin_key, epsilon(updates), best.shape)
+    return carry, {dqn.action: jnp.where(explores, any_, best)}, None  # no latents for replay
 
 
 AGENTS["dqn"] = AgentKind(DQNConfig, make)
