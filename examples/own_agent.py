@@ -138,8 +138,7 @@ def make(config: Config, obs: Spaces, act: Spaces) -> Agent[State, Actor, None]:
 def init(dqn: DQN, key: jax.Array) -> State:
     """The state before the first update."""
     params = dqn.network.init(key, spaces.flatten(spaces.zeros(dqn.obs, 1), dqn.obs))
-    target = jax.tree.map(jnp.copy, params)  # the state is donated: no array may be there twice
-    return State(params, target, dqn.optimizer.init(params), jnp.zeros((), jnp.int32))
+    return State(params, params, dqn.optimizer.init(params), jnp.zeros((), jnp.int32))
 
 
 def update(dqn: DQN, state: State, window: Window, _: jax.Array) -> tuple[State, Refresh, Metrics]:

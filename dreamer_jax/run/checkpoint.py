@@ -35,8 +35,10 @@ def save(
 ) -> int:
     """Writes the checkpoint of `step`. Returns its size in bytes, once it is complete.
 
-            return abstract | ocp.load_checkpointables(str(path / ARRAYS), wanted)
-    except Exception as error:  # damage from before the checksums were made
+    items: trees of arrays on any device. Each can be restored without the others.
+    host: counters as JSON; floats must be finite.
+    files: trees of NumPy arrays whose shapes are not known before they are read.
+    keep: complete steps, ascending -> those to keep. This step is kept in any case.
     Whenever the process dies, a checkpoint of this step is complete or absent.
     Raises ValueError or TypeError, before anything is written, for what cannot be saved, and
     OSError where the disk is full.
@@ -50,9 +52,10 @@ def save(
         message = f"No space left: {need} bytes are needed, but only {free} are free"
         raise OSError(errno.ENOSPC, message)
     fresh = root / f"{step}.new"
+    held = {name: tree for name, tree in items.items() if jax.tree.leaves(tree)}  # as Orbax asks
     try:
         with _context():
-            ocp.save_checkpointables(str(fresh / ARRAYS), _with_arrays(items))
+            ocp.save_checkpointables(str(fresh / ARRAYS), held)
         (fresh / ARRAYS / COUNTERS).write_text(json.dumps(host))
         for name, tree in files.items():
             array_files.write(fresh / f"{name}.npz", tree)
@@ -141,8 +144,7 @@ def restore(
 ) -> dict[str, Any]:
     """Reads the items named in `abstract`, and no others.
 
-    abstract: for each item its tree of `jax.ShapeDtypeStruct`, each with its sharding. It need not
-        be the sharding that the item was saved with.
+    abstract: for each item its tree of `jax.ShapeDtypeStruct`, each with the sharding to have.
     Raises FileNotFoundError where there is no such checkpoint, Damaged where a file of these items
     does not match its checksum, and Fault, naming the first path that differs, where the checkpoint
     does not hold exactly these arrays.
@@ -150,7 +152,7 @@ def restore(
     path = _existing(directory, step)
     _verify(path, abstract)
     saved = _metadata(path).metadata
-    wanted = _with_arrays(abstract)
+    wanted = {name: tree for name, tree in abstract.items() if jax.tree.leaves(tree)}
     for name, tree in abstract.items():
         if name not in saved and name in wanted:
             raise Fault(f"checkpoint {path} has no {name!r}, only {sorted(saved)}")
@@ -283,11 +285,6 @@ def _existing(directory: str | os.PathLike[str], step: int) -> Path:
     if not _is_checkpoint(path):
         raise FileNotFoundError(f"no checkpoint of step {step} in {directory}")
     return path
-
-
-def _with_arrays(items: dict[str, Any]) -> dict[str, Any]:
-    """The items that hold an array: Orbax refuses the others."""
-    return {name: tree for name, tree in items.items() if jax.tree.leaves(tree)}
 
 
 def _arrays(tree: Any) -> dict[str, str]:
