@@ -16,7 +16,7 @@ class Limit(NamedTuple):
 def one_of(*names: str) -> Limit:
     """The names that a string may be."""
     *most, last = names
-    return Limit(f"{', '.join(most)} or {last}", names.__contains__)
+    return Limit(f"{', '.join(most)} or {last}" if most else last, names.__contains__)
 
 
 NOT_NEGATIVE = Limit("at least 0", lambda x: x >= 0)

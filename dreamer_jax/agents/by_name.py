@@ -17,8 +17,11 @@ class AgentKind(NamedTuple):
 
     config: type[AgentConfig]  # made without arguments, it holds the defaults
     make: Callable[[Config, Spaces, Spaces], AnyAgent]  # of what it observes and does
-    inherit: Callable[[AnyAgent, Any, Path], Callable[[Any], Any]]
-    """(agent, state of another run, its logdir) -> what gives fresh parameters its world model"""
+    inherit: Callable[[AnyAgent, Any, Path], Callable[[Any], Any]] | None = None
+    """(agent, state of another run, its logdir) -> what gives fresh parameters its world model
+
+    None for agents without a world model.
+    """
 
 
 AGENTS = {"dreamer": AgentKind(DreamerConfig, dreamer.make, inherit)}

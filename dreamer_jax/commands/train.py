@@ -128,8 +128,15 @@ def periodic_evaluation(
 
 
 def beginning(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
-    """What is done to fresh parameters: nothing, or they get the world model of another run."""
+    """What is done to fresh parameters: nothing, or they get the world model of another run.
+
+    ValueError if the other run is of an agent whose world model this one cannot use.
+    """
     if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
         return lambda state: state
     source = Path(setup.config.train.world_model)
-    return AGENTS[setup.agent].inherit(agent, restored(stored(source, setup.env))[1], source)
+    other, inherit = stored(source, setup.env), AGENTS[setup.agent].inherit
+    if inherit is None or other.agent != setup.agent:
+        text = f"has the agent {other.agent!r}"
+        raise ValueError(f"{source} {text}, whose world model {setup.agent!r} cannot use")
+    return inherit(agent, restored(other)[1], source)

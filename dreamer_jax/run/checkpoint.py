@@ -52,9 +52,10 @@ def save(
         message = f"No space left: {need} bytes are needed, but only {free} are free"
         raise OSError(errno.ENOSPC, message)
     fresh = root / f"{step}.new"
+    held = {name: tree for name, tree in items.items() if jax.tree.leaves(tree)}  # as Orbax asks
     try:
         with _context():
-            ocp.save_checkpointables(str(fresh / ARRAYS), items)
+            ocp.save_checkpointables(str(fresh / ARRAYS), held)
         (fresh / ARRAYS / COUNTERS).write_text(json.dumps(host))
         for name, tree in files.items():
             array_files.write(fresh / f"{name}.npz", tree)
@@ -143,8 +144,7 @@ def restore(
 ) -> dict[str, Any]:
     """Reads the items named in `abstract`, and no others.
 
-    abstract: for each item its tree of `jax.ShapeDtypeStruct`, each with its sharding. It need not
-        be the sharding that the item was saved with.
+    abstract: for each item its tree of `jax.ShapeDtypeStruct`, each with the sharding to have.
     Raises FileNotFoundError where there is no such checkpoint, Damaged where a file of these items
     does not match its checksum, and Fault, naming the first path that differs, where the checkpoint
     does not hold exactly these arrays.
@@ -152,13 +152,14 @@ def restore(
     path = _existing(directory, step)
     _verify(path, abstract)
     saved = _metadata(path).metadata
+    wanted = {name: tree for name, tree in abstract.items() if jax.tree.leaves(tree)}
     for name, tree in abstract.items():
-        if name not in saved:
+        if name not in saved and name in wanted:
             raise Fault(f"checkpoint {path} has no {name!r}, only {sorted(saved)}")
-        _require_equal(f"checkpoint {path}", name, _arrays(saved[name]), _arrays(tree))
+        _require_equal(f"checkpoint {path}", name, _arrays(saved.get(name)), _arrays(tree))
     try:
         with _context():
-            return ocp.load_checkpointables(str(path / ARRAYS), abstract)
+            return abstract | ocp.load_checkpointables(str(path / ARRAYS), wanted)
     except Exception as error:  # damage from before the checksums were made
         raise array_files.damage(path / ARRAYS, error) from None
 
