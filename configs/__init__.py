@@ -31,7 +31,7 @@ def default(env: str, family: str) -> str:
     return DEFAULTS.get(env, family)
 
 
-def load(name: str, family: str, options: Any) -> Config:
+def load(name: str, *, family: str, options: Any) -> Config:
     """The config of a preset, with `options` as the environment's; ValueError lists what exists."""
     if name not in PRESETS:
         raise ValueError(f"--config={name}: unknown preset; valid are {', '.join(PRESETS)}")

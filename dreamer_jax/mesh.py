@@ -1,6 +1,7 @@
-"""Devices as a mesh: replay rows and batches are split over the axis `data`, the rest is copied."""
+"""Devices as a mesh. Replay rows and batches are split over its axis `data`, the rest is copied."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 DATA = "data"
+# PartitionSpec of one leaf also stands for a whole tree, which no type of `shard_map` says.
 ROWS: Any = PartitionSpec(DATA)  # of arrays [E, ...]
 COPIED: Any = PartitionSpec()
 BATCH: Any = PartitionSpec(None, DATA)  # of arrays [T, B, ...]
@@ -27,19 +29,19 @@ def make(devices: int) -> Mesh:
     if devices > len(found):
         there = f"only {len(found)} {found[0].platform} device(s)"
         raise ValueError(
-            f"--mesh=data={devices}: {there}; --mesh=data={len(found)} goes on with what is there"
+            f"--mesh=data={devices}: {there}; --mesh=data={len(found)} uses all of them"
         )
     return Mesh(np.array(found[:devices]), (DATA,), axis_types=(AxisType.Auto,))
 
 
-def divides(mesh: Mesh, name: str, number: int) -> None:
+def require_divisible(mesh: Mesh, number: int, *, name: str) -> None:
     """ValueError unless `number` can be split evenly over the mesh."""
     if number % mesh.shape[DATA]:
         raise ValueError(f"{name}={number} is not divisible by --mesh=data={mesh.shape[DATA]}")
 
 
 def copied(mesh: Mesh, memory: str | None = None) -> NamedSharding:
-    """The same on every device; `memory` is device (as is None) or pinned_host."""
+    """Every device holds a whole copy; `memory` is device (the default) or pinned_host."""
     return NamedSharding(mesh, PartitionSpec(), memory_kind=memory)
 
 
@@ -56,22 +58,25 @@ def free_bytes(mesh: Mesh) -> int | None:
 
 
 def per_shard(
-    mesh: Mesh, function: Callable[..., Any], inputs: Any, outputs: Any
+    mesh: Mesh, function: Callable[..., Any], *, inputs: Any, outputs: Any
 ) -> Callable[..., Any]:
-    """Runs `function` on each device's own share; specs as of `jax.shard_map`."""
+    """`function`, run by each device on its share of the arrays.
+
+    inputs, outputs: `in_specs` and `out_specs` of `jax.shard_map`, trees of `PartitionSpec`.
+    """
     return jax.shard_map(function, mesh=mesh, in_specs=inputs, out_specs=outputs, check_vma=False)
 
 
-def within(mesh: Mesh) -> Any:
+def within(mesh: Mesh) -> AbstractContextManager[Any]:
     """A context in which `locally` knows the devices."""
     return jax.sharding.use_abstract_mesh(mesh.abstract_mesh)
 
 
-def locally(function: Callable[..., Any], inputs: Any, outputs: Any) -> Callable[..., Any]:
+def locally(function: Callable[..., Any], *, inputs: Any, outputs: Any) -> Callable[..., Any]:
     """`per_shard` on the mesh of the context `within`; outside of one, the function itself.
 
-    For loops over time: gradients of what is copied to all devices are then summed over devices
-    once, after the loop, and not at every step of it.
+    For loops over time. Gradients of parameters, which are copied to all devices, are then summed
+    over devices once after the loop instead of at every step.
     """
     if DATA not in jax.sharding.get_abstract_mesh().axis_names:
         return function

@@ -24,7 +24,7 @@ import jax
 from flax.struct import PyTreeNode
 
 
-class Step(PyTreeNode):
+class Step(PyTreeNode, kw_only=True):
     """One step of an environment: what was seen, and what was then done.
 
     `reward` arrived with `obs`; `action` was chosen at `obs`. A truncated episode ends with
@@ -40,7 +40,7 @@ class Step(PyTreeNode):
     events: dict[str, jax.Array]  # [*] float32, raw `event/<name>` signals of the environment
 
 
-class ReplayState(PyTreeNode):
+class ReplayState(PyTreeNode, kw_only=True):
     """A ring of steps for each environment; `total % C` is where the next step goes."""
 
     steps: Any  # pytree of [E, C, ...], each leaf in its own dtype
@@ -55,7 +55,7 @@ class Recordings(PyTreeNode):
     steps: Step  # [N, ...]
 
 
-class Window(PyTreeNode):
+class Window(PyTreeNode, kw_only=True):
     """Sequences drawn from replay: one context step, then the T steps to train on.
 
     The first R of them are from the ring; all are, unless there are recordings.
@@ -74,7 +74,7 @@ class Refresh(PyTreeNode):
     loss: jax.Array  # [T, B] float32, how badly the model predicted each step
 
 
-class Rollout(PyTreeNode):
+class Rollout(PyTreeNode, kw_only=True):
     """A trajectory, imagined or real: where world models and policy learners meet.
 
     `reward[t]` and `continue_[t]` belong to state t, so action t is answered by entry t + 1.
@@ -101,42 +101,42 @@ class AgentState(Protocol):
 
 
 # The pytrees of an agent, which only the agent looks into.
-State = TypeVar("State", bound=AgentState)
-Actor = TypeVar("Actor")  # what acting reads of the state
-Carry = TypeVar("Carry")  # [E, ...] what acting remembers from one step to the next
+StateT = TypeVar("StateT", bound=AgentState)
+ActorT = TypeVar("ActorT")  # what acting reads of the state
+CarryT = TypeVar("CarryT")  # [E, ...] what acting remembers from one step to the next
 
 
-Act = Callable[[Actor, Carry, Obs, jax.Array, jax.Array], tuple[Carry, Action, Any]]
+Act = Callable[[ActorT, CarryT, Obs, jax.Array, jax.Array], tuple[CarryT, Action, Any]]
 """Filters what is seen into the carry, then chooses. Arrays are [E, ...]; the key is consumed.
 
 (actor, carry, obs, is_first, key) -> carry, action, latents for replay or None
 """
 
 
-class Player(NamedTuple, Generic[State, Actor, Carry]):
+class Player(NamedTuple, Generic[StateT, ActorT, CarryT]):
     """Acting, as pure functions: all that evaluating, dreaming and exporting need of an agent."""
 
-    carry: Callable[[int], Carry]  # (E) -> what to remember before the first step
-    actor: Callable[[State], Actor]  # what acting reads of the state; each array costs time
-    act: Act[Actor, Carry]  # draws an action from the policy
-    greedy: Act[Actor, Carry]  # takes the most likely action
+    carry: Callable[[int], CarryT]  # (E) -> what to remember before the first step
+    actor: Callable[[StateT], ActorT]  # what acting reads of the state; each array costs time
+    act: Act[ActorT, CarryT]  # draws an action from the policy
+    greedy: Act[ActorT, CarryT]  # takes the most likely action
 
 
-class Learner(NamedTuple, Generic[State]):
+class Learner(NamedTuple, Generic[StateT]):
     """Learning, as pure functions. Keys are consumed; states are never changed in place."""
 
-    init: Callable[[jax.Array], State]  # (key)
-    update: Callable[[State, Window, jax.Array], tuple[State, Refresh, Metrics]]
+    init: Callable[[jax.Array], StateT]  # (key)
+    update: Callable[[StateT, Window, jax.Array], tuple[StateT, Refresh, Metrics]]
     """(state, window, key) -> state, what goes back to replay, metrics"""
-    report: Callable[[State, Window, jax.Array], tuple[Metrics, Obs]]
+    report: Callable[[StateT, Window, jax.Array], tuple[Metrics, Obs]]
     """(state, window, key) -> metrics, truth and model's view [2, T, B, h, w, c] uint8 per image"""
 
 
-class Agent(NamedTuple, Generic[State, Actor, Carry]):
+class Agent(NamedTuple, Generic[StateT, ActorT, CarryT]):
     """An agent learns and acts; the two halves meet in its state alone."""
 
-    learner: Learner[State]
-    player: Player[State, Actor, Carry]
+    learner: Learner[StateT]
+    player: Player[StateT, ActorT, CarryT]
 
 
 AnyAgent = Agent[Any, Any, Any]  # for loops and programs, which serve every agent

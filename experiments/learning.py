@@ -37,7 +37,7 @@ def main() -> None:
     args = flags().parse_args()
     family = envs.family(args.task)
     preset = configs.load(
-        configs.default(args.task, family), family, envs.default_options(args.task)
+        configs.default(args.task, family), family=family, options=envs.default_options(args.task)
     )
     steps = [preset.train.steps * (i + 1) for i in range(1 + args.again)]
     name = args.name or re.sub(r"[^\w.-]+", "_", args.task)  # gym:Pendulum-v1 -> gym_Pendulum-v1

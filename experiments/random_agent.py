@@ -25,13 +25,13 @@ def main(argv: Sequence[str]) -> int:
     try:
         given = parse(argv, COMMANDS)
         setup, episodes = decide(given), given.episodes or EPISODES
-        env = evaluation_env(setup, episodes, FINAL)
+        env = evaluation_env(setup, episodes=episodes, seed=FINAL)
     except (flags.Error, ValueError, OSError) as error:
         return complain(error, 2)
     with closing(env):
         actions = random_actions(env, DRAWN, setup.seed + FINAL, beyond=1.0)
-        results = evaluate.play(env, lambda _, step: actions[step % DRAWN], episodes)
-    show("random", setup.env, results)
+        results = evaluate.play(env, lambda _, step: actions[step % DRAWN], episodes=episodes)
+    show(results, policy="random", env=setup.env)
     return 0
 
 

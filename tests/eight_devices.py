@@ -24,7 +24,7 @@ from dreamer_jax.commands.options import decide, parse, stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.config import Replay
 from dreamer_jax.replay import ring as replay
-from dreamer_jax.run import programs
+from dreamer_jax.run import device_functions, programs
 from dreamer_jax.run.layout import make, seeded
 from dreamer_jax.run.state import Run, remembered
 from dreamer_jax.types import Agent, Recordings, ReplayState, Step
@@ -43,7 +43,16 @@ def everything() -> dict[str, Any]:
     config = decide(parse(["main", *WIDE], ["train"])).config
     env = envs.make("counting", config.env, num_envs=DEVICES, seed=0)
     agent = dreamer.make(config, *spaces.of(env.obs_space, env.act_space))
-    run = Run(agent, env, config, 0, meshes.make(1), Path(), lambda *_: {}, lambda state: state)
+    run = Run(
+        agent=agent,
+        env=env,
+        config=config,
+        seed=SEED,
+        mesh=meshes.make(1),
+        logdir=Path(),
+        evaluate=lambda *_: {},
+        begin=lambda state: state,
+    )
     state = jax.jit(agent.learner.init)(jax.random.key(0))
     memory = filled(*remembered(run))
     eight, hlo = updated(agent, config, state, memory)
@@ -88,12 +97,14 @@ def empty(step: Any, latent: Any) -> ReplayState:
 
 def drawer(config: Any) -> Any:
     """The compiled draw of a batch on all devices: (memory, key) -> memory, window."""
-    return jax.jit(partial(programs.draw, given(config.replay)))
+    return jax.jit(partial(device_functions.draw, given(config.replay)))
 
 
-def given(config: Replay) -> programs.Fixed:
+def given(config: Replay) -> device_functions.Fixed:
     """What the programs on all devices share; they draw the same for any agent."""
-    return programs.fixed(Witness().agent(), config, make(meshes.make(DEVICES), config))
+    return device_functions.fixed(
+        Witness().agent(), config=config, layout=make(meshes.make(DEVICES), config)
+    )
 
 
 def rows_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
@@ -116,7 +127,7 @@ def recorded_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
     recordings = Recordings(steps.replace(reward=steps.reward + RECORDED))
     memory = jax.device_put(memory, meshes.split(mesh))
     recordings = jax.device_put(recordings, make(mesh, config).recordings)
-    _, window = jax.jit(partial(programs.draw, given(config)))(
+    _, window = jax.jit(partial(device_functions.draw, given(config)))(
         memory, jax.random.key(0), recordings
     )
     shards = window.steps.reward.addressable_shards
@@ -129,7 +140,9 @@ def updated(
 ) -> tuple[dict[str, float], str]:
     """Metrics of one update on all devices, and the text of the program that does it."""
     mesh = meshes.make(DEVICES)
-    built = programs.build(agent, config.replay, make(mesh, config.replay), memory)
+    built = programs.build(
+        agent, config=config.replay, layout=make(mesh, config.replay), memory=memory
+    )
     # Copies, because the program takes what it is given.
     state = jax.device_put(jax.tree.map(jnp.copy, state), meshes.copied(mesh))
     memory = jax.device_put(jax.tree.map(jnp.copy, memory), meshes.split(mesh))
@@ -145,7 +158,9 @@ def updated_on_one(
     agent: Agent, config: Any, state: DreamerState, memory: ReplayState
 ) -> dict[str, float]:
     """Metrics of the same update of the same window on a single device."""
-    draw_key, update_key = jax.random.split(programs.derive(SEED, programs.LEARN, 0))
+    draw_key, update_key = jax.random.split(
+        device_functions.derive(SEED, purpose=device_functions.LEARN, counter=0)
+    )
     split = jax.device_put(memory, meshes.split(meshes.make(DEVICES)))
     window = jax.device_put(drawer(config)(split, draw_key)[1], jax.devices()[0])
     metrics = jax.jit(agent.learner.update)(state, window, update_key)[2]
@@ -175,7 +190,7 @@ def trained(folder: Path) -> dict[str, Any]:
     """A whole run on eight devices; one device can read what it has saved."""
     logdir = folder / "run"
     code = call(*WIDE, "--mesh=data=8", "--steps=120", f"--logdir={logdir}").code
-    _, state, _ = restored(stored(logdir))
+    state = restored(stored(logdir)).state
     written = [line["step"] for line in lines(logdir) if "loss/total" in line]
     return {"code": code, "steps": written, "updates": int(state.updates)}
 

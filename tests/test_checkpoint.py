@@ -200,7 +200,7 @@ def test_files_of_any_shape_lie_beside_the_arrays(tmp_path: Path) -> None:
     actions = {"actions/turn": np.arange(5), "over": np.zeros(0, bool)}
     files = {"env": actions}
     taken = checkpoint.save(tmp_path, 1, {"replay": ring()}, host={}, files=files, keep=set)
-    found = array_files.read_all(checkpoint.path_of(tmp_path, 1, "env"))
+    found = array_files.read_all(checkpoint.path_of(tmp_path, 1, name="env"))
     assert_bit_equal(
         {k: jnp.asarray(x) for k, x in found.items()}, jax.tree.map(jnp.asarray, actions)
     )

@@ -237,14 +237,14 @@ def test_each_environment_has_a_preset_that_loads(env: str):
     fitting = [name for name, families in configs.PRESETS.items() if family in (families or family)]
     assert configs.default(env, family) in fitting
     for name in fitting:
-        config = resolve(configs.load(name, family, options))
+        config = resolve(configs.load(name, family=family, options=options))
         assert type(config.env) is type(options)
         assert override(config, "train.steps=1").train.steps == 1
 
 
 def test_atari100k_changes_the_game_as_its_benchmark_does():
-    plain = configs.load("atari", "atari", atari.Options())
-    few = configs.load("atari100k", "atari", atari.Options())
+    plain = configs.load("atari", family="atari", options=atari.Options())
+    few = configs.load("atari100k", family="atari", options=atari.Options())
     assert (plain.env.sticky, plain.env.full_actions, plain.train.envs) == (0.25, True, 16)
     assert (few.env.sticky, few.env.full_actions, few.train.envs) == (0.0, False, 1)
     assert (plain.train.ratio, few.train.ratio, few.train.steps) == (32, 128, 100_000)
@@ -252,9 +252,9 @@ def test_atari100k_changes_the_game_as_its_benchmark_does():
 
 def test_presets_refuse_what_they_do_not_fit():
     with pytest.raises(ValueError, match=r"atari100k: is for atari, not for cartpole"):
-        configs.load("atari100k", "cartpole", cartpole.Options())
+        configs.load("atari100k", family="cartpole", options=cartpole.Options())
     with pytest.raises(ValueError) as caught:
-        configs.load("fast", "atari", atari.Options())
+        configs.load("fast", family="atari", options=atari.Options())
     for name in ("fast", *configs.PRESETS):
         assert name in one_line(caught)
 

@@ -64,7 +64,12 @@ def run(logdir: Path) -> Run:
     agent = Agent(agent.learner._replace(update=remember), player)
     env = build(2, **vars(CONFIG.env))
     return Run(
-        *(agent, env, CONFIG, 0, mesh.make(1), logdir),
+        agent=agent,
+        env=env,
+        config=CONFIG,
+        seed=0,
+        mesh=mesh.make(1),
+        logdir=logdir,
         evaluate=lambda *_: {},
         begin=lambda state: state,
     )
@@ -98,7 +103,7 @@ def episodes(logdir: Path) -> list[dict[str, Any]]:
 def middle_of_one(logdir: Path) -> int:
     """A checkpoint while an episode runs that began at a milestone."""
     for step in checkpoint.steps(logdir / "checkpoints"):
-        env = array_files.read_all(checkpoint.path_of(logdir / "checkpoints", step, "env"))
+        env = array_files.read_all(checkpoint.path_of(logdir / "checkpoints", step, name="env"))
         if ((env["frontier/origins"] >= 0) & (env["length"] > 1)).any():
             return step
     raise AssertionError("there is none")
@@ -141,8 +146,16 @@ def test_episodes_are_told_apart(whole: Path):
 
 def test_an_evaluation_begins_at_the_beginning(whole: Path):
     made = run(whole)
-    setup = Setup("gameboy_demo", "debug", "dreamer", 0, CONFIG, "data=1", whole)
-    player = make_evaluator(setup, made.agent.player, press_anything, episodes=2, seed=1)
+    setup = Setup(
+        env="gameboy_demo",
+        preset="debug",
+        agent="dreamer",
+        seed=0,
+        config=CONFIG,
+        mesh="data=1",
+        logdir=whole,
+    )
+    player = make_evaluator(setup, player=made.agent.player, act=press_anything, episodes=2, seed=1)
     assert isinstance(player.env, VectorizedEnv)
     assert player.env._frontier is None and player.env.starts == ["", ""]
     made.env.close()

@@ -47,7 +47,7 @@ def test_ctrl_c_while_compiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # a second one ends at once
     finally:
         signal.signal(signal.SIGINT, handler)
-    lines = ["compiling the update", "stopping when what is being compiled is done", "interrupted"]
+    lines = ["compiling the update", "stopping when the programs are compiled", "interrupted"]
     assert (result.code, result.err.splitlines()) == (130, lines)
 
 
@@ -82,7 +82,7 @@ def disk_for(size: int) -> Iterator[None]:
 
 def test_a_record_that_cannot_be_written_says_where(tmp_path: Path) -> None:
     env, sinks = Counting(5, 1), default_sinks(tmp_path, 0)
-    journal = Journal(tmp_path, env, Counters(), {}, steps=1000, sinks=sinks)
+    journal = Journal(tmp_path, env, counters=Counters(), past={}, steps=1000, sinks=sinks)
     message = f"cannot write the record in {tmp_path}: "
     with disk_for(1000), pytest.raises(Fault, match=message), journal:
         for step in range(1000):

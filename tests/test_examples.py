@@ -93,7 +93,7 @@ def test_an_agent_of_your_own_resumes_to_the_same_arrays(tmp_path: Path) -> None
     found = []
     for logdir in (whole, parts):
         folder = logdir / "checkpoints"
-        tail = array_files.read_all(checkpoint.path_of(folder, 150, "tail"))
+        tail = array_files.read_all(checkpoint.path_of(folder, 150, name="tail"))
         arrays = array_files.named(checkpoint.read_arrays(folder, 150))
         found.append({**arrays, **array_files.named(tail)})
     assert any("target" in name for name in found[0]) and found[0]["agent/updates"] > 10
@@ -171,7 +171,7 @@ def windows(count: int) -> list[Window]:
         x = {name: jnp.stack([each[name] for each in walks], 1) for name in walks[0]}
         obs, action = {"cell": x.pop("obs")}, {"move": x.pop("action")[..., None]}
         step = Step(obs=obs, action=action, events={}, **{**x, "reward": x["reward"] * 1.0})
-        found.append(Window(step, None, zero, zero))
+        found.append(Window(steps=step, latents=None, row=zero, time=zero))
     return found
 
 

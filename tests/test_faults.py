@@ -30,7 +30,7 @@ SECONDS = 240
 def place(logdir: Path, step: int) -> Any:
     """All that the next step depends on, as it was saved."""
     run = Witness().run(logdir)
-    state, journal = resume.restore(run, compiled(run), step)
+    state, journal = resume.restore(run, compiled(run), step=step)
     return jax.device_get(state.device), state.seen, journal
 
 
@@ -189,7 +189,7 @@ def test_a_real_run_that_diverges_says_so(tmp_path: Path) -> None:
     wild = ("--set=optimizer.learning_rate=1e30", "--set=optimizer.warmup=1", "--steps=200")
     result = call(*SMALL, *wild, f"--logdir={tmp_path / 'run'}")
     assert result.code == 1 and "Traceback" not in result.err
-    assert "error: not finite any more between steps" in result.err and "loss/" in result.err
+    assert "error: no longer finite between steps" in result.err and "loss/" in result.err
 
 
 def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from dreamer_jax.run import manifest
 from dreamer_jax.run.spaces_record import described
 
 ENV = "--env=counting"
-CONFIG = resolve(configs.load("debug", "counting", envs.default_options("counting")))
+CONFIG = resolve(configs.load("debug", family="counting", options=envs.default_options("counting")))
 COUNTING = envs.make("counting", CONFIG.env, num_envs=1, seed=0)
 NUMBERS = {
     f"{section.name}.{field.name}": type(getattr(getattr(CONFIG, section.name), field.name))

@@ -26,7 +26,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {"nn.cpu": [{"convs", "products", "blocks"}]},
     {
         "nn": [{"forms"}, {"layers"}, {"transformer", "heads"}],
-        "replay": [{"ring", "blocks"}, {"samplers"}],
+        "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
             {"sink", "jsonl", "tensorboard", "progress", "episode_sums", "averages", "pictures"},
             {"sinks", "journal"},
@@ -48,6 +48,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ],
         "run": [
             {"checkpoint", "manifest", "layout"},
+            {"device_functions"},
             {"programs"},
             {"state", "background_save", "spaces_record"},
             {"resume", "preflight"},

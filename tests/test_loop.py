@@ -40,7 +40,7 @@ def lines(logdir: Path, name: str = "metrics") -> list[dict[str, Any]]:
 def memory(logdir: Path, step: int) -> ReplayState:
     """The ring in a checkpoint, as NumPy arrays."""
     run = Witness().run(logdir)
-    place, _ = resume.restore(run, compiled(run), step)
+    place, _ = resume.restore(run, compiled(run), step=step)
     return jax.tree.map(np.asarray, place.device.memory)
 
 
@@ -113,7 +113,7 @@ def test_occasions_are_never_missed(trained: Any):
     assert [x["step"] for x in written if "report/mistakes" in x] == [51, 102, 150, 201]
     assert [x["step"] for x in written if "one" in x] == [42, 81, 120, 162, 201]
     assert checkpoint.steps(logdir / "checkpoints") == [66, 129, 192, 201]
-    owed = [updates_owed(step, 0, CONFIG) for step in (36, 72, 105, 141, 177)]
+    owed = [updates_owed(step, 0, config=CONFIG) for step in (36, 72, 105, 141, 177)]
     assert witness.evaluations == owed  # and each saw the parameters of its own step
 
 
@@ -162,8 +162,8 @@ def test_a_run_in_two_parts_is_the_same_run(prolonged: Path, whole: Path):
 def place(logdir: Path) -> Any:
     """All that the next step after step 402 depends on, but for the time."""
     run = Witness().run(logdir)
-    state, journal = resume.restore(run, compiled(run), 402)
-    assert state.counters.updates == updates_owed(402, 0, CONFIG)
+    state, journal = resume.restore(run, compiled(run), step=402)
+    assert state.counters.updates == updates_owed(402, 0, config=CONFIG)
     return jax.device_get(state.device), state.seen, run.env.snapshot(), journal
 
 
@@ -209,17 +209,17 @@ def test_updates_owed_is_exact(step: int, batch: int, ratio: int, start: int, en
     begin = max(start, 8 * envs)  # every row must hold a window
     assert prefill(config) == begin
     exact = Fraction(max(0, step - begin) * ratio, batch * 7)  # ratio: steps replayed per step
-    assert updates_owed(step, 0, config) == exact.__floor__()
+    assert updates_owed(step, 0, config=config) == exact.__floor__()
     done = 0
     for now in (*range(0, step, envs * 50), step):  # in one go or little by little
-        done += updates_owed(now, done, config)
-    assert done == exact.__floor__() and updates_owed(step, done, config) == 0
+        done += updates_owed(now, done, config=config)
+    assert done == exact.__floor__() and updates_owed(step, done, config=config) == 0
 
 
 @given(st.integers(0, 1000), st.integers(1, 50), st.integers(1, 200), st.integers(1, 50))
 def test_crossed_sees_every_interval(first: int, stride: int, interval: int, times: int):
     steps = [first + i * stride for i in range(times + 1)]
-    seen = [crossed(a, b, interval) for a, b in pairwise(steps)]
+    seen = [crossed(a, b, interval=interval) for a, b in pairwise(steps)]
     multiples = [any(n % interval == 0 for n in range(a + 1, b + 1)) for a, b in pairwise(steps)]
     assert seen == multiples
-    assert not crossed(first, first + stride, 0)  # 0 is never
+    assert not crossed(first, first + stride, interval=0)  # 0 is never

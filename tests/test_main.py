@@ -114,7 +114,9 @@ def test_a_logdir_without_permission(tmp_path: Path):
 def run(tmp_path: Path) -> Path:
     """A logdir where a run has begun, but not come to a checkpoint."""
     logdir = tmp_path / "run"
-    config = resolve(configs.load("debug", "counting", envs.default_options("counting")))
+    config = resolve(
+        configs.load("debug", family="counting", options=envs.default_options("counting"))
+    )
     begun = {
         "env": "counting",
         "preset": "debug",

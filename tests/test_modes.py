@@ -19,7 +19,7 @@ QUIET = (*SMALL, "--set=train.report_every=0", "--set=train.eval_every=0", "--se
 
 
 def final(logdir: Path) -> DreamerState:
-    return restored(stored(logdir))[1]
+    return restored(stored(logdir)).state
 
 
 def equal(a: Any, b: Any) -> bool:
@@ -60,7 +60,7 @@ def test_the_world_model_learns_alone(source: Path):
 def restored_fresh(logdir: Path) -> DreamerState:
     """What a run with the same config and seed starts from."""
     setup = stored(logdir)
-    agent, _, _ = restored(setup)
+    agent = restored(setup).agent
     with hastily():
         return jax.jit(lambda: agent.learner.init(derive(setup.seed, INIT, 0)))()
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,19 +39,23 @@ SIZES = Sizes(step=100, latent=7, state=1000, temporary=500)
 def test_what_is_needed_is_what_is_allocated(tmp_path: Path) -> None:
     made = with_replay(tmp_path, capacity=ENVS * CAPACITY)
     step, latent = state.remembered(made)
-    sizes = Sizes(preflight.size(step), preflight.size(latent), 1000, 500)
+    sizes = Sizes(
+        step=preflight.size(step), latent=preflight.size(latent), state=1000, temporary=500
+    )
     held = jax.eval_shape(state.ring(made))
     ring = preflight.size((held.steps, held.latents))
+    on_device = partial(preflight.needed_on_device, sizes=sizes)
+    on_host = partial(preflight.needed_on_host, sizes=sizes)
     for devices in (1, 2):
-        need = preflight.needed_on_device(made.config, sizes, devices, ENVS * CAPACITY)
+        need = on_device(ENVS * CAPACITY, config=made.config, devices=devices)
         assert need == 1500 + ring // devices
     # Of the copy for a checkpoint, 64 steps are new each time.
     copy = 1000 + ENVS * CAPACITY * sizes.latent + 64 * sizes.step
-    assert preflight.needed_on_host(made.config, sizes, 1, ENVS * CAPACITY) == copy
-    assert preflight.needed_on_host(made.config, sizes, 2, ENVS * CAPACITY) == 2 * copy
+    assert on_host(ENVS * CAPACITY, config=made.config, copies=1) == copy
+    assert on_host(ENVS * CAPACITY, config=made.config, copies=2) == 2 * copy
     pinned = with_replay(tmp_path, memory="pinned_host").config
-    assert preflight.needed_on_device(pinned, sizes, 1, ENVS * CAPACITY) == 1500
-    assert preflight.needed_on_host(pinned, sizes, 1, ENVS * CAPACITY) == copy + ring
+    assert on_device(ENVS * CAPACITY, config=pinned, devices=1) == 1500
+    assert on_host(ENVS * CAPACITY, config=pinned, copies=1) == copy + ring
 
 
 def test_size_counts_bytes() -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from dreamer_jax.outputs import progress
-from dreamer_jax.outputs.progress import Progress, Rates, describe
+from dreamer_jax.outputs.progress import Progress, Rates, progress_line
 
 
 class Clock:
@@ -49,10 +49,12 @@ def read(terminal: int) -> str:
 
 
 def test_describe() -> None:
-    line = describe(12_000, 100_000, updates=4_500, rates=Rates(200.0, 812.4, 40.13), score=21.0)
+    line = progress_line(
+        12_000, 100_000, updates=4_500, rates=Rates(200.0, 812.4, 40.13), score=21.0
+    )
     expected = "12.0k/100k steps 4.50k updates 812 frames/s 40.1 updates/s score 21.0 ETA 07:20"
     assert line == expected
-    assert describe(0, 10, updates=0, rates=Rates(0.0, 0.0, 0.0), score=None).endswith(
+    assert progress_line(0, 10, updates=0, rates=Rates(0.0, 0.0, 0.0), score=None).endswith(
         "score - ETA ?"
     )
 

@@ -124,7 +124,7 @@ def test_keys_that_others_are_derived_from_are_used_for_nothing_else(trained: li
 
 def test_every_consumer_is_watched(trained: list[Use]) -> None:
     """Numbers are drawn for windows, latents and actions; the actions of reports are given."""
-    acts, updates, reports = LAST // witness.ENVS, updates_owed(LAST, 0, CONFIG), 2
+    acts, updates, reports = LAST // witness.ENVS, updates_owed(LAST, 0, config=CONFIG), 2
     assert updates > acts - FIRST // witness.ENVS  # some calls of `learn` do more than one
     expected = {
         "uniform": 2 * acts + 3 * updates + 2 * reports,
@@ -153,6 +153,7 @@ def test_no_key_of_an_evaluation_is_used_twice(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         uses = Uses(patch)
         state = run.agent.learner.init(jax.random.key(0))
-        evaluate.Evaluator(run.agent.player, policy, run.env, seed=1).play(state, 2 * witness.ENVS)
+        player = evaluate.Evaluator(run.agent.player, act=policy, env=run.env, seed=1)
+        player.play(state, episodes=2 * witness.ENVS)
         drawn = [use for use in uses.all() if use.function == "bits"]
     assert len(drawn) == 2 * (witness.EPISODE + 1) - 1 and not repeated(drawn)

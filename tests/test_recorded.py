@@ -15,7 +15,8 @@ from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.config import Config, Replay, resolve
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.replay import samplers
-from dreamer_jax.run import layout, programs
+from dreamer_jax.replay.recorded_windows import join_recorded
+from dreamer_jax.run import device_functions, layout
 from dreamer_jax.types import Recordings, ReplayState, Step, Window
 from dreamer_jax.world_model import rssm
 
@@ -77,7 +78,7 @@ PAIRS = jnp.asarray([[0, 1], [5, 2]], jnp.uint32)
 
 def drawn(state: ReplayState, bits: jax.Array) -> Window:
     _, window = samplers.draw_uniform(state, PAIRS, length=WINDOW)
-    return jax.jit(samplers.join_recorded)(recordings(), window, bits)
+    return jax.jit(join_recorded)(recordings(), window, bits)
 
 
 def test_recorded_sequences_are_whole() -> None:
@@ -133,8 +134,8 @@ def drawer(share: float, latents: bool, memory: str) -> Any:
     where = layout.make(devices, config)
     held = jax.device_put(held, where.ring)
     other = jax.device_put(other, where.recordings)
-    given = programs.fixed(Witness().agent(), config, where)
-    draw = jax.jit(partial(programs.draw, given))
+    given = device_functions.fixed(Witness().agent(), config=config, layout=where)
+    draw = jax.jit(partial(device_functions.draw, given))
     return lambda key: draw(held, key, other)[1]
 
 
@@ -203,7 +204,7 @@ def updated(change: Any = None) -> Any:
     )
     # The tape is as long as a window: its last step is the context of a sequence from its start.
     bits = jnp.zeros((tiny.BATCH - 1, 2), jnp.uint32)
-    window = samplers.join_recorded(Recordings(tape), window, bits)
+    window = join_recorded(Recordings(tape), window, bits)
     state, _, metrics = tiny.updater()(tiny.made_up(dreamer), window, jax.random.key(1))
     assert np.isfinite(metrics["loss/total"])
     return state.params, state.optimizer  # the first step of a warm-up only tells the optimiser

@@ -138,13 +138,20 @@ def test_other_options_are_named(tmp_path: Path) -> None:
     """Where spaces are the same, but the game, rewards or ends may not be."""
     folder = record(tmp_path / "tape", "--set=env.max_steps=9", name="cartpole", script="left x 9")
     tape = recordings.find(folder)
-    config = configs.load("cartpole", "cartpole", envs.default_options("cartpole"))
+    config = configs.load("cartpole", family="cartpole", options=envs.default_options("cartpole"))
 
     def now(name: str, steps: int) -> list[str]:
         changed = replace(config, env=replace(config.env, max_steps=steps))
-        return training_recordings.differences(
-            tape, Setup(name, "", "dreamer", 0, changed, "", tmp_path)
+        setup = Setup(
+            env=name,
+            preset="",
+            agent="dreamer",
+            seed=0,
+            config=changed,
+            mesh="",
+            logdir=tmp_path,
         )
+        return training_recordings.differences(tape, setup)
 
     assert now("cartpole", 9) == []
     assert now("cartpole", 500) == ["env.max_steps=9, now 500"]

@@ -60,7 +60,7 @@ def test_a_run_leaves_its_record(trained: tuple[Path, Result]):
 def test_the_real_agent_is_updated_as_owed(trained: tuple[Path, Result]):
     logdir, _ = trained
     updates = checkpoint.read_host(logdir / "checkpoints", 60)["updates"]
-    assert updates == updates_owed(60, 0, config_of(logdir)) > 0
+    assert updates == updates_owed(60, 0, config=config_of(logdir)) > 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -80,7 +80,7 @@ def test_a_signal_saves_and_the_run_goes_on(trained: tuple[Path, Result], number
     stopped = checkpoint.latest(logdir / "checkpoints") or 0
     host = checkpoint.read_host(logdir / "checkpoints", stopped)
     assert host["step"] == stopped > newest
-    assert host["updates"] == updates_owed(stopped, 0, config_of(logdir))
+    assert host["updates"] == updates_owed(stopped, 0, config=config_of(logdir))
     after = lines(logdir)
     assert after[: len(before)] == before
     keys = [(line["step"], *sorted(line)) for line in after]
@@ -128,7 +128,7 @@ def test_nothing_changes_where_nothing_is_left_to_do(trained: tuple[Path, Result
     assert arrays
     assert call(f"--logdir={logdir}", f"--steps={newest}").code == 0
     assert checkpoint.latest(directory) == newest
-    _, state, _ = restored(stored(logdir))
+    state = restored(stored(logdir)).state
     assert int(state.updates) == checkpoint.read_host(directory, newest)["updates"]
 
 
@@ -151,7 +151,7 @@ class Uneven(Counting):
 
 
 def player(envs: int) -> evaluate.Evaluator:
-    return evaluate.Evaluator(Witness().agent().player, policy, Uneven(envs), seed=0)
+    return evaluate.Evaluator(Witness().agent().player, act=policy, env=Uneven(envs), seed=0)
 
 
 def test_every_environment_plays_as_often():
@@ -178,7 +178,7 @@ def test_an_evaluation_can_be_stopped():
 
 def test_episodes_without_an_end_are_cut_off(monkeypatch: pytest.MonkeyPatch):
     """Row 2 is in its first episode after two steps, and the others are in their second."""
-    monkeypatch.setattr(evaluate, "LIMIT", 1)
+    monkeypatch.setattr(evaluate, "STEP_LIMIT", 1)
     state = Witness().init(jax.random.key(0))
     scores = player(3).play(state, episodes=6)["score"]
     assert len(scores) == 3 + 1
@@ -195,7 +195,7 @@ def test_events_are_summed_over_each_episode():
 
 def test_what_happened_is_shown_below_the_scores(capsys: pytest.CaptureFixture[str]):
     results = {"score": np.array([1.0, 3.0]), "event/x": np.ones(2), "event/y": np.zeros(2)}
-    show("greedy", "atari_pong", results)
+    show(results, policy="greedy", env="atari_pong")
     scores, events = capsys.readouterr().out.splitlines()
     assert scores.startswith("greedy   2 episodes  mean 2.00") and "human_normalised" in scores
     assert events.split() == ["events,", "on", "average", "x", "1.00"]

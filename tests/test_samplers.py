@@ -13,6 +13,7 @@ from witness import Witness, compiled, run_to_the_end
 
 from dreamer_jax.config import Replay
 from dreamer_jax.replay import ring, samplers
+from dreamer_jax.replay.recorded_windows import with_recordings
 from dreamer_jax.replay.samplers import Sampler
 from dreamer_jax.run import resume
 from dreamer_jax.run.state import Run
@@ -25,7 +26,9 @@ def step(number: Any) -> Step:
     """A step that can be told from all others by its reward."""
     reward = jnp.asarray(number, jnp.float32)
     no = jnp.zeros(reward.shape, bool)
-    return Step({}, {}, reward, no, no, no, {})
+    return Step(
+        obs={}, action={}, reward=reward, is_first=no, is_last=no, is_terminal=no, events={}
+    )
 
 
 def filled(sampler: Sampler, count: int) -> ReplayState:
@@ -97,8 +100,8 @@ def test_a_loss_becomes_the_priority_of_its_start_and_new_steps_get_the_highest(
 def test_recorded_sequences_leave_priorities_alone() -> None:
     sampler = samplers.prioritized(LENGTH, 1.0)
     tape = Recordings(step(1000 + np.arange(7)))
-    draw = jax.jit(partial(samplers.with_recordings, sampler), static_argnums=3)
-    state, window = draw(filled(sampler, 9), tape, words(5), 2)
+    draw = jax.jit(partial(with_recordings, sampler), static_argnames="count")
+    state, window = draw(filled(sampler, 9), tape, words(5), count=2)
     assert window.steps.reward.shape == (LENGTH, 5)
     assert (window.steps.reward[1:, 3:] >= 1000).all() and (window.steps.reward[:, :3] < 300).all()
     after = sampler.learned(state, window, jnp.full((LENGTH - 1, 5), 9.0))
@@ -122,7 +125,7 @@ def test_a_run_in_two_parts_is_the_same_run(sampler: str, tmp_path: Path) -> Non
     found = []
     for name in ("whole", "parts"):
         made = run(tmp_path / name, sampler, 201)
-        state, _ = resume.restore(made, compiled(made), 201)
+        state, _ = resume.restore(made, compiled(made), step=201)
         found.append(jax.device_get(state.device))
         mistakes = [x for key, x in found[-1].sums.items() if key.startswith("wrong/")]
         assert mistakes and not any(mistakes)

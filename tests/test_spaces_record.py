@@ -116,7 +116,7 @@ def test_what_describes_no_space_is_named(path: tuple[str, ...], value: Any) -> 
     ],
 )
 def test_other_spaces_are_named(tmp_path: Path, obs: Any, act: Any, said: str) -> None:
-    require_same(tmp_path, OBSERVATIONS, ACTIONS)  # nothing has begun there
+    require_same(tmp_path, obs_space=OBSERVATIONS, act_space=ACTIONS)  # nothing has begun there
     begun = {
         "env": "counting",
         "preset": "debug",
@@ -126,9 +126,9 @@ def test_other_spaces_are_named(tmp_path: Path, obs: Any, act: Any, said: str) -
         "config": {},
     }
     manifest.write(tmp_path, {**begun, **written()})
-    require_same(tmp_path, OBSERVATIONS, ACTIONS)
+    require_same(tmp_path, obs_space=OBSERVATIONS, act_space=ACTIONS)
     with pytest.raises(ValueError) as caught:
-        require_same(tmp_path, OBSERVATIONS | obs, ACTIONS | act)
+        require_same(tmp_path, obs_space=OBSERVATIONS | obs, act_space=ACTIONS | act)
     assert said in str(caught.value) and str(tmp_path) in str(caught.value)
 
 
@@ -206,7 +206,7 @@ def test_an_agent_is_loaded_where_its_environment_cannot_be_made(
     encoder = state.params["encoder"]
     assert encoder.keys() == {"bag_mlp", "flag_mlp", "position_mlp", "sign_text"}
     with hastily():
-        fresh = jax.jit(lambda: agent.learner.init(derive(setup.seed, INIT, 0)))()
+        fresh = jax.jit(lambda: agent.learner.init(derive(setup.seed, purpose=INIT, counter=0)))()
         obs = {
             **{"sign": np.zeros((3, 5), np.uint8), "bag": np.zeros((3, 17), np.uint8)},
             **{"flag": np.zeros((3, 1), np.uint8), "position": np.zeros((3, 2), np.float32)},

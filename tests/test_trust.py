@@ -31,7 +31,7 @@ from envs.play import program as play
 def begun(logdir: Path, env: str) -> Path:
     """A run that has begun in an environment, as somebody may have sent it."""
     preset = configs.default(env, envs.family(env))
-    config = configs.load(preset, envs.family(env), envs.default_options(env))
+    config = configs.load(preset, family=envs.family(env), options=envs.default_options(env))
     told: dict[str, Any] = {
         "env": env,
         "preset": preset,
@@ -73,7 +73,7 @@ def test_links_are_left_alone(tmp_path: Path, name: str, mode: str) -> None:
     before = content(mine)
     result = call(f"--logdir={logdir}", f"--mode={mode}")
     assert result.code == 2 and result.err.count("\n") == 1
-    assert f"{logdir / name} is a link, or no plain file" in result.err
+    assert f"{logdir / name} is neither a plain file nor a folder" in result.err
     assert content(mine) == before
 
 
@@ -206,15 +206,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_what_was_told_is_taken(run: Any) -> None:
-    counters, past = resume.standing(run, 6, TOLD)
-    assert counters == resume.Counters(6, 2, 1.5) and past == TOLD["journal"]
+    counters, past = resume.standing(run, TOLD, step=6)
+    assert counters == resume.Counters(step=6, updates=2, seconds=1.5) and past == TOLD["journal"]
 
 
 @settings(max_examples=300, deadline=None)
 @given(path=st.sampled_from(places(TOLD)), value=json_values)
 def test_whatever_is_told_is_understood_or_damage(run: Any, path: Any, value: Any) -> None:
     try:
-        counters, past = resume.standing(run, 6, changed(TOLD, path, value))
+        counters, past = resume.standing(run, changed(TOLD, path, value), step=6)
     except Damaged as error:
         assert "\n" not in str(error)
     else:

@@ -149,7 +149,16 @@ class Witness:
         agent = self.agent()
         env = Watched(EPISODE, ENVS, self.guards)
         devices = mesh.make(1)
-        return Run(agent, env, config, 0, devices, logdir, self.evaluate, lambda state: state)
+        return Run(
+            agent=agent,
+            env=env,
+            config=config,
+            seed=0,
+            mesh=devices,
+            logdir=logdir,
+            evaluate=self.evaluate,
+            begin=lambda state: state,
+        )
 
 
 def compiled(run: Run) -> Programs:

@@ -20,20 +20,26 @@ def evaluation(given: Flags) -> Callable[[], Any]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
     setup = decide(given)
     host_memory.close_gaps()  # for its large pages: policies are compiled when they first play
-    agent, state, step = restored(setup)
-    with closing(evaluation_env(setup, 1, FINAL)) as env:  # one that cannot be made is found here
-        spaces_record.require_same(setup.logdir, env.obs_space, env.act_space)
+    saved = restored(setup)
+    agent = saved.agent
+    with closing(
+        evaluation_env(setup, episodes=1, seed=FINAL)
+    ) as env:  # one that cannot be made is found here
+        spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
     film = filming(setup, given.gif)
     episodes = given.episodes or EPISODES
-    print(f"{setup.logdir} at step {step}", file=sys.stderr)
+    print(f"{setup.logdir} at step {saved.step}", file=sys.stderr)
 
     def play() -> None:
         shown = ("greedy", agent.player.greedy, film), ("sampled", agent.player.act, None)
         for name, act, filmed in shown:
-            player = make_evaluator(setup, agent.player, act, episodes=episodes, seed=FINAL)
+            player = make_evaluator(
+                setup, player=agent.player, act=act, episodes=episodes, seed=FINAL
+            )
             watch = filmed.add if filmed else evaluate.unwatched
             with closing(player.env):
-                show(name, setup.env, player.play(state, episodes, watch=watch))
+                results = player.play(saved.state, episodes=episodes, watch=watch)
+            show(results, policy=name, env=setup.env)
         if film:
             film.save()
 
@@ -44,11 +50,11 @@ def filming(setup: Setup, file: str | None) -> Film | None:
     """The film for a file; None where there is none to be made."""
     if file is None:
         return None
-    with closing(evaluation_env(setup, 1, FINAL)) as env:
+    with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
         return Film(Path(file), setup.env, env)
 
 
-def show(policy: str, env: str, results: evaluate.Results) -> None:
+def show(results: evaluate.Results, *, policy: str, env: str) -> None:
     """Prints the scores that a policy has reached, and what happened in its episodes."""
     scores = evaluate.summary(results)
     normalised = envs.human_normalized(env, scores["mean"])

@@ -124,11 +124,18 @@ def decide(given: Flags) -> Setup:
         raise ValueError(f"--env is needed to start a run in {logdir}")
     family = envs.family(given.env)
     preset = given.config or configs.default(given.env, family)
-    loaded = configs.load(preset, family, envs.default_options(given.env))
+    loaded = configs.load(preset, family=family, options=envs.default_options(given.env))
     agent = given.agent or name_of(loaded.agent)
     config = with_flags(with_agent(loaded, agent), given)
-    devices = "data=1" if given.mesh is None else given.mesh
-    return Setup(given.env, preset, agent, given.seed or 0, config, devices, logdir)
+    return Setup(
+        env=given.env,
+        preset=preset,
+        agent=agent,
+        seed=given.seed or 0,
+        config=config,
+        mesh="data=1" if given.mesh is None else given.mesh,
+        logdir=logdir,
+    )
 
 
 def stored(logdir: Path, trusted: str | None = None) -> Setup:
@@ -142,9 +149,21 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
     envs.require_trusted(logdir, run["env"], trusted)
     if (agent := run["agent"]) not in AGENTS:
         raise ValueError(f"{logdir} is of the agent {agent!r}; there are {', '.join(AGENTS)}")
-    like = configs.load(run["preset"], envs.family(run["env"]), envs.default_options(run["env"]))
+    like = configs.load(
+        run["preset"],
+        family=envs.family(run["env"]),
+        options=envs.default_options(run["env"]),
+    )
     config = manifest.rebuild(with_agent(like, agent), run["config"])
-    return Setup(run["env"], run["preset"], agent, run["seed"], config, run["mesh"], logdir)
+    return Setup(
+        env=run["env"],
+        preset=run["preset"],
+        agent=agent,
+        seed=run["seed"],
+        config=config,
+        mesh=run["mesh"],
+        logdir=logdir,
+    )
 
 
 def resumed(logdir: Path, given: Flags) -> Setup:

@@ -1,7 +1,7 @@
 """The agent of a saved run."""
 
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -13,11 +13,22 @@ from dreamer_jax.run.layout import placed
 from dreamer_jax.types import AnyAgent
 
 
-def restored(setup: Setup) -> tuple[AnyAgent, Any, int]:
-    """The agent of a saved run, its state at the newest checkpoint, and the step of this.
+class Restored(NamedTuple):
+    """An agent as a checkpoint has it."""
 
-    No environment is made: what it shows and accepts is in config.json. ValueError if there is no
-    checkpoint yet, Damaged if none is whole.
+    agent: AnyAgent
+    state: Any  # of the agent, an `AgentState`
+    step: int  # of the checkpoint
+
+
+def restored(setup: Setup) -> Restored:
+    """The agent of a saved run at its newest checkpoint that is whole.
+
+    No environment is made, because config.json holds its spaces.
+
+    Raises:
+      ValueError: there is no checkpoint yet.
+      Damaged: there are checkpoints, but none is whole.
     """
     directory = setup.logdir / "checkpoints"
     if not checkpoint.steps(directory):
@@ -30,4 +41,4 @@ def restored(setup: Setup) -> tuple[AnyAgent, Any, int]:
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
     for note in found.notes:
         print(note, file=sys.stderr)
-    return agent, found.loaded["agent"], found.step
+    return Restored(agent=agent, state=found.loaded["agent"], step=found.step)

@@ -84,13 +84,13 @@ def training(given: Flags) -> Callable[[], Any]:
 def prepared(setup: Setup, opened: ExitStack) -> Run:
     """What the loop is given; `opened` closes its environments."""
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
-    mesh.divides(devices, "train.envs", config.train.envs)
-    mesh.divides(devices, "replay.batch", config.replay.batch)
+    mesh.require_divisible(devices, config.train.envs, name="train.envs")
+    mesh.require_divisible(devices, config.replay.batch, name="replay.batch")
     env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
     opened.callback(env.close)
-    spaces_record.require_same(setup.logdir, env.obs_space, env.act_space)
+    spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
     agent = AGENTS[setup.agent].make(config, *spaces.of(env.obs_space, env.act_space))
-    evaluate_, failure = periodic_evaluation(setup, agent, opened)
+    evaluate_, failure = periodic_evaluation(setup, agent, opened=opened)
     return Run(
         agent=agent,
         env=env,
@@ -105,7 +105,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
 
 
 def periodic_evaluation(
-    setup: Setup, agent: AnyAgent, opened: ExitStack
+    setup: Setup, agent: AnyAgent, *, opened: ExitStack
 ) -> tuple[Callable[..., dict[str, float]], Callable[[], str]]:
     """The evaluation that training asks for, and why its environments do not work any more.
 
@@ -115,13 +115,18 @@ def periodic_evaluation(
     if not train_.eval_every:
         return lambda *_: {}, lambda: ""
     player = make_evaluator(
-        setup, agent.player, agent.player.greedy, episodes=train_.eval_episodes, seed=PERIODIC
+        setup,
+        player=agent.player,
+        act=agent.player.greedy,
+        episodes=train_.eval_episodes,
+        seed=PERIODIC,
     )
     opened.callback(player.env.close)
 
     def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
         with suppress(EnvironmentFailed):  # said by what is returned beside this
-            return evaluate.summary(player.play(state, train_.eval_episodes, stopped=stopped))
+            results = player.play(state, episodes=train_.eval_episodes, stopped=stopped)
+            return evaluate.summary(results)
         return {}
 
     return scores, lambda: player.env.failure
@@ -139,4 +144,4 @@ def beginning(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentStat
     if inherit is None or other.agent != setup.agent:
         text = f"has the agent {other.agent!r}"
         raise ValueError(f"{source} {text}, whose world model {setup.agent!r} cannot use")
-    return inherit(agent, restored(other)[1], source)
+    return inherit(agent, restored(other).state, source)

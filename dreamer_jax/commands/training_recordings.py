@@ -21,7 +21,7 @@ from envs.settings import flatten
 from envs.timestep import VectorEnv
 
 NOTE = "recording"  # where config.json has the SHA-256 of the recording's index
-LONGEST = 60  # characters of an option's value in a warning
+LONGEST_VALUE = 60  # characters of an option's value in a warning
 
 
 def find(setup: Setup) -> Recording | None:
@@ -62,7 +62,7 @@ def differences(tape: Recording, setup: Setup) -> list[str]:
     theirs, ours = ({"env": of.env} for of in (tape, setup))
     theirs, ours = theirs | tape.options, ours | flatten(setup.config.env)
     return [
-        f"{name}={repr(theirs.get(name))[:LONGEST]}, now {value!r}"
+        f"{name}={repr(theirs.get(name))[:LONGEST_VALUE]}, now {value!r}"
         for name, value in ours.items()
         if theirs.get(name) != value
     ]
@@ -73,7 +73,8 @@ def announce(run: Run, tape: Recording | None) -> Run:
     if tape is None:
         return run
     config = run.config.replay
-    mesh.divides(run.mesh, f"replay.seed_share={config.seed_share} of the batch", config.recorded)
+    name = f"replay.seed_share={config.seed_share} of the batch"
+    mesh.require_divisible(run.mesh, config.recorded, name=name)
     recordings.require_fits(tape, games(run))
     step, _ = remembered(run)
     shapes = jax.tree.map(

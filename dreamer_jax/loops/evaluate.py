@@ -10,12 +10,12 @@ import numpy as np
 
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.outputs.episode_sums import EpisodeSums
-from dreamer_jax.types import Act, Actor, AgentState, Carry, Obs, Player
+from dreamer_jax.types import Act, ActorT, AgentState, CarryT, Obs, Player
 
 Results = dict[str, np.ndarray]  # each [episodes]: 'score', 'length', and the sum of each event
 # The event of tasks that can be solved: 1 in an episode that solves its task.
 SUCCESS = "event/success"
-LIMIT = 30_000  # steps for each episode; half an hour of Atari is 27,000
+STEP_LIMIT = 30_000  # steps for each episode; half an hour of Atari is 27,000
 
 
 def unwatched(_: Timestep) -> None:
@@ -25,7 +25,7 @@ def unwatched(_: Timestep) -> None:
 class Evaluator:
     """A compiled policy and its environments; can be asked for scores many times."""
 
-    def __init__(self, player: Player, act: Act, env: Environment, *, seed: int) -> None:
+    def __init__(self, player: Player, *, act: Act, env: Environment, seed: int) -> None:
         """`act` belongs to the player: `player.act` or `player.greedy`."""
         self.env = env
         self.seed = np.uint32(seed)
@@ -36,8 +36,8 @@ class Evaluator:
     def play(
         self,
         state: AgentState,
-        episodes: int,
         *,
+        episodes: int,
         stopped: Callable[[], bool] = lambda: False,
         watch: Callable[[Any], None] = unwatched,
     ) -> Results:
@@ -53,18 +53,18 @@ class Evaluator:
                 carry, action = self.step(seed, actor, carry, *inputs)
             return jax.device_get(action)
 
-        return play(self.env, choose, episodes, stopped=stopped, watch=watch)
+        return play(self.env, choose, episodes=episodes, stopped=stopped, watch=watch)
 
 
 def step(
-    act: Act[Actor, Carry],
+    act: Act[ActorT, CarryT],
     seed: jax.Array,
-    actor: Actor,
-    carry: Carry,
+    actor: ActorT,
+    carry: CarryT,
     obs: Obs,
     is_first: jax.Array,
     index: jax.Array,
-) -> tuple[Carry, dict[str, jax.Array]]:
+) -> tuple[CarryT, dict[str, jax.Array]]:
     """The actions [E, n] of step `index` [] by key, and what to remember for the next one."""
     key = jax.random.fold_in(jax.random.key(seed), index)
     carry, action, _ = act(actor, carry, obs, is_first, key)
@@ -74,15 +74,15 @@ def step(
 def play(
     env: Environment,
     choose: Callable[[Timestep, int], dict[str, np.ndarray]],
-    episodes: int,
     *,
+    episodes: int,
     stopped: Callable[[], bool] = lambda: False,
     watch: Callable[[Any], None] = unwatched,
 ) -> Results:
     """Results of the first episodes of each environment, always the same ones.
 
     Every environment plays the same number of episodes. Counting those that end first would count
-    short episodes too often. An episode that does not end counts up to LIMIT.
+    short episodes too often. An episode that does not end counts up to STEP_LIMIT.
 
     Args:
         env: E environments.
@@ -100,7 +100,7 @@ def play(
     while any(len(row) < n for row, n in zip(finished, quota, strict=True)):
         if stopped():
             return {}
-        if index >= LIMIT * quota.max():
+        if index >= STEP_LIMIT * quota.max():
             for i in np.flatnonzero(~seen.is_last).tolist():
                 finished[i].append(running.row(i))
             break

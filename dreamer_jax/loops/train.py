@@ -34,31 +34,48 @@ def train(
 ) -> AgentState:
     """Trains until `train.steps`, or until a signal asks to stop; saves before it returns.
 
-    make_sinks: (logdir, step that the run continues after) -> the outputs of the run.
+    Each turn of the loop advances by one step of every environment, then does the periodic work,
+    then saves if a checkpoint is due. Work after the loop happens also on a signal.
 
-    Raises Fault where it cannot continue. Checkpoints that are already saved stay as they are.
+    Args:
+      run: starts, or resumes where its newest checkpoint is.
+      compiled: the programs of this run, from `preflight`.
+      make_sinks: (logdir, step that the run continues after) -> the outputs of the run.
+
+    Returns:
+      The state of the agent after the last update.
+
+    Raises:
+      Fault: the run cannot continue. Damaged and Diverged are faults. Saved checkpoints stay.
     """
     config = run.config.train
     with stop_signals() as stopped:
-        now, past, notes = resume.start(run, compiled)
-        sinks = make_sinks(run.logdir, now.counters.step)
-        journal = Journal(run.logdir, run.env, now.counters, past, steps=config.steps, sinks=sinks)
+        begun = resume.start(run, compiled)
+        now = begun.now
+        journal = Journal(
+            run.logdir,
+            run.env,
+            counters=now.counters,
+            past=begun.past,
+            steps=config.steps,
+            sinks=make_sinks(run.logdir, now.counters.step),
+        )
         saver = Saver(run.logdir, config, blocks=resume.full_blocks(run, now.counters).stop)
         with journal, saver, jax.transfer_guard("disallow"):
-            for note in notes:
+            for note in begun.notes:
                 journal.say(note)
             if journal.owes_evaluation:
                 scores = run.evaluate(now.device.state, stopped)
                 journal.evaluation(scores, counters=now.counters)
             while now.counters.step < config.steps and not (stopped() or run.failure()):
                 before, began = now.counters, time.monotonic()
-                now = advance(run, compiled, journal, now)
-                now = periodic(run, compiled, journal, now, before=before, stopped=stopped)
+                now = advance(run, compiled, now, journal=journal)
+                now = periodic(run, compiled, now, journal=journal, before=before, stopped=stopped)
                 seconds = before.seconds + time.monotonic() - began
                 now = replace(now, counters=replace(now.counters, seconds=seconds))
-                if crossed(before.step, now.counters.step, config.save_every):
-                    save(run, compiled, journal, saver, now)
-            save(run, compiled, journal, saver, now)
+                if crossed(before.step, now.counters.step, interval=config.save_every):
+                    save(run, compiled, now, journal=journal, saver=saver)
+            save(run, compiled, now, journal=journal, saver=saver)
             saver.wait()
             journal.unfinished(now.device.sums, now.seen, counters=now.counters, env=run.env)
             journal.end(counters=now.counters)
@@ -69,17 +86,24 @@ def train(
     return now.device.state
 
 
-def advance(run: Run, compiled: Programs, journal: Journal, now: RunState) -> RunState:
+def advance(run: Run, compiled: Programs, now: RunState, *, journal: Journal) -> RunState:
     """One step of every environment, and the updates that it owes.
 
     The order hides the device behind the environments. The policy is dispatched first, then the
     updates; both return at once, before they are computed. Fetching the action waits for the policy
     alone, which stands before the updates in the device's queue. While the environments step on the
     host, the device works on the updates. The number of updates is a function of step counts, never
-    of the clock, so that a run does the same wherever it runs.
+    of the clock, so that a run does the same on every machine.
 
-    `now` is consumed: its replay state and carry, and with updates due its agent state and sums,
-    are donated and must not be used again.
+    Args:
+      run: its environments take one step.
+      compiled: `act` and `learn` are called, each at most once.
+      now: consumed. Its replay state and carry are donated, and if updates are due its agent state
+        and sums as well; they must not be used again.
+      journal: is told of ended episodes and reached milestones.
+
+    Returns:
+      The run E steps later. Its arrays may still be computed when it returns.
     """
     device, counters, seen = now.device, now.counters, now.seen
     index = counters.step // run.env.num_envs
@@ -94,7 +118,7 @@ def advance(run: Run, compiled: Programs, journal: Journal, now: RunState) -> Ru
         )
     device = device.replace(memory=memory, carry=carry)
     step = counters.step + run.env.num_envs
-    owed = updates_owed(step, counters.updates, run.config)
+    owed = updates_owed(step, counters.updates, config=run.config)
     if owed:
         count = counted(run.layout, owed)
         state, memory, sums = compiled.learn(
@@ -107,15 +131,15 @@ def advance(run: Run, compiled: Programs, journal: Journal, now: RunState) -> Ru
     seen = run.env.step(chosen)
     counters = replace(counters, step=step, updates=counters.updates + owed)
     journal.milestones(run.env.milestones, counters=counters)
-    return RunState(device, counters, seen)
+    return RunState(device=device, counters=counters, seen=seen)
 
 
 def periodic(
     run: Run,
     compiled: Programs,
-    journal: Journal,
     now: RunState,
     *,
+    journal: Journal,
     before: Counters,
     stopped: Callable[[], bool],
 ) -> RunState:
@@ -123,7 +147,7 @@ def periodic(
     config, device, counters = run.config.train, now.device, now.counters
 
     def due(interval: int) -> bool:
-        return crossed(before.step, counters.step, interval)
+        return crossed(before.step, counters.step, interval=interval)
 
     journal.tick(counters)
     if due(config.log_every) and counters.updates:
@@ -137,28 +161,35 @@ def periodic(
     return replace(now, device=device)
 
 
-def save(run: Run, compiled: Programs, journal: Journal, saver: Saver, now: RunState) -> None:
+def save(run: Run, compiled: Programs, now: RunState, *, journal: Journal, saver: Saver) -> None:
     """Starts to write a checkpoint, unless this step has one; returns before it is written."""
     began = time.monotonic()
     saver.wait()
     if checkpoint.latest(saver.checkpoints) == now.counters.step:
         return
     journal.flush()
-    snapshot = resume.snapshot(run, compiled, now, journal.state(), saver.blocks)
+    snapshot = resume.snapshot(run, compiled, now, journal=journal.state(), written=saver.blocks)
     saver.save(snapshot)
     seconds = time.monotonic() - began
     journal.checkpoint(counters=now.counters, seconds=seconds, bytes_before=saver.bytes)
 
 
-def crossed(before: int, now: int, interval: int) -> bool:
+def crossed(before: int, now: int, *, interval: int) -> bool:
     """Whether a multiple of `interval` lies in (before, now]; steps come in strides of E."""
     return interval > 0 and now // interval > before // interval
 
 
-def updates_owed(step: int, updates: int, config: Config) -> int:
+def updates_owed(step: int, updates: int, *, config: Config) -> int:
     """Updates to do now, so that `ratio` steps are replayed for each step taken since the prefill.
 
-    A pure function of integers: a run does the same updates at the same steps wherever it runs.
+    It is a function of integers, so a run does the same updates at the same steps on every machine.
+
+    Args:
+      step: steps taken, over all environments.
+      updates: done so far.
+
+    Returns:
+      max(0, floor((step - prefill) * ratio / (B * T)) - updates).
     """
     batch = config.replay.batch * config.replay.length
     return max(0, (step - prefill(config)) * config.train.ratio // batch - updates)
@@ -184,7 +215,7 @@ def as_step(seen: Timestep) -> Step:
 
 @contextmanager
 def stop_signals() -> Generator[Callable[[], bool]]:
-    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop; a second one is deadly."""
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop; a second one kills."""
     received: list[int] = []
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it

@@ -19,5 +19,5 @@ def means(kind: str, episodes: Sequence[Mapping[str, float]]) -> dict[str, float
 
 
 def average(sums: Mapping[str, jax.Array], updates: int) -> dict[str, float]:
-    """The mean of each metric [] over the updates that it is a sum over; empty for no updates."""
+    """Sums of metrics, each [], divided by their number of updates; empty for no updates."""
     return {k: float(v) / updates for k, v in jax.device_get(sums).items()} if updates else {}

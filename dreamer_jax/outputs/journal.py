@@ -27,7 +27,7 @@ class Pending(NamedTuple):
     counters: Counters  # when they were complete
     since: int  # the step after which they began
     sums: dict[str, jax.Array]
-    updates: int  # that they are sums over
+    updates: int  # in the sums
 
 
 class Rated(NamedTuple):
@@ -51,9 +51,9 @@ class Journal:
         self,
         logdir: Path,
         env: Environment,
+        *,
         counters: Counters,
         past: dict[str, Any],
-        *,
         steps: int,
         sinks: Sequence[Sink],
     ) -> None:
@@ -160,7 +160,9 @@ class Journal:
         """
         self.flush()
         step, updates = self.logged
-        self.pending = Pending(counters, step, sums, counters.updates - updates)
+        self.pending = Pending(
+            counters=counters, since=step, sums=sums, updates=counters.updates - updates
+        )
         self.logged = [counters.step, counters.updates]
         values = self._rates(counters, restarts)
         values |= means("episode", self.recent) | means("frontier", self.recent_later)
@@ -201,7 +203,7 @@ class Journal:
         wrong = [k for k, v in values.items() if k.startswith("loss/") and not math.isfinite(v)]
         if wrong:
             span = f"between steps {pending.since} and {pending.counters.step}"
-            raise Diverged(f"not finite any more {span}: {', '.join(wrong)}")
+            raise Diverged(f"no longer finite {span}: {', '.join(wrong)}")
 
     def evaluation(self, scores: Mapping[str, float], *, counters: Counters) -> None:
         """Reports the scores of an evaluation. Without scores it was stopped and is still owed."""

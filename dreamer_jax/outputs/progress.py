@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 BAR_SECONDS = 1.0  # between two redraws; also the interval that rates are taken over
 LINE_SECONDS = 10.0  # between two plain lines
-EVALUATION = "evaluation/"  # metrics that are shown as soon as they are there
+EVALUATION = "evaluation/"  # metrics that are shown at once
 
 
 class Moment(NamedTuple):
@@ -39,8 +39,8 @@ class Progress:
     and `write`. Only a display is of use at every step and for free text; a record is not. So the
     journal has one `Progress` next to its other sinks, and `Sink` stays at five verbs.
 
-    Rates are over the last interval, not since the start. Nothing is shown where stderr cannot be
-    written any more, such as after its terminal was closed.
+    Rates are over the last interval, not since the start. Nothing is shown once stderr cannot be
+    written, such as after its terminal was closed.
     """
 
     def __init__(self, total_steps: int, first_step: int) -> None:
@@ -67,7 +67,8 @@ class Progress:
 
         score: of the latest finished episode of the whole task, None before the first.
         """
-        self._latest, self._score = Moment(time.monotonic(), step, frames, updates), score
+        self._latest = Moment(time=time.monotonic(), step=step, frames=frames, updates=updates)
+        self._score = score
         self._waiting = True
         if self._shown is None:
             self._shown = self._latest
@@ -127,7 +128,9 @@ class Progress:
             frames=(now.frames - before.frames) / seconds,
             updates=(now.updates - before.updates) / seconds,
         )
-        line = describe(now.step, self._total, updates=now.updates, rates=rates, score=self._score)
+        line = progress_line(
+            now.step, self._total, updates=now.updates, rates=rates, score=self._score
+        )
         self._shown, self._waiting = now, False
         if self._bar is None:
             self.write(line)
@@ -137,7 +140,7 @@ class Progress:
                 self._bar.set_description_str(line)
 
 
-def describe(step: int, total: int, *, updates: int, rates: Rates, score: float | None) -> str:
+def progress_line(step: int, total: int, *, updates: int, rates: Rates, score: float | None) -> str:
     """The line after `step` of `total` steps."""
     left = tqdm.format_interval(max(0, total - step) / rates.steps) if rates.steps > 0 else "?"
     return (

@@ -1,7 +1,7 @@
-"""Which sequences of the ring an update learns from: each sampler a few pure functions.
+"""Which sequences of the ring an update learns from. Each sampler is a few pure functions.
 
-A sampler keeps what it has to remember in `ReplayState.sampler`, rows [E, ...] that are split over
-devices like the ring itself. All functions here see one device's share; callers donate the state.
+A sampler keeps its memory in `ReplayState.sampler`: rows [E, ...], split over devices like the ring
+itself. All functions here see the share of one device; callers donate the state.
 
 Letters are those of `dreamer_jax.types`; a window has W = 1 + T steps.
 """
@@ -10,22 +10,24 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from flax.struct import PyTreeNode
 
 from dreamer_jax.config import Replay
 from dreamer_jax.replay import ring
-from dreamer_jax.types import Recordings, ReplayState, Window
+from dreamer_jax.replay.windows import below, window_at
+from dreamer_jax.types import ReplayState, Window
 
 
 class Sampler(NamedTuple):
     """How windows are chosen. `draw` consumes random words [B, 2] uint32."""
 
-    init: Callable[[int, int], Any]
-    """(rows E, capacity C) -> what the sampler remembers, a pytree of [E, ...] or None"""
+    init: Callable[[int, int], Any]  # each sampler has a memory of another type
+    """(rows E, capacity C) -> the first memory of the sampler, a pytree of [E, ...] or None"""
     added: Callable[[ReplayState], ReplayState]
-    """(state after `ring.add`) -> the same with the new step known to the sampler"""
+    """(state after `ring.add`) -> state whose sampler knows the new step"""
     draw: Callable[[ReplayState, jax.Array], tuple[ReplayState, Window]]
     """(state, words) -> state, window [W, B, ...]"""
     learned: Callable[[ReplayState, Window, jax.Array], ReplayState]
@@ -33,14 +35,21 @@ class Sampler(NamedTuple):
 
 
 class Priorities(PyTreeNode):
-    """How much is still to be learned from the sequence that starts at each step."""
+    """How likely the sequence that starts at each step is to be drawn, up to a factor."""
 
     value: jax.Array  # [E, C] float32, above 0
-    highest: jax.Array  # [E] float32, the largest one so far of each row: that of new steps
+    highest: jax.Array  # [E] float32, the largest so far in each row; new steps get it
 
 
 def make(config: Replay) -> Sampler:
-    """The sampler that `config.sampler` names, for sequences of `config.length` steps."""
+    """The sampler that `config.sampler` names.
+
+    Args:
+      config: `length` is T. Windows have W = T + 1 steps, the first of which is the context.
+
+    Raises:
+      KeyError: no sampler has this name; `limits` refuses such a config earlier.
+    """
     length = config.length + 1
     return {
         "uniform": partial(uniform, length),
@@ -51,7 +60,7 @@ def make(config: Replay) -> Sampler:
 
 
 def uniform(length: int) -> Sampler:
-    """Every start that leaves room for W steps is equally likely."""
+    """Every start that leaves room for W = `length` steps is equally likely."""
     return Sampler(
         init=lambda *_: None,
         added=lambda state: state,
@@ -63,7 +72,7 @@ def uniform(length: int) -> Sampler:
 def online(length: int) -> Sampler:
     """Uniform, except that each fresh sequence is trained on once, soon after it was collected.
 
-    Remembers [E] int32: the first step of each row that the queue has not handed out.
+    Its memory is [E] int32, the first step of each row that the queue has not handed out.
     """
     return Sampler(
         init=lambda rows, _: jnp.zeros(rows, jnp.int32),
@@ -74,7 +83,7 @@ def online(length: int) -> Sampler:
 
 
 def newest(length: int) -> Sampler:
-    """The newest W steps of each row, row after row: what learning on-policy needs."""
+    """The newest W = `length` steps of each row, row after row, as on-policy learning needs."""
     return Sampler(
         init=lambda *_: None,
         added=lambda state: state,
@@ -90,7 +99,9 @@ def prioritized(length: int, exponent: float) -> Sampler:
     Source: Schaul et al. 2016, § 3.3, without importance weights.
     """
     return Sampler(
-        init=lambda rows, capacity: Priorities(jnp.ones((rows, capacity)), jnp.ones(rows)),
+        init=lambda rows, capacity: Priorities(
+            value=jnp.ones((rows, capacity)), highest=jnp.ones(rows)
+        ),
         added=prioritize_new,
         draw=partial(draw_prioritized, length=length),
         learned=partial(reprioritize, exponent=exponent),
@@ -98,35 +109,74 @@ def prioritized(length: int, exponent: float) -> Sampler:
 
 
 def draw_uniform(state: ReplayState, bits: jax.Array, *, length: int) -> tuple[ReplayState, Window]:
-    """One window for each pair of random words; every row must hold at least W steps."""
-    row, start = _anywhere(state, bits, length)
-    return state, _window(state, row, start, length)
+    """Draws windows whose starts are uniform over all rows and all ages.
+
+    Args:
+      state: only read; every row must hold at least W steps.
+      bits: [B, 2] uint32, consumed. The first word chooses the row, the second one the start.
+      length: W.
+
+    Returns:
+      The same state, and a window [W, B, ...].
+    """
+    row, start = _anywhere(state, bits, length=length)
+    return state, window_at(state, row, start, length=length)
 
 
 def draw_online(state: ReplayState, bits: jax.Array, *, length: int) -> tuple[ReplayState, Window]:
     """Fills slots from the online queue first, the others as `draw_uniform` does.
 
-    The queue holds the sequences, end to end, that no update has seen yet.
+    The queue holds the sequences, end to end, that no update has seen yet. They come first because
+    the newest experience is what the model predicts worst.
+
+    Args:
+      state: its sampler [E] int32 advances over the sequences that were handed out.
+      bits: [B, 2] uint32, consumed; also drawn for the slots that the queue fills, so that the
+        other slots do not depend on the queue.
+      length: W.
+
+    Returns:
+      The new state, and a window [W, B, ...].
     """
-    row, start = _anywhere(state, bits, length)
-    state, fresh, fresh_row, fresh_start = _next_online(state, bits.shape[0], length)
-    row, start = jnp.where(fresh, fresh_row, row), jnp.where(fresh, fresh_start, start)
-    return state, _window(state, row, start, length)
+    row, start = _anywhere(state, bits, length=length)
+    state, fresh = _next_online(state, batch=bits.shape[0], length=length)
+    row, start = jnp.where(fresh.slot, fresh.row, row), jnp.where(fresh.slot, fresh.start, start)
+    return state, window_at(state, row, start, length=length)
 
 
 def draw_newest(state: ReplayState, bits: jax.Array, *, length: int) -> tuple[ReplayState, Window]:
-    """The newest window of rows 0, 1, ... in a circle until there are B of them."""
+    """The newest window of rows 0, 1, ..., starting over until there are B of them.
+
+    Args:
+      state: only read; every row must hold at least W steps.
+      bits: [B, 2] uint32; only their number counts.
+      length: W.
+
+    Returns:
+      The same state, and a window [W, B, ...].
+    """
+    chex.assert_shape(bits, (None, 2))
     row = jnp.arange(bits.shape[0]) % state.total.shape[0]
-    return state, _window(state, row, (state.total - length)[row], length)
+    return state, window_at(state, row, (state.total - length)[row], length=length)
 
 
 def draw_prioritized(
     state: ReplayState, bits: jax.Array, *, length: int
 ) -> tuple[ReplayState, Window]:
-    """The first random word chooses a row by the sum of its priorities, the second one a start.
+    """Draws starts in proportion to their priorities.
 
+    The first random word chooses a row by the sum of its priorities, the second one a start in it.
     Costs a cumulative sum over the ring, E C operations.
+
+    Args:
+      state: only read; its sampler holds `Priorities`, every row at least W steps.
+      bits: [B, 2] uint32, consumed.
+      length: W.
+
+    Returns:
+      The same state, and a window [W, B, ...].
     """
+    chex.assert_shape(bits, (None, 2))
     size = ring.capacity(state)
     newest_start = state.total - length
     oldest = state.total - jnp.minimum(state.total, size)
@@ -137,11 +187,11 @@ def draw_prioritized(
     row = _pick(jnp.cumsum(cumulative[:, -1]), share[:, 0])
     offset = jax.vmap(_pick)(cumulative[row], share[:, 1])
     start = jnp.minimum(oldest[row] + offset, newest_start[row])
-    return state, _window(state, row, start, length)
+    return state, window_at(state, row, start, length=length)
 
 
 def prioritize_new(state: ReplayState) -> ReplayState:
-    """Gives the step that was added last the highest priority of its row."""
+    """Gives the newest step [E] the highest priority of its row; called after `ring.add`."""
     known: Priorities = state.sampler
     rows = jnp.arange(state.total.shape[0])
     position = (state.total - 1) % ring.capacity(state)
@@ -152,74 +202,54 @@ def prioritize_new(state: ReplayState) -> ReplayState:
 def reprioritize(
     state: ReplayState, window: Window, loss: jax.Array, *, exponent: float
 ) -> ReplayState:
-    """Sets the priorities of the starts of a window from the loss [T, B] of its sequences."""
+    """Sets the priorities of the starts of a window to (mean over T of |loss|)^exponent.
+
+    Args:
+      state: its sampler holds `Priorities`.
+      window: as drawn from this state; its first R sequences are from the ring.
+      loss: [T, B] float32 with B >= R. Recorded sequences have no priorities.
+      exponent: 0 makes all starts equally likely.
+
+    Returns:
+      The state with the priorities of R starts replaced, and the highest of each row raised.
+
+    Raises:
+      AssertionError: `loss` does not have T = W - 1 rows.
+    """
+    chex.assert_shape(loss, (window.time.shape[0] - 1, None))
     known: Priorities = state.sampler
     drawn = jnp.abs(loss).mean(0)[: window.row.size]
     fresh = (drawn + 1e-6) ** exponent
     value = known.value.at[window.row, window.time[0]].set(fresh)
     highest = known.highest.at[window.row].max(fresh)
-    return state.replace(sampler=Priorities(value, highest))
+    return state.replace(sampler=Priorities(value=value, highest=highest))
 
 
-def with_recordings(
-    sampler: Sampler, state: ReplayState, recordings: Recordings, bits: jax.Array, count: int
-) -> tuple[ReplayState, Window]:
-    """A window of `sampler` with `count` recorded sequences after its own.
-
-    bits: [B, 2], of which the first `count` pairs are for the recordings.
-    """
-    state, window = sampler.draw(state, bits[count:])
-    return state, join_recorded(recordings, window, bits[:count])
-
-
-def join_recorded(recordings: Recordings, window: Window, bits: jax.Array) -> Window:
-    """A window with more sequences after its own: a recorded one for each pair of random words.
-
-    Recordings are read in a circle, so that every step of them is as likely to be trained on as any
-    other. There are no latents for them: a sequence starts from the initial latent, like a new
-    episode, and its context step is never looked at.
-
-    bits: [B - R, 2] uint32, of which the first word is not needed.
-    """
-    length, count = window.time.shape[0], recordings.steps.reward.shape[0]
-    start = _below(bits[:, 1], jnp.int32(count))
-    time = (start + jnp.arange(-1, length - 1)[:, None]) % count
-    steps = jax.tree.map(lambda x: ring.read(x, time), recordings.steps)
-    steps = steps.replace(is_first=steps.is_first.at[1].set(True))
-    latents = jax.tree.map(
-        lambda x: jnp.zeros((*time.shape, *x.shape[2:]), x.dtype), window.latents
-    )
-    both = (window.steps, window.latents), (steps, latents)
-    steps, latents = jax.tree.map(lambda a, b: jnp.concatenate([a, b], axis=1), *both)
-    return window.replace(steps=steps, latents=latents)
-
-
-def _anywhere(state: ReplayState, bits: jax.Array, length: int) -> tuple[jax.Array, jax.Array]:
+def _anywhere(state: ReplayState, bits: jax.Array, *, length: int) -> tuple[jax.Array, jax.Array]:
     """Row [B] and start [B], uniform over all rows and all starts of a row."""
+    chex.assert_shape(bits, (None, 2))
     filled = jnp.minimum(state.total, ring.capacity(state))
     oldest = state.total - filled
-    row = _below(bits[:, 0], jnp.int32(state.total.shape[0]))
-    return row, oldest[row] + _below(bits[:, 1], (filled - length + 1)[row])
+    row = below(bits[:, 0], jnp.int32(state.total.shape[0]))
+    return row, oldest[row] + below(bits[:, 1], (filled - length + 1)[row])
 
 
-def _window(state: ReplayState, row: jax.Array, start: jax.Array, length: int) -> Window:
-    """The steps start, ..., start + W - 1 of the rows."""
-    time = (start + jnp.arange(length)[:, None]) % ring.capacity(state)
-    experience = (state.steps, state.latents)
-    steps, latents = jax.tree.map(lambda x: ring.read(x, row, time), experience)
-    return Window(steps=steps, latents=latents, row=row, time=time)
+class _Queued(NamedTuple):
+    """Sequences at the head of the online queue, one for each slot of a batch."""
+
+    slot: jax.Array  # [B] bool, whether the queue fills the slot; elsewhere row and start are void
+    row: jax.Array  # [B] int32
+    start: jax.Array  # [B] int32
 
 
-def _next_online(
-    state: ReplayState, batch: int, length: int
-) -> tuple[ReplayState, jax.Array, jax.Array, jax.Array]:
-    """The sequences at the head of the queue: state, fresh [B], row [B], start [B].
+def _next_online(state: ReplayState, *, batch: int, length: int) -> tuple[ReplayState, _Queued]:
+    """Takes up to B sequences from the head of the queue.
 
-    Row e has (total - online - 1) // T whole sequences waiting; they overlap by the context step
+    Row e has (total - head - 1) // T whole sequences waiting. They overlap by the context step
     only, so that every step is trained on exactly once. Slot i takes the i-th of all waiting.
     """
     stride = length - 1
-    # What was overwritten before its turn came is skipped.
+    # Steps that were overwritten before their turn came are skipped.
     head = jnp.maximum(state.sampler, state.total - ring.capacity(state))
     waiting = jnp.maximum(0, (state.total - head - 1) // stride)
     ends = jnp.cumsum(waiting)
@@ -228,12 +258,8 @@ def _next_online(
     before = (ends - waiting)[row]
     start = head[row] + (slot - before) * stride
     taken = jnp.clip(batch - (ends - waiting), 0, waiting)
-    return state.replace(sampler=head + taken * stride), slot < ends[-1], row, start
-
-
-def _below(bits: jax.Array, limit: jax.Array) -> jax.Array:
-    """An integer in [0, limit); no value is more likely than another by more than limit / 2³²."""
-    return (bits % limit.astype(jnp.uint32)).astype(jnp.int32)
+    queued = _Queued(slot=slot < ends[-1], row=row, start=start)
+    return state.replace(sampler=head + taken * stride), queued
 
 
 def _pick(cumulative: jax.Array, share: jax.Array) -> jax.Array:

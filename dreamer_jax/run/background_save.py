@@ -1,4 +1,4 @@
-"""Saving while training continues: one thread writes one checkpoint after another."""
+"""Writes checkpoints while training continues, one after another, in one thread."""
 
 import math
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,20 +15,20 @@ from dreamer_jax.run import checkpoint
 
 
 class Snapshot(NamedTuple):
-    """A moment of a run, in arrays that are never changed again."""
+    """A run between two steps, copied to the host; its arrays never change."""
 
     step: int
     items: dict[str, Any]  # trees of arrays, see `checkpoint.save`
-    host: dict[str, Any]  # counters
-    files: dict[str, Any]  # small trees of arrays
-    blocks: dict[int, Any]  # of the replay ring, those not yet on disk, by index
+    host: dict[str, Any]  # JSON
+    files: dict[str, Any]  # trees of NumPy arrays, by name
+    blocks: dict[int, Any]  # index -> steps [E, L, ...] of a block that is not on disk yet
 
 
 class Saver:
     """Writes to `checkpoints` and `replay` of a logdir; a context that waits for the last write."""
 
     def __init__(self, logdir: Path, config: Train, *, blocks: int) -> None:
-        """blocks: of the ring that are already written, counted from the beginning of the run."""
+        """blocks: of the ring on disk already, counted from the beginning of the run."""
         self.checkpoints = logdir / "checkpoints"
         self.replay = logdir / "replay"
         self.blocks = blocks
@@ -53,7 +53,7 @@ class Saver:
             self._thread.shutdown()
 
     def save(self, snapshot: Snapshot) -> None:
-        """Starts to write a snapshot. Waits for the one before first; see `wait` for its errors."""
+        """Starts to write a snapshot, after `wait` for the one before."""
         self.wait()
         self.blocks = max([self.blocks, *(index + 1 for index in snapshot.blocks)])
         self._writing = self._thread.submit(self._write, snapshot)

@@ -95,7 +95,7 @@ def is_whole(directory: str | os.PathLike[str], step: int) -> bool:
 
 
 def require_none(directory: str | os.PathLike[str]) -> None:
-    """Raises Damaged if the directory holds damaged checkpoints, which a new run would hide."""
+    """Raises Damaged if the directory holds damaged checkpoints; a new run would hide them."""
     for path in sorted(Path(directory).glob("*")):
         if path.name.removesuffix(ASIDE).isdecimal() and path.is_dir():
             raise Damaged(f"{path} was a checkpoint, but no checkpoint is whole")
@@ -187,7 +187,7 @@ def read_arrays(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
     return ocp.load_checkpointables(str(path / ARRAYS))
 
 
-def path_of(directory: str | os.PathLike[str], step: int, name: str) -> Path:
+def path_of(directory: str | os.PathLike[str], step: int, *, name: str) -> Path:
     """Where one of the `files` of a checkpoint is, for `array_files.read`."""
     return _existing(directory, step) / f"{name}.npz"
 
@@ -195,7 +195,7 @@ def path_of(directory: str | os.PathLike[str], step: int, name: str) -> Path:
 def _expire(root: Path, old: Iterable[int]) -> None:
     """Removes the checkpoints of these steps."""
     for step in old:
-        # Renamed before its files are removed: half a directory must never look complete.
+        # Renamed before its files are removed, so that half a directory never looks complete.
         (root / str(step)).rename(root / f"{step}.old")
     _sweep(root)
 

@@ -1,6 +1,6 @@
-"""Where each array of a run lies. Nothing else decides it: other layouts are changes of this file.
+"""Where each array of a run lies. This file alone decides it.
 
-Parameters are copied to all devices; whatever belongs to environments is split by their rows.
+Parameters are copied to all devices. Arrays of environments are split by their rows.
 """
 
 from typing import Any, NamedTuple, cast
@@ -21,10 +21,10 @@ class Layout(NamedTuple):
 
     mesh: Mesh
     scalars: NamedSharding  # seed, counts, sums of metrics, reports
-    state: NamedSharding  # all that learning changes
+    state: NamedSharding  # the state of the agent
     ring: ReplayState  # of shardings: steps, latents [E, C, ...]; counters, sampler [E, ...]
-    carry: NamedSharding  # [E, ...] what acting remembers
-    seen: NamedSharding  # [E, ...] what environments show; it moves with the call that reads it
+    carry: NamedSharding  # [E, ...], of the agent's player
+    seen: NamedSharding  # [E, ...], timesteps; they move with the call that reads them
     action: NamedSharding  # [E, n]
     recordings: NamedSharding
 

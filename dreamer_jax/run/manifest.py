@@ -1,4 +1,4 @@
-"""config.json: what a run was started with. It wins over flags that are given later."""
+"""config.json: the settings that a run was started with. They win over later flags."""
 
 import dataclasses
 import fcntl
@@ -17,11 +17,11 @@ NAME = "config.json"
 LOCK = "lock"
 FOLDERS = ("checkpoints", "replay")
 RECORD = (*FOLDERS, "metrics.jsonl", "episodes.jsonl", "milestones.jsonl")
-KINDS = {
+FIELD_TYPES = {
     **{"env": str, "preset": str, "agent": str, "seed": int, "config": dict, "mesh": str},
     **{"spaces": dict, "versions": dict},
 }
-# A run may be made longer. Its recording may have been moved; its content is compared elsewhere.
+# A run may be made longer, and its recording may move: its checksum is compared instead.
 CHANGEABLE = ("train.steps", "replay.seed_from")
 
 
@@ -31,7 +31,7 @@ def exists(logdir: Path) -> bool:
 
 
 def write(logdir: Path, run: dict[str, Any]) -> None:
-    """Writes `run` and the versions it was started with: everything needed to restore it."""
+    """Writes `run`, and the versions that it was started with; both are needed to restore it."""
     logdir.mkdir(parents=True, exist_ok=True)
     begun = read(logdir)["versions"] if exists(logdir) else versions()
     partial = logdir / f"{NAME}.partial"
@@ -47,7 +47,7 @@ def write(logdir: Path, run: dict[str, Any]) -> None:
 
 
 def state(logdir: Path) -> tuple[bytes, set[str]]:
-    """What decides how a run continues: its config, and the names of its checkpoints."""
+    """The config of a run and the names of its checkpoints, which decide how it resumes."""
     config, checkpoints = logdir / NAME, logdir / "checkpoints"
     names = {path.name for path in checkpoints.iterdir()} if checkpoints.is_dir() else set[str]()
     return config.read_bytes() if config.is_file() else b"", names
@@ -61,7 +61,7 @@ def require_plain(logdir: Path) -> None:
     below = [path for name in FOLDERS for path in (logdir / name).rglob("*")]
     for path in [*logdir.glob("*"), *below]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ValueError(f"{path} is a link, or no plain file: such a run is not used")
+            raise ValueError(f"{path} is neither a plain file nor a folder: such a run is not used")
 
 
 def lock(logdir: Path) -> TextIO:
@@ -101,7 +101,7 @@ def unlock(logdir: Path, held: TextIO) -> None:
 
 
 def read(logdir: Path) -> dict[str, Any]:
-    """What `write` wrote; ValueError in one line if it is missing or damaged."""
+    """Reads what `write` wrote; ValueError in one line if it is missing or damaged."""
     path = logdir / NAME
     if not path.exists():
         raise ValueError(f"no run in {logdir}: it has no {NAME}")
@@ -113,13 +113,13 @@ def read(logdir: Path) -> dict[str, Any]:
     if not isinstance(run, dict):
         raise ValueError(f"{path} holds no run")
     run = cast(dict[str, Any], run)
-    for name, kind in KINDS.items():
+    for name, kind in FIELD_TYPES.items():
         if type(run.get(name)) is not kind:
             raise ValueError(f"{path}: {name} should be of type {kind.__name__}")
     return run
 
 
-def rebuild(like: Any, values: Any, path: str = "config") -> Any:
+def rebuild(like: Any, values: Any, *, path: str = "config") -> Any:
     """The inverse of `dataclasses.asdict`: a dataclass of the same types as `like`.
 
     ValueError, naming its path, for a field that is unknown, missing or of another type.
@@ -134,7 +134,7 @@ def rebuild(like: Any, values: Any, path: str = "config") -> Any:
     for name, value in values.items():
         here, child = f"{path}.{name}", getattr(like, name)
         if dataclasses.is_dataclass(child):
-            children[name] = rebuild(child, value, here)
+            children[name] = rebuild(child, value, path=here)
         elif type(value) is kinds[name] or (kinds[name] is float and type(value) is int):
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{here}: {value} is not finite")
@@ -145,7 +145,7 @@ def rebuild(like: Any, values: Any, path: str = "config") -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that a run's numbers depend on."""
+    """Versions of the software that the numbers of a run depend on."""
     found = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")}
     return {"dreamer_jax": __version__, "python": platform.python_version(), **found}
 
@@ -160,13 +160,14 @@ def changed_versions(run: dict[str, Any]) -> list[str]:
     ]
 
 
-def contradictions(saved: dict[str, Any], asked: dict[str, Any], path: str = "") -> list[str]:
+def contradictions(saved: dict[str, Any], asked: dict[str, Any], *, path: str = "") -> list[str]:
     """Each leaf that differs, as `path is saved there, not asked`, except those in `CHANGEABLE`."""
     found = list[str]()
     for name, value in asked.items():
         here = f"{path}{name}"
         if isinstance(value, dict):
-            found += contradictions(saved.get(name, {}), cast(dict[str, Any], value), f"{here}.")
+            below = cast(dict[str, Any], value)
+            found += contradictions(saved.get(name, {}), below, path=f"{here}.")
         elif here not in CHANGEABLE and saved.get(name) != value:
             found.append(f"{here} is {saved.get(name)!r} there, not {value!r}")
     return found

@@ -1,4 +1,4 @@
-"""Whether a run fits into memory and onto the disk, found out before anything is allocated."""
+"""Checks that a run fits into memory and onto the disk before anything is allocated."""
 
 import bisect
 import math
@@ -21,7 +21,7 @@ from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run, remembered, ring
 from dreamer_jax.types import Step
 
-SHARE = 0.9  # of the free memory that a run may take; the rest is for everybody else
+USABLE_SHARE = 0.9  # of the free memory that a run may take; other programs need the rest
 
 
 class Sizes(NamedTuple):
@@ -29,50 +29,83 @@ class Sizes(NamedTuple):
 
     step: int  # one step in replay
     latent: int  # its latent
-    state: int  # parameters, optimiser and statistics
-    temporary: int  # what an update needs on a device while it runs
+    state: int  # parameters, optimizer and statistics
+    temporary: int  # an update needs this on a device while it runs
     recordings: int = 0  # all of them
 
 
-class Inputs(NamedTuple):
-    """Arguments of the programs that a run begins with: shapes, and where they lie."""
+class ProgramInputs(NamedTuple):
+    """Shapes and shardings of the arguments of the programs that a run begins with."""
 
+    # Tuples of pytrees in the order of the arguments, see `Programs`.
     init: tuple[Any, ...]
     act: tuple[Any, ...]
     learn: tuple[Any, ...]
 
 
 def measure(run: Run) -> Sizes:
-    """The sizes that are known before anything is compiled. ValueError if they are too large."""
+    """Sizes that are known before anything is compiled.
+
+    The check comes first because compiling takes minutes, and a ring that cannot fit is found in
+    moments.
+
+    Returns:
+      Sizes in bytes; `temporary` is 0, because only the compiler knows it.
+
+    Raises:
+      ValueError: ring, model and recordings do not fit into memory, or a checkpoint does not fit
+        onto the disk. The message says which capacity fits.
+    """
     step, latent = remembered(run)
     state = jax.eval_shape(run.agent.learner.init, jax.random.key(0))
     recordings = size(run.recordings)
-    sizes = Sizes(size(step), size(latent), size(state), temporary=0, recordings=recordings)
+    sizes = Sizes(
+        step=size(step),
+        latent=size(latent),
+        state=size(state),
+        temporary=0,
+        recordings=recordings,
+    )
     check(run, sizes)
     require_disk(run, sizes)
     return sizes
 
 
 def preflight(run: Run, sizes: Sizes) -> Programs:
-    """Compiles what a run begins with. ValueError, saying what fits, if memory cannot hold it."""
+    """Compiles the programs that a run begins with, and checks memory with their needs.
+
+    Three programs are compiled at once, the update first because it takes longest. Environments
+    start in the background meanwhile. No array is allocated before the check, so a run that does
+    not fit ends here and not hours later.
+
+    Args:
+      run: its environments are asked to `prepare`.
+      sizes: from `measure`.
+
+    Returns:
+      The programs with `learn`, `act` and `init` compiled for the shapes of the run.
+
+    Raises:
+      ValueError: memory cannot hold the run; the message says which capacity fits.
+    """
     built, inputs = described(run)
     print("compiling the update", file=sys.stderr, flush=True)
     first = (built.learn, inputs.learn), (built.act, inputs.act), (built.init, inputs.init)
-    with ThreadPoolExecutor(len(first)) as threads:  # compilers let go of Python's lock
+    with ThreadPoolExecutor(len(first)) as threads:  # compilers release Python's lock
         try:
             compiling = [threads.submit(program.lower(*given).compile) for program, given in first]
             run.env.prepare()  # emulators start meanwhile
             learn, act, init = (each.result() for each in compiling)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends at once
-            print("stopping when what is being compiled is done", file=sys.stderr, flush=True)
+            print("stopping when the programs are compiled", file=sys.stderr, flush=True)
             raise
     check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
     return built._replace(learn=learn, act=act, init=init)
 
 
-def described(run: Run) -> tuple[Programs, Inputs]:
-    """The programs of a run, none of which is compiled yet, and the shapes of their arguments."""
+def described(run: Run) -> tuple[Programs, ProgramInputs]:
+    """The programs of a run, not compiled yet, and the shapes of their arguments."""
     where = run.layout
     state = placed(jax.eval_shape(run.agent.learner.init, jax.random.key(0)), where.state)
     carry = placed(jax.eval_shape(lambda: run.agent.player.carry(run.env.num_envs)), where.carry)
@@ -80,8 +113,8 @@ def described(run: Run) -> tuple[Programs, Inputs]:
     seen = placed(seen_at_once(run), where.seen)
     seed = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=where.scalars)
     count = jax.ShapeDtypeStruct((), COUNT_TYPE, sharding=where.scalars)
-    built = programs.build(run.agent, run.config.replay, where, memory)
-    return built, Inputs(
+    built = programs.build(run.agent, config=run.config.replay, layout=where, memory=memory)
+    return built, ProgramInputs(
         init=(seed,),
         act=(seed, run.agent.player.actor(state), memory, carry, seen, count),
         learn=(seed, state, memory, built.sums, count, run.recordings),
@@ -89,7 +122,7 @@ def described(run: Run) -> tuple[Programs, Inputs]:
 
 
 def seen_at_once(run: Run) -> Step:
-    """Shapes of what all environments show in one step, before anybody acts on it."""
+    """Shapes of one step of all environments without its action, [E, ...]."""
     step, _ = remembered(run)
     rows = run.env.num_envs
     return jax.tree.map(
@@ -98,20 +131,25 @@ def seen_at_once(run: Run) -> Step:
 
 
 def check(run: Run, sizes: Sizes) -> None:
-    """ValueError unless what the run needs is free."""
+    """ValueError unless devices and host have the memory that the run needs."""
     device, host = meshes.free_bytes(run.mesh), psutil.virtual_memory().available
-    on_device = partial(needed_on_device, run.config, sizes, run.mesh.size)
-    on_host = partial(needed_on_host, run.config, sizes)
-    if device is None:  # devices without memory of their own
-        require(run, "memory", lambda c: run.mesh.size * on_device(c) + on_host(1, c), host)
+    devices, config = run.mesh.size, run.config
+    on_device = partial(needed_on_device, config=config, sizes=sizes, devices=devices)
+    on_host = partial(needed_on_host, config=config, sizes=sizes)
+    if device is None:  # devices that share the memory of the host
+
+        def both(capacity: int) -> int:
+            return devices * on_device(capacity) + on_host(capacity, copies=1)
+
+        require(run, what="memory", need=both, free=host)
     else:
-        require(run, "memory of the device", on_device, device)
-        # What is fetched from a device of its own is there twice until the next update.
-        require(run, "memory of the host", partial(on_host, 2), host)
+        require(run, what="memory of the device", need=on_device, free=device)
+        # An array that is fetched from a device exists twice on the host until the next update.
+        require(run, what="memory of the host", need=partial(on_host, copies=2), free=host)
 
 
 def require_disk(run: Run, sizes: Sizes) -> None:
-    """ValueError unless the disk has room for a checkpoint: it would be missed after hours."""
+    """ValueError unless the disk has room for a checkpoint, which would fail hours later."""
     logdir = run.logdir.absolute()
     there = next(path for path in (logdir, *logdir.parents) if path.exists())
     need = sizes.state + run.config.replay.capacity * sizes.latent
@@ -123,30 +161,39 @@ def require_disk(run: Run, sizes: Sizes) -> None:
         )
 
 
-def needed_on_device(config: Config, sizes: Sizes, devices: int, capacity: int) -> int:
+def needed_on_device(capacity: int, *, config: Config, sizes: Sizes, devices: int) -> int:
     """Bytes that each device needs for a ring of `capacity` steps over all devices."""
     on_host = config.replay.memory == "pinned_host"
     held = 0 if on_host else capacity * (sizes.step + sizes.latent)
     copied = 0 if on_host else sizes.recordings
-    # A resumed run holds the latents twice for a moment, before its first update.
+    # A resumed run holds the latents twice for a moment before its first update.
     more = max(sizes.temporary, capacity * sizes.latent // devices)
     return sizes.state + more + held // devices + copied
 
 
-def needed_on_host(config: Config, sizes: Sizes, copies: int, capacity: int) -> int:
-    """Bytes that the host needs beside them, where a fetched array takes `copies` of itself."""
+def needed_on_host(capacity: int, *, config: Config, sizes: Sizes, copies: int) -> int:
+    """Bytes that the host needs in addition, if a fetched array exists `copies` times."""
     held = capacity * (sizes.step + sizes.latent) if config.replay.memory == "pinned_host" else 0
-    held += sizes.recordings  # read there, wherever they stay
-    # A checkpoint is written from a copy on the host: state, latents, and the steps that are new.
+    held += sizes.recordings  # files are read into memory of the host first
+    # A checkpoint is written from a copy on the host of state, latents and new steps.
     new = min(config.train.save_every, capacity)
     return held + copies * (sizes.state + capacity * sizes.latent + new * sizes.step)
 
 
-def require(run: Run, what: str, need: Callable[[int], int], free: int) -> None:
-    """ValueError that says which capacity fits, unless the run's takes at most SHARE of `free`."""
+def require(run: Run, *, what: str, need: Callable[[int], int], free: int) -> None:
+    """Requires that the capacity of the run takes at most USABLE_SHARE of the free bytes.
+
+    Args:
+      what: the memory, in words for the message.
+      need: (capacity) -> bytes, ascending.
+      free: bytes.
+
+    Raises:
+      ValueError: it takes more; the message says which capacity fits.
+    """
     capacity = run.config.replay.capacity
-    if need(capacity) > SHARE * free:
-        fits = bisect.bisect_right(range(capacity), SHARE * free, key=need) - 1
+    if need(capacity) > USABLE_SHARE * free:
+        fits = bisect.bisect_right(range(capacity), USABLE_SHARE * free, key=need) - 1
         alone = "recordings and model alone are" if run.recordings else "the model alone is"
         hint = f"--set replay.capacity={fits} fits" if fits > 0 else f"{alone} too big"
         raise ValueError(

@@ -1,9 +1,8 @@
-"""From a running run to a snapshot of it, and back, to the last bit."""
+"""Snapshots of a run, and the run restored from one, equal to the last bit."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,50 +20,80 @@ from dreamer_jax.run.state import OnDevice, Run, RunState, ring, row_capacity
 from dreamer_jax.types import ReplayState
 
 
-def start(run: Run, compiled: Programs) -> tuple[RunState, dict[str, Any], list[str]]:
-    """Where the run goes on: at its newest checkpoint that is whole, or at the beginning.
+class Start(NamedTuple):
+    """Where a run starts or resumes."""
 
-    Returns the place, the state of the journal, and what the user should be told about it. Raises
-    Damaged if there are checkpoints but none is whole.
+    now: RunState
+    past: dict[str, Any]  # JSON, the state of the journal; {} for a new run
+    notes: list[str]  # lines for the user
+
+
+def start(run: Run, compiled: Programs) -> Start:
+    """Resumes from the newest checkpoint that is whole, or begins if there is none.
+
+    Damaged checkpoints after it are renamed: the run will overwrite the blocks of replay that they
+    need, so they could never be restored again, but their weights stay for the user.
+
+    Args:
+      run: its environments are reset or restored.
+      compiled: nothing of `run` is donated to them.
+
+    Raises:
+      Damaged: there are checkpoints, but none is whole.
     """
     directory = run.logdir / "checkpoints"
     if not checkpoint.steps(directory):
         checkpoint.require_none(directory)
-        return begin(run, compiled), {}, []
-    step, (place, past), notes = checkpoint.newest(directory, partial(restore, run, compiled))
-    # Their experience will be written over.
-    checkpoint.set_aside(directory, after=step)
-    notes.append(f"goes on from step {step}")
+        return Start(now=begin(run, compiled), past={}, notes=[])
+    found = checkpoint.newest(directory, lambda step: restore(run, compiled, step=step))
+    checkpoint.set_aside(directory, after=found.step)
+    notes = [*found.notes, f"resumes from step {found.step}"]
     if run.env.lost:
-        notes.append(f"{run.env.lost} episodes did not repeat themselves: cut off as truncated")
-    return place, past, notes
+        notes.append(f"{run.env.lost} episodes did not replay identically: ended as truncated")
+    now, past = found.loaded
+    return Start(now=now, past=past, notes=notes)
 
 
 def begin(run: Run, compiled: Programs) -> RunState:
-    """The first step of a run."""
+    """The state of a new run, before its first step."""
     seed = seeded(run.layout, run.seed)
     state = run.begin(compiled.init(seed))
     memory = empty(run)
     carry = jax.device_put(run.agent.player.carry(run.env.num_envs), run.layout.carry)
-    device = OnDevice(seed, state, memory, carry, programs.zeros(compiled.sums))
-    return RunState(device, Counters(), run.env.reset())
+    device = OnDevice(
+        seed=seed, state=state, memory=memory, carry=carry, sums=programs.zeros(compiled.sums)
+    )
+    return RunState(device=device, counters=Counters(), seen=run.env.reset())
 
 
 def empty(run: Run) -> ReplayState:
-    """The ring where it will stay, before anything has happened."""
+    """The empty ring [E, C, ...], made where it stays, so that it never exists twice."""
     return jax.jit(ring(run), out_shardings=run.layout.ring)()
 
 
 def snapshot(
-    run: Run, compiled: Programs, place: RunState, journal: dict[str, Any], written: int
+    run: Run, compiled: Programs, now: RunState, *, journal: dict[str, Any], written: int
 ) -> Snapshot:
-    """Copies all that the next step depends on to the host; waits for the updates under way.
+    """Copies everything that the next step depends on to the host.
 
-    written: blocks of the replay ring that are on disk already, counted from the beginning of the
-        run.
-    Raises Diverged if a loss or anything that was learnt is not finite.
+    Waits for the updates that are still running. Nothing of `now` is donated, and training may
+    continue while the snapshot is written.
+
+    Args:
+      run: its environments tell their snapshot.
+      compiled: read blocks of the ring.
+      now: the run between two steps.
+      journal: JSON, its state.
+      written: blocks of the ring on disk already, counted from the beginning of the run.
+
+    Returns:
+      NumPy arrays and JSON. Of the ring, only full blocks that are not on disk, and the tail.
+
+    Raises:
+      Diverged: a loss or a learned parameter is not finite. Such a checkpoint would be useless, and
+        it would replace a good one.
     """
-    device, counters = place.device, place.counters
+    device, counters = now.device, now.counters
     memory = device.memory
     items = {
         "agent": device.state,
@@ -72,16 +101,17 @@ def snapshot(
         "acting": device.carry,
         "sums": device.sums,
     }
-    # Copies: on a CPU these arrays would be views of memory that the next step writes over.
+    # On a CPU, device_get returns views of memory that the next step overwrites, so copy them.
     items = jax.tree.map(np.array, jax.device_get(items))
     losses = {k: x for k, x in items["sums"].items() if k.startswith("loss/")}
-    learnt = array_files.named(losses) | array_files.named(items["agent"])
-    require_finite(learnt, journal["logged"][0], counters.step)
-    length, full = block_length(run), full_blocks(run, counters)
+    learned = array_files.named(losses) | array_files.named(items["agent"])
+    require_finite(learned, since=journal["logged"][0], step=counters.step)
+    length, full = length_of_blocks(run), full_blocks(run, counters)
     host = {**asdict(counters), "journal": journal, "first_block": full.start}
 
     def read(index: int) -> Any:
-        return jax.device_get(compiled.block(memory, counted(run.layout, index * length), length))
+        first = counted(run.layout, index * length)
+        return jax.device_get(compiled.block(memory, first, length=length))
 
     return Snapshot(
         step=counters.step,
@@ -92,10 +122,29 @@ def snapshot(
     )
 
 
-def restore(run: Run, compiled: Programs, step: int) -> tuple[RunState, dict[str, Any]]:
-    """The inverse of `snapshot`. Raises Damaged where a file is not what was written."""
+def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, dict[str, Any]]:
+    """The inverse of `snapshot`.
+
+    The order keeps damage cheap and memory small. Counters come first, because they are small and
+    say which blocks are needed. Blocks are put into the ring one by one, so that the ring never
+    exists twice. Latents replace those of the empty ring afterwards. Environments come last: they
+    replay their episodes, which takes longest.
+
+    Args:
+      run: its environments are restored.
+      compiled: write blocks into the ring, which is donated to them.
+      step: of the checkpoint.
+
+    Returns:
+      The run between two steps, and the state of the journal as JSON.
+
+    Raises:
+      Damaged: a file is not what was written.
+      Fault: the checkpoint is of another agent.
+      FileNotFoundError: there is no such checkpoint.
+    """
     directory = run.logdir / "checkpoints"
-    counters, past = standing(run, step, checkpoint.read_host(directory, step))
+    counters, past = standing(run, checkpoint.read_host(directory, step), step=step)
     memory = empty(run)
     seed = seeded(run.layout, run.seed)
     state = jax.eval_shape(run.agent.learner.init, jax.random.key(0))
@@ -114,20 +163,30 @@ def restore(run: Run, compiled: Programs, step: int) -> tuple[RunState, dict[str
         "sums": compiled.sums,
     }
     items = checkpoint.restore(directory, step, wanted)
-    for start, steps in experience(run, memory, counters):
-        memory = compiled.put(memory, counted(where, start), jax.device_put(steps, where.seen))
+    for first, steps in experience(run, memory, counters=counters):
+        memory = compiled.put(memory, counted(where, first), jax.device_put(steps, where.seen))
     memory = memory.replace(**items["replay"])
-    episodes = array_files.read_all(checkpoint.path_of(directory, step, "env"))
+    episodes = array_files.read_all(checkpoint.path_of(directory, step, name="env"))
     try:
         seen = run.env.restore(episodes)
     except ValueError as error:
-        raise Damaged(f"the episodes of checkpoint {step} cannot go on: {error}") from None
-    device = OnDevice(seed, items["agent"], memory, items["acting"], items["sums"])
-    return RunState(device, counters, seen), past
+        raise Damaged(f"the episodes of checkpoint {step} cannot be resumed: {error}") from None
+    device = OnDevice(
+        seed=seed,
+        state=items["agent"],
+        memory=memory,
+        carry=items["acting"],
+        sums=items["sums"],
+    )
+    return RunState(device=device, counters=counters, seen=seen), past
 
 
-def standing(run: Run, step: int, host: Any) -> tuple[Counters, dict[str, Any]]:
-    """Counters and the journal's state, as saved. Raises Damaged if that is not what they are."""
+def standing(run: Run, host: Any, *, step: int) -> tuple[Counters, dict[str, Any]]:
+    """Counters and the state of the journal, checked.
+
+    host: the JSON saved with the checkpoint of `step`; a stranger may have written anything. Raises
+    Damaged unless it holds counters and journal of such a run.
+    """
     try:
         past = checked(host["journal"], run.env)
         kinds = {"step": int, "updates": int, "seconds": float}
@@ -139,34 +198,37 @@ def standing(run: Run, step: int, host: Any) -> tuple[Counters, dict[str, Any]]:
     return counters, past
 
 
-def experience(run: Run, memory: ReplayState, counters: Counters) -> Iterator[tuple[int, Any]]:
-    """The blocks of the ring as they were lived, one by one: first step, steps [E, L, ...]."""
-    length, full = block_length(run), full_blocks(run, counters)
+def experience(run: Run, memory: ReplayState, *, counters: Counters) -> Iterator[tuple[int, Any]]:
+    """Reads the blocks of the ring from disk in their order: number of the first step, [E, L, ...].
+
+    memory: for its shapes and dtypes. Raises Damaged where a file is not what was written.
+    """
+    length, full = length_of_blocks(run), full_blocks(run, counters)
     like = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((x.shape[0], length, *x.shape[2:]), x.dtype), memory.steps
     )
     for index in full:
         yield index * length, array_files.read(blocks.path(run.logdir / "replay", index), like)
-    # The tail is as long as a block. Beyond its newest step it holds what was there before.
-    tail = checkpoint.path_of(run.logdir / "checkpoints", counters.step, "tail")
+    # The tail is as long as a block. After its newest step it holds older ones of the ring.
+    tail = checkpoint.path_of(run.logdir / "checkpoints", counters.step, name="tail")
     yield full.stop * length, array_files.read(tail, like)
 
 
-def block_length(run: Run) -> int:
+def length_of_blocks(run: Run) -> int:
     """Steps of each row in a block of this run."""
     return blocks.block_length(run.env.num_envs, row_capacity(run))
 
 
 def full_blocks(run: Run, counters: Counters) -> range:
-    """The full blocks that the ring needs."""
+    """Indices of the full blocks that the ring needs."""
     total = counters.step // run.env.num_envs
-    return blocks.blocks(total, row_capacity(run), block_length(run))
+    return blocks.blocks(total, capacity=row_capacity(run), length=length_of_blocks(run))
 
 
-def require_finite(arrays: dict[str, Any], since: int, step: int) -> None:
-    """Raises Diverged, naming them, if arrays hold NaN or infinity."""
+def require_finite(arrays: dict[str, np.ndarray], *, since: int, step: int) -> None:
+    """Raises Diverged, naming them and the steps, if arrays hold NaN or infinity."""
     wrong = [name for name, x in arrays.items() if not np.isfinite(x).all()]
     if wrong:
         more = f" and {len(wrong) - 5} more" * (len(wrong) > 5)
         span = f"between steps {since} and {step}"
-        raise Diverged(f"not finite any more {span}: {', '.join(wrong[:5])}{more}")
+        raise Diverged(f"no longer finite {span}: {', '.join(wrong[:5])}{more}")

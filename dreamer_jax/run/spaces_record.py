@@ -32,7 +32,7 @@ OBSERVATIONS = {
 ACTIONS = {"vector": ("float32",), "choice": ("int32",)}
 FIELDS = {"choice": {"classes"}, "text": {"alphabet"}}  # beyond kind, shape and dtype
 LARGEST = 2**31 - 1  # of any number in it
-LONGEST = 100  # characters of a description in a message
+LONGEST_DESCRIPTION = 100  # characters of a description in a message
 
 
 def described(
@@ -63,7 +63,10 @@ def spaces_of(run: Mapping[str, Any]) -> tuple[Spaces, Spaces]:
 
 
 def require_same(
-    logdir: Path, obs_space: Mapping[str, gym.Space[Any]], act_space: Mapping[str, gym.Space[Any]]
+    logdir: Path,
+    *,
+    obs_space: Mapping[str, gym.Space[Any]],
+    act_space: Mapping[str, gym.Space[Any]],
 ) -> None:
     """ValueError, naming the difference, if the run in `logdir` was started with other spaces."""
     if not manifest.exists(logdir):
@@ -144,4 +147,4 @@ def _counts(values: Any, length: int) -> bool:
 def _short(value: Any) -> str:
     """JSON, cut to the length of a line."""
     text = json.dumps(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return text if len(text) <= LONGEST_DESCRIPTION else f"{text[:LONGEST_DESCRIPTION]}..."

@@ -1,4 +1,4 @@
-"""What a run is made of, and where it stands between two steps."""
+"""The parts of a run, and its state between two steps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from dreamer_jax.run.layout import Layout
 from dreamer_jax.types import AgentState, AnyAgent, Metrics, Recordings, ReplayState, Step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
-    """What the loop is given; it knows neither which agent nor which environment this is."""
+    """Everything that the loop is given; it knows neither which agent nor which environment."""
 
     agent: AnyAgent
     env: Environment
@@ -31,10 +31,11 @@ class Run:
     mesh: Mesh
     logdir: Path
     evaluate: Callable[[AgentState, Callable[[], bool]], dict[str, float]]
-    """(state, stopped) -> scores of the policy, none where it was stopped or could not go on"""
-    begin: Callable[[AgentState], AgentState]  # fresh parameters -> those that training begins with
-    evaluation_failure: Callable[[], str] = lambda: ""  # as `failure`, for environments of its own
-    recordings: Recordings | None = None  # or their shapes, as long as nothing is drawn
+    """(state, stopped) -> scores of the policy; {} if it was stopped or could not continue"""
+    begin: Callable[[AgentState], AgentState]
+    """(fresh state) -> the state that training begins with"""
+    evaluation_failure: Callable[[], str] = lambda: ""  # `failure` of the evaluation's environments
+    recordings: Recordings | None = None  # their shapes until `training_recordings.load`
 
     @property
     def layout(self) -> Layout:
@@ -42,31 +43,31 @@ class Run:
         return layout.make(self.mesh, self.config.replay)
 
     def failure(self) -> str:
-        """Why an environment does not work any more; empty while all do."""
+        """Why an environment no longer works; empty while all work."""
         return self.env.failure or self.evaluation_failure()
 
 
-class OnDevice(PyTreeNode):
-    """What lives on the device; each program replaces what it donates."""
+class OnDevice(PyTreeNode, kw_only=True):
+    """The arrays of a run on its devices. A program replaces those that it donates."""
 
     seed: jax.Array  # [] uint32, of the run
     state: Any  # of the agent, an `AgentState`
     memory: ReplayState
     carry: Any  # of the agent's player
-    sums: Metrics  # of the metrics since they were last logged
+    sums: Metrics  # [] each, of the metrics since they were last logged
 
 
 @dataclass(frozen=True)
 class RunState:
-    """Where a run stands between two steps: all that the next one depends on."""
+    """A run between two steps: everything that the next step depends on."""
 
     device: OnDevice
     counters: Counters
-    seen: Timestep  # the newest one, which the policy has not acted on yet
+    seen: Timestep  # the newest, which the policy has not acted on yet
 
 
 def ring(run: Run) -> Callable[[], ReplayState]:
-    """Makes the empty ring."""
+    """A function that makes the empty ring; traced for its shapes or compiled."""
     step, latent = remembered(run)
     rows, capacity = run.env.num_envs, row_capacity(run)
 
@@ -78,12 +79,15 @@ def ring(run: Run) -> Callable[[], ReplayState]:
 
 
 def row_capacity(run: Run) -> int:
-    """C, the steps that each row of the ring holds."""
+    """C, the steps of each row of the ring."""
     return run.config.replay.capacity // run.env.num_envs
 
 
 def remembered(run: Run) -> tuple[Step, Any]:
-    """Shapes of what replay keeps of one step of one environment: the step and its latent."""
+    """Shapes of one step in replay, of one environment: the step, and its latent or None.
+
+    They come from tracing one call of the policy; nothing is computed.
+    """
     env, agent = run.env, run.agent
 
     def one(shape: tuple[int, ...], dtype: Any) -> jax.Array:
@@ -95,7 +99,15 @@ def remembered(run: Run) -> tuple[Step, Any]:
         actor, carry = agent.player.actor(agent.learner.init(key)), agent.player.carry(1)
         _, action, latent = agent.player.act(actor, carry, obs, flag, key)
         events = dict.fromkeys(env.event_keys, number)
-        step = Step(obs, action, number, flag, flag, flag, events)
+        step = Step(
+            obs=obs,
+            action=action,
+            reward=number,
+            is_first=flag,
+            is_last=flag,
+            is_terminal=flag,
+            events=events,
+        )
         return jax.tree.map(lambda x: x[0], (step, latent))
 
     return jax.eval_shape(remember)

@@ -173,7 +173,9 @@ def observe(
     uniform = jax.random.uniform(key, (*is_first.shape, model.stoch))
     specs = (mesh.COPIED, mesh.ROWS, mesh.BATCH)
     inputs = (actions, tokens, is_first, uniform)
-    latents, posteriors = mesh.locally(filtered, specs, mesh.BATCH)(variables, start, inputs)
+    latents, posteriors = mesh.locally(filtered, inputs=specs, outputs=mesh.BATCH)(
+        variables, start, inputs
+    )
     # The prior reads nothing but deter, so one call for all steps replaces T small ones.
     return latents, posteriors, run(model, variables, RSSM.prior, latents.deter)
 

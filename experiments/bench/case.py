@@ -134,7 +134,7 @@ def compiled(function: Any, inputs: tuple[Any, ...]) -> tuple[jax.stages.Compile
 def configuration(case: Case) -> Config:
     """The preset of the case, in its size."""
     family = envs.family(case.task)
-    preset = configs.load(case.preset, family, envs.default_options(case.task))
+    preset = configs.load(case.preset, family=family, options=envs.default_options(case.task))
     agent = preset.agent.sized(case.size or "nano")
     assert isinstance(agent, DreamerConfig)
     agent = dataclasses.replace(agent, model=dataclasses.replace(agent.model, dtype=case.dtype))

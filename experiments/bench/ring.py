@@ -37,7 +37,7 @@ def full(run: Run) -> ReplayState:
         steps: dict[str, Any], deter: jax.Array, index: jax.Array, total: jax.Array
     ) -> ReplayState:
         latents = rssm.compact(Latent(deter, jax.nn.one_hot(index, model.classes)))
-        return ReplayState(Step(**steps), latents, total, sampler=total - 1)
+        return ReplayState(steps=Step(**steps), latents=latents, total=total, sampler=total - 1)
 
     return jax.jit(place, out_shardings=run.layout.ring)(
         *jax.tree.map(jnp.array, (steps, deter, index, total))

@@ -89,7 +89,12 @@ def dream(dreamer: Dreamer, params: Params, start: Latent, key: jax.Array) -> Ro
     parts = features[:-1], features[-1:]
     reward = [dreamer.reward(params, part).mean() for part in parts]
     continue_ = [dreamer.continue_(params, part).probability for part in parts]
-    return Rollout(features, action, jnp.concatenate(reward), jnp.concatenate(continue_))
+    return Rollout(
+        features=features,
+        action=action,
+        reward=jnp.concatenate(reward),
+        continue_=jnp.concatenate(continue_),
+    )
 
 
 def behavior_losses(
