@@ -1,4 +1,4 @@
-"""Presets by name. Each module says what it is for; once measured, what it costs and reaches."""
+"""Presets by name. Each module states its purpose, and if measured its cost and its score."""
 
 import importlib
 from typing import Any

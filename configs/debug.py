@@ -1,4 +1,4 @@
-"""Seconds instead of hours: everything runs, nothing is learnt."""
+"""Runs everything in seconds instead of hours, and learns nothing."""
 
 from typing import Any
 

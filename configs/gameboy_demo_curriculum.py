@@ -9,7 +9,7 @@ from dreamer_jax.config import Config
 
 
 def get_config(env: Any) -> Config:
-    """As the preset `gameboy_demo`, but for the whole game with all buttons. Not measured yet."""
+    """The preset `gameboy_demo` for the whole game with all buttons. Not measured yet."""
     config = gameboy_demo.get_config(env)
     rewards = dataclasses.replace(config.env.rewards, explored=env.rewards.explored)
     return dataclasses.replace(

@@ -7,7 +7,7 @@ from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
-    """A small model, updated often; vectors standardised as in the preset `cartpole`.
+    """A small model, updated often; vectors standardized as in the preset `cartpole`.
 
     python -m dreamer_jax.main --env=gym:Pendulum-v1: 50,000 steps, 3,062 updates, 6 to 12 minutes
     on one core. Reaches -145 and -155 over 100 greedy episodes (seeds 0 and 1, November 2026).

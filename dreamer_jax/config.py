@@ -1,4 +1,4 @@
-"""What every run can set, with units and meaning: replay, loop, and the agent's own sections.
+"""The settings of every run, with units and meaning: replay, loop, and the agent's sections.
 
 Presets in `configs/` replace what a task needs.
 """
@@ -13,7 +13,7 @@ from dreamer_jax.limits import Count, Positive, Scale, Share, one_of
 
 @dataclass(frozen=True)
 class Replay:
-    """The ring buffer and what is drawn from it."""
+    """The ring buffer, and the sequences drawn from it."""
 
     capacity: Count = 1_000_000  # steps over all environments
     batch: Positive = 16  # sequences

@@ -1,6 +1,6 @@
-"""E parallel environments as a run sees them: what it reads of them, and what it asks of them.
+"""The interface of E parallel environments, as a run uses them.
 
-Environments live outside of this package. Whatever has these members can be trained in.
+Environments live outside of this package. Any class with these members can be trained in.
 """
 
 from collections.abc import Mapping, Sequence

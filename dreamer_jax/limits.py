@@ -1,4 +1,4 @@
-"""Which values a field of a config may have, stated at the field: `lambda_: Share = 0.95`."""
+"""Limits of the values of a config, stated at each field: `lambda_: Share = 0.95`."""
 
 import dataclasses
 import typing
@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 
 class Limit(NamedTuple):
-    """A test of one value, and what it asks for in words."""
+    """A test of one value, and the allowed values in words."""
 
     text: str
     holds: Callable[[Any], bool]

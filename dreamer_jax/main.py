@@ -80,7 +80,7 @@ def interruptible(argv: Sequence[str]) -> int:
 
 
 def run() -> int:
-    """What the console script `dreamer-jax` calls; returns the exit code."""
+    """The console script `dreamer-jax`; returns the exit code."""
     own_packages.search_current_folder()
     return interruptible(sys.argv)
 

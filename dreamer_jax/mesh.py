@@ -51,7 +51,7 @@ def split(mesh: Mesh, memory: str = "device") -> NamedSharding:
 
 
 def free_bytes(mesh: Mesh) -> int | None:
-    """Free memory of the fullest device; None where devices have no memory of their own."""
+    """Free memory of the fullest device; None where devices share the memory of the host."""
     stats = [device.memory_stats() for device in mesh.devices.flat]
     free = [s["bytes_limit"] - s["bytes_in_use"] for s in stats if s]
     return min(free) if len(free) == len(stats) else None

@@ -1,9 +1,9 @@
-"""Finds the packages `envs` and `configs` of this program, wherever it is started.
+"""Finds the packages `envs` and `configs` of this program from every folder.
 
 They are top-level packages with names that many projects use. `python -m` looks for packages in the
-current folder first, where a user may well have an `envs` or a `configs`: without this module, it
-would be imported in the place of ours. So each program calls `found`, and the room of the commands
-calls `claim`, before the first `import envs`: ours are those that stand next to `dreamer_jax`.
+current folder first, and many users have an `envs` or a `configs` there. It would be imported
+instead of ours. So each program calls `found`, and the package of the commands calls `claim`,
+before the first `import envs`. Ours are the packages next to `dreamer_jax`.
 """
 
 import os
@@ -42,9 +42,9 @@ def found() -> bool:
 
 
 def search_current_folder() -> None:
-    """Lets imports look into the current folder, last of all: there are the modules of the user.
+    """Lets imports search the current folder last, which may hold modules of the user.
 
-    A console script does not look there, in contrast to `python -m`.
+    Unlike `python -m`, a console script does not search it.
     """
     if not {"", os.getcwd()} & set(sys.path):
         sys.path.append(os.getcwd())

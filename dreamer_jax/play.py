@@ -1,6 +1,6 @@
 """Plays an environment by hand, from any folder: python -m dreamer_jax.play --env=atari_pong
 
-The program is `envs.play`; from a folder with an `envs` of its own, Python would not find that.
+The program is `envs.play`. In a folder that has another `envs`, Python would not find it.
 """
 
 import sys
@@ -14,7 +14,7 @@ from envs.play.program import main
 
 
 def run() -> int:
-    """What the console script `dreamer-jax-play` calls; returns the exit code."""
+    """The console script `dreamer-jax-play`; returns the exit code."""
     own_packages.search_current_folder()
     return main(sys.argv)
 

@@ -1,4 +1,4 @@
-"""What an environment shows and what it accepts, as the networks need to know it."""
+"""The spaces of observations and actions, as the networks need them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ def actions(spaces: Mapping[str, gym.Space]) -> Spaces:
 def observations(spaces: Mapping[str, gym.Space]) -> Spaces:
     """Sorts the spaces of observations by the `kind` that each says it is of.
 
-    ValueError names the key of a space that says none of `KINDS`, or one that it cannot be.
+    ValueError names the key of a space whose kind is not one of `KINDS`, or does not fit it.
     """
     sorted_ = Spaces({}, {}, {}, {}, {})
     for key, space in sorted(spaces.items()):

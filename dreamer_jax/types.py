@@ -25,7 +25,7 @@ from flax.struct import PyTreeNode
 
 
 class Step(PyTreeNode, kw_only=True):
-    """One step of an environment: what was seen, and what was then done.
+    """One step of an environment: an observation, and the action chosen at it.
 
     `reward` arrived with `obs`; `action` was chosen at `obs`. A truncated episode ends with
     `is_last` alone, a terminated one with `is_last` and `is_terminal`.
@@ -50,7 +50,7 @@ class ReplayState(PyTreeNode, kw_only=True):
 
 
 class Recordings(PyTreeNode):
-    """Episodes that somebody else has played, end to end; they never change."""
+    """Recorded episodes of another player, end to end; they never change."""
 
     steps: Step  # [N, ...]
 
@@ -68,7 +68,7 @@ class Window(PyTreeNode, kw_only=True):
 
 
 class Refresh(PyTreeNode):
-    """What an update gives back to replay for the window that it has learned from."""
+    """The results of an update that replay keeps, for the window that was trained on."""
 
     latents: Any  # pytree of [T, B, ...], or None
     loss: jax.Array  # [T, B] float32, how badly the model predicted each step
@@ -83,7 +83,7 @@ class Rollout(PyTreeNode, kw_only=True):
     features: jax.Array  # [H + 1, *, F]
     action: dict[str, jax.Array]  # [H, *, n]
     reward: jax.Array  # [H + 1, *] float32
-    continue_: jax.Array  # [H + 1, *] float32, probability of going on, discount included
+    continue_: jax.Array  # [H + 1, *] float32, probability of continuing times discount
 
 
 Obs = dict[str, jax.Array]
@@ -100,14 +100,14 @@ class AgentState(Protocol):
         ...
 
 
-# The pytrees of an agent, which only the agent looks into.
+# The pytrees of an agent, which only the agent looks into. `Any` stands for them elsewhere.
 StateT = TypeVar("StateT", bound=AgentState)
 ActorT = TypeVar("ActorT")  # what acting reads of the state
 CarryT = TypeVar("CarryT")  # [E, ...] what acting remembers from one step to the next
 
 
 Act = Callable[[ActorT, CarryT, Obs, jax.Array, jax.Array], tuple[CarryT, Action, Any]]
-"""Filters what is seen into the carry, then chooses. Arrays are [E, ...]; the key is consumed.
+"""Filters the observation into the carry, then chooses. Arrays are [E, ...]; the key is consumed.
 
 (actor, carry, obs, is_first, key) -> carry, action, latents for replay or None
 """
@@ -127,7 +127,7 @@ class Learner(NamedTuple, Generic[StateT]):
 
     init: Callable[[jax.Array], StateT]  # (key)
     update: Callable[[StateT, Window, jax.Array], tuple[StateT, Refresh, Metrics]]
-    """(state, window, key) -> state, what goes back to replay, metrics"""
+    """(state, window, key) -> state, results for replay, metrics"""
     report: Callable[[StateT, Window, jax.Array], tuple[Metrics, Obs]]
     """(state, window, key) -> metrics, truth and model's view [2, T, B, h, w, c] uint8 per image"""
 

@@ -12,7 +12,7 @@ from dreamer_jax.agents.dreamer.networks import BEHAVIOR, WORLD_MODEL
 from dreamer_jax.agents.dreamer.state import DreamerState
 from dreamer_jax.commands.options import stored
 from dreamer_jax.commands.restored_agents import restored
-from dreamer_jax.run.programs import INIT, derive
+from dreamer_jax.run.device_functions import INIT, derive
 
 # Vectors are standardised: their running statistics must not move either.
 QUIET = (*SMALL, "--set=train.report_every=0", "--set=train.eval_every=0", "--seed=3")
@@ -62,7 +62,7 @@ def restored_fresh(logdir: Path) -> DreamerState:
     setup = stored(logdir)
     agent = restored(setup).agent
     with hastily():
-        return jax.jit(lambda: agent.learner.init(derive(setup.seed, INIT, 0)))()
+        return jax.jit(lambda: agent.learner.init(derive(setup.seed, purpose=INIT, counter=0)))()
 
 
 def test_behavior_learns_on_a_frozen_world_model(source: Path, behavior: Path):

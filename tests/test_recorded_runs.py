@@ -92,7 +92,7 @@ def test_it_goes_on_with_the_same_recording_only(
     refused("its SHA-256 is not that of the index")
     file.write_bytes(content)
     record(own)  # which only adds to it
-    refused(f"is not the recording, or none, that {logdir} was begun with")
+    refused(f"is not the recording that {logdir} was started with")
     refused("replay.seed_from= is not the recording", "--set=replay.seed_from=")
     assert call("--mode=eval", f"--logdir={logdir}", "--episodes=1").code == 0
     shutil.rmtree(own)

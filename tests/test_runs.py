@@ -116,7 +116,7 @@ def test_other_versions_are_named(trained: tuple[Path, Result], tmp_path: Path):
     )
     result = call(f"--logdir={logdir}", "--mode=eval", "--episodes=1")
     assert result.code == 0
-    assert re.search(r"warning: .* was made with jax 0\.1, now [\d.]+: numbers may", result.err)
+    assert re.search(r"warning: .* was started with jax 0\.1, now [\d.]+: numbers may", result.err)
 
 
 def test_nothing_changes_where_nothing_is_left_to_do(trained: tuple[Path, Result]):
@@ -197,7 +197,7 @@ def test_what_happened_is_shown_below_the_scores(capsys: pytest.CaptureFixture[s
     results = {"score": np.array([1.0, 3.0]), "event/x": np.ones(2), "event/y": np.zeros(2)}
     show(results, policy="greedy", env="atari_pong")
     scores, events = capsys.readouterr().out.splitlines()
-    assert scores.startswith("greedy   2 episodes  mean 2.00") and "human_normalised" in scores
+    assert scores.startswith("greedy   2 episodes  mean 2.00") and "human_normalized" in scores
     assert events.split() == ["events,", "on", "average", "x", "1.00"]
 
 

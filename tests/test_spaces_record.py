@@ -19,7 +19,7 @@ from dreamer_jax import spaces
 from dreamer_jax.commands.options import stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.run import checkpoint, manifest
-from dreamer_jax.run.programs import INIT, derive
+from dreamer_jax.run.device_functions import INIT, derive
 from dreamer_jax.run.spaces_record import described, require_same, spaces_of
 from envs.kinds import Bits, Choice, Image, Text, Vector
 

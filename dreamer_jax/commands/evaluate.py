@@ -19,12 +19,11 @@ from envs.play.film import Film
 def evaluation(given: Flags) -> Callable[[], Any]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
     setup = decide(given)
-    host_memory.close_gaps()  # for its large pages: policies are compiled when they first play
+    host_memory.close_gaps()  # for large pages, although policies are compiled later
     saved = restored(setup)
     agent = saved.agent
-    with closing(
-        evaluation_env(setup, episodes=1, seed=FINAL)
-    ) as env:  # one that cannot be made is found here
+    # An environment that cannot be made is found here, before anything is compiled.
+    with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
         spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
     film = filming(setup, given.gif)
     episodes = given.episodes or EPISODES
@@ -47,7 +46,7 @@ def evaluation(given: Flags) -> Callable[[], Any]:
 
 
 def filming(setup: Setup, file: str | None) -> Film | None:
-    """The film for a file; None where there is none to be made."""
+    """The film to write to `file`; None for no file."""
     if file is None:
         return None
     with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
@@ -55,11 +54,11 @@ def filming(setup: Setup, file: str | None) -> Film | None:
 
 
 def show(results: evaluate.Results, *, policy: str, env: str) -> None:
-    """Prints the scores that a policy has reached, and what happened in its episodes."""
+    """Prints the scores of a policy, and the events of its episodes."""
     scores = evaluate.summary(results)
-    normalised = envs.human_normalized(env, scores["mean"])
-    if normalised is not None:
-        scores["human_normalised"] = normalised
+    normalized = envs.human_normalized(env, scores["mean"])
+    if normalized is not None:
+        scores["human_normalized"] = normalized
     for name, numbers in ((policy, scores), ("", evaluate.events(results))):
         text = "  ".join(f"{key} {value:.2f}" for key, value in numbers.items())
         what = f"{len(results['score'])} episodes" if name else "events, on average"

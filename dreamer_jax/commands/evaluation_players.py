@@ -1,4 +1,4 @@
-"""Policies with environments to play in, whose episodes begin where the game does."""
+"""Policies and environments for evaluation, whose episodes begin where the game begins."""
 
 from typing import Any
 
@@ -7,20 +7,23 @@ from dreamer_jax.commands.options import Setup
 from dreamer_jax.loops.evaluate import Evaluator
 from dreamer_jax.types import Act, Player
 
-EVAL_ENVS = 16  # environments that an evaluation plays side by side
-# Seeds of the episodes that evaluations play, apart from those of training and from each other.
+EVAL_ENVS = 16  # environments that an evaluation steps in parallel
+# Added to the seed of the run, so that training and both evaluations play different episodes.
 PERIODIC, FINAL = 1 << 20, 2 << 20
 
 
 def make_evaluator(
     setup: Setup, *, player: Player, act: Act, episodes: int, seed: int
 ) -> Evaluator:
-    """`act`, one of the player's own, with environments whose episodes begin at the beginning."""
+    """A policy with environments whose episodes begin where the game begins.
+
+    act: `player.act` or `player.greedy`. seed: PERIODIC or FINAL.
+    """
     env = evaluation_env(setup, episodes=episodes, seed=seed)
     return Evaluator(player, act=act, env=env, seed=setup.seed + seed)
 
 
 def evaluation_env(setup: Setup, *, episodes: int, seed: int) -> Any:
-    """Environments for so many episodes, all of which begin at the beginning."""
+    """At most EVAL_ENVS environments, whose episodes begin where the game begins."""
     options = envs.without_curriculum(setup.config.env)
     return envs.make(setup.env, options, num_envs=min(EVAL_ENVS, episodes), seed=setup.seed + seed)

@@ -1,4 +1,4 @@
-"""What to run: the flags, and the run that is in the logdir already."""
+"""Decides what to run from the flags and from the run that the logdir may hold."""
 
 import dataclasses
 import re
@@ -19,11 +19,11 @@ from dreamer_jax.config import Config
 from dreamer_jax.run import manifest
 from envs.settings import flatten, override
 
-EPISODES = 100  # that an evaluation plays where no flag says how many
+EPISODES = 100  # of an evaluation, unless --episodes is given
 
 
 class Flags(NamedTuple):
-    """What a command line says; None where it leaves something out."""
+    """The flags of a command line; None for one that is not given."""
 
     env: str | None
     config: str | None
@@ -55,12 +55,12 @@ def parse(argv: Sequence[str], modes: Collection[str]) -> Flags:
 
 
 def usage(modes: Collection[str]) -> str:
-    """Every flag, with what it is for."""
+    """Every flag and its purpose."""
     return defined(modes).get_help(include_special_flags=False)
 
 
 def defined(modes: Collection[str]) -> flags.FlagValues:
-    """The flags of the command line, apart from absl's global ones, which are the host's."""
+    """The flags of the command line, separate from absl's global flags, which are the host's."""
     values = flags.FlagValues()
     text = partial(flags.DEFINE_string, default=None, flag_values=values)
     number = partial(flags.DEFINE_integer, default=None, flag_values=values)
@@ -99,7 +99,7 @@ class Setup(NamedTuple):
 
 
 def place(given: Flags) -> Path:
-    """The logdir; ValueError where no flag says which."""
+    """The logdir; ValueError where no flag names it."""
     if not given.env and not given.logdir:
         raise ValueError("--env is needed, such as --env=cartpole, or the --logdir of a run")
     name = f"{given.env}-seed{given.seed or 0}"
@@ -118,7 +118,7 @@ def decide(given: Flags) -> Setup:
     if given.mode != "train":
         raise ValueError(f"no run in {logdir}: it has no {manifest.NAME}")
     if others := [name for name in manifest.RECORD if (logdir / name).exists()]:
-        text = f"{logdir} has {', '.join(others)}, but no {manifest.NAME} that tells of which run"
+        text = f"{logdir} has {', '.join(others)}, but no {manifest.NAME} that names their run"
         raise ValueError(f"{text}; use another --logdir")
     if not given.env:
         raise ValueError(f"--env is needed to start a run in {logdir}")
@@ -141,14 +141,14 @@ def decide(given: Flags) -> Setup:
 def stored(logdir: Path, trusted: str | None = None) -> Setup:
     """The run that was started in `logdir`, as it was started.
 
-    trusted: the environment that the user has named. ValueError for another one that would import
-        a module: a config of somebody else's is no reason to run code.
+    trusted: the environment that the user named. Another one must not import a module, because the
+        config may come from a stranger: ValueError.
     """
     manifest.require_plain(logdir)
     run = manifest.read(logdir)
     envs.require_trusted(logdir, run["env"], trusted)
     if (agent := run["agent"]) not in AGENTS:
-        raise ValueError(f"{logdir} is of the agent {agent!r}; there are {', '.join(AGENTS)}")
+        raise ValueError(f"{logdir} has the agent {agent!r}; valid are {', '.join(AGENTS)}")
     like = configs.load(
         run["preset"],
         family=envs.family(run["env"]),
@@ -167,14 +167,14 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
 
 
 def resumed(logdir: Path, given: Flags) -> Setup:
-    """The run that was started in `logdir`; a flag that says otherwise is an error."""
+    """The run that was started in `logdir`; ValueError for a flag that contradicts it."""
     before = stored(logdir, given.env)
     changed = manifest.changed_versions(manifest.read(logdir))
     devices = before.mesh if given.mesh is None else given.mesh
     if devices != before.mesh:
         changed.append(f"--mesh={before.mesh}, now {devices}")
     if changed:
-        text = f"warning: {logdir} was made with {'; '.join(changed)}: numbers may differ"
+        text = f"warning: {logdir} was started with {'; '.join(changed)}: numbers may differ"
         print(text, file=sys.stderr)
     config = with_flags(before.config, given)
     asked = {"env": given.env, "preset": given.config, "agent": given.agent, "seed": given.seed}
@@ -187,7 +187,7 @@ def resumed(logdir: Path, given: Flags) -> Setup:
 
 
 def with_agent(config: Config, name: str) -> Config:
-    """The config for the agent of this name; with its defaults where the preset has another."""
+    """The config with the agent of this name, and its defaults if the preset has another agent."""
     if name == name_of(config.agent):
         return config
     return dataclasses.replace(config, agent=AGENTS[name].config())

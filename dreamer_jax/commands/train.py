@@ -26,23 +26,23 @@ from envs.vector.vector import EnvironmentFailed
 
 
 def training(given: Flags) -> Callable[[], Any]:
-    """Checks everything that a user can get wrong; what it returns only has to be called.
+    """Checks for every mistake that a user can make, and returns the training itself.
 
     The steps stand in this order so that each mistake is found before a step that costs more, and
     so that a refused command leaves the logdir as it was:
 
     1. Find the recording that replay starts from. Only its index is read, which takes moments.
     2. Prepare environments and agent: the recording can be compared with their spaces.
-    3. Announce the recording: its shapes count in what memory and compiled programs need.
-    4. Measure what is known without compiling, and refuse what cannot fit.
-    5. Lock the logdir. Nothing is written before; the lock is the first file.
+    3. Announce the recording: memory and compiled programs depend on its shapes.
+    4. Measure without compiling, and refuse a run that cannot fit.
+    5. Lock the logdir. The lock is the first file that is written.
     6. Compare the logdir with the first look at it. Until the lock, another process could begin a
-       run there or save a checkpoint, and what was decided would not hold any more.
-    7. Preflight: compile, which takes most of the time, and see whether all of it fits. Two
-       processes never compile for the same logdir, because of the lock.
-    8. Close the gaps that compiling left in the heap, before arrays are made that would fill them.
-    9. Load the arrays of the recording, whose files are checked here.
-    10. Write config.json: only what passed everything above counts as a run to be resumed.
+       run there or save a checkpoint, which would make the decisions above wrong.
+    7. Preflight: compile, which takes most of the time, and check that everything fits. The lock
+       keeps two processes from compiling for the same logdir.
+    8. Close the gaps that compiling left in the heap, before arrays would be spread over them.
+    9. Load the arrays of the recording and check its files.
+    10. Write config.json: from here on, the logdir holds a run that can be resumed.
 
     Raises:
         ValueError, OSError: a mistake of the user, in one line.
@@ -82,7 +82,7 @@ def training(given: Flags) -> Callable[[], Any]:
 
 
 def prepared(setup: Setup, opened: ExitStack) -> Run:
-    """What the loop is given; `opened` closes its environments."""
+    """The run for the loop; `opened` closes its environments."""
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
     mesh.require_divisible(devices, config.train.envs, name="train.envs")
     mesh.require_divisible(devices, config.replay.batch, name="replay.batch")
@@ -107,7 +107,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
 def periodic_evaluation(
     setup: Setup, agent: AnyAgent, *, opened: ExitStack
 ) -> tuple[Callable[..., dict[str, float]], Callable[[], str]]:
-    """The evaluation that training asks for, and why its environments do not work any more.
+    """The evaluation during training, and a function that says why its environments failed.
 
     It always plays the same episodes, greedily.
     """
@@ -124,7 +124,7 @@ def periodic_evaluation(
     opened.callback(player.env.close)
 
     def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
-        with suppress(EnvironmentFailed):  # said by what is returned beside this
+        with suppress(EnvironmentFailed):  # the second function reports it
             results = player.play(state, episodes=train_.eval_episodes, stopped=stopped)
             return evaluate.summary(results)
         return {}
@@ -133,7 +133,7 @@ def periodic_evaluation(
 
 
 def beginning(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
-    """What is done to fresh parameters: nothing, or they get the world model of another run.
+    """A function that gives a fresh state the world model of another run, if there is one.
 
     ValueError if the other run is of an agent whose world model this one cannot use.
     """

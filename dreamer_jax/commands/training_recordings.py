@@ -1,4 +1,4 @@
-"""From a recording of play to what a run can draw from."""
+"""Recordings of play as experience that a run draws from."""
 
 import dataclasses
 import sys
@@ -25,17 +25,17 @@ LONGEST_VALUE = 60  # characters of an option's value in a warning
 
 
 def find(setup: Setup) -> Recording | None:
-    """The recording that a run draws from, as its index has it; None where there is none.
+    """Reads the index of the recording that a run draws from; None where there is none.
 
-    ValueError in one line where it cannot be used, or where it is not what the run began with.
+    ValueError in one line if it cannot be used, or if the run began with another one.
     """
     config = setup.config.replay
     tape = recordings.find(Path(config.seed_from)) if config.seed_from else None
     if manifest.exists(setup.logdir):
         before, now = manifest.read(setup.logdir).get(NOTE, ""), tape.digest if tape else ""
         if before != now:
-            text = f"replay.seed_from={config.seed_from} is not the recording, or none, that"
-            raise ValueError(f"{text} {setup.logdir} was begun with")
+            text = f"replay.seed_from={config.seed_from} is not the recording that"
+            raise ValueError(f"{text} {setup.logdir} was started with (it may have none)")
     if tape is None:
         return None
     if envs.family(tape.env) != envs.family(setup.env):
@@ -47,18 +47,18 @@ def find(setup: Setup) -> Recording | None:
         text = f"with the actions {', '.join(theirs)}; the environment has {', '.join(ours)}"
         raise ValueError(f"{tape.folder} was recorded {text} ({'; '.join(other)})")
     if other:
-        text = f"{'; '.join(other)}: rewards and ends stay as they were recorded"
+        text = f"{'; '.join(other)}: rewards and ends of episodes stay as recorded"
         print(f"warning: {tape.folder} was recorded with {text}", file=sys.stderr)
     return tape
 
 
 def noted(tape: Recording | None) -> dict[str, str]:
-    """What config.json keeps of a recording."""
+    """The entry of config.json about a recording."""
     return {NOTE: tape.digest} if tape else {}
 
 
 def differences(tape: Recording, setup: Setup) -> list[str]:
-    """What was another one when a recording was made: game and options, as `env.x=1, now 2`."""
+    """Game and options that differ from those of a recording, as `env.x=1, now 2`."""
     theirs, ours = ({"env": of.env} for of in (tape, setup))
     theirs, ours = theirs | tape.options, ours | flatten(setup.config.env)
     return [
@@ -69,7 +69,7 @@ def differences(tape: Recording, setup: Setup) -> list[str]:
 
 
 def announce(run: Run, tape: Recording | None) -> Run:
-    """The run, with the shapes of the recording in the place of its arrays."""
+    """The run with the shapes of the recording, whose arrays `load` reads later."""
     if tape is None:
         return run
     config = run.config.replay
@@ -84,12 +84,12 @@ def announce(run: Run, tape: Recording | None) -> Run:
 
 
 def games(run: Run) -> VectorEnv:
-    """The environments of a run, typed as the package that made them has it."""
+    """The environments of a run, with the type that the package `envs` gives them."""
     return cast(VectorEnv, run.env)
 
 
 def load(run: Run, tape: Recording | None) -> Run:
-    """The run, with the arrays in the place of their shapes. ValueError if a file is no good."""
+    """The run with the arrays of the recording; ValueError if a file cannot be used."""
     if tape is None:
         return run
     found: dict[str, Any] = dict(recorded_steps.read(tape, games(run)))

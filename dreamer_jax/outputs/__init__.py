@@ -1,1 +1,1 @@
-"""What a run reports: metrics, episodes, milestones, images and progress."""
+"""The reports of a run: metrics, episodes, milestones, images and progress."""

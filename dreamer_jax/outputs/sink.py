@@ -1,4 +1,4 @@
-"""What an output of a run must be able to do."""
+"""The interface of an output of a run."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ from dreamer_jax.faults import Fault, one_line
 class Sink(Protocol):
     """One output of a run: a file, a display or a service. The journal calls all of its sinks.
 
-    A sink ignores what it has no use for. Calls come from one thread, in the order of the steps,
+    A sink may ignore any call. Calls come from one thread, in the order of the steps,
     except that metrics arrive one interval late (see `Journal.metrics`). A resumed run continues
-    at the step of its checkpoint, so a sink that outlives the process must drop what it was told
-    of later steps.
+    at the step of its checkpoint, so a sink that outlives the process must drop the
+    records of later steps.
 
     Errors: every verb may raise OSError, where a disk or a connection fails, or Fault. Either one
     ends the run with exit code 1 and one line. Any other error is a mistake in the sink and ends

@@ -71,7 +71,7 @@ class TensorBoard:
         self._add(summary.image(name, pixels, dataformats="HWC"), step)
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes buffered events and closes the file."""
         self._records.close()
 
     def _point(self, name: str, value: float, step: int) -> None:

@@ -110,7 +110,7 @@ class Found(NamedTuple):
 
 
 def newest(directory: str | os.PathLike[str], load: Callable[[int], Any]) -> Found:
-    """The newest checkpoint for which `load(step)` does not raise Damaged, and what it returns.
+    """Loads the newest checkpoint for which `load(step)` does not raise Damaged.
 
     Raises Damaged if there is none.
     """

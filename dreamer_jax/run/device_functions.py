@@ -73,7 +73,7 @@ def act(
     Args:
       seed: [] uint32, of the run.
       actor: what acting reads of the agent's state. Not donated, because `updates` reads it too.
-      memory: donated. Each device adds to the rows of its own environments.
+      memory: donated. Each device writes the rows of its environments.
       carry: [E, ...], donated.
       seen: a step [E, ...] without its action.
       index: [] int32, earlier calls of this function. With the seed it gives the random key.

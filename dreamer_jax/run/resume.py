@@ -139,7 +139,7 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, dict[
       The run between two steps, and the state of the journal as JSON.
 
     Raises:
-      Damaged: a file is not what was written.
+      Damaged: a file was changed, or belongs to another run.
       Fault: the checkpoint is of another agent.
       FileNotFoundError: there is no such checkpoint.
     """
@@ -201,7 +201,7 @@ def standing(run: Run, host: Any, *, step: int) -> tuple[Counters, dict[str, Any
 def experience(run: Run, memory: ReplayState, *, counters: Counters) -> Iterator[tuple[int, Any]]:
     """Reads the blocks of the ring from disk in their order: number of the first step, [E, L, ...].
 
-    memory: for its shapes and dtypes. Raises Damaged where a file is not what was written.
+    memory: for its shapes and dtypes. Raises Damaged where a file was changed.
     """
     length, full = length_of_blocks(run), full_blocks(run, counters)
     like = jax.tree.map(
@@ -209,7 +209,7 @@ def experience(run: Run, memory: ReplayState, *, counters: Counters) -> Iterator
     )
     for index in full:
         yield index * length, array_files.read(blocks.path(run.logdir / "replay", index), like)
-    # The tail is as long as a block. After its newest step it holds older ones of the ring.
+    # The tail is as long as a block. After its newest step it holds older steps of the ring.
     tail = checkpoint.path_of(run.logdir / "checkpoints", counters.step, name="tail")
     yield full.stop * length, array_files.read(tail, like)
 
