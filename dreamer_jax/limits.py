@@ -10,7 +10,7 @@ class Limit(NamedTuple):
     """A test of one value, and the allowed values in words."""
 
     text: str
-    holds: Callable[[Any], bool]
+    holds: Callable[[Any], bool]  # fields have values of any type
 
 
 def one_of(*names: str) -> Limit:
@@ -19,11 +19,31 @@ def one_of(*names: str) -> Limit:
     return Limit(f"{', '.join(most)} or {last}" if most else last, names.__contains__)
 
 
-NOT_NEGATIVE = Limit("at least 0", lambda x: x >= 0)
-AT_LEAST_1 = Limit("at least 1", lambda x: x >= 1)
-UP_TO_1 = Limit("0 to 1", lambda x: 0 <= x <= 1)
-BELOW_1 = Limit("at least 0 and below 1", lambda x: 0 <= x < 1)
-ABOVE_0 = Limit("above 0", lambda x: x > 0)
+def _not_negative(x: float) -> bool:
+    return x >= 0
+
+
+def _at_least_1(x: float) -> bool:
+    return x >= 1
+
+
+def _up_to_1(x: float) -> bool:
+    return 0 <= x <= 1
+
+
+def _below_1(x: float) -> bool:
+    return 0 <= x < 1
+
+
+def _above_0(x: float) -> bool:
+    return x > 0
+
+
+NOT_NEGATIVE = Limit("at least 0", _not_negative)
+AT_LEAST_1 = Limit("at least 1", _at_least_1)
+UP_TO_1 = Limit("0 to 1", _up_to_1)
+BELOW_1 = Limit("at least 0 and below 1", _below_1)
+ABOVE_0 = Limit("above 0", _above_0)
 
 Count = Annotated[int, NOT_NEGATIVE]
 Positive = Annotated[int, AT_LEAST_1]

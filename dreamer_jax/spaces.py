@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +21,11 @@ class Spaces:
     images: dict[str, tuple[int, int, int]]  # key -> height, width, channels; uint8
     vectors: dict[str, int]  # key -> length; float32
     choices: dict[str, tuple[int, ...]]  # key -> classes of each entry; integers
-    bits: dict[str, int] = field(default_factory=dict)  # key -> how many; integers, 0 or 1
-    texts: dict[str, tuple[int, int]] = field(default_factory=dict)  # key -> length, alphabet
+    bits: dict[str, int] = field(
+        default_factory=dict[str, int]
+    )  # key -> how many; integers, 0 or 1
+    texts: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """key -> length, alphabet"""
 
     @property
     def keys(self) -> set[str]:
@@ -40,9 +44,9 @@ class Spaces:
         return {side: tuple(k for k, x in self.images.items() if x[0] == side) for side in sides}
 
 
-def actions(spaces: Mapping[str, gym.Space]) -> Spaces:
+def actions(spaces: Mapping[str, gym.Space[Any]]) -> Spaces:
     """Sorts the spaces of actions; ValueError names the key of one that cannot be acted in."""
-    vectors, choices = {}, {}
+    vectors, choices = dict[str, int](), dict[str, tuple[int, ...]]()
     for key, space in sorted(spaces.items()):
         if (length := _numbers(space)) is not None:
             vectors[key] = length
@@ -53,7 +57,7 @@ def actions(spaces: Mapping[str, gym.Space]) -> Spaces:
     return Spaces({}, vectors, choices)
 
 
-def observations(spaces: Mapping[str, gym.Space]) -> Spaces:
+def observations(spaces: Mapping[str, gym.Space[Any]]) -> Spaces:
     """Sorts the spaces of observations by the `kind` that each says it is of.
 
     ValueError names the key of a space whose kind is not one of `KINDS`, or does not fit it.
@@ -78,7 +82,7 @@ def observations(spaces: Mapping[str, gym.Space]) -> Spaces:
 
 
 def of(
-    obs_space: Mapping[str, gym.Space], act_space: Mapping[str, gym.Space]
+    obs_space: Mapping[str, gym.Space[Any]], act_space: Mapping[str, gym.Space[Any]]
 ) -> tuple[Spaces, Spaces]:
     """The spaces of an environment, as `observations` and `actions` sort them."""
     return observations(obs_space), actions(act_space)
@@ -115,21 +119,21 @@ def zeros(spaces: Spaces, *batch: int) -> dict[str, jax.Array]:
     }
 
 
-def _pixels(space: gym.Space) -> tuple[int, int, int] | None:
+def _pixels(space: gym.Space[Any]) -> tuple[int, int, int] | None:
     """Height, width and channels of a picture."""
     if isinstance(space, gym.Box) and space.dtype == np.uint8 and len(space.shape) == 3:
         return space.shape[0], space.shape[1], space.shape[2]
     return None
 
 
-def _numbers(space: gym.Space) -> int | None:
+def _numbers(space: gym.Space[Any]) -> int | None:
     """Length of a list of numbers."""
     if isinstance(space, gym.Box) and space.dtype == np.float32 and len(space.shape) == 1:
         return space.shape[0]
     return None
 
 
-def _classes(space: gym.Space) -> tuple[int, ...]:
+def _classes(space: gym.Space[Any]) -> tuple[int, ...]:
     """Classes of each entry of a list of choices; empty where the space is none."""
     if isinstance(space, gym.MultiDiscrete) and space.nvec.ndim == 1:
         return tuple(int(n) for n in space.nvec)

@@ -139,4 +139,7 @@ class Agent(NamedTuple, Generic[StateT, ActorT, CarryT]):
     player: Player[StateT, ActorT, CarryT]
 
 
-AnyAgent = Agent[Any, Any, Any]  # for loops and programs, which serve every agent
+# For loops and programs, which serve every agent.
+AnyAct = Act[Any, Any]
+AnyPlayer = Player[Any, Any, Any]
+AnyAgent = Agent[Any, Any, Any]

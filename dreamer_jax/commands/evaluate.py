@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import envs
 from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_evaluator
@@ -16,7 +15,7 @@ from dreamer_jax.run import spaces_record
 from envs.play.film import Film
 
 
-def evaluation(given: Flags) -> Callable[[], Any]:
+def evaluation(given: Flags) -> Callable[[], None]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
     setup = decide(given)
     host_memory.close_gaps()  # for large pages, although policies are compiled later

@@ -1,11 +1,10 @@
 """Policies and environments for evaluation, whose episodes begin where the game begins."""
 
-from typing import Any
-
 import envs
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.loops.evaluate import Evaluator
-from dreamer_jax.types import Act, Player
+from dreamer_jax.types import AnyAct, AnyPlayer
+from envs.timestep import VectorEnv
 
 EVAL_ENVS = 16  # environments that an evaluation steps in parallel
 # Added to the seed of the run, so that training and both evaluations play different episodes.
@@ -13,7 +12,7 @@ PERIODIC, FINAL = 1 << 20, 2 << 20
 
 
 def make_evaluator(
-    setup: Setup, *, player: Player, act: Act, episodes: int, seed: int
+    setup: Setup, *, player: AnyPlayer, act: AnyAct, episodes: int, seed: int
 ) -> Evaluator:
     """A policy with environments whose episodes begin where the game begins.
 
@@ -23,7 +22,7 @@ def make_evaluator(
     return Evaluator(player, act=act, env=env, seed=setup.seed + seed)
 
 
-def evaluation_env(setup: Setup, *, episodes: int, seed: int) -> Any:
+def evaluation_env(setup: Setup, *, episodes: int, seed: int) -> VectorEnv:
     """At most EVAL_ENVS environments, whose episodes begin where the game begins."""
     options = envs.without_curriculum(setup.config.env)
     return envs.make(setup.env, options, num_envs=min(EVAL_ENVS, episodes), seed=setup.seed + seed)

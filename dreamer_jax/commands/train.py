@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import envs
 from dreamer_jax import config as config_
@@ -25,7 +24,7 @@ from dreamer_jax.types import AgentState, AnyAgent
 from envs.vector.vector import EnvironmentFailed
 
 
-def training(given: Flags) -> Callable[[], Any]:
+def training(given: Flags) -> Callable[[], None]:
     """Checks for every mistake that a user can make, and returns the training itself.
 
     The steps stand in this order so that each mistake is found before a step that costs more, and

@@ -10,7 +10,7 @@ import numpy as np
 
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.outputs.episode_sums import EpisodeSums
-from dreamer_jax.types import Act, ActorT, AgentState, CarryT, Obs, Player
+from dreamer_jax.types import Act, ActorT, AgentState, AnyAct, AnyPlayer, CarryT, Obs
 
 Results = dict[str, np.ndarray]  # each [episodes]: 'score', 'length', and the sum of each event
 # The event of tasks that can be solved: 1 in an episode that solves its task.
@@ -25,7 +25,7 @@ def unwatched(_: Timestep) -> None:
 class Evaluator:
     """A compiled policy and its environments; can be asked for scores many times."""
 
-    def __init__(self, player: Player, *, act: Act, env: Environment, seed: int) -> None:
+    def __init__(self, player: AnyPlayer, *, act: AnyAct, env: Environment, seed: int) -> None:
         """`act` belongs to the player: `player.act` or `player.greedy`."""
         self.env = env
         self.seed = np.uint32(seed)

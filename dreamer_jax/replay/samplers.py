@@ -62,10 +62,10 @@ def make(config: Replay) -> Sampler:
 def uniform(length: int) -> Sampler:
     """Every start that leaves room for W = `length` steps is equally likely."""
     return Sampler(
-        init=lambda *_: None,
-        added=lambda state: state,
+        init=_no_memory,
+        added=_unchanged,
         draw=partial(draw_uniform, length=length),
-        learned=lambda state, *_: state,
+        learned=_nothing_learned,
     )
 
 
@@ -75,20 +75,20 @@ def online(length: int) -> Sampler:
     Its memory is [E] int32, the first step of each row that the queue has not handed out.
     """
     return Sampler(
-        init=lambda rows, _: jnp.zeros(rows, jnp.int32),
-        added=lambda state: state,
+        init=_first_of_queue,
+        added=_unchanged,
         draw=partial(draw_online, length=length),
-        learned=lambda state, *_: state,
+        learned=_nothing_learned,
     )
 
 
 def newest(length: int) -> Sampler:
     """The newest W = `length` steps of each row, row after row, as on-policy learning needs."""
     return Sampler(
-        init=lambda *_: None,
-        added=lambda state: state,
+        init=_no_memory,
+        added=_unchanged,
         draw=partial(draw_newest, length=length),
-        learned=lambda state, *_: state,
+        learned=_nothing_learned,
     )
 
 
@@ -99,9 +99,7 @@ def prioritized(length: int, exponent: float) -> Sampler:
     Source: Schaul et al. 2016, § 3.3, without importance weights.
     """
     return Sampler(
-        init=lambda rows, capacity: Priorities(
-            value=jnp.ones((rows, capacity)), highest=jnp.ones(rows)
-        ),
+        init=_equal_priorities,
         added=prioritize_new,
         draw=partial(draw_prioritized, length=length),
         learned=partial(reprioritize, exponent=exponent),
@@ -266,3 +264,26 @@ def _pick(cumulative: jax.Array, share: jax.Array) -> jax.Array:
     """The first of cumulative sums [n] that exceeds `share` [*], in [0, 1), of their total."""
     found = jnp.searchsorted(cumulative, share * cumulative[-1], side="right")
     return jnp.minimum(found, cumulative.size - 1)
+
+
+def _no_memory(rows: int, capacity: int) -> None:
+    del rows, capacity
+
+
+def _first_of_queue(rows: int, capacity: int) -> jax.Array:
+    """[E] int32, before the first step of every row."""
+    del capacity
+    return jnp.zeros(rows, jnp.int32)
+
+
+def _equal_priorities(rows: int, capacity: int) -> Priorities:
+    return Priorities(value=jnp.ones((rows, capacity)), highest=jnp.ones(rows))
+
+
+def _unchanged(state: ReplayState) -> ReplayState:
+    return state
+
+
+def _nothing_learned(state: ReplayState, window: Window, loss: jax.Array) -> ReplayState:
+    del window, loss
+    return state

@@ -189,8 +189,9 @@ def standing(run: Run, host: Any, *, step: int) -> tuple[Counters, dict[str, Any
     """
     try:
         past = checked(host["journal"], run.env)
-        kinds = {"step": int, "updates": int, "seconds": float}
-        counters = Counters(**{name: kind(host[name]) for name, kind in kinds.items()})
+        counters = Counters(
+            step=int(host["step"]), updates=int(host["updates"]), seconds=float(host["seconds"])
+        )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise Damaged(f"the counters of checkpoint {step} are not those of such a run") from None
     if counters.step != step or step % run.env.num_envs or counters.updates < 0:
