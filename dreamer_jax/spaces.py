@@ -96,10 +96,10 @@ def one_hot(choices: jax.Array, classes: tuple[int, ...]) -> jax.Array:
 
 def flatten(values: Values, spaces: Spaces) -> jax.Array:
     """The `numbers` of all keys that have any, as `spaces.flat` orders them."""
-    return jnp.concatenate([numbers(values, spaces, key) for key in spaces.flat], axis=-1)
+    return jnp.concatenate([numbers(values, spaces, key=key) for key in spaces.flat], axis=-1)
 
 
-def numbers(values: Values, spaces: Spaces, key: str) -> jax.Array:
+def numbers(values: Values, spaces: Spaces, *, key: str) -> jax.Array:
     """A vector as it is, choices as one-hots, bits as 0 or 1: float32 [..., n]."""
     if key in spaces.choices:
         return one_hot(values[key], spaces.choices[key])

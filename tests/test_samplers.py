@@ -110,6 +110,26 @@ def test_recorded_sequences_leave_priorities_alone() -> None:
     assert {tuple(pair) for pair in changed.tolist()} == drawn
 
 
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    """Many of them would broadcast, and write a step or a loss where it does not belong."""
+    sampler = samplers.prioritized(LENGTH, 1.0)
+    state = filled(sampler, 9)
+    state, window = sampler.draw(state, words(5))
+    start = jnp.int32(0)
+    wrong = (
+        lambda: ring.add(state, step(0.0), None),
+        lambda: ring.add(state, step(np.zeros(1)), None),
+        lambda: ring.refresh(state, window, jnp.zeros((LENGTH, 5))),
+        lambda: ring.block(state, jnp.zeros(1, jnp.int32), length=2),
+        lambda: ring.put(state, start, step(np.zeros((1, 2)))),
+        lambda: sampler.draw(state, words(5)[:, :1]),
+        lambda: sampler.learned(state, window, jnp.zeros((LENGTH, 5))),
+    )
+    for call in wrong:
+        with pytest.raises(AssertionError):
+            call()
+
+
 def run(logdir: Path, sampler: str, steps: int) -> Run:
     """The run of an agent that checks every step it is given."""
     made = Witness().run(logdir, steps)

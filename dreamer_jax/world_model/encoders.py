@@ -46,7 +46,7 @@ class Encoder(nn.Module):
             tokens.append(text(obs[key]))
         for key in self.spaces.flat:
             mlp = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name=f"{key}_mlp")
-            tokens.append(mlp(numbers(obs, self.spaces, key)))
+            tokens.append(mlp(numbers(obs, self.spaces, key=key)))
         return jnp.concatenate(tokens, axis=-1)
 
 
