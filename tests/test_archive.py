@@ -40,7 +40,7 @@ def test_round_trip_is_bit_exact(tmp_path: Path) -> None:
 def test_blocks_and_tail_cover_the_ring(rows: int, capacity: int, total: int) -> None:
     length = blocks.block_length(rows, capacity)
     assert 1 <= length <= capacity
-    full = blocks.blocks(total, capacity, length)
+    full = blocks.blocks(total, capacity=capacity, length=length)
     assert full.start * length <= max(0, total - capacity)
     assert (full.start + 1) * length > max(0, total - capacity) or not full
     assert full.stop * length <= total < (full.stop + 1) * length
