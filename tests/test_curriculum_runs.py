@@ -3,7 +3,7 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from witness import Witness, compiled
 
 from dreamer_jax import mesh
 from dreamer_jax.agents.dreamer.config import DreamerConfig
-from dreamer_jax.agents.dreamer.state import Actor, Carry, DreamerState
+from dreamer_jax.agents.dreamer.state import DreamerActor, DreamerCarry, DreamerState
 from dreamer_jax.commands.evaluation_players import make_evaluator
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.config import Config, Replay, Train
@@ -40,18 +40,23 @@ CONFIG = Config(
 )
 
 
-def press_anything(actor: Actor, carry: Carry, obs: Any, is_first: Any, key: jax.Array) -> Any:
-    """Whatever was learnt; the latent is where the player is."""
+def press_anything(
+    actor: DreamerActor, carry: DreamerCarry, obs: Any, is_first: Any, key: jax.Array
+) -> Any:
+    """Whatever was learned; the latent is where the player is."""
     del actor, is_first
     rows = obs["numbers"].shape[0]
-    latent = CompactLatent(obs["numbers"][:, :1].astype(jnp.uint16), obs["map"].astype(jnp.uint8))
+    latent = CompactLatent(
+        deter=obs["numbers"][:, :1].astype(jnp.uint16), stoch=obs["map"].astype(jnp.uint8)
+    )
     return carry, {"action": jax.random.randint(key, (rows, 1), 0, 7)}, latent
 
 
 def remember(state: DreamerState, window: Window, key: jax.Array) -> Any:
     """Sums what is drawn, so that the state depends on all of it."""
     seen = jnp.sum(window.steps.obs["visited"]) + jnp.sum(window.steps.reward)
-    state = state.replace(optimizer=state.optimizer + seen * jax.random.uniform(key))
+    total = cast(jax.Array, state.optimizer) + seen * jax.random.uniform(key)
+    state = state.replace(optimizer=total)
     latents = jax.tree.map(lambda x: x[1:], window.latents)
     return (
         state.replace(updates=state.updates + 1),

@@ -17,7 +17,7 @@ from dreamer_jax.replay import ring as replay
 from dreamer_jax.replay import samplers
 from dreamer_jax.run import layout, programs
 from dreamer_jax.types import Recordings, ReplayState, Step, Window
-from dreamer_jax.world_model import rssm
+from dreamer_jax.world_model.latents import compact
 
 N, ROWS, FILLED, WINDOW = 9, 2, 12, 5
 MARK = 1000  # rewards from here on are of recorded steps
@@ -194,7 +194,7 @@ def updated(change: Any = None) -> Any:
     held = tiny.experience(dreamer, 1 + tiny.LENGTH, seed=0)
     tape = jax.tree.map(lambda x: x[:, 0], tiny.experience(dreamer, 1 + tiny.LENGTH, seed=5))
     tape = tape if change is None else change(tape)
-    kept = rssm.compact(tiny.latents(dreamer, 1 + tiny.LENGTH, 1))
+    kept = compact(tiny.latents(dreamer, 1 + tiny.LENGTH, 1))
     window = Window(
         steps=jax.tree.map(lambda x: x[:, :1], held),
         latents=kept,
