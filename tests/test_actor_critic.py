@@ -147,7 +147,7 @@ def two_hot_slowly(x: np.ndarray) -> np.ndarray:
     return np.eye(5)[above - 1] * (1 - share[..., None]) + np.eye(5)[above] * share[..., None]
 
 
-def test_value_loss_adds_a_pull_towards_the_slow_critic() -> None:
+def test_value_loss_adds_a_pull_toward_the_slow_critic() -> None:
     target = 1e5 * VALUE[:-1]
     log_p = np.log(softmax(LOGITS))
     slow_mean = softmax(SLOW) @ BINS
@@ -229,3 +229,29 @@ def test_replay_returns_against_a_loop(ending: str) -> None:
     )[:, 0]
     expected = replay_returns_slowly(reward, last, terminal, bootstrap)
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_other_shapes_are_refused() -> None:
+    """A column would broadcast without an error."""
+    column, full = jnp.ones((HORIZON, 1)), jnp.ones((HORIZON, STARTS))
+    zero = jnp.float32(0)
+    with pytest.raises(AssertionError, match="shape"):
+        actor_critic.advantage(full, column, range_=ReturnRange(low=zero, high=zero))
+    with pytest.raises(AssertionError, match="shape"):
+        actor_critic.imagined_returns(rollout(), jnp.ones((HORIZON + 1, 1)), lambda_=0.95)
+    critic = TwoHot(jnp.asarray(LOGITS))
+    with pytest.raises(AssertionError, match="shape"):
+        actor_critic.value_loss(critic, full, slow=critic, weight=column, slow_scale=1.0)
+    policy = {"action": Choices.from_logits(jnp.asarray(LOGITS), classes=(5,), unimix=0.0)}
+    action = {"action": jnp.zeros((HORIZON, STARTS, 1), jnp.int32)}
+    with pytest.raises(AssertionError, match="shape"):
+        actor_critic.policy_loss(policy, action, advantage=column, weight=full, entropy_scale=0.3)
+
+
+def test_flags_are_no_numbers() -> None:
+    """Exchanged with rewards, they would be taken for them."""
+    x, flags = jnp.ones((7, 2)), jnp.zeros((7, 2), bool)
+    with pytest.raises(AssertionError, match="type"):
+        actor_critic.replay_returns(
+            x, is_last=x, is_terminal=flags, bootstrap=x, horizon=333.0, lambda_=0.95
+        )

@@ -1,4 +1,4 @@
-"""Sequences from recordings: as many as asked for, whole, each step as often, and learnt from."""
+"""Sequences from recordings: as many as asked for, whole, each step as often, and learned from."""
 
 from functools import cache, partial
 from typing import Any
@@ -186,7 +186,7 @@ def test_a_share_that_is_nothing_is_refused() -> None:
 
 
 def updated(change: Any = None) -> Any:
-    """What the small agent has learnt from a batch of one sequence from the ring and two others.
+    """What the small agent has learned from a batch of one sequence from the ring and two others.
 
     change: what is done to the recording before.
     """
@@ -206,14 +206,14 @@ def updated(change: Any = None) -> Any:
     window = samplers.join_recorded(Recordings(tape), window, bits)
     state, _, metrics = tiny.updater()(tiny.made_up(dreamer), window, jax.random.key(1))
     assert np.isfinite(metrics["loss/total"])
-    return state.params, state.optimizer  # the first step of a warm-up only tells the optimiser
+    return state.params, state.optimizer  # the first step of a warm-up only tells the optimizer
 
 
 def same(left: Any, right: Any) -> bool:
     return all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), left, right)))
 
 
-def test_recorded_steps_are_learnt_from() -> None:
+def test_recorded_steps_are_learned_from() -> None:
     before = updated()
     assert same(updated(), before)
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.latents import Latent, compact, expand
@@ -266,3 +267,43 @@ def test_compact_latents_come_back_rounded() -> None:
 def test_compact_latents_hold_256_classes() -> None:
     every = Latent(deter=jnp.zeros((1, 4)), stoch=jnp.eye(256)[None])
     np.testing.assert_array_equal(expand(compact(every), classes=256).stoch, every.stoch)
+
+
+SEQUENCE = {  # shapes of what `observe` filters, for a start [B, ...]
+    "actions": (STEPS, BATCH, WIDTH),
+    "tokens": (STEPS, BATCH, TOKENS),
+    "is_first": (STEPS, BATCH),
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"is_first": (STEPS, BATCH, 1)},  # another rank
+        {"tokens": (STEPS + 1, BATCH, TOKENS)},  # another length
+        {"actions": (BATCH, STEPS, WIDTH)},  # batch first
+        {name: (shape[0], 1, *shape[2:]) for name, shape in SEQUENCE.items()},  # other than start
+    ],
+)
+def test_sequences_of_other_shapes_are_refused(wrong: dict[str, tuple[int, ...]]) -> None:
+    """Some of them would broadcast without an error."""
+    given: Any = {name: jnp.zeros(shape) for name, shape in (SEQUENCE | wrong).items()}
+    given["is_first"] = given["is_first"].astype(bool)
+    observe = partial(rssm.observe, MODEL, VARIABLES, start=latents(1, BATCH))
+    with pytest.raises(AssertionError, match=r"rank|shape|prefix"):
+        jax.eval_shape(observe, **given, key=jax.random.key(0))
+
+
+def test_steps_of_other_batches_are_refused() -> None:
+    latent, action = latents(1, BATCH), numbers(2, 1, WIDTH)
+    uniform = jnp.zeros((BATCH, MODEL.stoch))
+    with pytest.raises(AssertionError, match="prefix"):
+        rssm.imagine_step(MODEL, VARIABLES, latent, action, uniform=uniform)
+    with pytest.raises(AssertionError, match="prefix"):
+        rssm.run(MODEL, VARIABLES, RSSM.posterior, latent.deter, numbers(3, 1, TOKENS))
+
+
+def test_only_compact_latents_are_expanded() -> None:
+    kept = compact(latents(1, BATCH))
+    with pytest.raises(AssertionError, match="type"):
+        expand(kept.replace(deter=latents(1, BATCH).deter), classes=MODEL.classes)

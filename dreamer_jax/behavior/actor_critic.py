@@ -79,7 +79,7 @@ def rollout_weight(rollout: Rollout) -> jax.Array:
 
 
 def update_return_range(range_: ReturnRange, returns: jax.Array, *, rate: float) -> ReturnRange:
-    """Moves the range towards the 5th and 95th percentile of all `returns`. (§ Actor learning)
+    """Moves the range toward the 5th and 95th percentile of all `returns`. (§ Actor learning)
 
     low' = (1 - rate) low + rate · P5(R), and `high` likewise with P95. Percentiles ignore rare
     outliers, which a maximum would follow. The range starts at 0 and is not debiased, because early
