@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dreamer_jax.world_model import rssm
-from dreamer_jax.world_model.latents import Latent, compact, expand
+from dreamer_jax.world_model.latents import Latent
 from dreamer_jax.world_model.rssm import RSSM
 
 STEPS, BATCH, WIDTH, TOKENS = 4, 3, 5, 7
@@ -253,22 +253,6 @@ def test_certain_networks_sample_at_the_rates_of_their_mixed_distributions() -> 
         np.testing.assert_allclose(sampled.mean(0), dist.probs[0], atol=2 / count)
 
 
-def test_compact_latents_come_back_rounded() -> None:
-    latent = latents(1, STEPS, BATCH)
-    kept = compact(latent)
-    assert kept.deter.dtype == jnp.uint16 and kept.stoch.dtype == jnp.uint8
-    assert kept.stoch.shape == (STEPS, BATCH, MODEL.stoch)
-    back = expand(kept, classes=MODEL.classes)
-    np.testing.assert_array_equal(back.stoch, latent.stoch)
-    np.testing.assert_array_equal(back.deter, latent.deter.astype(jnp.bfloat16))
-    np.testing.assert_allclose(back.deter, latent.deter, rtol=2**-8)
-
-
-def test_compact_latents_hold_256_classes() -> None:
-    every = Latent(deter=jnp.zeros((1, 4)), stoch=jnp.eye(256)[None])
-    np.testing.assert_array_equal(expand(compact(every), classes=256).stoch, every.stoch)
-
-
 SEQUENCE = {  # shapes of what `observe` filters, for a start [B, ...]
     "actions": (STEPS, BATCH, WIDTH),
     "tokens": (STEPS, BATCH, TOKENS),
@@ -301,9 +285,3 @@ def test_steps_of_other_batches_are_refused() -> None:
         rssm.imagine_step(MODEL, VARIABLES, latent, action, uniform=uniform)
     with pytest.raises(AssertionError, match="prefix"):
         rssm.run(MODEL, VARIABLES, RSSM.posterior, latent.deter, numbers(3, 1, TOKENS))
-
-
-def test_only_compact_latents_are_expanded() -> None:
-    kept = compact(latents(1, BATCH))
-    with pytest.raises(AssertionError, match="type"):
-        expand(kept.replace(deter=latents(1, BATCH).deter), classes=MODEL.classes)
