@@ -8,7 +8,8 @@ import jax.numpy as jnp
 def symlog(x: jax.Array) -> jax.Array:
     """symlog(x) = sign(x) ln(1 + |x|): [*] -> [*]. (§ Robust predictions)
 
-    It compresses large values and leaves small ones almost as they are.
+    It compresses large values and leaves small ones almost as they are. Unlike a logarithm it has
+    a value for every number, and it keeps the sign.
     """
     return jnp.sign(x) * jnp.log1p(jnp.abs(x))
 
@@ -24,6 +25,9 @@ def symexp_bins(count: int) -> jax.Array:
     One half is mirrored rather than computed, so that the bins are symmetric to the last bit and a
     uniform distribution has a mean of exactly 0.
 
+    Their distance grows with their size: fine near 0 and coarse at ±5e8, so that rewards of any
+    scale fit without knowing it beforehand. (§ Robust predictions)
+
     Returns: [count] float32, ascending. Raises ValueError unless `count` is odd.
     """
     if count % 2 == 0:
@@ -33,12 +37,12 @@ def symexp_bins(count: int) -> jax.Array:
 
 
 def two_hot(x: jax.Array, bins: jax.Array) -> jax.Array:
-    """Spreads each value over its two neighboring bins, in proportion to its closeness.
+    """Spreads each value over its two neighboring bins, so that their mean is the value.
 
     weight_below = |bin_above - x| / (|bin_below - x| + |bin_above - x|), weight_above = the rest.
-    Values beyond the ends put all weight on the end bin.
+    Values beyond the ends put all weight on the end bin. (§ Robust predictions)
 
-    x: [...], bins: [L] from `symexp_bins` -> weights [..., L].
+    x: [...], bins: [L] from `symexp_bins` -> weights [..., L], whose sum is 1.
     """
     chex.assert_rank(bins, 1)
     last = bins.size - 1
@@ -53,14 +57,23 @@ def two_hot(x: jax.Array, bins: jax.Array) -> jax.Array:
 
 
 def lambda_returns(
-    reward: jax.Array, discount: jax.Array, value: jax.Array, lambda_: jax.Array
+    reward: jax.Array, *, discount: jax.Array, value: jax.Array, lambda_: jax.Array
 ) -> jax.Array:
     """λ-returns of a trajectory whose entry t + 1 is the response to the action at t.
 
-    R_t = r_{t+1} + γ_{t+1} [(1 - λ_{t+1}) v_{t+1} + λ_{t+1} R_{t+1}],   R_last = v_last
-    (§ Critic learning, with the discount and λ of each step as arrays.)
+    R_t = r_{t+1} + γ_{t+1} [(1 - λ_{t+1}) v_{t+1} + λ_{t+1} R_{t+1}]   for t in 0 .. T - 2,
+    R_{T-1} = v_{T-1}   (§ Critic learning, with the discount and λ of each step as arrays)
 
-    All arguments are [T, ...] for states 0..T-1; entry 0 of each is never read. -> [T - 1, ...].
+    λ = 0 gives one-step targets, with the least variance; λ = 1 gives sums of rewards to the end,
+    with the least bias from the values. The recursion runs backwards in a scan over T.
+
+    Args:
+      reward: [T, ...], entry t + 1 arrived with state t + 1. Entry 0 of all arguments is not read.
+      discount: [T, ...], 0 where the state is terminal.
+      value: [T, ...], the estimate of each state.
+      lambda_: [T, ...], 0 where nothing beyond the state may be mixed in.
+
+    Returns: [T - 1, ...], the returns of all states except the last one.
     """
     chex.assert_equal_shape([reward, discount, value, lambda_])
 
@@ -84,7 +97,14 @@ def merge_moments(
     which is exact until `count` reaches `horizon` samples. After that, old samples lose weight
     exponentially.
 
-    mean, variance: [n]; count: []; x: [..., n] -> the new (mean, variance, count).
+    Args:
+      mean: [n].
+      variance: [n].
+      count: [], samples so far, at most `horizon`.
+      x: [..., n] new samples.
+      horizon: samples that the running values remember.
+
+    Returns: the new mean [n], variance [n] and count [].
     """
     chex.assert_shape([mean, variance], x.shape[-1:])
     chex.assert_rank(count, 0)

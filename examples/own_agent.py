@@ -170,8 +170,9 @@ def errors(dqn: DQN, params: Params, target: Params, steps: Step) -> tuple[jax.A
     best = jnp.argmax(q, axis=-1, keepdims=True)
     value = jnp.take_along_axis(dqn.q(target, steps.obs), best, axis=-1)[..., 0]
     discount = dqn.config.q.discount * (1 - steps.is_terminal)
-    follows = ~jnp.concatenate([first[1:], jnp.ones_like(first[:1])])  # the episode goes on
-    returns = lambda_returns(steps.reward, discount, value, dqn.config.q.lambda_ * follows)
+    follows = ~jnp.concatenate([first[1:], jnp.ones_like(first[:1])])  # in the same episode
+    mix = dqn.config.q.lambda_ * follows
+    returns = lambda_returns(steps.reward, discount=discount, value=value, lambda_=mix)
     return jnp.where(first[1:], 0.0, returns - taken), taken
 
 

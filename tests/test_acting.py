@@ -12,12 +12,12 @@ from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.agents.dreamer.acting import act_step, actor_of, initial_carry
 from dreamer_jax.agents.dreamer.networks import Dreamer, scale_vectors
-from dreamer_jax.agents.dreamer.state import Carry, DreamerState
+from dreamer_jax.agents.dreamer.state import DreamerCarry, DreamerState
 from dreamer_jax.nn.dists import Choices
 from dreamer_jax.nn.heads import mode, sample
 from dreamer_jax.types import Step, Window
 from dreamer_jax.world_model import rssm
-from dreamer_jax.world_model.latents import CompactLatent
+from dreamer_jax.world_model.latents import CompactLatent, compact, expand
 from dreamer_jax.world_model.rssm import RSSM
 
 STEPS, ROWS = 1 + tiny.LENGTH, tiny.BATCH
@@ -40,13 +40,15 @@ def stepper(dreamer: Dreamer, choose: Any, state: DreamerState) -> Any:
     return partial(jax.jit(partial(act_step, dreamer, choose)), actor_of(state))
 
 
-def remembering(dreamer: Dreamer) -> Carry:
+def remembering(dreamer: Dreamer) -> DreamerCarry:
     """What is remembered in the middle of an episode."""
     action = jax.tree.map(lambda x: x[0], tiny.experience(dreamer, 1, seed=5).action)
-    return Carry(tiny.latents(dreamer, ROWS), action)
+    return DreamerCarry(latent=tiny.latents(dreamer, ROWS), action=action)
 
 
-def acted(dreamer: Dreamer, state: DreamerState, carry: Carry, steps: Step) -> tuple[Any, Any, Any]:
+def acted(
+    dreamer: Dreamer, state: DreamerState, carry: DreamerCarry, steps: Step
+) -> tuple[Any, Any, Any]:
     """Acts on every observation in turn: carries, actions and latents for replay [T, B, ...]."""
     step, found = stepper(dreamer, sample, state), []
     for t, key in enumerate(jax.random.split(KEY, len(steps.reward))):
@@ -63,18 +65,18 @@ def test_acting_filters_as_training_does() -> None:
     steps = tiny.experience(dreamer, STEPS).replace(is_first=IS_FIRST)
     carries, actions, _ = acted(dreamer, state, start, steps)
     before = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b[:-1]]), start.action, actions)
-    seen, _, _ = rssm.observe(
+    seen = rssm.observe(
         dreamer.nets.rssm,
         {"params": state.params["rssm"]},
-        start.latent,
-        spaces.flatten(before, dreamer.act),
-        dreamer.encode(state.params, scale_vectors(dreamer, state.moments, steps.obs)),
-        steps.is_first,
-        jax.random.key(11),  # other numbers than acting has drawn, which decide nothing here
-    )
+        start=start.latent,
+        actions=spaces.flatten(before, dreamer.act),
+        tokens=dreamer.encode(state.params, scale_vectors(dreamer, state.moments, steps.obs)),
+        is_first=steps.is_first,
+        key=jax.random.key(11),  # other numbers than acting has drawn, which decide nothing here
+    ).latents
     np.testing.assert_allclose(carries.latent.deter, seen.deter, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(carries.latent.stoch, seen.stoch, atol=1e-5)
-    assert len(np.unique(rssm.compact(seen).stoch.reshape(STEPS * ROWS, -1), axis=0)) > ROWS
+    assert len(np.unique(compact(seen).stoch.reshape(STEPS * ROWS, -1), axis=0)) > ROWS
     assert all((x[1:] != x[:-1]).any() for x in jax.tree.leaves(actions))
 
 
@@ -84,14 +86,14 @@ def test_an_update_makes_of_a_window_what_acting_has_made_of_it() -> None:
     steps = tiny.experience(dreamer, STEPS).replace(is_first=IS_FIRST)
     first, later = (jax.tree.map(lambda x, s=s: x[s], steps) for s in (slice(1), slice(1, None)))
     carries, action, context = acted(dreamer, state, remembering(dreamer), first)
-    carry: Carry = jax.tree.map(lambda x: x[0], carries)
-    latent = rssm.expand(rssm.compact(carry.latent), dreamer.config.model.classes)  # as replay has
+    carry: DreamerCarry = jax.tree.map(lambda x: x[0], carries)
+    latent = expand(compact(carry.latent), classes=dreamer.config.model.classes)  # as replay has
     _, actions, kept = acted(dreamer, state, carry.replace(latent=latent), later)
     joined = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), (action, context), (actions, kept))
     window = tiny.window(dreamer, steps.replace(action=joined[0])).replace(latents=joined[1])
     fresh = refreshed(dreamer, state, window)
     np.testing.assert_array_equal(fresh.stoch, kept.stoch)
-    found, expected = (rssm.expand(x, dreamer.config.model.classes).deter for x in (fresh, kept))
+    found, expected = (expand(x, classes=dreamer.config.model.classes).deter for x in (fresh, kept))
     np.testing.assert_allclose(found, expected, rtol=2**-7, atol=1e-4)
 
 

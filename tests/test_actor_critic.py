@@ -47,7 +47,7 @@ def returns_slowly() -> np.ndarray:
 
 
 def test_imagined_returns_against_a_loop() -> None:
-    actual = actor_critic.imagined_returns(rollout(), jnp.asarray(VALUE), 0.95)
+    actual = actor_critic.imagined_returns(rollout(), jnp.asarray(VALUE), lambda_=0.95)
     np.testing.assert_allclose(actual, returns_slowly(), rtol=1e-5, atol=1e-6)
 
 
@@ -57,8 +57,8 @@ def test_returns_do_not_read_what_came_before_the_first_action() -> None:
     )
     value = jnp.asarray(VALUE)
     np.testing.assert_array_equal(
-        actor_critic.imagined_returns(rollout(), value, 0.95),
-        actor_critic.imagined_returns(changed, value.at[0].set(99), 0.95),
+        actor_critic.imagined_returns(rollout(), value, lambda_=0.95),
+        actor_critic.imagined_returns(changed, value.at[0].set(99), lambda_=0.95),
     )
 
 
@@ -76,8 +76,8 @@ def test_weight_has_no_gradient() -> None:
 
 def test_return_range_follows_percentiles_over_all_axes() -> None:
     returns = np.random.default_rng(1).normal(0, 50, (7, 5, 6)).astype(np.float32)
-    range_ = ReturnRange(jnp.float32(-2), jnp.float32(8))
-    range_ = actor_critic.update_return_range(range_, jnp.asarray(returns), 0.01)
+    range_ = ReturnRange(low=jnp.float32(-2), high=jnp.float32(8))
+    range_ = actor_critic.update_return_range(range_, jnp.asarray(returns), rate=0.01)
     low, high = np.percentile(returns, [5, 95])
     np.testing.assert_allclose(range_.low, 0.99 * -2 + 0.01 * low, rtol=1e-5)
     np.testing.assert_allclose(range_.high, 0.99 * 8 + 0.01 * high, rtol=1e-5)
@@ -87,10 +87,10 @@ def test_return_range_follows_percentiles_over_all_axes() -> None:
 @pytest.mark.parametrize(("low", "high", "scale"), [(0.0, 0.5, 1.0), (-10.0, 30.0, 40.0)])
 def test_advantage_shrinks_but_never_grows(low: float, high: float, scale: float) -> None:
     returns, value = jnp.array([5.0, -3.0]), jnp.array([1.0, 1.0])
-    range_ = ReturnRange(jnp.float32(low), jnp.float32(high))
-    actual = actor_critic.advantage(returns, value, range_)
+    range_ = ReturnRange(low=jnp.float32(low), high=jnp.float32(high))
+    actual = actor_critic.advantage(returns, value, range_=range_)
     np.testing.assert_allclose(actual, np.array([4, -4]) / scale, rtol=1e-6)
-    slopes = jax.grad(lambda r, v: actor_critic.advantage(r, v, range_).sum(), (0, 1))
+    slopes = jax.grad(lambda r, v: actor_critic.advantage(r, v, range_=range_).sum(), (0, 1))
     assert not any(x.any() for x in slopes(returns, value))
 
 
@@ -104,7 +104,9 @@ def test_policy_loss_is_reinforce_by_hand() -> None:
             "action": Choices.from_logits(logits, classes=(5,), unimix=0.0)
         }
         action = {"action": choice}
-        return actor_critic.policy_loss(policy, action, gain, jnp.asarray(WEIGHT), 0.3)
+        return actor_critic.policy_loss(
+            policy, action, advantage=gain, weight=jnp.asarray(WEIGHT), entropy_scale=0.3
+        )
 
     p = softmax(LOGITS)
     entropy = -(p * np.log(p)).sum(-1)
@@ -145,7 +147,7 @@ def two_hot_slowly(x: np.ndarray) -> np.ndarray:
     return np.eye(5)[above - 1] * (1 - share[..., None]) + np.eye(5)[above] * share[..., None]
 
 
-def test_value_loss_adds_a_pull_towards_the_slow_critic() -> None:
+def test_value_loss_adds_a_pull_toward_the_slow_critic() -> None:
     target = 1e5 * VALUE[:-1]
     log_p = np.log(softmax(LOGITS))
     slow_mean = softmax(SLOW) @ BINS
@@ -153,7 +155,9 @@ def test_value_loss_adds_a_pull_towards_the_slow_critic() -> None:
         (two_hot_slowly(target) * log_p).sum(-1) + 0.7 * (two_hot_slowly(slow_mean) * log_p).sum(-1)
     )
     value, slow = TwoHot(jnp.asarray(LOGITS)), TwoHot(jnp.asarray(SLOW))
-    actual = actor_critic.value_loss(value, jnp.asarray(target), slow, jnp.asarray(WEIGHT), 0.7)
+    actual = actor_critic.value_loss(
+        value, jnp.asarray(target), slow=slow, weight=jnp.asarray(WEIGHT), slow_scale=0.7
+    )
     np.testing.assert_allclose(actual, expected, rtol=1e-4)
 
 
@@ -162,9 +166,9 @@ def test_value_loss_of_an_ensemble_is_that_of_its_members() -> None:
     members = [TwoHot(jnp.asarray(k * LOGITS)) for k in (1, 2, 3)]
     slow = [TwoHot(jnp.asarray(k * SLOW)) for k in (3, 1, 2)]
     values, pulls = Ensemble(tuple(members), jnp.min), Ensemble(tuple(slow), jnp.min)
-    actual = actor_critic.value_loss(values, target, pulls, weight, 0.7)
+    actual = actor_critic.value_loss(values, target, slow=pulls, weight=weight, slow_scale=0.7)
     alone = [
-        actor_critic.value_loss(m, target, s, weight, 0.7)
+        actor_critic.value_loss(m, target, slow=s, weight=weight, slow_scale=0.7)
         for m, s in zip(members, slow, strict=True)
     ]
     np.testing.assert_allclose(actual, np.mean(alone, 0), rtol=1e-5)
@@ -172,8 +176,14 @@ def test_value_loss_of_an_ensemble_is_that_of_its_members() -> None:
 
 def test_value_loss_has_no_gradient_into_its_targets() -> None:
     def loss(logits: jax.Array, target: jax.Array, slow: jax.Array) -> jax.Array:
-        weight = jnp.asarray(WEIGHT)
-        return actor_critic.value_loss(TwoHot(logits), target, TwoHot(slow), weight, 1.0).sum()
+        each = actor_critic.value_loss(
+            TwoHot(logits),
+            target,
+            slow=TwoHot(slow),
+            weight=jnp.asarray(WEIGHT),
+            slow_scale=1.0,
+        )
+        return each.sum()
 
     inputs = (jnp.asarray(LOGITS), jnp.asarray(1e5 * VALUE[:-1]), jnp.asarray(SLOW))
     to_value, to_target, to_slow = jax.grad(loss, (0, 1, 2))(*inputs)
@@ -214,6 +224,34 @@ def test_replay_returns_against_a_loop(ending: str) -> None:
     reward, bootstrap = np.random.default_rng(4).normal(size=(2, 7)).astype(np.float32)
     last, terminal = (np.isin(np.arange(7), steps) for steps in ENDINGS[ending])
     r, ends, over, v = (jnp.asarray(x)[:, None] for x in (reward, last, terminal, bootstrap))
-    actual = actor_critic.replay_returns(r, ends, over, v, 333.0, 0.95)[:, 0]
+    actual = actor_critic.replay_returns(
+        r, is_last=ends, is_terminal=over, bootstrap=v, horizon=333.0, lambda_=0.95
+    )[:, 0]
     expected = replay_returns_slowly(reward, last, terminal, bootstrap)
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_other_shapes_are_refused() -> None:
+    """A column would broadcast without an error."""
+    column, full = jnp.ones((HORIZON, 1)), jnp.ones((HORIZON, STARTS))
+    zero = jnp.float32(0)
+    with pytest.raises(AssertionError, match="shape"):
+        actor_critic.advantage(full, column, range_=ReturnRange(low=zero, high=zero))
+    with pytest.raises(AssertionError, match="shape"):
+        actor_critic.imagined_returns(rollout(), jnp.ones((HORIZON + 1, 1)), lambda_=0.95)
+    critic = TwoHot(jnp.asarray(LOGITS))
+    with pytest.raises(AssertionError, match="shape"):
+        actor_critic.value_loss(critic, full, slow=critic, weight=column, slow_scale=1.0)
+    policy = {"action": Choices.from_logits(jnp.asarray(LOGITS), classes=(5,), unimix=0.0)}
+    action = {"action": jnp.zeros((HORIZON, STARTS, 1), jnp.int32)}
+    with pytest.raises(AssertionError, match="shape"):
+        actor_critic.policy_loss(policy, action, advantage=column, weight=full, entropy_scale=0.3)
+
+
+def test_flags_are_no_numbers() -> None:
+    """Exchanged with rewards, they would be taken for them."""
+    x, flags = jnp.ones((7, 2)), jnp.zeros((7, 2), bool)
+    with pytest.raises(AssertionError, match="type"):
+        actor_critic.replay_returns(
+            x, is_last=x, is_terminal=flags, bootstrap=x, horizon=333.0, lambda_=0.95
+        )

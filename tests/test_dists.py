@@ -228,7 +228,7 @@ def test_two_hot_loss_by_hand() -> None:
     np.testing.assert_allclose(TwoHot(logits).loss(target), expected, rtol=1e-5)
 
 
-def test_two_hot_loss_pulls_towards_the_target_and_not_the_target_itself() -> None:
+def test_two_hot_loss_pulls_toward_the_target_and_not_the_target_itself() -> None:
     logits = jnp.asarray(LOGITS[:1])
     target = symexp_bins(5)[3:4] / 4
     to_logits, to_target = jax.grad(lambda z, y: TwoHot(z).loss(y).sum(), argnums=(0, 1))(

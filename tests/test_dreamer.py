@@ -20,6 +20,7 @@ from dreamer_jax.agents.dreamer.stages import STAGES
 from dreamer_jax.nn.dists import Choices, Ensemble
 from dreamer_jax.types import Step
 from dreamer_jax.world_model import moments, rssm
+from dreamer_jax.world_model.latents import compact, expand
 from dreamer_jax.world_model.rssm import RSSM
 
 KEY = jax.random.key(3)
@@ -54,14 +55,14 @@ def test_losses_of_mixed_observations_and_actions() -> None:
 @pytest.mark.parametrize("name", SCALES)
 def test_each_loss_has_its_published_scale(name: str) -> None:
     ones = jnp.ones((3, 2) if name == "replay_value" else (4, 2))
-    assert weighted_sum(tiny.make(), {name: ones}, (4, 2)) == np.float32(SCALES[name])
+    assert weighted_sum(tiny.make(), {name: ones}, shape=(4, 2)) == np.float32(SCALES[name])
 
 
 def test_single_observations_may_count_for_more_or_less() -> None:
     dreamer = tiny.make(tiny.MIXED, config=tiny.changed("losses", text=0.5, keys="sign=3 door=0"))
     ones = jnp.ones((4, 2))
     for name, scale in {"text/sign": 1.5, "bits/door": 0, "image/image": 1, "reward": 1}.items():
-        assert weighted_sum(dreamer, {name: ones}, (4, 2)) == scale
+        assert weighted_sum(dreamer, {name: ones}, shape=(4, 2)) == scale
     wrong = tiny.changed("losses", keys="signs=3")
     with pytest.raises(ValueError, match="no observation 'signs'; there are door, image"):
         agent.make(wrong, *spaces.of(tiny.MIXED, tiny.TURN))
@@ -96,12 +97,12 @@ def test_batches_pair_each_step_with_the_action_before_it() -> None:
     np.testing.assert_array_equal(batch.previous_action[:, 0], np.eye(3)[[0, 1, 2, 0]])
     context = jax.tree.map(lambda x: x[0], window.latents)
     for given, kept in zip(
-        jax.tree.leaves(batch.start), jax.tree.leaves(rssm.expand(context, 4)), strict=True
+        jax.tree.leaves(batch.start), jax.tree.leaves(expand(context, classes=4)), strict=True
     ):
         np.testing.assert_array_equal(given, kept)
 
 
-def test_batches_without_latents_start_anew() -> None:
+def test_batches_without_latents_start_from_zeros() -> None:
     dreamer = tiny.make()
     batch = prepare(dreamer, tiny.window(dreamer, stored=False))
     assert batch.step.is_first[0].all() and not batch.step.is_first[1:].any()
@@ -120,7 +121,7 @@ def test_abandoned_episodes_are_truncated() -> None:
 
 
 def test_continue_learns_terminals_but_not_truncations() -> None:
-    """Cross-entropy with 332 / 333 where an episode goes on or was cut, 0 where it is over."""
+    """Cross-entropy with 332 / 333 where an episode continues or was cut, 0 where it is over."""
     dreamer = tiny.make()
     steps = tiny.experience(dreamer, 1 + tiny.LENGTH)
     steps = steps.replace(
@@ -186,7 +187,7 @@ def test_acting_looks_before_it_chooses() -> None:
     np.testing.assert_array_equal(action["action"], expected)
     assert len(np.unique(expected)) > 1  # only what was just seen tells these apart
     np.testing.assert_array_equal(carry.action["action"], expected)
-    np.testing.assert_array_equal(kept.deter, rssm.compact(carry.latent).deter)
+    np.testing.assert_array_equal(kept.deter, compact(carry.latent).deter)
 
 
 def test_the_first_update_learns_nothing_and_the_second_does() -> None:
@@ -263,14 +264,14 @@ def test_refreshed_latents_are_what_the_parameters_make_of_the_window() -> None:
     state, window = tiny.made_up(dreamer), tiny.window(dreamer)
     _, fresh, _ = update(state, window, KEY)
     action = spaces.flatten(jax.tree.map(lambda x: x[:-1], window.steps.action), dreamer.act)
-    latents = rssm.expand(fresh.latents, 4)
-    context = rssm.expand(jax.tree.map(lambda x: x[:1], window.latents), 4)
+    latents = expand(fresh.latents, classes=4)
+    context = expand(jax.tree.map(lambda x: x[:1], window.latents), classes=4)
     before = jax.tree.map(lambda a, b: jnp.concatenate([a, b[:-1]]), context, latents)
     variables = {"params": state.params["rssm"]}
     deter = rssm.run(dreamer.nets.rssm, variables, RSSM.recurrence, before, action)
     np.testing.assert_allclose(latents.deter, deter, atol=0.03)  # kept in bfloat16
     np.testing.assert_allclose(latents.deter[0], deter[0], rtol=2**-8, atol=1e-6)
-    assert np.abs(latents.deter - rssm.expand(window.latents, 4).deter[1:]).max() > 0.5
+    assert np.abs(latents.deter - expand(window.latents, classes=4).deter[1:]).max() > 0.5
 
 
 def test_vectors_are_squashed_or_standardized() -> None:
@@ -278,6 +279,6 @@ def test_vectors_are_squashed_or_standardized() -> None:
     squashed = scale_vectors(tiny.make(), {}, obs)["state"]
     np.testing.assert_allclose(squashed, np.sign(obs["state"]) * np.log1p(np.abs(obs["state"])))
     dreamer = tiny.make(config=tiny.changed("model", vectors="standardize"))
-    running = moments.update({"state": moments.initial(3)}, obs, 1e6)
+    running = moments.update({"state": moments.initial(3)}, obs, horizon=1e6)
     scaled = scale_vectors(dreamer, running, obs)["state"]
     np.testing.assert_allclose(scaled[:, 0], [[-1, 0, -1], [1, 0, 1]], atol=1e-5)

@@ -1,6 +1,6 @@
 """Which loss teaches which module, free nats, what a dream is made of, and one golden update."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -126,15 +126,15 @@ def test_behavior_losses_of_a_rollout_made_by_hand() -> None:
         reward=jnp.asarray(50 * generator.normal(size=shape), jnp.float32),
         continue_=jnp.asarray(generator.uniform(size=shape), jnp.float32),
     )
-    state = state.replace(return_range=ReturnRange(jnp.float32(-300), jnp.float32(400)))
-    losses, range_, _ = jax.jit(lambda *inputs: behavior_losses(dreamer, *inputs))(
-        state.params, state, steps, latents, rollout
+    state = state.replace(return_range=ReturnRange(low=jnp.float32(-300), high=jnp.float32(400)))
+    losses, range_, _ = jax.jit(partial(behavior_losses, dreamer))(
+        state.params, state, real=steps, latents=latents, rollout=rollout
     )
     value = dreamer.value(state.params["value"], rollout.features)
     slow = dreamer.value(state.slow_value, rollout.features)
     assert isinstance(value, TwoHot)
     mean = np.asarray(value.mean())
-    returns = np.asarray(actor_critic.imagined_returns(rollout, value.mean(), 0.95))
+    returns = np.asarray(actor_critic.imagined_returns(rollout, value.mean(), lambda_=0.95))
     low, high = np.percentile(returns, [5, 95])
     np.testing.assert_allclose(range_.low, 0.99 * -300 + 0.01 * low, rtol=1e-4)
     np.testing.assert_allclose(range_.high, 0.99 * 400 + 0.01 * high, rtol=1e-4)

@@ -28,22 +28,22 @@ TEXT = TextSize(width=8, layers=2, heads=2, patch=4)
 
 
 def encoder(spaces: Spaces) -> Encoder:
-    return Encoder(spaces, depth=1, units=8, layers=2, text=TEXT, dtype=F32)
+    return Encoder(spaces=spaces, depth=1, units=8, layers=2, text=TEXT, dtype=F32)
 
 
 def decoder(spaces: Spaces) -> Decoder:
-    return Decoder(spaces, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=F32)
+    return Decoder(spaces=spaces, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=F32)
 
 
 def symbols(logits: jax.Array) -> Symbols:
     width = logits.shape[-1]
-    return Symbols(logits, kernel=jnp.eye(width), bias=jnp.zeros(width))
+    return Symbols(features=logits, kernel=jnp.eye(width), bias=jnp.zeros(width))
 
 
 def latent(*batch: int) -> Latent:
     deter, stoch = jax.random.split(KEY)
     classes = jax.random.randint(stoch, (*batch, 3), 0, 2)
-    return Latent(jax.random.normal(deter, (*batch, 16)), jax.nn.one_hot(classes, 2))
+    return Latent(deter=jax.random.normal(deter, (*batch, 16)), stoch=jax.nn.one_hot(classes, 2))
 
 
 def random_obs(spaces: Spaces, *batch: int) -> dict[str, jax.Array]:
@@ -75,10 +75,10 @@ def test_shapes_for_every_side(side: int) -> None:
 def test_shapes_of_a_mixture_in_both_precisions() -> None:
     for dtype in (F32, jnp.dtype("bfloat16")):
         obs = jax.eval_shape(lambda: zeros(MIXED, 5, 2))
-        net = Encoder(MIXED, depth=1, units=8, layers=2, text=TEXT, dtype=dtype)
+        net = Encoder(spaces=MIXED, depth=1, units=8, layers=2, text=TEXT, dtype=dtype)
         tokens, _ = jax.eval_shape(lambda o, net=net: net.init_with_output(KEY, o), obs)
         assert tokens.shape == (5, 2, 9 * 4 + 16 * 4 + 8 + 3 * 8) and tokens.dtype == dtype
-        views = Decoder(MIXED, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=dtype)
+        views = Decoder(spaces=MIXED, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=dtype)
         start = jax.eval_shape(lambda: latent(5, 2))
 
         def shown(x: Latent, net: Decoder = views) -> dict[str, jax.Array]:
@@ -197,7 +197,7 @@ def test_losses_are_sums_over_each_observation() -> None:
         "sign": generator.normal(size=(3, 2, 18, 40)),
     }
     given: dict[str, Any] = {key: jnp.asarray(x, jnp.float32) for key, x in outputs.items()}
-    losses = reconstruction_losses(given | {"sign": symbols(given["sign"])}, obs, MIXED)
+    losses = reconstruction_losses(given | {"sign": symbols(given["sign"])}, obs, spaces=MIXED)
     for key in MIXED.images:
         error = (np.asarray(obs[key]) / 255 - outputs[key]) ** 2
         np.testing.assert_allclose(losses[f"image/{key}"], error.sum((2, 3, 4)), rtol=1e-4)
@@ -224,14 +224,14 @@ def test_certain_and_wrong_costs_much_but_not_everything() -> None:
 
     def loss(sure: jax.Array) -> jax.Array:
         outputs = {"x": sure, "y": sure[:1], "z": symbols(sure[None])}
-        return sum(reconstruction_losses(outputs, obs, spaces).values(), jnp.float32(0))
+        return sum(reconstruction_losses(outputs, obs, spaces=spaces).values(), jnp.float32(0))
 
     value, slope = jax.value_and_grad(loss)(jnp.array([500.0, 900.0, 0.0]))
     np.testing.assert_allclose(value, 400 + 500 + 400)
     np.testing.assert_allclose(slope, [-1, 2, 0])
 
 
-def test_images_of_each_size_have_a_stack_of_their_own() -> None:
+def test_images_of_each_size_have_their_own_stack() -> None:
     assert MIXED.stacks == {48: ("left", "right"), 64: ("large",)}
     obs = random_obs(MIXED, 2)
     weights = variables(encoder(MIXED), obs)

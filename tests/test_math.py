@@ -92,7 +92,9 @@ def trajectory(length: int = 9) -> tuple[np.ndarray, ...]:
 
 
 def returns_of(*arrays: np.ndarray) -> np.ndarray:
-    return np.asarray(lambda_returns(*(jnp.asarray(x, jnp.float32) for x in arrays)))
+    """`lambda_returns` of what `trajectory` returns."""
+    reward, discount, value, mix = (jnp.asarray(x, jnp.float32) for x in arrays)
+    return np.asarray(lambda_returns(reward, discount=discount, value=value, lambda_=mix))
 
 
 def test_lambda_returns_by_hand() -> None:
@@ -140,7 +142,7 @@ def test_lambda_1_is_the_discounted_sum() -> None:
 def test_lambda_returns_of_one_shape_only() -> None:
     """Other shapes would broadcast without an error."""
     with pytest.raises(AssertionError, match="shape"):
-        lambda_returns(jnp.ones((4, 2)), jnp.ones((4, 1)), jnp.ones((4, 2)), jnp.ones((4, 2)))
+        returns_of(np.ones((4, 2)), np.ones((4, 1)), np.ones((4, 2)), np.ones((4, 2)))
 
 
 def test_lambda_returns_less_values_are_generalized_advantages() -> None:
@@ -181,7 +183,7 @@ def test_vectors_are_standardized_and_the_rest_left_alone() -> None:
     obs = {"state": x, "image": jnp.ones((64, 2), jnp.uint8)}
     start = {"state": moments.initial(3)}
     np.testing.assert_allclose(moments.standardize(start, obs)["state"], x, rtol=1e-6)
-    scaled = moments.standardize(moments.update(start, obs, 1e6), obs)
+    scaled = moments.standardize(moments.update(start, obs, horizon=1e6), obs)
     np.testing.assert_allclose(scaled["state"].mean(0), np.zeros(3), atol=1e-5)
     np.testing.assert_allclose(scaled["state"].std(0), np.ones(3), rtol=1e-5)
     assert scaled["image"] is obs["image"]

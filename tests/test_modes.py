@@ -14,7 +14,7 @@ from dreamer_jax.commands.options import stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.run.device_functions import INIT, derive
 
-# Vectors are standardised: their running statistics must not move either.
+# Vectors are standardized: their running statistics must not move either.
 QUIET = (*SMALL, "--set=train.report_every=0", "--set=train.eval_every=0", "--seed=3")
 
 
@@ -28,7 +28,7 @@ def equal(a: Any, b: Any) -> bool:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that has learnt a world model only."""
+    """A run that has learned a world model only."""
     logdir = tmp_path_factory.mktemp("modes") / "source"
     arguments = (*QUIET, "--set=train.learn=world_model", f"--logdir={logdir}")
     assert call(*arguments, "--steps=60").code == 0
@@ -37,7 +37,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def behavior(source: Path) -> Path:
-    """A run that has learnt behavior on it."""
+    """A run that has learned behavior on it."""
     logdir = source.parent / "behavior"
     learn = ("--set=train.learn=behavior", f"--set=train.world_model={source}")
     result = call(*QUIET, *learn, f"--logdir={logdir}", "--steps=60")

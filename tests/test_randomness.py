@@ -1,4 +1,4 @@
-"""Every consumer of randomness has a key of its own, at every step of a run and after a resume."""
+"""Every consumer of randomness has its own key, at every step of a run and after a resume."""
 
 import inspect
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Sequences from recordings: as many as asked for, whole, each step as often, and learnt from."""
+"""Sequences from recordings: as many as asked for, whole, each step as often, and learned from."""
 
 from functools import cache, partial
 from typing import Any
@@ -18,7 +18,7 @@ from dreamer_jax.replay import samplers
 from dreamer_jax.replay.recorded_windows import join_recorded
 from dreamer_jax.run import device_functions, layout
 from dreamer_jax.types import Recordings, ReplayState, Step, Window
-from dreamer_jax.world_model import rssm
+from dreamer_jax.world_model.latents import compact
 
 N, ROWS, FILLED, WINDOW = 9, 2, 12, 5
 MARK = 1000  # rewards from here on are of recorded steps
@@ -187,7 +187,7 @@ def test_a_share_that_is_nothing_is_refused() -> None:
 
 
 def updated(change: Any = None) -> Any:
-    """What the small agent has learnt from a batch of one sequence from the ring and two others.
+    """What the small agent has learned from a batch of one sequence from the ring and two others.
 
     change: what is done to the recording before.
     """
@@ -195,7 +195,7 @@ def updated(change: Any = None) -> Any:
     held = tiny.experience(dreamer, 1 + tiny.LENGTH, seed=0)
     tape = jax.tree.map(lambda x: x[:, 0], tiny.experience(dreamer, 1 + tiny.LENGTH, seed=5))
     tape = tape if change is None else change(tape)
-    kept = rssm.compact(tiny.latents(dreamer, 1 + tiny.LENGTH, 1))
+    kept = compact(tiny.latents(dreamer, 1 + tiny.LENGTH, 1))
     window = Window(
         steps=jax.tree.map(lambda x: x[:, :1], held),
         latents=kept,
@@ -207,14 +207,14 @@ def updated(change: Any = None) -> Any:
     window = join_recorded(Recordings(tape), window, bits)
     state, _, metrics = tiny.updater()(tiny.made_up(dreamer), window, jax.random.key(1))
     assert np.isfinite(metrics["loss/total"])
-    return state.params, state.optimizer  # the first step of a warm-up only tells the optimiser
+    return state.params, state.optimizer  # the first step of a warm-up only tells the optimizer
 
 
 def same(left: Any, right: Any) -> bool:
     return all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), left, right)))
 
 
-def test_recorded_steps_are_learnt_from() -> None:
+def test_recorded_steps_are_learned_from() -> None:
     before = updated()
     assert same(updated(), before)
 

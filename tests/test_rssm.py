@@ -1,10 +1,12 @@
 """The recurrent state-space model against NumPy, its scans against loops of single steps."""
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.latents import Latent
@@ -28,7 +30,7 @@ MODEL = RSSM(
 def latents(seed: int, *batch: int) -> Latent:
     index = np.random.default_rng(seed).integers(0, MODEL.classes, (*batch, MODEL.stoch))
     one_hot = np.eye(MODEL.classes, dtype=np.float32)[index]
-    return Latent(numbers(seed, *batch, MODEL.deter), jnp.asarray(one_hot))
+    return Latent(deter=numbers(seed, *batch, MODEL.deter), stoch=jnp.asarray(one_hot))
 
 
 def numbers(seed: int, *shape: int) -> jax.Array:
@@ -144,8 +146,16 @@ def test_is_first_forgets_latent_and_action() -> None:
     no, second = jnp.zeros(BATCH, bool), jnp.arange(BATCH) == 1
 
     def features(latent: Latent, action: jax.Array, is_first: jax.Array) -> jax.Array:
-        step = rssm.observe_step(MODEL, VARIABLES, latent, action, tokens, is_first, uniform)
-        return step[0].features
+        following, _ = rssm.observe_step(
+            MODEL,
+            VARIABLES,
+            latent,
+            action,
+            tokens=tokens,
+            is_first=is_first,
+            uniform=uniform,
+        )
+        return following.features
 
     step = jax.jit(features)
     masked, kept, fresh = (
@@ -164,13 +174,16 @@ def test_observe_is_a_loop_of_single_steps() -> None:
     start, key = latents(1, BATCH), jax.random.key(5)
     actions, tokens = numbers(2, STEPS, BATCH, WIDTH), numbers(3, STEPS, BATCH, TOKENS)
     is_first = jnp.zeros((STEPS, BATCH), bool).at[2, 1].set(True)
-    run = jax.jit(lambda *inputs: rssm.observe(MODEL, VARIABLES, *inputs))
-    seen, posteriors, priors = run(start, actions, tokens, is_first, key)
+    run = jax.jit(partial(rssm.observe, MODEL, VARIABLES))
+    given: dict[str, jax.Array] = {"actions": actions, "tokens": tokens, "is_first": is_first}
+    seen, posteriors, priors = run(start=start, **given, key=key)
     uniform = jax.random.uniform(key, (STEPS, BATCH, MODEL.stoch))
-    step = jax.jit(lambda *inputs: rssm.observe_step(MODEL, VARIABLES, *inputs))
+    step = jax.jit(partial(rssm.observe_step, MODEL, VARIABLES))
     latent = start
     for t in range(STEPS):
-        latent, posterior = step(latent, actions[t], tokens[t], is_first[t], uniform[t])
+        latent, posterior = step(
+            latent, actions[t], tokens=tokens[t], is_first=is_first[t], uniform=uniform[t]
+        )
         np.testing.assert_allclose(seen.deter[t], latent.deter, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(seen.stoch[t], latent.stoch, atol=1e-6)
         np.testing.assert_allclose(posteriors.log_probs[t], posterior.log_probs, atol=1e-4)
@@ -186,24 +199,34 @@ def test_imagine_is_a_loop_in_which_each_state_chooses_its_own_action() -> None:
         action = jnp.tanh(features[..., :WIDTH]) + noise
         return action, 2 * action  # what is kept, and what the model sees
 
-    run = jax.jit(lambda start, noise: rssm.imagine(MODEL, VARIABLES, start, act, noise, key))
+    run = jax.jit(
+        lambda start, noise: rssm.imagine(
+            MODEL,
+            VARIABLES,
+            start=start,
+            act=act,
+            action_noise=noise,
+            key=key,
+            view=lambda latent: latent,
+        )
+    )
     dreamt, actions = run(start, noise)
     assert dreamt.deter.shape == (STEPS + 1, 2, BATCH, MODEL.deter)
     uniform = jax.random.uniform(key, (STEPS, 2, BATCH, MODEL.stoch))
-    step = jax.jit(lambda *inputs: rssm.imagine_step(MODEL, VARIABLES, *inputs))
+    step = jax.jit(partial(rssm.imagine_step, MODEL, VARIABLES))
     latent = start
     for t in range(STEPS):
         np.testing.assert_allclose(dreamt.features[t], latent.features, rtol=1e-5, atol=1e-5)
         kept, encoded = act(latent.features, noise[t])
         np.testing.assert_allclose(actions[t], kept, rtol=1e-5, atol=1e-5)
-        latent = step(latent, encoded, uniform[t])
+        latent = step(latent, encoded, uniform=uniform[t])
     np.testing.assert_allclose(dreamt.features[STEPS], latent.features, rtol=1e-5, atol=1e-5)
 
 
 def test_imagined_steps_follow_the_prior() -> None:
     latent, action = latents(1, BATCH), numbers(2, BATCH, WIDTH)
     uniform = jax.random.uniform(jax.random.key(3), (BATCH, MODEL.stoch))
-    following = rssm.imagine_step(MODEL, VARIABLES, latent, action, uniform)
+    following = rssm.imagine_step(MODEL, VARIABLES, latent, action, uniform=uniform)
     prior = rssm.run(MODEL, VARIABLES, RSSM.prior, following.deter)
     np.testing.assert_allclose(
         following.stoch, jax.nn.one_hot(prior.sample(uniform), MODEL.classes), atol=1e-6
@@ -220,25 +243,45 @@ def test_certain_networks_sample_at_the_rates_of_their_mixed_distributions() -> 
     )
     even = jnp.repeat((jnp.arange(count)[:, None] + 0.5) / count, MODEL.stoch, axis=1)
     no = jnp.zeros(count, bool)
-    seen, posterior = rssm.observe_step(MODEL, certain, start, action, tokens, no, even)
-    dreamt = rssm.imagine_step(MODEL, certain, start, action, even)
+    seen, posterior = rssm.observe_step(
+        MODEL, certain, start, action, tokens=tokens, is_first=no, uniform=even
+    )
+    dreamt = rssm.imagine_step(MODEL, certain, start, action, uniform=even)
     prior = rssm.run(MODEL, certain, RSSM.prior, dreamt.deter[:1])
     for sampled, dist in ((seen.stoch, posterior), (dreamt.stoch, prior)):
         np.testing.assert_allclose(dist.probs[0].min(-1), 0.01 / MODEL.classes, rtol=1e-3)
         np.testing.assert_allclose(sampled.mean(0), dist.probs[0], atol=2 / count)
 
 
-def test_compact_latents_come_back_rounded() -> None:
-    latent = latents(1, STEPS, BATCH)
-    kept = rssm.compact(latent)
-    assert kept.deter.dtype == jnp.uint16 and kept.stoch.dtype == jnp.uint8
-    assert kept.stoch.shape == (STEPS, BATCH, MODEL.stoch)
-    back = rssm.expand(kept, MODEL.classes)
-    np.testing.assert_array_equal(back.stoch, latent.stoch)
-    np.testing.assert_array_equal(back.deter, latent.deter.astype(jnp.bfloat16))
-    np.testing.assert_allclose(back.deter, latent.deter, rtol=2**-8)
+SEQUENCE = {  # shapes of what `observe` filters, for a start [B, ...]
+    "actions": (STEPS, BATCH, WIDTH),
+    "tokens": (STEPS, BATCH, TOKENS),
+    "is_first": (STEPS, BATCH),
+}
 
 
-def test_compact_latents_hold_256_classes() -> None:
-    every = Latent(jnp.zeros((1, 4)), jnp.eye(256)[None])
-    np.testing.assert_array_equal(rssm.expand(rssm.compact(every), 256).stoch, every.stoch)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"is_first": (STEPS, BATCH, 1)},  # another rank
+        {"tokens": (STEPS + 1, BATCH, TOKENS)},  # another length
+        {"actions": (BATCH, STEPS, WIDTH)},  # batch first
+        {name: (shape[0], 1, *shape[2:]) for name, shape in SEQUENCE.items()},  # other than start
+    ],
+)
+def test_sequences_of_other_shapes_are_refused(wrong: dict[str, tuple[int, ...]]) -> None:
+    """Some of them would broadcast without an error."""
+    given: Any = {name: jnp.zeros(shape) for name, shape in (SEQUENCE | wrong).items()}
+    given["is_first"] = given["is_first"].astype(bool)
+    observe = partial(rssm.observe, MODEL, VARIABLES, start=latents(1, BATCH))
+    with pytest.raises(AssertionError, match=r"rank|shape|prefix"):
+        jax.eval_shape(observe, **given, key=jax.random.key(0))
+
+
+def test_steps_of_other_batches_are_refused() -> None:
+    latent, action = latents(1, BATCH), numbers(2, 1, WIDTH)
+    uniform = jnp.zeros((BATCH, MODEL.stoch))
+    with pytest.raises(AssertionError, match="prefix"):
+        rssm.imagine_step(MODEL, VARIABLES, latent, action, uniform=uniform)
+    with pytest.raises(AssertionError, match="prefix"):
+        rssm.run(MODEL, VARIABLES, RSSM.posterior, latent.deter, numbers(3, 1, TOKENS))

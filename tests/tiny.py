@@ -19,8 +19,7 @@ from dreamer_jax.agents.dreamer.stages import STAGES
 from dreamer_jax.agents.dreamer.state import DreamerState
 from dreamer_jax.config import Config, resolve
 from dreamer_jax.types import Step, Window
-from dreamer_jax.world_model import rssm
-from dreamer_jax.world_model.latents import Latent
+from dreamer_jax.world_model.latents import Latent, compact
 from envs.kinds import Bits, Choice, Image, Text, Vector
 
 Space = dict[str, gymnasium.Space]
@@ -64,7 +63,7 @@ def changed(section: str, **values: Any) -> Config:
 
 
 def make(obs: Space = VECTOR, act: Space = TURN, config: Config = CONFIG) -> Dreamer:
-    """The networks and the optimiser, for calling the functions of an agent one by one."""
+    """The networks and the optimizer, for calling the functions of an agent one by one."""
     return agent.build(config, *spaces.of(obs, act))
 
 
@@ -121,14 +120,14 @@ def latents(dreamer: Dreamer, *batch: int) -> Latent:
     generator, model = np.random.default_rng(9), dreamer.config.model
     index = generator.integers(0, model.classes, (*batch, model.stoch))
     deter = jnp.asarray(generator.normal(size=(*batch, model.deter)), jnp.float32)
-    return Latent(deter, jax.nn.one_hot(index, model.classes))
+    return Latent(deter=deter, stoch=jax.nn.one_hot(index, model.classes))
 
 
 def window(dreamer: Dreamer, steps: Step | None = None, stored: bool = True) -> Window:
     """A window [1 + T, B, ...] with one context step; no ends unless `steps` has some."""
     steps = steps or experience(dreamer, 1 + LENGTH)
     time = jnp.broadcast_to(jnp.arange(1 + LENGTH)[:, None], (1 + LENGTH, BATCH))
-    kept = rssm.compact(latents(dreamer, 1 + LENGTH, BATCH)) if stored else None
+    kept = compact(latents(dreamer, 1 + LENGTH, BATCH)) if stored else None
     return Window(steps=steps, latents=kept, row=jnp.arange(BATCH), time=time)
 
 

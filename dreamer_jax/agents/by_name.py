@@ -1,4 +1,4 @@
-"""The agents that there are, by the name that --agent gives them."""
+"""All agents, by the name that --agent gives them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +13,12 @@ from dreamer_jax.types import AnyAgent
 
 
 class AgentKind(NamedTuple):
-    """What commands need of an agent."""
+    """One agent, as commands use it."""
 
     config: type[AgentConfig]  # made without arguments, it holds the defaults
-    make: Callable[[Config, Spaces, Spaces], AnyAgent]  # of what it observes and does
+    make: Callable[[Config, Spaces, Spaces], AnyAgent]  # of observations and actions
     inherit: Callable[[AnyAgent, Any, Path], Callable[[Any], Any]] | None = None
-    """(agent, state of another run, its logdir) -> what gives fresh parameters its world model
+    """(agent, state of another run, its logdir) -> a function that gives a state its world model
 
     None for agents without a world model.
     """

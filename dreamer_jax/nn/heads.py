@@ -15,7 +15,7 @@ from dreamer_jax.spaces import Spaces
 Policy = dict[str, Choices | BoundedNormal]
 
 
-class TwoHotHead(nn.Module):
+class TwoHotHead(nn.Module, kw_only=True):
     """Reward and value. The output layer starts at zero, so that the first predictions are 0."""
 
     layers: int
@@ -31,7 +31,7 @@ class TwoHotHead(nn.Module):
         return TwoHot(x.astype(jnp.float32))
 
 
-class CriticEnsemble(nn.Module):
+class CriticEnsemble(nn.Module, kw_only=True):
     """`count` critics that differ in their first weights."""
 
     count: int
@@ -57,7 +57,7 @@ class CriticEnsemble(nn.Module):
         return Ensemble(tuple(critic(features) for critic in critics), self.combine)
 
 
-class ContinueHead(nn.Module):
+class ContinueHead(nn.Module, kw_only=True):
     """The probability that the episode continues, times the discount."""
 
     layers: int
@@ -72,7 +72,7 @@ class ContinueHead(nn.Module):
         return Bernoulli(x[..., 0].astype(jnp.float32))
 
 
-class PolicyHead(nn.Module):
+class PolicyHead(nn.Module, kw_only=True):
     """One distribution per action key: choices with `unimix` of a uniform one, or bounded normals.
 
     Output layers start at a hundredth of the usual scale: at first all choices are almost equally

@@ -13,7 +13,7 @@ from jax.ad_checkpoint import checkpoint_name
 from dreamer_jax.nn.convs import KEPT
 from dreamer_jax.nn.forms import product
 
-STAGES = (2, 3, 4, 4)  # channels of the encoder's convolutions in multiples of its depth
+CHANNELS = (2, 3, 4, 4)  # of the encoder's convolutions, in multiples of its depth
 
 
 def truncated_normal(*, scale: float, fan_in: int) -> Callable[..., jax.Array]:
@@ -27,7 +27,7 @@ def truncated_normal(*, scale: float, fan_in: int) -> Callable[..., jax.Array]:
     return init
 
 
-class Linear(nn.Module):
+class Linear(nn.Module, kw_only=True):
     """y = x W + b: [..., in] -> [..., units]."""
 
     units: int
@@ -42,7 +42,7 @@ class Linear(nn.Module):
         return product(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
 
 
-class BlockLinear(nn.Module):
+class BlockLinear(nn.Module, kw_only=True):
     """A block-diagonal linear layer; block g has its own weights: [..., G, in] -> [..., G, units].
 
     All blocks may also see a second, shared input: y_g = [x_g, shared] W_g + b_g.
@@ -72,7 +72,7 @@ class BlockLinear(nn.Module):
         return y + bias.astype(self.dtype)
 
 
-class Conv(nn.Module):
+class Conv(nn.Module, kw_only=True):
     """A convolution of `forms` and a bias: [N, h, w, in] -> [N, h', w', channels]."""
 
     channels: int
@@ -88,7 +88,7 @@ class Conv(nn.Module):
         return checkpoint_name(y, KEPT)
 
 
-class Norm(nn.Module):
+class Norm(nn.Module, kw_only=True):
     """RMSNorm(x) = scale x / √(mean(x²) + 1e-4) over the last axis."""
 
     dtype: jnp.dtype
@@ -108,7 +108,7 @@ class NormAct(Norm):
         return jax.nn.silu(super().__call__(x))
 
 
-class MLP(nn.Module):
+class MLP(nn.Module, kw_only=True):
     """`layers` times SiLU(RMSNorm(Linear)): [..., in] -> [..., units]."""
 
     layers: int

@@ -23,7 +23,7 @@ class TextSize(NamedTuple):
     patch: int  # symbols that are joined into one token
 
 
-class Attention(nn.Module):
+class Attention(nn.Module, kw_only=True):
     """softmax(Q Kᵀ / √d) V in each of `heads` slices of the width, of d numbers each. (§ 3.2)"""
 
     heads: int
@@ -48,7 +48,7 @@ class Attention(nn.Module):
         return Linear(units=width, scale=1.0, dtype=self.dtype, name="mixed")(mixed)
 
 
-class Transformer(nn.Module):
+class Transformer(nn.Module, kw_only=True):
     """`layers` times x += Attention(RMSNorm(x)), x += MLP(RMSNorm(x)): [N, n, width] -> the same.
 
     The layers do not see the order of tokens: add `positions` first.

@@ -1,27 +1,24 @@
 """Latents back to observations, and the loss of each."""
 
-from typing import Any
-
 import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax.struct import PyTreeNode
 
 from dreamer_jax.nn.dists import Bernoulli
 from dreamer_jax.nn.forms import batch_apply, product, step_by_step, upsample_conv5x5
-from dreamer_jax.nn.layers import MLP, STAGES, BlockLinear, Conv, Linear, NormAct
+from dreamer_jax.nn.layers import CHANNELS, MLP, BlockLinear, Conv, Linear, NormAct
 from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.world_model.latents import Latent
 
-HALVINGS = len(STAGES)
+HALVINGS = len(CHANNELS)  # of the sides of an image, on its way through the encoder
 BIAS_RATE = 30  # learning rate of a bias of logits, in multiples of that of the weights
 
 
-class Decoder(nn.Module):
-    """Predicts every observation.
+class Decoder(nn.Module, kw_only=True):
+    """Predicts every observation. (§ World model learning)
 
     Images of one size come from one deconvolutional stack, each text from a network, and every
     other key from an MLP. One MLP for all other keys did not learn those that change next to those
@@ -29,23 +26,28 @@ class Decoder(nn.Module):
     """
 
     spaces: Spaces
-    depth: int
-    units: int
-    layers: int
-    blocks: int
+    depth: int  # channels of the convolutions, in multiples of `CHANNELS`
+    units: int  # of every MLP
+    layers: int  # of every MLP
+    blocks: int  # of `deter`, each of which paints its own channels
     text: TextSize
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, latent: Latent) -> dict[str, Any]:
-        """Latent [*, ...] -> float32 outputs [*, ...] per key.
+    def __call__(self, latent: Latent) -> "dict[str, Prediction]":
+        """Predicts one observation of every key.
 
-        Images: pixels in [0, 1]. Vectors: scaled as the encoder saw them. Choices: logits
-        [*, Σ classes]. Bits: logits [*, n]. Texts: `Symbols`.
+        Args:
+          latent: [*, ...], filtered or imagined.
+
+        Returns: float32 for each key. Images: pixels [*, h, w, c] in [0, 1]. Vectors: [*, n],
+          scaled as the encoder saw them. Choices: logits [*, Σ classes]. Bits: logits [*, n].
+          Texts: `Symbols`.
         """
-        stoch = latent.stoch.reshape(*latent.stoch.shape[:-2], -1)
+        chex.assert_equal_shape_prefix([latent.deter, latent.stoch], latent.deter.ndim - 1)
+        stoch = latent.flat_stoch
         joined = jnp.concatenate([stoch, latent.deter], axis=-1)
-        outputs: dict[str, Any] = {}
+        outputs: dict[str, Prediction] = {}
         for side, keys in self.spaces.stacks.items():
             outputs |= self._images(side, keys, latent.deter, stoch)
         for key, (length, alphabet) in self.spaces.texts.items():
@@ -90,7 +92,7 @@ class Decoder(nn.Module):
         return dict(zip(keys, parts, strict=True))
 
 
-class ImageDecoder(nn.Module):
+class ImageDecoder(nn.Module, kw_only=True):
     """Mirror image of the encoder: four times upsampling and convolution, sigmoid at the end."""
 
     side: int  # of the smallest stage, in pixels
@@ -107,31 +109,36 @@ class ImageDecoder(nn.Module):
         x = self._from_deter(deter) + self._from_stoch(stoch)
         x = NormAct(dtype=self.dtype, name="space_norm")(x)
         for i in reversed(range(HALVINGS - 1)):
-            channels = STAGES[i] * self.depth
+            channels = CHANNELS[i] * self.depth
             x = Conv(channels=channels, conv=upsample_conv5x5, dtype=self.dtype, name=f"conv{i}")(x)
             x = NormAct(dtype=self.dtype, name=f"norm{i}")(x)
         x = Conv(channels=self.channels, conv=upsample_conv5x5, dtype=self.dtype, name="pixels")(x)
         return jax.nn.sigmoid(x.astype(jnp.float32))
 
     def _from_deter(self, deter: jax.Array) -> jax.Array:
-        """Each block of `deter` gives its own share of the channels of all pixels."""
+        """[N, D] -> [N, side, side, channels].
+
+        Each block of `deter` gives its own share of the channels of all pixels: a dense layer
+        would have most of the parameters of the decoder.
+        """
         height = width = self.side
-        share = STAGES[-1] * self.depth // self.blocks
+        share = CHANNELS[-1] * self.depth // self.blocks
         blocks = deter.reshape(deter.shape[0], self.blocks, -1)
         x = BlockLinear(units=height * width * share, dtype=self.dtype, name="deter_space")(blocks)
         x = x.reshape(-1, self.blocks, height, width, share)
         return jnp.moveaxis(x, 1, 3).reshape(-1, height, width, self.blocks * share)
 
     def _from_stoch(self, stoch: jax.Array) -> jax.Array:
+        """[N, S K] -> [N, side, side, channels], by two dense layers."""
         height = width = self.side
-        channels = STAGES[-1] * self.depth
+        channels = CHANNELS[-1] * self.depth
         x = MLP(layers=1, units=2 * self.units, dtype=self.dtype, name="stoch_mlp")(stoch)
         units = height * width * channels
         x = Linear(units=units, scale=1.0, dtype=self.dtype, name="stoch_space")(x)
         return x.reshape(-1, height, width, channels)
 
 
-class Symbols(PyTreeNode):
+class Symbols(PyTreeNode, kw_only=True):
     """A distribution over an alphabet for each symbol of a text.
 
     It holds the factors of its logits, which would be by far the largest array of an update.
@@ -156,7 +163,10 @@ class Symbols(PyTreeNode):
         return step_by_step(loss, self.features, symbols, batch_axes=symbols.ndim - 1)
 
 
-class TextDecoder(nn.Module):
+Prediction = jax.Array | Symbols  # of one key, as `Decoder` gives it
+
+
+class TextDecoder(nn.Module, kw_only=True):
     """A vector for each patch of symbols, then one for each symbol, then logits for all of them."""
 
     length: int
@@ -170,7 +180,7 @@ class TextDecoder(nn.Module):
     def __call__(self, x: jax.Array) -> Symbols:
         """[*, F] -> distributions of symbols [*, length]."""
         width, patch = self.size.width, self.size.patch
-        patches = -(-self.length // patch)
+        patches = -(-self.length // patch)  # rounded up
         x = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name="mlp")(x)
         x = Linear(units=patches * width, scale=1.0, dtype=self.dtype, name="patches")(x)
         x = NormAct(dtype=self.dtype, name="patch_norm")(x.reshape(*x.shape[:-1], patches, width))
@@ -182,8 +192,8 @@ class TextDecoder(nn.Module):
         return Symbols(features=x, kernel=kernel, bias=bias)
 
 
-class Logits(nn.Module):
-    """y = x W + 30 b, 0 at first.
+class Logits(nn.Module, kw_only=True):
+    """y = x W + 30 b, which is 0 in a fresh network.
 
     The steps of the optimizer have a fixed size, so a bias scaled by 30 learns 30 times faster. It
     absorbs what is constant, such as the blanks of a text, before the features have to.
@@ -216,30 +226,40 @@ def cross_entropy(logits: jax.Array, index: jax.Array) -> jax.Array:
 
 
 def reconstruction_losses(
-    outputs: dict[str, Any], obs: dict[str, jax.Array], spaces: Spaces
+    outputs: dict[str, Prediction], obs: dict[str, jax.Array], *, spaces: Spaces
 ) -> dict[str, jax.Array]:
-    """The error of each prediction, summed over the observation.
-
-    outputs: from `Decoder`; obs: [*, ...] for each key, vectors scaled as for the encoder. Returns
-    [*] for each key, under the name `<kind>/<key>`, such as `image/screen`.
+    """The error of each prediction, summed over the observation. (§ World model learning)
 
     Images: Σ (x / 255 - x̂)². Vectors: Σ (x - x̂)². Choices, bits and texts: -Σ ln p(x).
+
+    The numbers of a key are summed and not averaged, as in a log-likelihood. So a large image
+    weighs more than a short vector.
+
+    Args:
+      outputs: predictions [*, ...] from `Decoder`.
+      obs: [*, ...] for each key, vectors scaled as for the encoder.
+      spaces: the kind of each key.
+
+    Returns: [*] float32 for each key, under the name `<kind>/<key>`, such as `image/screen`.
     """
-    losses = {}
+    losses: dict[str, jax.Array] = {}
+    numbers = {key: x for key, x in outputs.items() if isinstance(x, jax.Array)}
+    texts = {key: x for key, x in outputs.items() if isinstance(x, Symbols)}
     for key, shape in spaces.images.items():
-        chex.assert_equal_shape([obs[key], outputs[key]])
-        error = obs[key].astype(jnp.float32) / 255 - outputs[key]
+        chex.assert_equal_shape([obs[key], numbers[key]])
+        error = obs[key].astype(jnp.float32) / 255 - numbers[key]
         losses[f"image/{key}"] = jnp.square(error).sum(tuple(range(-len(shape), 0)))
     for key in spaces.vectors:
-        chex.assert_equal_shape([obs[key], outputs[key]])
-        losses[f"vector/{key}"] = jnp.square(obs[key] - outputs[key]).sum(-1)
+        chex.assert_equal_shape([obs[key], numbers[key]])
+        losses[f"vector/{key}"] = jnp.square(obs[key] - numbers[key]).sum(-1)
     for key, classes in spaces.choices.items():
-        parts = jnp.split(outputs[key], np.cumsum(classes)[:-1], axis=-1)
+        ends = [sum(classes[: i + 1]) for i in range(len(classes) - 1)]
+        parts = jnp.split(numbers[key], ends, axis=-1)
         each = [cross_entropy(part, obs[key][..., i]) for i, part in enumerate(parts)]
         losses[f"choice/{key}"] = sum(each, jnp.float32(0))
     for key in spaces.bits:
-        each_bit = Bernoulli(outputs[key]).loss(obs[key].astype(jnp.float32))
+        each_bit = Bernoulli(numbers[key]).loss(obs[key].astype(jnp.float32))
         losses[f"bits/{key}"] = each_bit.sum(-1)
     for key in spaces.texts:
-        losses[f"text/{key}"] = outputs[key].loss(obs[key])
+        losses[f"text/{key}"] = texts[key].loss(obs[key])
     return losses

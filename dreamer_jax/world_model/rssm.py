@@ -4,12 +4,14 @@ recurrence   h_t = f(h_{t-1}, z_{t-1}, a_{t-1})        block-diagonal GRU
 posterior    z_t ~ q(z_t | h_t, x_t)                   sees the encoded observation
 prior        ẑ_t ~ p(ẑ_t | h_t)                        has to guess
 
-(§ World model learning)
+`observe` filters real sequences with recurrence and posterior. `imagine` continues them with
+recurrence and prior. (§ World model learning)
 """
 
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -17,23 +19,47 @@ import jax.numpy as jnp
 from dreamer_jax import mesh
 from dreamer_jax.nn.dists import Categorical
 from dreamer_jax.nn.layers import MLP, BlockLinear, Linear, NormAct
-from dreamer_jax.world_model.latents import CompactLatent, Latent
+from dreamer_jax.world_model.latents import Latent
 
-KEPT = jax.checkpoint_policies.dots_saveable
+SAVED = jax.checkpoint_policies.dots_saveable  # values that the backward pass of a filter reads
 Variables = dict[str, Any]
-Act = Callable[[jax.Array, jax.Array], tuple[Any, jax.Array]]
-Inputs = ParamSpec("Inputs")
-Output = TypeVar("Output")
+Belief = tuple[Latent, Categorical]  # a latent, and the posterior that it was sampled from
+MethodInputs = ParamSpec("MethodInputs")
+MethodOutput = TypeVar("MethodOutput")
+Tree = TypeVar("Tree")
+View = TypeVar("View")  # pytree of [*, ...]
+Chosen = TypeVar("Chosen")  # pytree of [*, n]
 
 
-class RSSM(nn.Module):
-    """One step of the model. Latents are mixed with `unimix` of a uniform distribution."""
+class FilterInputs(NamedTuple):
+    """The arguments of `observe_step` after the latent, for all steps."""
 
-    deter: int
-    hidden: int
-    stoch: int
-    classes: int
-    blocks: int
+    action: jax.Array  # [T, B, A]
+    tokens: jax.Array  # [T, B, M]
+    is_first: jax.Array  # [T, B]
+    uniform: jax.Array  # [T, B, S]
+
+
+class Filtered(NamedTuple):
+    """Beliefs about the steps of a sequence; `prior` is from before seeing the step."""
+
+    latents: Latent  # [T, B, ...], with samples of the posterior
+    posterior: Categorical  # [T, B, S, K]
+    prior: Categorical  # [T, B, S, K]
+
+
+class RSSM(nn.Module, kw_only=True):
+    """One step of the model, as three methods that `run` applies.
+
+    The distributions of latents are mixed with `unimix` of a uniform one. So no class has
+    probability 0, and the KL between posterior and prior stays finite.
+    """
+
+    deter: int  # D, divisible by the blocks
+    hidden: int  # units of every layer inside
+    stoch: int  # S
+    classes: int  # K
+    blocks: int  # of the recurrence
     dynamics_layers: int
     prior_layers: int
     posterior_layers: int
@@ -42,17 +68,18 @@ class RSSM(nn.Module):
 
     def setup(self) -> None:
         logits = self.stoch * self.classes
-        self.from_deter = MLP(1, self.hidden, self.dtype)
-        self.from_stoch = MLP(1, self.hidden, self.dtype)
-        self.from_action = MLP(1, self.hidden, self.dtype)
+        self.from_deter = MLP(layers=1, units=self.hidden, dtype=self.dtype)
+        self.from_stoch = MLP(layers=1, units=self.hidden, dtype=self.dtype)
+        self.from_action = MLP(layers=1, units=self.hidden, dtype=self.dtype)
         width = self.deter // self.blocks
-        self.core = [BlockLinear(width, self.dtype) for _ in range(self.dynamics_layers)]
-        self.core_norm = [NormAct(self.dtype) for _ in range(self.dynamics_layers)]
-        self.gates = BlockLinear(3 * width, self.dtype)
-        self.prior_mlp = MLP(self.prior_layers, self.hidden, self.dtype)
-        self.prior_logits = Linear(logits, 1.0, self.dtype)
-        self.posterior_mlp = MLP(self.posterior_layers, self.hidden, self.dtype)
-        self.posterior_logits = Linear(logits, 1.0, self.dtype)
+        cores = range(self.dynamics_layers)
+        self.core = [BlockLinear(units=width, dtype=self.dtype) for _ in cores]
+        self.core_norm = [NormAct(dtype=self.dtype) for _ in cores]
+        self.gates = BlockLinear(units=3 * width, dtype=self.dtype)
+        self.prior_mlp = MLP(layers=self.prior_layers, units=self.hidden, dtype=self.dtype)
+        self.prior_logits = Linear(units=logits, scale=1.0, dtype=self.dtype)
+        self.posterior_mlp = MLP(layers=self.posterior_layers, units=self.hidden, dtype=self.dtype)
+        self.posterior_logits = Linear(units=logits, scale=1.0, dtype=self.dtype)
 
     def __call__(self, latent: Latent, action: jax.Array, tokens: jax.Array) -> jax.Array:
         """Touches every parameter once, for `init`."""
@@ -60,29 +87,40 @@ class RSSM(nn.Module):
         return self.prior(deter).log_probs + self.posterior(deter, tokens).log_probs
 
     def recurrence(self, latent: Latent, action: jax.Array) -> jax.Array:
-        """The next deter: latent [*, ...], encoded action [*, A] -> [*, D].
+        """h_t = f(h_{t-1}, z_{t-1}, a_{t-1}) for one step.
 
         Every block of `deter` sees itself and all of the three inputs:
             r = σ(reset)   c = tanh(r · candidate)   u = σ(update - 1)   h' = u c + (1 - u) h
+
+        Args:
+          latent: the previous one, [*, ...].
+          action: [*, A], the encoded action that was chosen at `latent`.
+
+        Returns: the next deter [*, D] float32, whatever type the layers compute in.
         """
-        deter, stoch = latent.deter, latent.stoch.reshape(*latent.stoch.shape[:-2], -1)
-        # Each entry is brought into [-1, 1]; choices are there already.
+        chex.assert_tree_shape_prefix((latent, action), action.shape[:-1])
+        deter, stoch = latent.deter, latent.flat_stoch
+        # Each entry is brought into [-1, 1]; choices are there already. The divisor is a constant
+        # for the gradient. Otherwise a large action would get no gradient at all.
         action = action / jax.lax.stop_gradient(jnp.maximum(1.0, jnp.abs(action)))
         inputs = (self.from_deter(deter), self.from_stoch(stoch), self.from_action(action))
         x, shared = self._split(deter), jnp.concatenate(inputs, axis=-1)
+        # The first layer alone reads the inputs: after it, every block has its share of them.
         for linear, norm in zip(self.core, self.core_norm, strict=True):
             x, shared = self._split(norm(self._merge(linear(x, shared)))), None
+        # The state is float32: in bfloat16, many small changes of it would round to none.
         reset, candidate, update = jnp.split(self.gates(x).astype(jnp.float32), 3, axis=-1)
         candidate = jnp.tanh(jax.nn.sigmoid(reset) * candidate)
-        update = jax.nn.sigmoid(update - 1)
+        update = jax.nn.sigmoid(update - 1)  # about 0.27 in a fresh model: slow to forget
         return self._merge(update * candidate + (1 - update) * self._split(deter))
 
     def prior(self, deter: jax.Array) -> Categorical:
-        """p(z | h): [*, D] -> [*, S, K]."""
+        """p(z | h), what to expect before looking: deter [*, D] -> [*, S, K]."""
         return self._latent(self.prior_logits(self.prior_mlp(deter)))
 
     def posterior(self, deter: jax.Array, tokens: jax.Array) -> Categorical:
-        """q(z | h, x): [*, D], tokens [*, M] -> [*, S, K]."""
+        """q(z | h, x), what looking tells: deter [*, D], tokens [*, M] -> [*, S, K]."""
+        chex.assert_equal_shape_prefix([deter, tokens], deter.ndim - 1)
         joined = jnp.concatenate([deter.astype(self.dtype), tokens.astype(self.dtype)], axis=-1)
         return self._latent(self.posterior_logits(self.posterior_mlp(joined)))
 
@@ -97,7 +135,7 @@ class RSSM(nn.Module):
         return x.reshape(*x.shape[:-2], -1)
 
     def initial(self, *batch: int) -> Latent:
-        """The latent before anything was seen: zeros."""
+        """The latent before the first observation: zeros, [*batch, ...]."""
         return Latent(
             deter=jnp.zeros((*batch, self.deter), jnp.float32),
             stoch=jnp.zeros((*batch, self.stoch, self.classes), jnp.float32),
@@ -107,17 +145,23 @@ class RSSM(nn.Module):
 def run(
     model: RSSM,
     variables: Variables,
-    method: Callable[Concatenate[RSSM, Inputs], Output],
-    *inputs: Inputs.args,
-    **named: Inputs.kwargs,
-) -> Output:
+    method: Callable[Concatenate[RSSM, MethodInputs], MethodOutput],
+    *inputs: MethodInputs.args,
+    **named: MethodInputs.kwargs,
+) -> MethodOutput:
     """One of the model's methods, such as `RSSM.prior`, as a pure function of its parameters."""
-    return cast(Output, model.apply(variables, *inputs, method=method, **named))
+    return cast(MethodOutput, model.apply(variables, *inputs, method=method, **named))
 
 
-def mask(keep: jax.Array, tree: Any) -> Any:
-    """Zeroes the rows of every leaf where `keep` is False: keep [*], leaves [*, ...]."""
-    return jax.tree.map(lambda x: x * _align(keep, x).astype(x.dtype), tree)
+def mask(tree: Tree, *, keep: jax.Array) -> Tree:
+    """Zeroes the rows of every leaf where `keep` is False: leaves [*, ...], keep [*] bool."""
+    chex.assert_type(keep, bool)
+    chex.assert_tree_shape_prefix(tree, keep.shape)
+
+    def masked(x: jax.Array) -> jax.Array:
+        return x * keep.reshape(*keep.shape, *(1,) * (x.ndim - keep.ndim)).astype(x.dtype)
+
+    return jax.tree.map(masked, tree)
 
 
 def observe_step(
@@ -125,115 +169,130 @@ def observe_step(
     variables: Variables,
     latent: Latent,
     action: jax.Array,
+    *,
     tokens: jax.Array,
     is_first: jax.Array,
     uniform: jax.Array,
-) -> tuple[Latent, Categorical]:
-    """One filtering step: previous latent and action, then the observation that they led to.
+) -> Belief:
+    """One filtering step: h_t = f(h_{t-1}, z_{t-1}, a_{t-1}), then z_t ~ q(z_t | h_t, x_t).
 
     Where `is_first`, latent and action are zeroed: nothing crosses the border of an episode.
-    latent [*, ...], action [*, A], tokens [*, M], is_first [*], uniform [*, S].
+
+    Args:
+      latent: the previous one, [*, ...].
+      action: [*, A], the encoded action that was chosen at it.
+      tokens: [*, M], the encoded observation that they led to.
+      is_first: [*] bool, whether this observation begins an episode.
+      uniform: [*, S] numbers in [0, 1) that the sample is drawn with.
+
+    Returns: the latent [*, ...] and the posterior [*, S, K] that it was sampled from. Gradients
+      pass through the sample as if it were the probabilities.
     """
-    latent, action = mask(~is_first, (latent, action))
+    chex.assert_tree_shape_prefix((latent, action, tokens, uniform), is_first.shape)
+    latent, action = mask((latent, action), keep=~is_first)
     deter = run(model, variables, RSSM.recurrence, latent, action)
     posterior = run(model, variables, RSSM.posterior, deter, tokens)
     stoch = posterior.straight_through(posterior.sample(uniform))
-    return Latent(deter, stoch), posterior
+    return Latent(deter=deter, stoch=stoch), posterior
 
 
 def observe(
     model: RSSM,
     variables: Variables,
+    *,
     start: Latent,
     actions: jax.Array,
     tokens: jax.Array,
     is_first: jax.Array,
     key: jax.Array,
-) -> tuple[Latent, Categorical, Categorical]:
-    """Filters a batch of sequences.
+) -> Filtered:
+    """Filters a batch of sequences: `observe_step` for each step in turn. (§ World model learning)
+
+    Random numbers are drawn before the scan, one for each latent, so a step is a function of its
+    inputs. Each device of a mesh filters its own sequences.
 
     Args:
       start: latent before the first step, [B, ...].
-      actions: [T, B, A], entry t is the action that led to observation t.
-      tokens: [T, B, M] encoded observations. is_first: [T, B].
+      actions: [T, B, A] encoded, entry t is the action that led to observation t.
+      tokens: [T, B, M] encoded observations.
+      is_first: [T, B] bool, whether observation t begins an episode.
       key: consumed.
 
-    Returns: latents [T, B, ...], posteriors and priors [T, B, S, K].
+    Returns: latents [T, B, ...], posteriors and priors [T, B, S, K] of each step.
     """
+    chex.assert_rank(is_first, 2)
+    chex.assert_equal_shape_prefix([actions, tokens, is_first], 2)
+    chex.assert_tree_shape_prefix(start, is_first.shape[1:])
 
-    def filtered(variables: Variables, start: Latent, inputs: Any) -> tuple[Latent, Categorical]:
-        def step(latent: Latent, inputs: tuple[jax.Array, ...]) -> tuple[Latent, Any]:
-            latent, posterior = observe_step(model, variables, latent, *inputs)
+    def filtered(variables: Variables, start: Latent, inputs: FilterInputs) -> Belief:
+        def step(latent: Latent, inputs: FilterInputs) -> tuple[Latent, Belief]:
+            latent, posterior = observe_step(model, variables, latent, **inputs._asdict())
             return latent, (latent, posterior)
 
-        # Backwards, what is not a matrix product is computed again: cheaper than to keep it.
-        step = jax.checkpoint(step, policy=KEPT, prevent_cse=False)
+        # Only matrix products are stored for the backward pass; the rest is cheap and recomputed.
+        step = jax.checkpoint(step, policy=SAVED, prevent_cse=False)
         return jax.lax.scan(step, start, inputs)[1]
 
     uniform = jax.random.uniform(key, (*is_first.shape, model.stoch))
     specs = (mesh.COPIED, mesh.ROWS, mesh.BATCH)
-    inputs = (actions, tokens, is_first, uniform)
-    latents, posteriors = mesh.locally(filtered, inputs=specs, outputs=mesh.BATCH)(
-        variables, start, inputs
-    )
+    inputs = FilterInputs(action=actions, tokens=tokens, is_first=is_first, uniform=uniform)
+    filtered_locally = mesh.locally(filtered, inputs=specs, outputs=mesh.BATCH)
+    latents, posterior = filtered_locally(variables, start, inputs)
     # The prior reads nothing but deter, so one call for all steps replaces T small ones.
-    return latents, posteriors, run(model, variables, RSSM.prior, latents.deter)
+    prior = run(model, variables, RSSM.prior, latents.deter)
+    return Filtered(latents=latents, posterior=posterior, prior=prior)
 
 
 def imagine_step(
-    model: RSSM, variables: Variables, latent: Latent, action: jax.Array, uniform: jax.Array
+    model: RSSM, variables: Variables, latent: Latent, action: jax.Array, *, uniform: jax.Array
 ) -> Latent:
-    """One step without looking: latent [*, ...], action [*, A], uniform [*, S]."""
+    """One step without looking: h' = f(h, z, a), then z' ~ p(z' | h').
+
+    latent [*, ...], encoded action [*, A], uniform [*, S] -> the next latent [*, ...].
+    """
+    chex.assert_tree_shape_prefix((latent, action), uniform.shape[:-1])
     deter = run(model, variables, RSSM.recurrence, latent, action)
     prior = run(model, variables, RSSM.prior, deter)
-    return Latent(deter, prior.straight_through(prior.sample(uniform)))
+    return Latent(deter=deter, stoch=prior.straight_through(prior.sample(uniform)))
 
 
 def imagine(
     model: RSSM,
     variables: Variables,
+    *,
     start: Latent,
-    act: Act,
+    act: Callable[[jax.Array, jax.Array], tuple[Chosen, jax.Array]],
     action_noise: jax.Array,
     key: jax.Array,
-    view: Callable[[Latent], Any] = lambda latent: latent,
-) -> tuple[Any, Any]:
-    """Dreams on from `start` with actions of its own.
+    view: Callable[[Latent], View],
+) -> tuple[View, Chosen]:
+    """Continues from `start` for H steps: a_t = act(s_t), then `imagine_step`. (§ Actor learning)
 
     Args:
-      start: [*, ...]. act: (features, noise) -> (action, encoded action).
-      action_noise: [H, *, n] uniform numbers, one slice for each call of `act`. key: consumed.
-      view: what to return of each latent, [*, ...] each; joined here once, so that callers who want
-        features do not join latents again.
+      start: [*, ...] latents to start from.
+      act: (features [*, F], noise [*, n]) -> (action [*, n], encoded action [*, A]). The first is
+        returned, the second moves the model.
+      action_noise: [H, *, n] uniform numbers, one slice for each call of `act`.
+      key: consumed, for the latents.
+      view: the part of each latent to return, [*, ...] in each leaf. Features that a caller needs
+        are joined here, once.
 
-    Returns: views of latents [H + 1, *, ...] with `start` first, actions [H, *, n].
+    Returns: views of latents [H + 1, *, ...], of which `start` is the first, and actions
+      [H, *, n]. Action t was chosen at latent t and led to latent t + 1.
     """
+    chex.assert_tree_shape_prefix(start, action_noise.shape[1:-1])
 
-    def step(latent: Latent, noise: tuple[jax.Array, jax.Array]) -> tuple[Latent, Any]:
-        action, encoded = act(latent.features, noise[0])
-        following = imagine_step(model, variables, latent, encoded, noise[1])
+    def step(
+        latent: Latent, noise: tuple[jax.Array, jax.Array]
+    ) -> tuple[Latent, tuple[View, Chosen]]:
+        for_action, uniform = noise
+        action, encoded = act(latent.features, for_action)
+        following = imagine_step(model, variables, latent, encoded, uniform=uniform)
         return following, (view(latent), action)
 
     horizon = action_noise.shape[0]
     uniform = jax.random.uniform(key, (horizon, *start.stoch.shape[:-1]))
     last, (views, actions) = jax.lax.scan(step, start, (action_noise, uniform))
+    # A step returns the latent that it started from, so the last one is still missing.
     views = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), views, view(last))
     return views, actions
-
-
-def compact(latent: Latent) -> CompactLatent:
-    """What replay keeps of a latent."""
-    index = jnp.argmax(latent.stoch, axis=-1).astype(jnp.uint8)
-    deter = jax.lax.bitcast_convert_type(latent.deter.astype(jnp.bfloat16), jnp.uint16)
-    return CompactLatent(deter, index)
-
-
-def expand(latent: CompactLatent, classes: int) -> Latent:
-    """The latent that was kept; `deter` comes back rounded to bfloat16."""
-    stoch = jax.nn.one_hot(latent.stoch, classes, dtype=jnp.float32)
-    deter = jax.lax.bitcast_convert_type(latent.deter, jnp.bfloat16).astype(jnp.float32)
-    return Latent(deter, stoch)
-
-
-def _align(keep: jax.Array, x: jax.Array) -> jax.Array:
-    return keep.reshape(*keep.shape, *(1,) * (x.ndim - keep.ndim))

@@ -11,8 +11,7 @@ from gymnasium.spaces import Box, MultiDiscrete
 from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.run.state import Run, row_capacity
 from dreamer_jax.types import ReplayState, Step
-from dreamer_jax.world_model import rssm
-from dreamer_jax.world_model.latents import Latent
+from dreamer_jax.world_model.latents import Latent, compact
 
 
 def full(run: Run) -> ReplayState:
@@ -36,7 +35,7 @@ def full(run: Run) -> ReplayState:
     def place(
         steps: dict[str, Any], deter: jax.Array, index: jax.Array, total: jax.Array
     ) -> ReplayState:
-        latents = rssm.compact(Latent(deter, jax.nn.one_hot(index, model.classes)))
+        latents = compact(Latent(deter=deter, stoch=jax.nn.one_hot(index, model.classes)))
         return ReplayState(steps=Step(**steps), latents=latents, total=total, sampler=total - 1)
 
     return jax.jit(place, out_shardings=run.layout.ring)(

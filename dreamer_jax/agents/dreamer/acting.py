@@ -1,39 +1,61 @@
-"""Acting: filter what is seen into a latent, then choose."""
+"""Acting: filter observations into a latent, then choose."""
 
 from collections.abc import Callable
 
+import chex
 import jax
 
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer.networks import ACTS, Dreamer, scale_vectors
-from dreamer_jax.agents.dreamer.state import Actor, Carry, DreamerState
+from dreamer_jax.agents.dreamer.state import DreamerActor, DreamerCarry, DreamerState
 from dreamer_jax.nn.heads import Policy, action_width
+from dreamer_jax.types import Action, Obs
 from dreamer_jax.world_model import rssm
-from dreamer_jax.world_model.latents import CompactLatent
+from dreamer_jax.world_model.latents import CompactLatent, compact
 
-Choose = Callable[[Policy, jax.Array], dict[str, jax.Array]]
-
-
-def actor_of(state: DreamerState) -> Actor:
-    """What acting reads of `state`."""
-    return Actor({name: state.params[name] for name in ACTS}, state.moments)
+Choose = Callable[[Policy, jax.Array], Action]  # (policy, noise), such as `heads.sample`
 
 
-def initial_carry(dreamer: Dreamer, envs: int) -> Carry:
-    """What is remembered before the first step: nothing."""
-    return Carry(latent=dreamer.nets.rssm.initial(envs), action=spaces.zeros(dreamer.act, envs))
+def actor_of(state: DreamerState) -> DreamerActor:
+    """The part of `state` that acting reads."""
+    params = {name: state.params[name] for name in ACTS}
+    return DreamerActor(params=params, moments=state.moments)
+
+
+def initial_carry(dreamer: Dreamer, envs: int) -> DreamerCarry:
+    """The memory before the first step of `envs` environments: zeros."""
+    latent = dreamer.nets.rssm.initial(envs)
+    return DreamerCarry(latent=latent, action=spaces.zeros(dreamer.act, envs))
 
 
 def act_step(
     dreamer: Dreamer,
     choose: Choose,
-    actor: Actor,
-    carry: Carry,
-    obs: dict[str, jax.Array],
+    actor: DreamerActor,
+    carry: DreamerCarry,
+    obs: Obs,
     is_first: jax.Array,
     key: jax.Array,
-) -> tuple[Carry, dict[str, jax.Array], CompactLatent | None]:
-    """Updates the latent with what is seen, then chooses. Arrays are [E, ...]; key is consumed."""
+) -> tuple[DreamerCarry, Action, CompactLatent | None]:
+    """Filters the observations into the latent, then chooses an action from its features.
+
+    The same `observe_step` as in training, so replay holds the latents that training would have
+    computed with these parameters.
+
+    Args:
+      dreamer: networks and spaces.
+      choose: draws an action from the policy, takes the most likely one, or ignores the policy.
+      actor: parameters and scale of vectors.
+      carry: latent and action [E, ...] of the previous step.
+      obs: [E, ...] for each key, as the environments show them.
+      is_first: [E] bool. There the carry is forgotten.
+      key: consumed, for the latent and for the action.
+
+    Returns: the new carry [E, ...]; an action [E, n] for each key; the latent for replay, or None
+      where replay keeps none.
+    """
+    chex.assert_rank(is_first, 1)
+    chex.assert_tree_shape_prefix((carry, obs), is_first.shape)
     latent_key, action_key = jax.random.split(key)
     params, model = actor.params, dreamer.nets.rssm
     latent, _ = rssm.observe_step(
@@ -41,11 +63,11 @@ def act_step(
         {"params": params["rssm"]},
         carry.latent,
         spaces.flatten(carry.action, dreamer.act),
-        dreamer.encode(params, scale_vectors(dreamer, actor.moments, obs)),
-        is_first,
-        jax.random.uniform(latent_key, (*is_first.shape, model.stoch)),
+        tokens=dreamer.encode(params, scale_vectors(dreamer, actor.moments, obs)),
+        is_first=is_first,
+        uniform=jax.random.uniform(latent_key, (*is_first.shape, model.stoch)),
     )
     noise = jax.random.uniform(action_key, (*is_first.shape, action_width(dreamer.act)))
     action = choose(dreamer.policy(params, latent.features), noise)
-    kept = rssm.compact(latent) if dreamer.keeps_latents else None
-    return Carry(latent, action), action, kept
+    kept = compact(latent) if dreamer.keeps_latents else None
+    return DreamerCarry(latent=latent, action=action), action, kept

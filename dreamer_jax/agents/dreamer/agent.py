@@ -13,7 +13,7 @@ from dreamer_jax.agents.dreamer.losses import weighted_sum
 from dreamer_jax.agents.dreamer.networks import Dreamer, init, networks, scale_vectors
 from dreamer_jax.agents.dreamer.reports import report
 from dreamer_jax.agents.dreamer.stages import STAGES, Outcome, Stage
-from dreamer_jax.agents.dreamer.state import Actor, Carry, DreamerState, Params
+from dreamer_jax.agents.dreamer.state import DreamerActor, DreamerCarry, DreamerState, Params
 from dreamer_jax.config import Config
 from dreamer_jax.nn import optim
 from dreamer_jax.nn.heads import mode
@@ -21,8 +21,10 @@ from dreamer_jax.spaces import Spaces
 from dreamer_jax.types import Agent, Learner, Metrics, Player, Refresh, Window
 
 
-def make(config: Config, obs: Spaces, act: Spaces) -> Agent[DreamerState, Actor, Carry]:
-    """Builds the agent for what it observes and does; ValueError where no network fits."""
+def make(
+    config: Config, obs: Spaces, act: Spaces
+) -> Agent[DreamerState, DreamerActor, DreamerCarry]:
+    """Builds the agent for its observations and actions; ValueError where no network fits."""
     dreamer, stage = build(config, obs, act), STAGES[config.train.learn]
     # Jitted, each is traced once, however many programs it is a part of.
     learner = Learner(
@@ -36,7 +38,7 @@ def make(config: Config, obs: Spaces, act: Spaces) -> Agent[DreamerState, Actor,
         act=jax.jit(partial(act_step, dreamer, stage.explore)),
         greedy=jax.jit(partial(act_step, dreamer, mode)),
     )
-    return Agent(learner, player)
+    return Agent(learner=learner, player=player)
 
 
 def build(config: Config, obs: Spaces, act: Spaces) -> Dreamer:
@@ -58,8 +60,14 @@ def build(config: Config, obs: Spaces, act: Spaces) -> Dreamer:
         momentum=o.momentum,
         epsilon=o.epsilon,
     )
-    nets = networks(agent, obs, act)
-    return Dreamer(agent, obs, act, nets, optimizer, keeps_latents=config.replay.latents)
+    return Dreamer(
+        config=agent,
+        obs=obs,
+        act=act,
+        nets=networks(agent, obs=obs, act=act),
+        optimizer=optimizer,
+        keeps_latents=config.replay.latents,
+    )
 
 
 def update(
@@ -86,7 +94,8 @@ def update(
       parameters before this update, for replay; scalars to log.
     """
     batch, config = prepare(dreamer, window), dreamer.config
-    scale = stage.rescale(state.moments, batch.step.obs, config.model.moments_horizon)
+    horizon = config.model.moments_horizon
+    scale = stage.rescale(state.moments, batch.step.obs, horizon=horizon)
     state = state.replace(moments=scale)
     trained = {name: state.params[name] for name in stage.trained}
     (_, outcome), gradients = jax.value_and_grad(partial(loss, dreamer, stage), has_aux=True)(
@@ -135,6 +144,6 @@ def loss(
     obs = scale_vectors(dreamer, state.moments, batch.step.obs)
     batch = batch._replace(step=batch.step.replace(obs=obs))
     outcome = stage.losses(dreamer, params, state, batch, key)
-    total = weighted_sum(dreamer, outcome.losses, batch.step.reward.shape)
+    total = weighted_sum(dreamer, outcome.losses, shape=batch.step.reward.shape)
     metrics = {f"loss/{name}": value.mean() for name, value in outcome.losses.items()}
     return total, outcome._replace(metrics=outcome.metrics | metrics | {"loss/total": total})

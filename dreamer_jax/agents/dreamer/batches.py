@@ -2,18 +2,18 @@
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer.networks import Dreamer
 from dreamer_jax.types import Step, Window
-from dreamer_jax.world_model import rssm
-from dreamer_jax.world_model.latents import Latent
+from dreamer_jax.world_model.latents import Latent, expand
 
 
 class Batch(NamedTuple):
-    """Sequences to train on, and what came just before them."""
+    """Sequences to train on, with the latent and the action just before them."""
 
     step: Step  # [T, B, ...]
     previous_action: jax.Array  # [T, B, A] encoded, entry t led to observation t
@@ -25,14 +25,26 @@ def prepare(dreamer: Dreamer, window: Window) -> Batch:
 
     An episode that was abandoned (a new one follows it without an end) is marked as truncated.
     Without stored latents, sequences start as if they were the beginning of an episode.
+
+    Args:
+      dreamer: gives the sizes of actions and latents.
+      window: [W, B, ...] as replay drew it, W = 1 + T. Entry t of its latents is from after seeing
+        step t, under the parameters of an earlier update.
+
+    Returns: T steps, of which each is paired with the action before it: action t of the window led
+      to step t + 1.
     """
     steps: Step = window.steps
+    chex.assert_rank(steps.reward, 2)
+    chex.assert_tree_shape_prefix((steps, window.latents), steps.reward.shape)
     abandoned = jnp.concatenate([steps.is_first[1:], jnp.zeros_like(steps.is_first[:1])])
     steps = steps.replace(is_last=steps.is_last | abandoned)
     trained = jax.tree.map(lambda x: x[1:], steps)
     previous = spaces.flatten(jax.tree.map(lambda x: x[:-1], steps.action), dreamer.act)
     if window.latents is None:
         trained = trained.replace(is_first=trained.is_first.at[0].set(True))
-        return Batch(trained, previous, dreamer.nets.rssm.initial(steps.reward.shape[1]))
-    context = jax.tree.map(lambda x: x[0], window.latents)
-    return Batch(trained, previous, rssm.expand(context, dreamer.config.model.classes))
+        start = dreamer.nets.rssm.initial(steps.reward.shape[1])
+    else:
+        context = jax.tree.map(lambda x: x[0], window.latents)
+        start = expand(context, classes=dreamer.config.model.classes)
+    return Batch(step=trained, previous_action=previous, start=start)

@@ -64,8 +64,8 @@ class Losses:
     keys: str = ""  # further factors for single observations, such as "screen=0.5 text=2"
     reward: Scale = 1.0
     continue_: Scale = 1.0
-    dynamics: Scale = 1.0  # pulls the prior towards the posterior
-    representation: Scale = 0.1  # pulls the posterior towards the prior
+    dynamics: Scale = 1.0  # pulls the prior toward the posterior
+    representation: Scale = 0.1  # pulls the posterior toward the prior
     policy: Scale = 1.0
     value: Scale = 1.0
     replay_value: Scale = 0.3
@@ -161,7 +161,7 @@ def _contradictions(m: Model) -> list[tuple[bool, str]]:
 
 def factors(losses: Losses) -> dict[str, float]:
     """Reads `losses.keys`: observation -> factor; ValueError in one line for another format."""
-    found = {}
+    found: dict[str, float] = {}
     for part in losses.keys.split():
         key, _, number = part.rpartition("=")
         try:

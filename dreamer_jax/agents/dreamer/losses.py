@@ -13,34 +13,53 @@ from dreamer_jax.agents.dreamer.state import DreamerState, Params
 from dreamer_jax.behavior import actor_critic
 from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.nn.heads import action_width, sample
-from dreamer_jax.types import Metrics, Rollout, Step
+from dreamer_jax.types import Action, Metrics, Rollout, Step
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.decoders import reconstruction_losses
 from dreamer_jax.world_model.latents import Latent
 
 sg = jax.lax.stop_gradient
+NamedLosses = dict[str, jax.Array]  # [T, B] each; [T - 1, B] for the replay value
 
 
 def world_model_losses(
     dreamer: Dreamer, params: Params, batch: Batch, key: jax.Array
-) -> tuple[Latent, dict[str, jax.Array], Metrics]:
-    """Filters the batch, then asks what the latents know of it. (§ World model learning)
+) -> tuple[Latent, NamedLosses, Metrics]:
+    """Filters the batch, then predicts each step from its latent. (§ World model learning)
 
-    Returns latents [T, B, ...], losses [T, B] and metrics.
+    With q the posterior, p the prior, c = (1 - terminal) (1 - 1 / horizon), for each step:
+
+    reconstruction, reward   -ln p(x | s), -ln p(r | s)
+    continue                 -c ln p - (1 - c) ln(1 - p)
+    dynamics                 max(free nats, KL(sg(q) || p))   the prior learns to expect
+    representation           max(free nats, KL(q || sg(p)))   the posterior learns to be expected
+
+    The reward is predicted from the state that it arrived with. The continue head learns
+    terminals only: a truncated episode could have continued.
+
+    Args:
+      dreamer: networks and scales.
+      params: of all networks, to differentiate with respect to.
+      batch: [T, B, ...], its vectors already scaled.
+      key: consumed, for the samples of the latents.
+
+    Returns: latents [T, B, ...], losses [T, B] without their scales, and scalars to log.
     """
     step, scale = batch.step, dreamer.config.losses
+    chex.assert_rank(step.reward, 2)
+    chex.assert_tree_shape_prefix((step, batch.previous_action), step.reward.shape)
     tokens = dreamer.encode(params, step.obs)
     latents, posterior, prior = rssm.observe(
         dreamer.nets.rssm,
         {"params": params["rssm"]},
-        batch.start,
-        batch.previous_action,
-        tokens,
-        step.is_first,
-        key,
+        start=batch.start,
+        actions=batch.previous_action,
+        tokens=tokens,
+        is_first=step.is_first,
+        key=key,
     )
     outputs = dreamer.decode(params, latents)
-    reconstruction = reconstruction_losses(outputs, step.obs, dreamer.obs)
+    reconstruction = reconstruction_losses(outputs, step.obs, spaces=dreamer.obs)
     discount = 1 - 1 / dreamer.config.behavior.horizon
     # Floors apply to each step, after the sum over latents and before any mean: a step that is
     # predicted well enough gives no gradient, whatever the others do.
@@ -64,14 +83,24 @@ def world_model_losses(
 
 
 def dream(dreamer: Dreamer, params: Params, start: Latent, key: jax.Array) -> Rollout:
-    """Imagines on from every state of the batch: [T, B, ...] -> a rollout [H + 1, T, B, ...].
+    """Imagines H steps from every state of a batch. (§ Actor learning)
 
-    Nothing here is differentiated; callers pass parameters and latents without gradient.
+    Nothing here is differentiated: callers pass parameters and latents without gradient.
+
+    Args:
+      dreamer: networks and horizon.
+      params: of rssm, policy, reward and continue.
+      start: [T, B, ...] latents, such as `world_model_losses` gives; any batch axes will do.
+      key: consumed, for actions and latents.
+
+    Returns: features, reward and continue of H + 1 states, [H + 1, T, B, ...], the first of them
+      `start`; the H actions between them, [H, T, B, n].
     """
+    chex.assert_equal_shape_prefix([start.deter, start.stoch], start.deter.ndim - 1)
     model_key, action_key = jax.random.split(key)
     horizon, width = dreamer.config.behavior.imagination, action_width(dreamer.act)
 
-    def act(features: jax.Array, noise: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+    def act(features: jax.Array, noise: jax.Array) -> tuple[Action, jax.Array]:
         action = sample(dreamer.policy(params, features), noise)
         return action, spaces.flatten(action, dreamer.act)
 
@@ -79,10 +108,10 @@ def dream(dreamer: Dreamer, params: Params, start: Latent, key: jax.Array) -> Ro
     features, action = rssm.imagine(
         dreamer.nets.rssm,
         {"params": params["rssm"]},
-        start,
-        act,
-        noise,
-        model_key,
+        start=start,
+        act=act,
+        action_noise=noise,
+        key=model_key,
         view=lambda latent: latent.features,
     )
     # XLA undoes the joining of these two parts where they are read apart: nothing is copied.
@@ -101,57 +130,126 @@ def behavior_losses(
     dreamer: Dreamer,
     params: Params,
     state: DreamerState,
+    *,
     real: Step,
     latents: Latent,
     rollout: Rollout,
-) -> tuple[dict[str, jax.Array], ReturnRange, Metrics]:
+) -> tuple[NamedLosses, ReturnRange, Metrics]:
     """Policy and critic on the rollout, critic on the real steps. (§ Actor and critic learning)
 
-    Returns losses [T, B] ([T - 1, B] for the replay value), the new return range and metrics.
+    1. λ-returns of the rollout, whose last state contributes the critic's value.
+    2. The return range follows them before it scales the advantages, so that the first large
+       returns already count.
+    3. Policy and critic learn on the rollout, each step weighted by its probability to happen.
+    4. The critic learns on the real steps, too. Its targets start from the imagined return of
+       each step, which is the first return of the rollout from there.
+
+    Args:
+      dreamer: networks and scales.
+      params: of policy and critic, to differentiate with respect to.
+      state: its slow critic and return range; constants here.
+      real: [T, B, ...] steps.
+      latents: [T, B, ...] of these steps, with gradient.
+      rollout: [H + 1, T, B, ...] from each of these latents, without gradient.
+
+    Returns: losses [T, B] ([T - 1, B] for the replay value) without their scales, the new return
+      range and scalars to log.
     """
+    shape = real.reward.shape
+    chex.assert_tree_shape_prefix((real, latents), shape)
+    chex.assert_shape(rollout.reward, (None, *shape))
     b = dreamer.config.behavior
     critic, slow_critic = params["value"], state.slow_value
+    # The last state has no action: the critic gives its value, and nothing is learned about it.
     seen, end = rollout.features[:-1], rollout.features[-1:]
     value = dreamer.value(critic, seen)
     slow = dreamer.value(slow_critic, seen)
     policy = dreamer.policy(params, seen)
     bootstrap = dreamer.value(critic, end).mean()
     values = sg(jnp.concatenate([value.mean(), bootstrap]))
-    returns = actor_critic.imagined_returns(rollout, values, b.lambda_)
-    return_range = actor_critic.update_return_range(state.return_range, returns, b.return_rate)
-    advantage = actor_critic.advantage(returns, values[:-1], return_range)
+    returns = actor_critic.imagined_returns(rollout, values, lambda_=b.lambda_)
+    return_range = actor_critic.update_return_range(state.return_range, returns, rate=b.return_rate)
+    advantage = actor_critic.advantage(returns, values[:-1], range_=return_range)
     weight = actor_critic.rollout_weight(rollout)
-    policy_losses = actor_critic.policy_loss(policy, rollout.action, advantage, weight, b.entropy)
-    value_losses = actor_critic.value_loss(value, returns, slow, weight, b.slow_regularizer)
-    # On real steps the critic's gradient reaches the world model: latents learn to tell value.
-    features = latents.features[:-1]
-    real_value = dreamer.value(critic, features)
-    real_slow = dreamer.value(slow_critic, features)
-    real_returns = actor_critic.replay_returns(
-        real.reward, real.is_last, real.is_terminal, returns[0], b.horizon, b.lambda_
+    policy_losses = actor_critic.policy_loss(
+        policy, rollout.action, advantage=advantage, weight=weight, entropy_scale=b.entropy
+    )
+    value_losses = actor_critic.value_loss(
+        value, returns, slow=slow, weight=weight, slow_scale=b.slow_regularizer
+    )
+    replay_value, real_returns = replay_value_losses(
+        dreamer, params, state, real=real, latents=latents, bootstrap=returns[0]
     )
     losses = {
         "policy": policy_losses.mean(0),
         "value": value_losses.mean(0),
-        "replay_value": actor_critic.value_loss(
-            real_value,
-            real_returns,
-            real_slow,
-            1 - real.is_last[:-1].astype(jnp.float32),
-            b.slow_regularizer,
-        ),
+        "replay_value": replay_value,
     }
-    metrics = behavior_metrics(policy, rollout, returns, values, advantage, return_range)
+    metrics = behavior_metrics(
+        policy,
+        rollout,
+        returns=returns,
+        value=values,
+        advantage=advantage,
+        return_range=return_range,
+    )
     metrics |= {"behavior/replay_return": real_returns.mean()}
     return losses, return_range, metrics
 
 
-def weighted_sum(
-    dreamer: Dreamer, losses: dict[str, jax.Array], shape: tuple[int, ...]
-) -> jax.Array:
-    """Σ scale · mean of the losses, after checking that each is [T, B] (`shape`) still.
+def replay_value_losses(
+    dreamer: Dreamer,
+    params: Params,
+    state: DreamerState,
+    *,
+    real: Step,
+    latents: Latent,
+    bootstrap: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """The critic on real steps: `value_loss` with `replay_returns`. (§ Critic learning)
 
-    That of the replay value is [T - 1, B].
+    Its gradient reaches the world model, so that latents learn to tell value.
+
+    Args:
+      dreamer: networks and scales.
+      params: of the critic, to differentiate with respect to.
+      state: its slow critic; constants here.
+      real: [T, B, ...] steps.
+      latents: [T, B, ...] of these steps, with gradient.
+      bootstrap: [T, B] return of the imagined rollout from each step.
+
+    Returns: losses and returns, both [T - 1, B].
+    """
+    b, features = dreamer.config.behavior, latents.features[:-1]
+    value = dreamer.value(params["value"], features)
+    slow = dreamer.value(state.slow_value, features)
+    returns = actor_critic.replay_returns(
+        real.reward,
+        is_last=real.is_last,
+        is_terminal=real.is_terminal,
+        bootstrap=bootstrap,
+        horizon=b.horizon,
+        lambda_=b.lambda_,
+    )
+    # The step after the last one of an episode belongs to another episode.
+    weight = 1 - real.is_last[:-1].astype(jnp.float32)
+    losses = actor_critic.value_loss(
+        value, returns, slow=slow, weight=weight, slow_scale=b.slow_regularizer
+    )
+    return losses, returns
+
+
+def weighted_sum(dreamer: Dreamer, losses: NamedLosses, *, shape: tuple[int, ...]) -> jax.Array:
+    """Σ scale_i · mean(L_i), with the scales of `config.losses`. (§ World model learning)
+
+    No loss may have been summed or broadcast on its way here: each is checked.
+
+    Args:
+      dreamer: gives the scales, and the factors of single observations.
+      losses: float32 [T, B]; the replay value [T - 1, B].
+      shape: (T, B).
+
+    Returns: the sum [] float32.
     """
     scales = dreamer.config.losses
     named = {

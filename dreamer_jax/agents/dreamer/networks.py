@@ -16,8 +16,9 @@ from dreamer_jax.nn.dists import Bernoulli, Ensemble, TwoHot
 from dreamer_jax.nn.heads import ContinueHead, CriticEnsemble, Policy, PolicyHead, TwoHotHead
 from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Spaces
+from dreamer_jax.types import Obs
 from dreamer_jax.world_model import moments
-from dreamer_jax.world_model.decoders import Decoder
+from dreamer_jax.world_model.decoders import Decoder, Prediction
 from dreamer_jax.world_model.encoders import Encoder
 from dreamer_jax.world_model.latents import Latent
 from dreamer_jax.world_model.moments import Moments
@@ -41,20 +42,20 @@ class Networks(NamedTuple):
 
 
 class Dreamer(NamedTuple):
-    """What every function of the agent needs, none of which learning changes."""
+    """The fixed part of the agent: learning changes a `DreamerState`, and nothing of this."""
 
     config: DreamerConfig
-    obs: Spaces
-    act: Spaces
+    obs: Spaces  # of observations
+    act: Spaces  # of actions
     nets: Networks
     optimizer: optax.GradientTransformation
     keeps_latents: bool  # whether replay holds latents
 
-    def encode(self, params: Params, obs: dict[str, jax.Array]) -> jax.Array:
+    def encode(self, params: Params, obs: Obs) -> jax.Array:
         """Scaled observations [*, ...] -> tokens [*, M]."""
         return _run(self.nets.encoder, params["encoder"], obs)
 
-    def decode(self, params: Params, latent: Latent) -> dict[str, Any]:
+    def decode(self, params: Params, latent: Latent) -> dict[str, Prediction]:
         """Latents [*, ...] -> a prediction of each observation, see `Decoder`."""
         return _run(self.nets.decoder, params["decoder"], latent)
 
@@ -79,15 +80,32 @@ def _run(net: nn.Module, params: Any, *inputs: Any) -> Any:
     return net.apply({"params": params}, *inputs)
 
 
-def networks(config: DreamerConfig, obs: Spaces, act: Spaces) -> Networks:
-    """Every network of the agent. ValueError if an image does not fit the convolutions."""
+def networks(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Networks:
+    """Every network of the agent, without parameters.
+
+    Args:
+      config: resolved, so that no width is 0.
+      obs: spaces of observations.
+      act: spaces of actions.
+
+    Raises ValueError if an image does not fit the convolutions.
+    """
     m = config.model
     on_cpu = jax.default_backend() == "cpu"
     dtype = jnp.dtype(m.dtype if m.dtype != "auto" else "float32" if on_cpu else "bfloat16")
-    require_images_fit(obs, m.depth, m.blocks)
-    text = TextSize(m.text_width, m.text_layers, m.text_heads, m.text_patch)
+    require_images_fit(obs, depth=m.depth, blocks=m.blocks)
+    text = TextSize(
+        width=m.text_width, layers=m.text_layers, heads=m.text_heads, patch=m.text_patch
+    )
     return Networks(
-        encoder=Encoder(obs, m.depth, m.units, m.encoder_layers, text, dtype),
+        encoder=Encoder(
+            spaces=obs,
+            depth=m.depth,
+            units=m.units,
+            layers=m.encoder_layers,
+            text=text,
+            dtype=dtype,
+        ),
         rssm=RSSM(
             deter=m.deter,
             hidden=m.hidden,
@@ -100,24 +118,40 @@ def networks(config: DreamerConfig, obs: Spaces, act: Spaces) -> Networks:
             unimix=m.unimix,
             dtype=dtype,
         ),
-        decoder=Decoder(obs, m.depth, m.units, m.decoder_layers, m.blocks, text, dtype),
-        reward=TwoHotHead(m.reward_layers, m.units, m.bins, dtype),
-        continue_=ContinueHead(m.continue_layers, m.units, dtype),
-        policy=PolicyHead(act, m.policy_layers, m.units, m.unimix, dtype),
-        value=critic(config, dtype),
+        decoder=Decoder(
+            spaces=obs,
+            depth=m.depth,
+            units=m.units,
+            layers=m.decoder_layers,
+            blocks=m.blocks,
+            text=text,
+            dtype=dtype,
+        ),
+        reward=TwoHotHead(layers=m.reward_layers, units=m.units, bins=m.bins, dtype=dtype),
+        continue_=ContinueHead(layers=m.continue_layers, units=m.units, dtype=dtype),
+        policy=PolicyHead(
+            spaces=act, layers=m.policy_layers, units=m.units, unimix=m.unimix, dtype=dtype
+        ),
+        value=critic(config, dtype=dtype),
     )
 
 
-def critic(config: DreamerConfig, dtype: jnp.dtype) -> TwoHotHead | CriticEnsemble:
-    """One critic, or several."""
+def critic(config: DreamerConfig, *, dtype: jnp.dtype) -> TwoHotHead | CriticEnsemble:
+    """One critic, or an ensemble of `behavior.critics`."""
     m, b = config.model, config.behavior
     if b.critics == 1:
-        return TwoHotHead(m.value_layers, m.units, m.bins, dtype)
-    combine = {"mean": jnp.mean, "min": jnp.min}[b.ensemble]
-    return CriticEnsemble(b.critics, combine, m.value_layers, m.units, m.bins, dtype)
+        return TwoHotHead(layers=m.value_layers, units=m.units, bins=m.bins, dtype=dtype)
+    return CriticEnsemble(
+        count=b.critics,
+        combine={"mean": jnp.mean, "min": jnp.min}[b.ensemble],
+        layers=m.value_layers,
+        units=m.units,
+        bins=m.bins,
+        dtype=dtype,
+    )
 
 
-def require_images_fit(obs: Spaces, depth: int, blocks: int) -> None:
+def require_images_fit(obs: Spaces, *, depth: int, blocks: int) -> None:
     """ValueError unless every image ends 3..16 wide after four halvings."""
     for key, (height, width, _) in obs.images.items():
         if height != width or height % 16 or not 3 <= height // 16 <= 16:
@@ -130,9 +164,12 @@ def require_images_fit(obs: Spaces, depth: int, blocks: int) -> None:
 
 
 def init(dreamer: Dreamer, trained: tuple[str, ...], key: jax.Array) -> DreamerState:
-    """Fresh parameters; the slow critic starts as a copy of the critic. The key is consumed.
+    """Fresh parameters, with the slow critic as a copy of the critic.
 
-    trained: names of the networks that have a state of the optimizer.
+    Args:
+      dreamer: the networks.
+      trained: names of the networks that learn. The state of the optimizer is for these alone.
+      key: consumed.
     """
     nets, names = dreamer.nets, WORLD_MODEL + BEHAVIOR
     keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
@@ -165,10 +202,11 @@ def initial_moments(dreamer: Dreamer) -> dict[str, Moments]:
     return {key: moments.initial(n) for key, n in dreamer.obs.vectors.items()}
 
 
-def scale_vectors(
-    dreamer: Dreamer, running: dict[str, Moments], obs: dict[str, jax.Array]
-) -> dict[str, jax.Array]:
-    """Vectors as encoder and decoder see them; everything else as it is."""
+def scale_vectors(dreamer: Dreamer, running: dict[str, Moments], obs: Obs) -> Obs:
+    """Vectors as encoder and decoder see them: [*, n] -> [*, n]. Other keys stay as they are.
+
+    By symlog, or with the `running` moments, as `model.vectors` says.
+    """
     if dreamer.config.model.vectors == "symlog":
         return {**obs, **{key: symlog(obs[key]) for key in dreamer.obs.vectors}}
     return moments.standardize(running, obs)

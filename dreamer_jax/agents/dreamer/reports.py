@@ -1,4 +1,4 @@
-"""What to look at: numbers that tell why learning fails, and pictures of what the model expects."""
+"""Diagnosis: numbers that tell why learning fails, and pictures of the model's expectations."""
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +16,22 @@ from dreamer_jax.world_model.decoders import reconstruction_losses
 def behavior_metrics(
     policy: Policy,
     rollout: Rollout,
+    *,
     returns: jax.Array,
     value: jax.Array,
     advantage: jax.Array,
     return_range: ReturnRange,
 ) -> Metrics:
-    """What to look at when learning fails: scales, spreads, and how undecided the policy is."""
+    """Scalars that tell why behavior does not learn: scales, spreads, and randomness of the policy.
+
+    Args:
+      policy: distributions for the first H states of the rollout.
+      rollout: H actions, [H + 1, *] states.
+      returns: [H, *].
+      value: [H + 1, *] mean of the critic.
+      advantage: [H, *].
+      return_range: after this batch.
+    """
     entropies = {f"entropy/{key}": dist.entropy().mean() for key, dist in policy.items()}
     shares = {
         f"randomness/{key}": entropies[f"entropy/{key}"] / dist.max_entropy()
@@ -45,11 +55,19 @@ def behavior_metrics(
 def report(
     dreamer: Dreamer, state: DreamerState, window: Window, key: jax.Array
 ) -> tuple[Metrics, dict[str, jax.Array]]:
-    """What the world model sees, and what it expects with its eyes closed.
+    """The model's view of a window: filtered in the first half, predicted in the second half.
 
-    The first half of a sequence is filtered, the second half is predicted from the actions alone.
-    Returns errors per key for both halves, and per image key the truth and the model's view of it,
-    [2, T, B, h, w, c] uint8. The key is consumed.
+    The second half is predicted from its actions alone. Its errors grow with time if the model has
+    not learned how the environment moves, however well it reconstructs single observations.
+
+    Args:
+      dreamer: the networks.
+      state: its parameters and scale of vectors; not changed.
+      window: [W, B, ...] as replay drew it.
+      key: consumed.
+
+    Returns: errors per key for both halves, under `report/seen/` and `report/expected/`; for each
+      image key the truth and the model's view of it, [2, T, B, h, w, c] uint8.
     """
     batch = prepare(dreamer, window)
     scaled = scale_vectors(dreamer, state.moments, batch.step.obs)
@@ -57,22 +75,40 @@ def report(
     half = batch.step.reward.shape[0] // 2
     tokens = dreamer.encode(state.params, scaled)
     model, variables = dreamer.nets.rssm, {"params": state.params["rssm"]}
-    seen, _, _ = rssm.observe(
+    seen = rssm.observe(
         model,
         variables,
-        batch.start,
-        batch.previous_action[:half],
-        tokens[:half],
-        batch.step.is_first[:half],
-        observe_key,
+        start=batch.start,
+        actions=batch.previous_action[:half],
+        tokens=tokens[:half],
+        is_first=batch.step.is_first[:half],
+        key=observe_key,
+    ).latents
+    expected, _ = rssm.imagine(
+        model,
+        variables,
+        start=jax.tree.map(lambda x: x[-1], seen),
+        act=_replay,
+        action_noise=batch.previous_action[half:],
+        key=dream_key,
+        view=lambda latent: latent,
     )
-    last = jax.tree.map(lambda x: x[-1], seen)
-    given = batch.previous_action[half:]
-    expected, _ = rssm.imagine(model, variables, last, lambda _, a: (a, a), given, dream_key)
+    # The first of the expected latents is the last one that was seen.
     latents = jax.tree.map(lambda a, b: jnp.concatenate([a, b[1:]]), seen, expected)
     outputs = dreamer.decode(state.params, latents)
-    errors = reconstruction_losses(outputs, scaled, dreamer.obs)
+    errors = reconstruction_losses(outputs, scaled, spaces=dreamer.obs)
     metrics = {f"report/seen/{key}": error[:half].mean() for key, error in errors.items()}
     metrics |= {f"report/expected/{key}": error[half:].mean() for key, error in errors.items()}
-    views = {k: jnp.round(255 * outputs[k]).astype(jnp.uint8) for k in dreamer.obs.images}
-    return metrics, {key: jnp.stack([batch.step.obs[key], view]) for key, view in views.items()}
+    pictures: dict[str, jax.Array] = {}
+    for name in dreamer.obs.images:
+        pixels = outputs[name]
+        assert isinstance(pixels, jax.Array)
+        view = jnp.round(255 * pixels).astype(jnp.uint8)
+        pictures[name] = jnp.stack([batch.step.obs[name], view])
+    return metrics, pictures
+
+
+def _replay(features: jax.Array, action: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """A policy for `rssm.imagine` that repeats recorded actions, given in place of noise."""
+    del features
+    return action, action

@@ -1,4 +1,4 @@
-"""What an update learns: everything, the world model alone, or behavior on a frozen world model."""
+"""Stages of learning: everything, the world model alone, or behavior on a frozen world model."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,24 +8,28 @@ import jax.numpy as jnp
 
 from dreamer_jax.agents.dreamer.acting import Choose
 from dreamer_jax.agents.dreamer.batches import Batch
-from dreamer_jax.agents.dreamer.losses import behavior_losses, dream, sg, world_model_losses
+from dreamer_jax.agents.dreamer.losses import (
+    NamedLosses,
+    behavior_losses,
+    dream,
+    sg,
+    world_model_losses,
+)
 from dreamer_jax.agents.dreamer.networks import BEHAVIOR, WORLD_MODEL, Dreamer
 from dreamer_jax.agents.dreamer.state import DreamerState, Params
 from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.nn.heads import at_random, sample
 from dreamer_jax.types import Metrics, Refresh
-from dreamer_jax.world_model import moments, rssm
-from dreamer_jax.world_model.latents import Latent
-
-Losses = dict[str, jax.Array]  # [T, B] each; [T - 1, B] for the replay value
+from dreamer_jax.world_model import moments
+from dreamer_jax.world_model.latents import Latent, compact
 
 
 class Outcome(NamedTuple):
-    """What the loss functions of a stage return for one batch."""
+    """The losses of a stage for one batch, and the rest that they compute on the way."""
 
-    losses: Losses  # those that are descended
+    losses: NamedLosses  # those that are descended
     fresh: Refresh  # for the replay buffer
-    return_range: ReturnRange
+    return_range: ReturnRange  # after this batch
     metrics: Metrics
 
 
@@ -41,42 +45,76 @@ class Stage(NamedTuple):
 def joint_losses(
     dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, key: jax.Array
 ) -> Outcome:
-    """World model and behavior at once, on the same latents. The key is consumed."""
+    """World model and behavior at once, on the same latents. The key is consumed.
+
+    The dream gets no gradient: the policy learns from its log-probabilities alone, and nothing
+    that happens in a dream changes the world model. The losses of behavior get the latents with
+    their gradient, for the critic on real steps.
+    """
     observe_key, dream_key = jax.random.split(key)
     latents, model, notes = world_model_losses(dreamer, params, batch, observe_key)
     rollout = dream(dreamer, sg(params), sg(latents), dream_key)
     behavior, return_range, metrics = behavior_losses(
-        dreamer, params, state, batch.step, latents, rollout
+        dreamer, params, state, real=batch.step, latents=latents, rollout=rollout
     )
-    return Outcome(model | behavior, refresh(latents, model), return_range, notes | metrics)
+    return Outcome(
+        losses=model | behavior,
+        fresh=refresh(latents, model),
+        return_range=return_range,
+        metrics=notes | metrics,
+    )
 
 
 def world_model_alone(
     dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, key: jax.Array
 ) -> Outcome:
     """The world model alone; nothing is imagined. The key is consumed."""
+    # The same key as in `joint_losses`, so that both filter alike.
     observe_key, _ = jax.random.split(key)
     latents, losses, metrics = world_model_losses(dreamer, params, batch, observe_key)
-    return Outcome(losses, refresh(latents, losses), state.return_range, metrics)
+    return Outcome(
+        losses=losses,
+        fresh=refresh(latents, losses),
+        return_range=state.return_range,
+        metrics=metrics,
+    )
 
 
 def behavior_alone(
     dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, key: jax.Array
 ) -> Outcome:
-    """As `joint_losses`, without descending those of the world model. The key is consumed."""
+    """As `joint_losses`, without the losses of the world model. The key is consumed.
+
+    They are still computed, for replay: a sampler may prefer steps that the model predicts badly.
+    """
     outcome = joint_losses(dreamer, params, state, batch, key)
     losses = {name: outcome.losses[name] for name in ("policy", "value", "replay_value")}
     return outcome._replace(losses=losses)
 
 
-def refresh(latents: Latent, losses: Losses) -> Refresh:
-    """Latents [T, B, ...] of a batch, and the sum of its world model losses, for replay."""
-    return Refresh(rssm.compact(latents), sum(losses.values(), jnp.float32(0)))
+def refresh(latents: Latent, losses: NamedLosses) -> Refresh:
+    """Latents [T, B, ...] of a batch, and the sum of its world model losses [T, B], for replay."""
+    return Refresh(latents=compact(latents), loss=sum(losses.values(), jnp.float32(0)))
 
 
 STAGES = {  # train.learn -> stage
-    "all": Stage(WORLD_MODEL + BEHAVIOR, joint_losses, moments.update, sample),
-    "world_model": Stage(WORLD_MODEL, world_model_alone, moments.update, at_random),
-    # A frozen world model keeps the scale that it was trained with.
-    "behavior": Stage(BEHAVIOR, behavior_alone, moments.keep, sample),
+    "all": Stage(
+        trained=WORLD_MODEL + BEHAVIOR,
+        losses=joint_losses,
+        rescale=moments.update,
+        explore=sample,
+    ),
+    "world_model": Stage(
+        trained=WORLD_MODEL,
+        losses=world_model_alone,
+        rescale=moments.update,
+        explore=at_random,
+    ),
+    "behavior": Stage(
+        trained=BEHAVIOR,
+        losses=behavior_alone,
+        # A frozen world model keeps the scale that it was trained with.
+        rescale=moments.keep,
+        explore=sample,
+    ),
 }

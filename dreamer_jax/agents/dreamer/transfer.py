@@ -15,9 +15,14 @@ from dreamer_jax.types import AnyAgent
 def inherit(
     agent: AnyAgent, other: DreamerState, source: Any
 ) -> Callable[[DreamerState], DreamerState]:
-    """What gives fresh parameters of `agent` the world model of `other`, the run in `source`.
+    """A function that puts the world model of `other` into a fresh state of `agent`.
 
-    Raises ValueError if the two have not the same shapes.
+    Args:
+      agent: of this run.
+      other: state of another run, whose world model is used.
+      source: where the other run is, for messages.
+
+    Raises ValueError unless both world models have the same shapes.
     """
     fresh = jax.eval_shape(agent.learner.init, jax.random.key(0))
     ours, theirs = (jax.tree.map(jnp.shape, world_model(state)) for state in (fresh, other))
