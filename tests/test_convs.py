@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax.nn import convs
 from dreamer_jax.nn.cpu import convs as cpu_convs
+from dreamer_jax.nn.plain import convs
 
 Conv = Callable[[jax.Array, jax.Array], jax.Array]
 

@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax.nn import batches, convs, forms, products
+from dreamer_jax.nn import forms
 from dreamer_jax.nn.cpu import blocks as cpu_blocks
 from dreamer_jax.nn.cpu import convs as cpu_convs
 from dreamer_jax.nn.cpu import products as cpu_products
 from dreamer_jax.nn.layers import Conv, NormAct
+from dreamer_jax.nn.plain import batches, convs, products
 
 F32, BF16 = jnp.dtype("float32"), jnp.dtype("bfloat16")
 

@@ -9,8 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 # The house, floor by floor. A room imports only from floors above its own in this list, and rooms
 # of one floor do not see each other. Inside a room, a module imports only from rows above its row.
-# Modules without a room stand on the ground floor or are programs. `nn` has two floors, one on
-# each side of `nn.cpu`: the plain forms, and what chooses a form.
+# Modules without a room stand on the ground floor or are programs.
 FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "": [
@@ -22,10 +21,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ]
     },
     {"host": [{"array_files", "compile_cache", "host_memory"}]},
-    {"nn": [{"convs", "products", "batches", "dists", "optim"}]},
+    {"nn.plain": [{"convs", "products", "batches"}]},
     {"nn.cpu": [{"convs", "products", "blocks"}]},
     {
-        "nn": [{"forms"}, {"layers"}, {"transformer", "heads"}],
+        "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads"}],
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
             {"sink", "jsonl", "tensorboard", "progress", "episode_sums", "averages", "pictures"},

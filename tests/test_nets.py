@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax.nn.batches import batch_major, batch_minor
 from dreamer_jax.nn.forms import conv5x5_max_pool, product, upsample_conv5x5
 from dreamer_jax.nn.layers import MLP, BlockLinear, Conv, Linear, NormAct
+from dreamer_jax.nn.plain.batches import batch_major, batch_minor
 
 KEY = jax.random.key(0)
 F32 = jnp.dtype("float32")

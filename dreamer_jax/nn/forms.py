@@ -9,10 +9,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dreamer_jax.nn import batches, convs, products
 from dreamer_jax.nn.cpu import blocks as cpu_blocks
 from dreamer_jax.nn.cpu import convs as cpu_convs
 from dreamer_jax.nn.cpu import products as cpu_products
+from dreamer_jax.nn.plain import batches, convs, products
 
 
 def on_cpu() -> bool:

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.ad_checkpoint import checkpoint_name
 
-from dreamer_jax.nn.convs import KEPT
 from dreamer_jax.nn.forms import product
+from dreamer_jax.nn.plain.convs import KEPT
 
 CHANNELS = (2, 3, 4, 4)  # of the encoder's convolutions, in multiples of its depth
 

@@ -5,9 +5,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dreamer_jax.nn.batches import batch_major, batch_minor
 from dreamer_jax.nn.forms import batch_apply, conv5x5_max_pool, look_up
 from dreamer_jax.nn.layers import CHANNELS, MLP, Conv, Linear, Norm, NormAct, truncated_normal
+from dreamer_jax.nn.plain.batches import batch_major, batch_minor
 from dreamer_jax.nn.transformer import Attention, TextSize, Transformer, positions
 from dreamer_jax.spaces import Spaces, numbers
 

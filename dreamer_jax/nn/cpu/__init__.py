@@ -1,1 +1,1 @@
-"""Forms of operations that run well on a CPU; each is the twin of a plain one in `nn`."""
+"""Forms of operations that run well on a CPU; each is the twin of one in `nn.plain`."""

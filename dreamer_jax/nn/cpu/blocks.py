@@ -7,8 +7,8 @@ import chex
 import flax.linen as nn
 import jax
 
-from dreamer_jax.nn import batches
-from dreamer_jax.nn.convs import KEPT
+from dreamer_jax.nn.plain import batches
+from dreamer_jax.nn.plain.convs import KEPT
 
 BLOCK = 256  # images that go through a convolutional stack together
 

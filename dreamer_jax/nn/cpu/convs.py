@@ -4,7 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from dreamer_jax.nn import convs
+from dreamer_jax.nn.plain import convs
 
 NARROW = 16  # up to this many channels, XLA's convolution gains (up to 2x) from 2x2 squares
 

@@ -4,7 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from dreamer_jax.nn import products
+from dreamer_jax.nn.plain import products
 
 MANY = 4096  # rows of a product beyond which the order of its gradient matters
 
