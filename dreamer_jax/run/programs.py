@@ -43,14 +43,15 @@ class Programs(NamedTuple):
         [jax.Array, Any, ReplayState, Any, Step, np.int32 | jax.Array],
         tuple[ReplayState, Any, Action],
     ]
-    """(seed, actor, replay*, carry*, seen, index) -> replay, carry, action"""
+    """`device_functions.act`: (seed, actor, replay*, carry*, seen, index) -> replay, carry, action"""
     learn: Callable[
         [jax.Array, Any, ReplayState, Metrics, jax.Array, Recordings | None],
         tuple[Any, ReplayState, Metrics],
     ]
-    """(seed, state*, replay*, sums*, count, recordings) -> state, replay, sums"""
+    """`device_functions.updates`:
+    (seed, state*, replay*, sums*, count, recordings) -> state, replay, sums"""
     report: Callable[[jax.Array, Any, ReplayState, Recordings | None], tuple[Metrics, Obs]]
-    """(seed, state, replay, recordings) -> metrics, pictures"""
+    """`device_functions.report`: (seed, state, replay, recordings) -> metrics, pictures"""
     block: ReadBlock
     """(replay, start, length=L) -> steps [E, L, ...]"""
     put: Callable[[ReplayState, jax.Array, Step], ReplayState]
