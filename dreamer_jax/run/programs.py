@@ -43,7 +43,8 @@ class Programs(NamedTuple):
         [jax.Array, Any, ReplayState, Any, Step, np.int32 | jax.Array],
         tuple[ReplayState, Any, Action],
     ]
-    """`device_functions.act`: (seed, actor, replay*, carry*, seen, index) -> replay, carry, action"""
+    """`device_functions.act`:
+    (seed, actor, replay*, carry*, seen, index) -> replay, carry, action"""
     learn: Callable[
         [jax.Array, Any, ReplayState, Metrics, jax.Array, Recordings | None],
         tuple[Any, ReplayState, Metrics],
