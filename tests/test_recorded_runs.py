@@ -249,7 +249,7 @@ def test_a_run_in_two_parts_draws_the_same(still: Path, whole: Path, tmp_path: P
     found = dict(jax.tree_util.tree_leaves_with_path(two))
     for path, x in jax.tree_util.tree_leaves_with_path(one):
         assert np.array_equal(found[path], x), path
-    assert np.abs(one["agent"]["optimizer"]).max() > 100
+    assert np.abs(one["agent"]["momentum"]).max() > 100
 
 
 def test_memory_for_them_is_counted(still: Path, tmp_path: Path) -> None:
