@@ -156,15 +156,15 @@ class Exploding(Witness):
     def update(self, state: Any, window: Any, key: Any) -> Any:
         state, latents, metrics = super().update(state, window, key)
         w = jnp.where(state.updates < 19, 1.0, jnp.inf) * jnp.ones(2)
-        return state.replace(params={"w": w}), latents, metrics
+        return state.replace(random=w), latents, metrics
 
 
 class Overflowing(Witness):
-    """What the optimiser remembers is infinite from the 19th update on."""
+    """The momentum is infinite from the 19th update on."""
 
     def update(self, state: Any, window: Any, key: Any) -> Any:
         state, latents, metrics = super().update(state, window, key)
-        state = state.replace(optimizer=jnp.where(state.updates < 19, 1.0, jnp.inf) * jnp.ones(2))
+        state = state.replace(momentum=jnp.where(state.updates < 19, 1.0, jnp.inf) * jnp.ones(2))
         return state, latents, metrics
 
 
@@ -172,8 +172,8 @@ class Overflowing(Witness):
     ("agent", "message"),
     [
         (Diverging, r"between steps 120 and 129: loss/image/screen"),
-        (Exploding, r"129: params/w"),
-        (Overflowing, r"129: optimizer"),
+        (Exploding, r"129: random"),
+        (Overflowing, r"129: momentum"),
     ],
 )
 def test_nothing_is_saved_once_a_number_is_not_finite(
