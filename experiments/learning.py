@@ -1,4 +1,4 @@
-"""Is a task learnt, and does it stay learnt? python -m experiments.learning --task=cartpole --again
+"""Does an agent learn a task and keep it? python -m experiments.learning --task=cartpole --again
 
 For each seed: the preset's own training, 100 fresh episodes, and with --again training for as long
 again and 100 more. Prints the scores of these episodes, writes one JSON line per evaluation to

@@ -1,4 +1,4 @@
-"""The command line from inside a test: in this process, or in one of its own."""
+"""The command line from inside a test: in this process, or in a separate one."""
 
 import contextlib
 import io
@@ -58,7 +58,7 @@ def call(*arguments: Any, run: Callable[[list[str]], int] = main) -> Result:
 
 
 def start(*arguments: Any) -> subprocess.Popen[str]:
-    """Starts main in a process of its own."""
+    """Starts main in a separate process."""
     return subprocess.Popen(
         [sys.executable, "-m", "dreamer_jax.main", *map(str, arguments)],
         cwd=ROOT,

@@ -1,6 +1,6 @@
 """A Game Boy cartridge that counts, small enough to be read here byte by byte.
 
-Each new press of a button adds 1 to a byte of memory; each frame adds 1 to FRAMES and colours the
+Each new press of a button adds 1 to a byte of memory; each frame adds 1 to FRAMES and colors the
 whole screen by it. And a game in Pokémon Red's memory layout, made of it.
 """
 

@@ -89,7 +89,7 @@ def test_a_loop_without_updates_is_compared_with_random_play() -> None:
         found = repeat()
     assert facts["steps"] == case.envs
     assert found["share"] == pytest.approx(found["bare_seconds"] / found["seconds"])
-    assert 0 < found["share"] < 1  # nobody acts on what counts its steps
+    assert 0 < found["share"] < 1  # counting leaves the agent little to do
 
 
 def test_a_profile_has_the_operations_of_an_update() -> None:

@@ -14,7 +14,7 @@ WORDS = list(SEEDS.values())
 TO_THE_NOTE = "a"
 TO_THE_KEEPER = "down a wait"
 TO_THE_ROUTE = "down 2 wait down right 6 wait"
-OWN = range(0xDE00, 0xDE80)  # the game's own memory, which is for nobody else
+OWN = range(0xDE00, 0xDE80)  # the game's own memory, which no other code may use
 
 
 def ready(seed: int, buttons: str = "") -> Player:

@@ -263,7 +263,7 @@ def test_damage_is_noticed_and_the_one_before_is_used(tmp_path: Path, kind: str)
 
 
 def test_a_checkpoint_that_goes_while_it_is_read_is_no_damage(tmp_path: Path) -> None:
-    """As for an evaluation beside a run that trains."""
+    """Like an evaluation while the run trains."""
     save(tmp_path, 1, {"replay": ring()}, {}, keep=1)
 
     def load(step: int) -> Any:

@@ -46,7 +46,7 @@ def digest(snapshot: dict[str, np.ndarray]) -> str:
 
 
 def test_an_episode_goes_on_from_a_milestone():
-    """What was there is there, has been earned, and is not earned again; its time begins anew."""
+    """Earlier milestones stay earned and are not paid again; their clock restarts."""
     env = build(curriculum=1.0, steps=5, steps_per_milestone=1)
     env.reset()
     for button in ("right", "b", "down"):

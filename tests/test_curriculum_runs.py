@@ -39,7 +39,7 @@ CONFIG = Config(
 
 
 def press_anything(actor: jax.Array, carry: Carry, obs: Any, is_first: Any, key: jax.Array) -> Any:
-    """Whatever was learnt; the latent is where the player is."""
+    """Acts at random; the latent is where the player is."""
     del actor, is_first
     rows = obs["numbers"].shape[0]
     latent = Kept(obs["numbers"][:, :1].astype(jnp.uint16), obs["map"].astype(jnp.uint8))

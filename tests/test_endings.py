@@ -1,4 +1,4 @@
-"""How a process ends: nothing is left unwritten, and nobody has to listen."""
+"""How a process ends: everything is written, even if its output is not read."""
 
 import os
 import resource
@@ -124,7 +124,7 @@ def test_a_disk_without_room_for_the_lock(tmp_path: Path) -> None:
 
 
 def test_nobody_has_to_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run goes on when its terminal was closed, or the program that its output went to."""
+    """A run continues after its terminal, or the reader of its output, was closed."""
     run = Witness().run(tmp_path, steps=60)
     programs, (reading, writing) = compiled(run), os.pipe()
     os.close(reading)

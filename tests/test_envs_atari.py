@@ -54,7 +54,7 @@ def test_the_end_of_a_game_is_terminal_and_lives_are_not():
     env = build("breakout", sticky=0.0)
     trace = play(env, np.full(260, FIRE, np.int32))
     ends = [t for t, timestep in enumerate(trace) if timestep.is_last[0]]
-    # Five balls that nobody hits: a loss of life after about 20 steps would show as an early end.
+    # Five balls that are missed. A loss of life after about 20 steps would show as an early end.
     assert len(ends) >= 1 and 60 < ends[0] < 260
     assert trace[ends[0]].is_terminal[0]
     assert trace[ends[0] + 1].is_first[0]

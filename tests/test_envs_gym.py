@@ -170,10 +170,10 @@ def test_cartpole_is_cut_off_after_500_steps():
     assert timestep.is_last[0] and not timestep.is_terminal[0]
 
 
-def centroid(image: np.ndarray, colour: int) -> float:
-    """Mean column of the pixels in which this colour channel is the strongest by far."""
-    others = np.delete(image.astype(float), colour, -1).max(-1)
-    weight = np.maximum(image[..., colour].astype(float) - others - 30, 0)
+def centroid(image: np.ndarray, color: int) -> float:
+    """Mean column of the pixels in which this color channel is the strongest by far."""
+    others = np.delete(image.astype(float), color, -1).max(-1)
+    weight = np.maximum(image[..., color].astype(float) - others - 30, 0)
     return float((weight.sum(0) @ np.arange(64)) / weight.sum())
 
 
@@ -211,7 +211,7 @@ def test_environments_are_closed():
 
 
 def test_nobody_has_to_read_an_answer_soon(tmp_path, monkeypatch):
-    """As while programs are compiled: whoever waits to be heard does not hang."""
+    """A process that waits for its turn does not count as hung, such as while programs compile."""
     (tmp_path / "large_module.py").write_text(LARGE)
     monkeypatch.syspath_prepend(tmp_path)
     with closing(

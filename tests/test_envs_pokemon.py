@@ -162,7 +162,7 @@ def test_milestones_are_those_of_the_step():
 
 
 def test_an_episode_is_a_function_of_its_seed_and_actions():
-    """Whatever was played before, and however many games are played beside it."""
+    """Neither earlier games nor others in parallel change it."""
     env, alone = build(3, steps=12), build(1, steps=12)
     actions = random_actions(env, 40)
     trace = [env.reset(), *(env.step(action) for action in actions)]

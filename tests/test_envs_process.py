@@ -124,7 +124,7 @@ def gone(pid: int, seconds: float = 0) -> bool:
 
 
 def dead(pid: int, seconds: float) -> bool:
-    """Whether there is no such process, or one that nobody has buried, within some seconds."""
+    """Whether the process ends, or is a zombie, within some seconds."""
     deadline = time.monotonic() + seconds
     while not gone(pid):
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -1,6 +1,6 @@
 """Snapshots: whose they are, what is refused, and episodes that do not repeat themselves.
 
-That what is restored goes on as it would have is part of the contract, see `contract`.
+`contract` states that a restored environment continues as it would have.
 """
 
 import dataclasses
@@ -141,7 +141,7 @@ from gymnasium import spaces
 
 
 class Wilful(gymnasium.Env):
-    """Shows [steps taken, a number that nobody foresees, unless the action before it was 0]."""
+    """Shows [steps taken, an unpredictable number, unless the action before it was 0]."""
 
     observation_space = spaces.Box(-np.inf, np.inf, (2,))
     action_space = spaces.Discrete(2)
@@ -184,7 +184,7 @@ def test_an_episode_that_does_not_repeat_itself_ends_as_truncated(tmp_path, monk
     assert after.is_first.tolist() == [False, True, False]
     assert after.obs["vector"][:, 0].tolist() == [4, 0, 4]
     assert again.episodes.tolist() == [0, 1, 0] and again.restarts == 0
-    # Where nobody had acted, the new beginning takes the place of the old one.
+    # Before the first action, the new beginning replaces the old one.
     fresh = env.restore(again.snapshot())
     assert env.lost == 0 and fresh.is_first[1] and not fresh.is_last[1]
     assert fresh.obs["vector"][1, 1] != after.obs["vector"][1, 1]

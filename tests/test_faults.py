@@ -210,11 +210,11 @@ def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
-    manifest.lock(logdir).close()  # nobody holds it after the death of the first
+    manifest.lock(logdir).close()  # the death of the first released it
 
 
 class Failing:
-    """An environment that fails for good after some steps."""
+    """An environment that fails permanently after some steps."""
 
     def __init__(self, env: Any, steps: int):
         self._env, self._left = env, steps
@@ -240,7 +240,7 @@ def test_a_run_is_saved_when_an_environment_fails_for_good(tmp_path: Path) -> No
 
 
 def test_a_run_is_saved_when_its_evaluation_fails_for_good(tmp_path: Path) -> None:
-    """And owes the evaluation, which is made up for when it goes on."""
+    """The evaluation stays owed, and is played on resume."""
     run = Witness().run(tmp_path)
     every = replace(run.config, train=replace(run.config.train, eval_every=50))
     failure: list[str] = []

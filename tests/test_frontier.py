@@ -116,7 +116,7 @@ def test_episodes_begin_where_the_weights_say(share):
 def test_depth_counts_the_milestones_of_the_whole_way():
     made, games = frontier(1.0, rows=2)
     reach(made, 0, "a")
-    made.record_step(0, ("b",), over=True)  # nobody begins where an episode ends
+    made.record_step(0, ("b",), over=True)  # no episode begins where one ends
     made.draw_start(1, 0)
     assert made.starts == ["", "a"] and games[1].told == ["at a"]
     reach(made, 1, "c", "d")

@@ -54,8 +54,8 @@ for _ in range(2):
     host_memory.close_gaps()
     report()
 block = touched(256 << 20)
-beside = [libc.malloc(1 << 20) for _ in range(16)]
-flags = report(behind=all(x > max(held) for x in (block, *beside)))
+neighbors = [libc.malloc(1 << 20) for _ in range(16)]
+flags = report(behind=all(x > max(held) for x in (block, *neighbors)))
 libc.free(block)
 libc.free(touched(200 << 20))
 whole = all(

@@ -1,4 +1,4 @@
-"""Results that came with a checkout are made anew; those of a run that is there are kept."""
+"""Results of a checkout without its run are measured again; those of a run that exists are kept."""
 
 import json
 import subprocess

@@ -160,7 +160,7 @@ def test_a_run_in_two_parts_is_the_same_run(prolonged: Path, whole: Path):
 
 
 def place(logdir: Path) -> Any:
-    """All that the next step after step 402 depends on, but for the time."""
+    """All that the step after step 402 depends on, except the time."""
     run = Witness().run(logdir)
     state, journal = resume.restore(run, compiled(run), step=402)
     assert state.counters.updates == updates_owed(402, 0, config=CONFIG)

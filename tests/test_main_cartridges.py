@@ -14,7 +14,7 @@ from envs.pokemon import red_cartridge
 
 MARIO_GAME, RED, DEMO = "--env=mario_1_1", "--env=pokemon_red", "--env=gameboy_demo"
 INSTALL_MARIO, INSTALL_POKEMON = (f'pip install -e ".[{name}]"' for name in ("mario", "pokemon"))
-MEMORY = "/proc/self/mem"  # nobody can read it at its beginning, not even root
+MEMORY = "/proc/self/mem"  # its first bytes cannot be read, not even by root
 
 
 @pytest.fixture(autouse=True)

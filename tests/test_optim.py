@@ -84,7 +84,7 @@ def test_warm_up_is_linear_then_constant() -> None:
     state, steps = optimizer.init(params), []
     for _ in range(6):
         updates, state = stepped(optimizer, {"x": np.full(3, 0.1)}, state, params)
-        steps.append(-updates["x"][0])  # a constant gradient is normalised to 1
+        steps.append(-updates["x"][0])  # a constant gradient is normalized to 1
     np.testing.assert_allclose(steps, np.array([0, 1, 2, 3, 3, 3]) * 0.01 / 3, rtol=1e-3)
 
 

@@ -128,7 +128,7 @@ def test_an_environment_that_fails_ends_it(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def pygame(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """A display that nobody sees."""
+    """A display that is not shown."""
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     found = pytest.importorskip("pygame", reason='needs pip install -e ".[play]"')
     yield found

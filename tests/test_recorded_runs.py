@@ -52,7 +52,7 @@ def seeded(folder: Path, logdir: Path, *flags: str) -> Result:
 
 @pytest.fixture(scope="module")
 def trained(tape: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A recording of its own, and the run that was begun with it."""
+    """A copy of the recording, and the run that started with it."""
     folder = tmp_path_factory.mktemp("seeded")
     own = Path(shutil.copytree(tape, folder / "tape"))
     result = seeded(own, folder / "run", "--steps=60", "--set=replay.seed_share=0.5")
@@ -221,7 +221,7 @@ def judged(logdir: Path, tape: Path, steps: int = 200) -> tuple[Run, Any]:
 
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording in the environment of the witness, in which nobody did anything."""
+    """A recording in the environment of the witness, with action 0 at every step."""
     folder = tmp_path_factory.mktemp("tapes") / "still"
     return record(folder, "--set=env.length=7", script="0 x 20")
 

@@ -176,7 +176,7 @@ def test_waking_up_after_a_defeat_is_no_healing_and_a_defeat_counts_once():
 def test_a_battle_that_is_lost_is_a_defeat():
     fight = [reading({0xD057: bytes([kind])}) for kind in (0, 1, 255, 255, 0, 2, 255)]
     assert sums(*fight) == {"event/blackouts": 2}
-    assert sums(reading(), reading()) == {}  # nobody can stand, but nobody is there
+    assert sums(reading(), reading()) == {}  # no one can stand there
 
 
 def test_milestones_are_named_the_first_time():
@@ -190,8 +190,8 @@ def test_milestones_are_named_the_first_time():
     assert names == [("flag/got_starter", "map/route_1"), (), ("flag/8", "map/9")]
 
 
-def test_another_episode_goes_on_from_what_one_has_achieved():
-    """As if it were the same one, but for the milestones that it counts for itself."""
+def test_another_episode_continues_from_what_one_has_achieved():
+    """It inherits rewards already paid; its milestones are counted separately."""
     steps = [
         {**at(0, 3, 3), **flags(1)},
         {**at(0, 3, 4), **flags(1, 2), **party(member(5, 20, 5))},

@@ -1,4 +1,4 @@
-"""Samplers beside the online queue (`test_replay.py`): the newest sequences, and priorities."""
+"""The samplers `newest` and `prioritized`; `test_replay.py` has the online queue."""
 
 from dataclasses import replace
 from functools import partial

@@ -181,7 +181,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(module: Path) -> Path:
-    """A run that has learnt in the environment of the module."""
+    """A run that trained in the environment of the module."""
     logdir = module / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(module)
@@ -218,8 +218,8 @@ def test_an_agent_is_loaded_where_its_environment_cannot_be_made(
             jnp.ones(3, bool),
             jax.random.key(0),
         )
-    learnt = jax.tree.leaves(jax.tree.map(np.array_equal, state.params, fresh.params))
-    assert not all(learnt) and action["action"].shape == (3, 1)
+    unchanged = jax.tree.leaves(jax.tree.map(np.array_equal, state.params, fresh.params))
+    assert not all(unchanged) and action["action"].shape == (3, 1)
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])

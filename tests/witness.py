@@ -33,7 +33,7 @@ class Settings:
 
 
 class State(PyTreeNode):
-    """What the witness changes: random numbers of its own, and how often it was updated."""
+    """What an update changes: a momentum and a counter; `random` stays."""
 
     random: jax.Array  # [2]
     momentum: jax.Array  # [2]
@@ -172,7 +172,7 @@ def run_to_the_end(run: Run) -> Any:
 
 
 class Watched(Counting):
-    """Counts, and notes whether a transfer that nobody asked for goes unnoticed."""
+    """Counts, and notes whether an implicit transfer goes unnoticed."""
 
     def __init__(self, length: int, num_envs: int, guards: set[str]):
         super().__init__(length, num_envs)
