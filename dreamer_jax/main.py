@@ -13,7 +13,10 @@ from absl import logging as absl_logging
 from dreamer_jax import own_packages
 from dreamer_jax.faults import Fault, one_line, quiet_unraisable
 
-if not own_packages.found():  # before the imports below
+# Before the imports below. Only the program itself ends the process.
+if __name__ != "__main__":
+    own_packages.claim()
+elif not own_packages.found():
     sys.exit(2)
 
 import configs

@@ -2,7 +2,7 @@
 
 They are top-level packages with names that many projects use. `python -m` looks for packages in the
 current folder first, and many users have an `envs` or a `configs` there. It would be imported
-instead of ours. So each program calls `found`, and the package of the commands calls `claim`,
+instead of ours. So each program calls `found`, and each module that is imported calls `claim`,
 before the first `import envs`. Ours are the packages next to `dreamer_jax`.
 """
 

@@ -7,7 +7,10 @@ import sys
 
 from dreamer_jax import own_packages
 
-if not own_packages.found():  # before the import below
+# Before the import below. Only the program itself ends the process.
+if __name__ != "__main__":
+    own_packages.claim()
+elif not own_packages.found():
     sys.exit(2)
 
 from envs.play.program import main

@@ -46,11 +46,11 @@ def assert_same(found: list[Any], expected: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 5), (5, 1000, 64), (5, 1000, 8)])
-def test_gradient_of_weights(shape: tuple[int, ...]) -> None:
+def test_product(shape: tuple[int, ...]) -> None:
     """For few rows and many, wide and narrow."""
-    x, gradient = normal(shape, (*shape[:-1], 16))
-    twins = (cpu_products.weight_gradient, products.weight_gradient)
-    assert_same(*([jax.jit(form)(x, gradient)] for form in twins))
+    x, kernel, dy = normal(shape, (shape[-1], 16), (*shape[:-1], 16))
+    twins = (cpu_products.product, products.product)
+    assert_same(*(values_and_gradients(form, dy, x, kernel) for form in twins))
 
 
 def test_look_up() -> None:

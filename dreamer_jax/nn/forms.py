@@ -37,25 +37,11 @@ def upsample_conv5x5(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return form.upsample_conv5x5(x, kernel)
 
 
-@jax.custom_vjp
 def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """x W: [..., in], [in, out] -> [..., out]."""
-    return x @ kernel
-
-
-def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return x @ kernel, (x, kernel)
-
-
-def _backward(
-    saved: tuple[jax.Array, jax.Array], gradient: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    x, kernel = saved
+    # Rows that devices share must not be merged, as the form for a CPU does.
     form = cpu_products if on_one_cpu() else products
-    return gradient @ kernel.T, form.weight_gradient(x, gradient)
-
-
-product.defvjp(_forward, _backward)
+    return form.product(x, kernel)
 
 
 def look_up(table: jax.Array, symbols: jax.Array, *, dtype: jnp.dtype) -> jax.Array:

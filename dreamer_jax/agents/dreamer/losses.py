@@ -49,7 +49,7 @@ def world_model_losses(
     chex.assert_rank(step.reward, 2)
     chex.assert_tree_shape_prefix((step, batch.previous_action), step.reward.shape)
     tokens = dreamer.encode(params, step.obs)
-    latents, posterior, prior = rssm.observe(
+    filtered = rssm.observe(
         dreamer.nets.rssm,
         {"params": params["rssm"]},
         start=batch.start,
@@ -58,6 +58,7 @@ def world_model_losses(
         is_first=step.is_first,
         key=key,
     )
+    latents, posterior, prior = filtered.latents, filtered.posterior, filtered.prior
     outputs = dreamer.decode(params, latents)
     reconstruction = reconstruction_losses(outputs, step.obs, spaces=dreamer.obs)
     discount = 1 - 1 / dreamer.config.behavior.horizon
@@ -252,20 +253,7 @@ def weighted_sum(dreamer: Dreamer, losses: NamedLosses, *, shape: tuple[int, ...
     Returns: the sum [] float32.
     """
     scales = dreamer.config.losses
-    named = {
-        "image": scales.image,
-        "vector": scales.vector,
-        "choice": scales.choice,
-        "bits": scales.bits,
-        "text": scales.text,
-        "reward": scales.reward,
-        "continue": scales.continue_,
-        "dynamics": scales.dynamics,
-        "representation": scales.representation,
-        "policy": scales.policy,
-        "value": scales.value,
-        "replay_value": scales.replay_value,
-    }
+    scale_of = {name.rstrip("_"): scale for name, scale in vars(scales).items()}
     shorter = {"replay_value": (shape[0] - 1, shape[1])}  # its last step has no step after it
     for name, value in losses.items():
         chex.assert_shape(value, shorter.get(name, shape), custom_message=name)
@@ -274,5 +262,5 @@ def weighted_sum(dreamer: Dreamer, losses: NamedLosses, *, shape: tuple[int, ...
     total = jnp.float32(0)
     for name, value in losses.items():
         kind, _, key = name.partition("/")
-        total += named[kind] * factor.get(key, 1.0) * value.mean()
+        total += scale_of[kind] * factor.get(key, 1.0) * value.mean()
     return total

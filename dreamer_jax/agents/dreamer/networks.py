@@ -13,6 +13,7 @@ from dreamer_jax.agents.dreamer.state import DreamerState, Params
 from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.math import symlog
 from dreamer_jax.nn.dists import Bernoulli, Ensemble, TwoHot
+from dreamer_jax.nn.forms import on_cpu
 from dreamer_jax.nn.heads import ContinueHead, CriticEnsemble, Policy, PolicyHead, TwoHotHead
 from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Spaces
@@ -39,6 +40,19 @@ class Networks(NamedTuple):
     continue_: ContinueHead
     policy: PolicyHead
     value: TwoHotHead | CriticEnsemble
+
+    @property
+    def by_name(self) -> dict[str, nn.Module]:
+        """Every network by the name of its parameters."""
+        return {
+            "encoder": self.encoder,
+            "rssm": self.rssm,
+            "decoder": self.decoder,
+            "reward": self.reward,
+            "continue": self.continue_,
+            "policy": self.policy,
+            "value": self.value,
+        }
 
 
 class Dreamer(NamedTuple):
@@ -91,8 +105,7 @@ def networks(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Networks:
     Raises ValueError if an image does not fit the convolutions.
     """
     m = config.model
-    on_cpu = jax.default_backend() == "cpu"
-    dtype = jnp.dtype(m.dtype if m.dtype != "auto" else "float32" if on_cpu else "bfloat16")
+    dtype = jnp.dtype(m.dtype if m.dtype != "auto" else "float32" if on_cpu() else "bfloat16")
     require_images_fit(obs, depth=m.depth, blocks=m.blocks)
     text = TextSize(
         width=m.text_width, layers=m.text_layers, heads=m.text_heads, patch=m.text_patch
@@ -171,18 +184,18 @@ def init(dreamer: Dreamer, trained: tuple[str, ...], key: jax.Array) -> DreamerS
       trained: names of the networks that learn. The state of the optimizer is for these alone.
       key: consumed.
     """
-    nets, names = dreamer.nets, WORLD_MODEL + BEHAVIOR
-    keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
+    nets, named = dreamer.nets, dreamer.nets.by_name
+    keys = dict(zip(named, jax.random.split(key, len(named)), strict=True))
     obs = spaces.zeros(dreamer.obs, 1)
     latent, action = nets.rssm.initial(1), spaces.zeros(dreamer.act, 1)
     encoder = nets.encoder.init(keys["encoder"], obs)
     tokens = nets.encoder.apply(encoder, obs)
     encoded = spaces.flatten(action, dreamer.act)
-    inputs: dict[str, tuple[Any, ...]] = dict.fromkeys(names, (latent.features,))
+    inputs: dict[str, tuple[Any, ...]] = dict.fromkeys(named, (latent.features,))
     inputs |= {"encoder": (obs,), "rssm": (latent, encoded, tokens), "decoder": (latent,)}
     params = {
         name: cast(Params, net.init(keys[name], *inputs[name]))["params"]
-        for name, net in zip(names, nets, strict=True)
+        for name, net in named.items()
     }
     zero = jnp.zeros((), jnp.float32)
     return DreamerState(

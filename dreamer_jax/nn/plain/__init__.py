@@ -1,1 +1,1 @@
-"""Operations as their equations have them; each twin in `nn.cpu` is tested against one."""
+"""Forms of operations for every backend; each twin in `nn.cpu` is tested against one."""

@@ -1,16 +1,13 @@
-"""Matrix products: the gradient of a layer's weights, and rows of a table."""
+"""Matrix products: of a layer, and of a table whose rows are looked up."""
 
 import chex
 import jax
 import jax.numpy as jnp
 
 
-def weight_gradient(x: jax.Array, gradient: jax.Array) -> jax.Array:
-    """Σ x gradientᵀ over all rows: [..., in], [..., out] -> [in, out]."""
-    chex.assert_equal_shape_prefix([x, gradient], x.ndim - 1)
-    rows = tuple(range(x.ndim - 1))
-    # Axes stay apart: if they were merged, devices that share the batch would exchange rows.
-    return jnp.tensordot(x, gradient, (rows, rows))
+def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """x W: [..., in], [in, out] -> [..., out]."""
+    return x @ kernel
 
 
 def look_up(table: jax.Array, symbols: jax.Array, *, dtype: jnp.dtype) -> jax.Array:
