@@ -24,8 +24,8 @@ def get_config(env: Any) -> Config:
     """Short episodes that end with the answer; `gameboy_demo_curriculum` is the whole game.
 
     The words of the keeper carry a nat or two, and are rare. With one free nat the prior need not
-    predict them. With the usual pull towards the prior, or if text weighs as much as the rest, the
-    latent omits for a long time which word it reads. The same happens if a word is one of many
+    predict them. With the default representation loss, or with text weighted like the rest, the
+    latent ignores the word for a long time. The same happens if a word is one of many
     tokens, so here each token is a third of the screen. Reward and end of an episode weigh more
     than the thousands of pixels, which are learned soon. The entropy bonus keeps behavior undecided
     until the model predicts the results of answers. Reading earns a small reward, so that guessing

@@ -39,8 +39,8 @@ class Train:
     steps: Positive = 1_000_000  # steps over all environments
     ratio: Count = 32  # train ratio: steps replayed for each step taken
     prefill: Count = 1_088  # steps before the first update; about as many as a batch holds
-    learn: str = "all"  # which of the agent's stages; for DreamerV3 also world_model or behavior
-    world_model: str = ""  # for learn=behavior: logdir to restore the world model from
+    learn: str = "all"  # what the run trains: one of the agent's stages
+    world_model: str = ""  # logdir to take the world model from, for stages that inherit one
     log_every: Positive = 5_000  # steps between two lines of metrics
     report_every: Count = 50_000  # steps between two pictures of what the model sees; 0: never
     eval_every: Count = 0  # steps between two evaluations; 0: never
@@ -54,6 +54,7 @@ class AgentConfig(Protocol):
     """The hyperparameters of one kind of agent: a frozen dataclass of sections."""
 
     STAGES: ClassVar[tuple[str, ...]]  # what `train.learn` may be
+    INHERITING: ClassVar[tuple[str, ...]]  # stages that need the world model of another run
 
     def sized(self, size: str) -> Self:
         """The same with the widths of `size`, one of --size; ValueError where there is none."""
@@ -92,14 +93,16 @@ def resolve(config: Config) -> Config:
 
 
 def _contradictions(config: Config) -> list[tuple[bool, str]]:
-    r, t, stages = config.replay, config.train, one_of(*config.agent.STAGES)
+    r, t, inheriting = config.replay, config.train, config.agent.INHERITING
+    stages, taken = one_of(*config.agent.STAGES), sections_with_a_name_of(config)
     rows = r.capacity // t.envs
     return [
+        (bool(taken), f"{', '.join(taken)}: a section of the agent has the name of another one"),
         (not stages.holds(t.learn), f"train.learn={t.learn}: must be {stages.text}"),
         (
-            (t.learn == "behavior") != bool(t.world_model),
+            (t.learn in inheriting) != bool(t.world_model),
             f"train.learn={t.learn} with train.world_model={t.world_model!r}: the logdir of "
-            "another run is needed for behavior, and only there",
+            f"another run is needed for {' and '.join(inheriting) or 'no stage'}, and only there",
         ),
         (r.length < 2, f"replay.length={r.length}: must be at least 2"),
         (
@@ -113,6 +116,12 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
             f"but a sequence needs {r.length + 1}",
         ),
     ]
+
+
+def sections_with_a_name_of(config: Config) -> list[str]:
+    """Sections of the agent that --set could not tell from those of `config`."""
+    ours = {field.name for field in dataclasses.fields(config)}
+    return sorted(ours & limits.sections(config.agent).keys())
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -114,7 +114,7 @@ Act = Callable[[ActorT, CarryT, Obs, jax.Array, jax.Array], tuple[CarryT, Action
 
 
 class Player(NamedTuple, Generic[StateT, ActorT, CarryT]):
-    """Acting, as pure functions: all that evaluating, dreaming and exporting need of an agent."""
+    """Acting, as pure functions: all that evaluation needs of an agent."""
 
     carry: Callable[[int], CarryT]  # (E) -> what to remember before the first step
     actor: Callable[[StateT], ActorT]  # what acting reads of the state; each array costs time

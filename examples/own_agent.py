@@ -55,6 +55,7 @@ class DQNConfig:
     """Hyperparameters in sections, each with its limits: `--set q.units=64`."""
 
     STAGES: ClassVar[tuple[str, ...]] = ("all",)
+    INHERITING: ClassVar[tuple[str, ...]] = ()
 
     q: Q = field(default_factory=Q)
     exploration: Exploration = field(default_factory=Exploration)
@@ -160,8 +161,8 @@ def errors(dqn: DQN, params: Params, target: Params, steps: Step) -> tuple[jax.A
     """δ_t = R_t - Q(s_t, a_t), with R_t the λ-return of v_t = Q'(s_t, argmax_a Q(s_t, a)).
 
     Q' is the target network. A reward arrived with its observation, the action was chosen there.
-    A terminal state is worth 0; one in which an episode is cut off, its v. The transition from one
-    episode to the next is none: δ = 0. (van Hasselt et al. 2016; λ: Peng and Williams 1994)
+    A terminal state has value 0; a truncated one keeps its v. There is no transition between
+    episodes, so δ = 0 there. (van Hasselt et al. 2016; λ: Peng and Williams 1994)
 
     steps: [W, B, ...] -> δ [T, B] and Q(s_t, a_t) [T, B], of the T transitions between W steps.
     """

@@ -94,7 +94,7 @@ def label(path: Path) -> str:
 
 
 def module_name(path: Path) -> str:
-    """`agents.dreamer` for `dreamer_jax/agents/dreamer.py`."""
+    """`loops.train` for `dreamer_jax/loops/train.py`."""
     return ".".join(path.relative_to(ROOT / "dreamer_jax").with_suffix("").parts)
 
 

@@ -24,6 +24,7 @@ class Settings:
     """The witness's hyperparameters: none."""
 
     STAGES: ClassVar[tuple[str, ...]] = ("all",)
+    INHERITING: ClassVar[tuple[str, ...]] = ()
 
     def sized(self, size: str) -> Self:
         raise ValueError(f"--size={size}: a witness has no size")

@@ -28,5 +28,8 @@ AGENTS = {"dreamer": AgentKind(DreamerConfig, dreamer.make, inherit)}
 
 
 def name_of(config: AgentConfig) -> str:
-    """The name of the agent that these hyperparameters belong to."""
-    return next(name for name, kind in AGENTS.items() if isinstance(config, kind.config))
+    """The name of the agent that these hyperparameters belong to; ValueError if there is none."""
+    for name, kind in AGENTS.items():
+        if isinstance(config, kind.config):
+            return name
+    raise ValueError(f"{type(config).__name__} belongs to none of the agents {', '.join(AGENTS)}")

@@ -100,7 +100,7 @@ def advantage(returns: jax.Array, value: jax.Array, *, range_: ReturnRange) -> j
     """A_t = (R_t - v_t) / max(1, high - low): [H, *], [H, *] -> [H, *]. (§ Actor learning)
 
     Large returns shrink to a spread of 1, so one entropy scale fits all environments. Small ones
-    are not blown up: where rewards are rare, the noise of the critic would be all there is.
+    are not enlarged. Where rewards are rare, that would only amplify the noise of the critic.
     """
     chex.assert_equal_shape([returns, value])
     return sg((returns - value) / jnp.maximum(1.0, range_.high - range_.low))

@@ -1,4 +1,4 @@
-"""What a user can ask for: one module a command, and the flags that they share."""
+"""What a user can ask for: one module per command, and the flags that they share."""
 
 from dreamer_jax import own_packages
 

@@ -66,7 +66,7 @@ class ContinueHead(nn.Module, kw_only=True):
 
     @nn.compact
     def __call__(self, features: jax.Array) -> Bernoulli:
-        """[*, F] -> coins [*]."""
+        """[*, F] -> Bernoulli distributions [*]."""
         x = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name="mlp")(features)
         x = Linear(units=1, scale=1.0, dtype=self.dtype, name="logit")(x)
         return Bernoulli(x[..., 0].astype(jnp.float32))
@@ -114,7 +114,7 @@ def mode(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
 
 
 def at_random(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
-    """Uniformly random actions, whatever the policy: noise [*, `action_width`] -> [*, n] a key."""
+    """Uniformly random actions, whatever the policy: noise [*, `action_width`] -> [*, n] per key."""
     return _each(policy, noise, lambda dist, uniform: dist.anything(uniform))
 
 

@@ -21,8 +21,8 @@ class Decoder(nn.Module, kw_only=True):
     """Predicts every observation. (§ World model learning)
 
     Images of one size come from one deconvolutional stack, each text from a network, and every
-    other key from an MLP. One MLP for all other keys did not learn those that change next to those
-    that never do, such as the 256 zeros of a bag that stays empty.
+    other key from an MLP. A single MLP for all of them failed to learn changing keys next to
+    constant ones, such as the 256 zeros of an empty bag.
     """
 
     spaces: Spaces

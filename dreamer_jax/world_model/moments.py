@@ -9,7 +9,7 @@ from flax.struct import PyTreeNode
 from dreamer_jax.math import merge_moments
 from dreamer_jax.types import Obs
 
-# A flag that is set for the first time in a million steps would be a thousand deviations away.
+# Without a limit, a flag first set after a million steps would be 1,000 deviations from its mean.
 MOST_DEVIATIONS = 10.0
 
 

@@ -105,6 +105,7 @@ class DreamerConfig:
     """The sections of an agent's configuration."""
 
     STAGES: ClassVar[tuple[str, ...]] = ("all", "world_model", "behavior")
+    INHERITING: ClassVar[tuple[str, ...]] = ("behavior",)
 
     model: Model = field(default_factory=Model)
     losses: Losses = field(default_factory=Losses)
