@@ -33,15 +33,14 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "world_model": [{"latents", "moments"}, {"rssm", "encoders", "decoders"}],
-        "behavior": [{"actor_critic"}],
+        "behavior": [{"actor_critic"}, {"metrics"}],
     },
     {
         "agents.dreamer": [
             {"config", "state"},
             {"networks"},
             {"acting", "batches", "transfer"},
-            {"reports"},
-            {"losses"},
+            {"reports", "losses"},
             {"stages"},
             {"agent"},
         ],

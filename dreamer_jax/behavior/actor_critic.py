@@ -36,6 +36,10 @@ class ActionDist(Protocol):
         """[*], in nats."""
         ...
 
+    def max_entropy(self) -> float:
+        """The largest entropy that any such distribution has, in nats."""
+        ...
+
 
 class Critic(Protocol):
     """Distributions of returns [*], from one critic or several."""

@@ -114,7 +114,7 @@ def mode(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
 
 
 def at_random(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
-    """Uniformly random actions, whatever the policy: noise [*, `action_width`] -> [*, n] per key."""
+    """Uniformly random actions for any policy: noise [*, `action_width`] -> [*, n] per key."""
     return _each(policy, noise, lambda dist, uniform: dist.anything(uniform))
 
 

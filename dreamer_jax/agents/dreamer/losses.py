@@ -8,10 +8,10 @@ from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer.batches import Batch
 from dreamer_jax.agents.dreamer.config import factors
 from dreamer_jax.agents.dreamer.networks import Dreamer
-from dreamer_jax.agents.dreamer.reports import behavior_metrics
 from dreamer_jax.agents.dreamer.state import DreamerState, Params
 from dreamer_jax.behavior import actor_critic
 from dreamer_jax.behavior.actor_critic import ReturnRange
+from dreamer_jax.behavior.metrics import behavior_metrics
 from dreamer_jax.nn.heads import action_width, sample
 from dreamer_jax.types import Action, Metrics, Rollout, Step
 from dreamer_jax.world_model import rssm
