@@ -11,7 +11,9 @@ HOST = """
 import importlib
 import sys
 
-import orbax.checkpoint  # absl.logging, which comes with it, has flags
+# Libraries that define flags when imported.
+import chex
+import orbax.checkpoint
 from absl import flags
 
 for name in ("seed", "env", "steps"):
