@@ -124,7 +124,7 @@ def recorded_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
     mesh = meshes.make(DEVICES)
     config = dataclasses.replace(config.replay, batch=16, seed_from="here", seed_share=0.5)
     steps = jax.tree.map(lambda x: x[0, :FILLED], memory.steps)
-    recordings = Recordings(steps.replace(reward=steps.reward + RECORDED))
+    recordings = Recordings(steps=steps.replace(reward=steps.reward + RECORDED))
     memory = jax.device_put(memory, meshes.split(mesh))
     recordings = jax.device_put(recordings, make(mesh, config).recordings)
     _, window = jax.jit(partial(device_functions.draw, given(config)))(

@@ -53,7 +53,7 @@ def remember(state: State, window: Window, key: jax.Array) -> Any:
     latents = jax.tree.map(lambda x: x[1:], window.latents)
     return (
         state.replace(updates=state.updates + 1),
-        Refresh(latents, jnp.zeros(latents.count.shape[:2])),
+        Refresh(latents=latents, loss=jnp.zeros(latents.count.shape[:2])),
         {"seen": seen},
     )
 

@@ -44,7 +44,7 @@ def recordings() -> Recordings:
     """Two episodes, of 4 and 5 steps."""
     index = np.arange(N)
     return Recordings(
-        step(MARK + index).replace(
+        steps=step(MARK + index).replace(
             is_first=jnp.asarray(np.isin(index, [0, 4])),
             is_last=jnp.asarray(np.isin(index, ENDS)),
             is_terminal=jnp.asarray(index == N - 1),
@@ -204,7 +204,7 @@ def updated(change: Any = None) -> Any:
     )
     # The tape is as long as a window: its last step is the context of a sequence from its start.
     bits = jnp.zeros((tiny.BATCH - 1, 2), jnp.uint32)
-    window = join_recorded(Recordings(tape), window, bits)
+    window = join_recorded(Recordings(steps=tape), window, bits)
     state, _, metrics = tiny.updater()(tiny.made_up(dreamer), window, jax.random.key(1))
     assert np.isfinite(metrics["loss/total"])
     return state.params, state.optimizer  # the first step of a warm-up only tells the optimizer

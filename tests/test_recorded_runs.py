@@ -201,7 +201,7 @@ class Judge(Witness):
         drawn = recorded.reward[1:] * jnp.arange(1.0, recorded.reward[1:].size + 1).reshape(5, -1)
         state = state.replace(momentum=state.momentum * 1.01 + drawn.sum())
         loss = jnp.zeros(fresh.count.shape[:2])
-        return state, Refresh(fresh, loss), metrics
+        return state, Refresh(latents=fresh, loss=loss), metrics
 
     def report(self, state: Any, window: Window, key: jax.Array) -> Any:
         count = window.row.size

@@ -4,11 +4,13 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import envs
 from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_evaluator
 from dreamer_jax.commands.options import EPISODES, Flags, Setup, decide
 from dreamer_jax.commands.restored_agents import restored
+from dreamer_jax.environment import Timestep
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
 from dreamer_jax.run import spaces_record
@@ -34,7 +36,7 @@ def evaluation(given: Flags) -> Callable[[], None]:
             player = make_evaluator(
                 setup, player=agent.player, act=act, episodes=episodes, seed=FINAL
             )
-            watch = filmed.add if filmed else evaluate.unwatched
+            watch = adder(filmed) if filmed else evaluate.unwatched
             with closing(player.env):
                 results = player.play(saved.state, episodes=episodes, watch=watch)
             show(results, policy=name, env=setup.env)
@@ -50,6 +52,11 @@ def filming(setup: Setup, file: str | None) -> Film | None:
         return None
     with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
         return Film(Path(file), setup.env, env)
+
+
+def adder(film: Film) -> Callable[[Timestep], None]:
+    """`film.add`; the environments of an evaluation are of the package `envs`, as it expects."""
+    return cast(Callable[[Timestep], None], film.add)
 
 
 def show(results: evaluate.Results, *, policy: str, env: str) -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
     opened.callback(env.close)
     spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
     agent = AGENTS[setup.agent].make(config, *spaces.of(env.obs_space, env.act_space))
-    evaluate_, failure = periodic_evaluation(setup, agent, opened=opened)
+    evaluation = periodic_evaluation(setup, agent, opened=opened)
     return Run(
         agent=agent,
         env=env,
@@ -97,22 +98,25 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
         seed=setup.seed,
         mesh=devices,
         logdir=setup.logdir,
-        evaluate=evaluate_,
+        evaluate=evaluation.scores,
         begin=beginning(setup, agent),
-        evaluation_failure=failure,
+        evaluation_failure=evaluation.failure,
     )
 
 
-def periodic_evaluation(
-    setup: Setup, agent: AnyAgent, *, opened: ExitStack
-) -> tuple[Callable[..., dict[str, float]], Callable[[], str]]:
-    """The evaluation during training, and a function that says why its environments failed.
+@dataclass(frozen=True, kw_only=True)
+class PeriodicEvaluation:
+    """The evaluation during training. It always plays the same episodes, greedily."""
 
-    It always plays the same episodes, greedily.
-    """
+    scores: Callable[[AgentState, Callable[[], bool]], dict[str, float]]  # `Run.evaluate`
+    failure: Callable[[], str]  # why its environments no longer work; empty while they do
+
+
+def periodic_evaluation(setup: Setup, agent: AnyAgent, *, opened: ExitStack) -> PeriodicEvaluation:
+    """Makes the environments and the policy of the evaluation; `opened` closes them."""
     train_ = setup.config.train
     if not train_.eval_every:
-        return lambda *_: {}, lambda: ""
+        return PeriodicEvaluation(scores=lambda _state, _stopped: {}, failure=lambda: "")
     player = make_evaluator(
         setup,
         player=agent.player,
@@ -123,12 +127,12 @@ def periodic_evaluation(
     opened.callback(player.env.close)
 
     def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
-        with suppress(EnvironmentFailed):  # the second function reports it
+        with suppress(EnvironmentFailed):  # `failure` reports it
             results = player.play(state, episodes=train_.eval_episodes, stopped=stopped)
             return evaluate.summary(results)
         return {}
 
-    return scores, lambda: player.env.failure
+    return PeriodicEvaluation(scores=scores, failure=lambda: player.env.failure)
 
 
 def beginning(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:

@@ -78,7 +78,7 @@ def announce(run: Run, tape: Recording | None) -> Run:
     recordings.require_fits(tape, games(run))
     step, _ = remembered(run)
     shapes = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((tape.steps, *x.shape), x.dtype), Recordings(step)
+        lambda x: jax.ShapeDtypeStruct((tape.steps, *x.shape), x.dtype), Recordings(steps=step)
     )
     return dataclasses.replace(run, recordings=placed(shapes, run.layout.recordings))
 
@@ -105,7 +105,7 @@ def load(run: Run, tape: Recording | None) -> Run:
     )
     arrays = jax.tree.map(
         lambda x, like: jax.device_put(x.astype(like.dtype, copy=False), like.sharding),
-        Recordings(steps),
+        Recordings(steps=steps),
         run.recordings,
     )
     return dataclasses.replace(run, recordings=arrays)

@@ -32,7 +32,7 @@ class Layout(NamedTuple):
 def make(mesh: Mesh, config: Replay) -> Layout:
     """The layout of a run on a mesh. Experience lies in `config.memory`, the rest on devices."""
     copied, rows = meshes.copied(mesh), meshes.split(mesh)
-    steps, counters = meshes.split(mesh, config.memory), cast(Any, rows)
+    steps, counters = cast(Any, meshes.split(mesh, config.memory)), cast(Any, rows)
     return Layout(
         mesh=mesh,
         scalars=copied,
