@@ -15,8 +15,7 @@ from dreamer_jax.run.layout import placed
 from dreamer_jax.run.state import Run, remembered
 from dreamer_jax.types import Recordings, Step
 from envs.play import recorded_steps, recordings
-from envs.play.program import recorded_options
-from envs.play.recordings import Recording
+from envs.play.recordings import Recording, recorded_options
 from envs.settings import flatten
 from envs.timestep import VectorEnv
 

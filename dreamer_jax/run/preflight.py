@@ -19,6 +19,7 @@ from dreamer_jax.run import programs
 from dreamer_jax.run.layout import COUNT_TYPE, SEED_TYPE, placed
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run, remembered, ring
+from dreamer_jax.shapes import carry_shapes, state_shapes
 from dreamer_jax.types import Step
 
 USABLE_SHARE = 0.9  # of the free memory that a run may take; other programs need the rest
@@ -57,7 +58,7 @@ def measure(run: Run) -> Sizes:
         onto the disk. The message says which capacity fits.
     """
     step, latent = remembered(run)
-    state = jax.eval_shape(run.agent.learner.init, jax.random.key(0))
+    state = state_shapes(run.agent)
     recordings = size(run.recordings)
     sizes = Sizes(
         step=size(step),
@@ -107,8 +108,8 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
 def described(run: Run) -> tuple[Programs, ProgramInputs]:
     """The programs of a run, not compiled yet, and the shapes of their arguments."""
     where = run.layout
-    state = placed(jax.eval_shape(run.agent.learner.init, jax.random.key(0)), where.state)
-    carry = placed(jax.eval_shape(lambda: run.agent.player.carry(run.env.num_envs)), where.carry)
+    state = placed(state_shapes(run.agent), where.state)
+    carry = placed(carry_shapes(run.agent, rows=run.env.num_envs), where.carry)
     memory = placed(jax.eval_shape(ring(run)), where.ring)
     seen = placed(seen_at_once(run), where.seen)
     seed = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=where.scalars)

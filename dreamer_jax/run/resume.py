@@ -17,6 +17,7 @@ from dreamer_jax.run.background_save import Snapshot
 from dreamer_jax.run.layout import counted, placed, seeded
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import OnDevice, Run, RunState, ring, row_capacity
+from dreamer_jax.shapes import carry_shapes, state_shapes
 from dreamer_jax.types import ReplayState
 
 
@@ -147,8 +148,8 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, dict[
     counters, past = standing(run, checkpoint.read_host(directory, step), step=step)
     memory = empty(run)
     seed = seeded(run.layout, run.seed)
-    state = jax.eval_shape(run.agent.learner.init, jax.random.key(0))
-    carry = jax.eval_shape(lambda: run.agent.player.carry(run.env.num_envs))
+    state = state_shapes(run.agent)
+    carry = carry_shapes(run.agent, rows=run.env.num_envs)
     where = run.layout
     changing = {"latents": memory.latents, "total": memory.total, "sampler": memory.sampler}
     places = {
