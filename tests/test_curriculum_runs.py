@@ -93,7 +93,7 @@ def saved(logdir: Path) -> dict[str, Any]:
     """SHA-256 of each array that the run has saved last, and its journal."""
     directory = logdir / "checkpoints"
     newest = checkpoint.steps(directory)[-1]
-    return {**digests(logdir), "journal": checkpoint.read_host(directory, newest)["journal"]}
+    return {**digests(logdir), "journal": checkpoint.read_counters(directory, newest)["journal"]}
 
 
 def episodes(logdir: Path) -> list[dict[str, Any]]:

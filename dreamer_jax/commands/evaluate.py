@@ -17,17 +17,17 @@ from dreamer_jax.run import spaces_record
 from envs.play.film import Film
 
 
-def evaluation(given: Flags) -> Callable[[], None]:
+def evaluation(flags: Flags) -> Callable[[], None]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
-    setup = decide(given)
+    setup = decide(flags)
     host_memory.close_gaps()  # for large pages, although policies are compiled later
     saved = restored(setup)
     agent = saved.agent
     # An environment that cannot be made is found here, before anything is compiled.
     with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
         spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
-    film = filming(setup, given.gif)
-    episodes = given.episodes or EPISODES
+    film = filming(setup, flags.gif)
+    episodes = flags.episodes or EPISODES
     print(f"{setup.logdir} at step {saved.step}", file=sys.stderr)
 
     def play() -> None:

@@ -25,7 +25,7 @@ from dreamer_jax.types import AgentState, AnyAgent
 from envs.vector.vector import EnvironmentFailed
 
 
-def training(given: Flags) -> Callable[[], None]:
+def training(flags: Flags) -> Callable[[], None]:
     """Checks for every mistake that a user can make, and returns the training itself.
 
     The steps stand in this order so that each mistake is found before a step that costs more, and
@@ -47,10 +47,10 @@ def training(given: Flags) -> Callable[[], None]:
     Raises:
         ValueError, OSError: a mistake of the user, in one line.
     """
-    if given.episodes is not None:
-        raise ValueError(f"--episodes={given.episodes} is for --mode=eval; --steps is for training")
-    before = manifest.state(options.place(given))
-    setup = decide(given)
+    if flags.episodes is not None:
+        raise ValueError(f"--episodes={flags.episodes} is for --mode=eval; --steps is for training")
+    before = manifest.state(options.place(flags))
+    setup = decide(flags)
     directory = setup.logdir / "checkpoints"
     done = checkpoint.latest(directory) or 0
     if done >= setup.config.train.steps and checkpoint.is_whole(directory, done):
@@ -58,8 +58,8 @@ def training(given: Flags) -> Callable[[], None]:
         text = f"{text}: nothing is left to do; a larger --steps takes it further"
         return partial(print, text, file=sys.stderr)
     with ExitStack() as opened:
-        tape = training_recordings.find(setup)
-        run = training_recordings.announce(prepared(setup, opened), tape)
+        recording = training_recordings.find(setup)
+        run = training_recordings.announce(make_run(setup, opened), recording)
         sizes = measure(run)
         lock = manifest.lock(setup.logdir)
         opened.callback(manifest.unlock, setup.logdir, lock)
@@ -67,11 +67,11 @@ def training(given: Flags) -> Callable[[], None]:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
         compiled = preflight(run, sizes)
         host_memory.close_gaps()
-        run = training_recordings.load(run, tape)
+        run = training_recordings.load(run, recording)
         config = config_.to_dict(setup.config)
         found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
-        found |= {"spaces": spaces_record.described(run.env.obs_space, run.env.act_space)}
-        manifest.write(setup.logdir, found | training_recordings.noted(tape))
+        found |= {"spaces": spaces_record.spaces_to_json(run.env.obs_space, run.env.act_space)}
+        manifest.write(setup.logdir, found | training_recordings.manifest_entry(recording))
         kept = opened.pop_all()
 
     def task() -> None:
@@ -81,7 +81,7 @@ def training(given: Flags) -> Callable[[], None]:
     return task
 
 
-def prepared(setup: Setup, opened: ExitStack) -> Run:
+def make_run(setup: Setup, opened: ExitStack) -> Run:
     """The run for the loop; `opened` closes its environments."""
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
     mesh.require_divisible(devices, config.train.envs, name="train.envs")
@@ -99,7 +99,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
         mesh=devices,
         logdir=setup.logdir,
         evaluate=evaluation.scores,
-        begin=beginning(setup, agent),
+        begin=initializer(setup, agent),
         evaluation_failure=evaluation.failure,
     )
 
@@ -135,7 +135,7 @@ def periodic_evaluation(setup: Setup, agent: AnyAgent, *, opened: ExitStack) -> 
     return PeriodicEvaluation(scores=scores, failure=lambda: player.env.failure)
 
 
-def beginning(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
+def initializer(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
     """A function that gives a fresh state the world model of another run, if there is one.
 
     ValueError if the other run is of an agent whose world model this one cannot use.

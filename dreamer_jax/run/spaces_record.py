@@ -35,7 +35,7 @@ LARGEST = 2**31 - 1  # of any number in it
 LONGEST_DESCRIPTION = 100  # characters of a description in a message
 
 
-def described(
+def spaces_to_json(
     obs_space: Mapping[str, gym.Space[Any]], act_space: Mapping[str, gym.Space[Any]]
 ) -> dict[str, Any]:
     """The spaces of an environment as JSON; ValueError names a space of unknown kind."""
@@ -49,7 +49,7 @@ def described(
 
 
 def spaces_of(run: Mapping[str, Any]) -> tuple[Spaces, Spaces]:
-    """Observations and actions in what `manifest.read` returned; the inverse of `described`.
+    """Observations and actions in what `manifest.read` returned; the inverse of `spaces_to_json`.
 
     ValueError, naming its path, for what describes no space.
     """
@@ -73,7 +73,7 @@ def require_same(
         return
     run = manifest.read(logdir)
     spaces_of(run)
-    for part, now in described(obs_space, act_space).items():
+    for part, now in spaces_to_json(obs_space, act_space).items():
         before = run["spaces"][part]
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key):
