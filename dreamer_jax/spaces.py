@@ -14,18 +14,20 @@ Values = Mapping[str, jax.Array]
 KINDS = ("image", "vector", "choice", "bits", "text")  # of observations
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spaces:
     """A dictionary of observations or actions, sorted by key and by kind."""
 
-    images: dict[str, tuple[int, int, int]]  # key -> height, width, channels; uint8
-    vectors: dict[str, int]  # key -> length; float32
-    choices: dict[str, tuple[int, ...]]  # key -> classes of each entry; integers
-    bits: dict[str, int] = field(
-        default_factory=dict[str, int]
-    )  # key -> how many; integers, 0 or 1
+    images: dict[str, tuple[int, int, int]] = field(default_factory=dict[str, tuple[int, int, int]])
+    """key -> height, width, channels; uint8"""
+    vectors: dict[str, int] = field(default_factory=dict[str, int])
+    """key -> length; float32"""
+    choices: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    """key -> classes of each entry; integers"""
+    bits: dict[str, int] = field(default_factory=dict[str, int])
+    """key -> how many; integers, 0 or 1"""
     texts: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
-    """key -> length, alphabet"""
+    """key -> length, alphabet; integers"""
 
     @property
     def keys(self) -> set[str]:
@@ -54,7 +56,7 @@ def actions(spaces: Mapping[str, gym.Space[Any]]) -> Spaces:
             choices[key] = classes
         else:
             raise ValueError(f"{key!r} is {space}; expected a float32 vector or MultiDiscrete")
-    return Spaces({}, vectors, choices)
+    return Spaces(vectors=vectors, choices=choices)
 
 
 def observations(spaces: Mapping[str, gym.Space[Any]]) -> Spaces:
@@ -62,23 +64,25 @@ def observations(spaces: Mapping[str, gym.Space[Any]]) -> Spaces:
 
     ValueError names the key of a space whose kind is not one of `KINDS`, or does not fit it.
     """
-    sorted_ = Spaces({}, {}, {}, {}, {})
+    images, vectors = dict[str, tuple[int, int, int]](), dict[str, int]()
+    choices, bits = dict[str, tuple[int, ...]](), dict[str, int]()
+    texts = dict[str, tuple[int, int]]()
     for key, space in sorted(spaces.items()):
         kind, classes = getattr(space, "kind", None), _classes(space)
         if kind == "image" and (shape := _pixels(space)) is not None:
-            sorted_.images[key] = shape
+            images[key] = shape
         elif kind == "vector" and (length := _numbers(space)) is not None:
-            sorted_.vectors[key] = length
+            vectors[key] = length
         elif kind == "choice" and classes:
-            sorted_.choices[key] = classes
+            choices[key] = classes
         elif kind == "bits" and set(classes) == {2}:
-            sorted_.bits[key] = len(classes)
+            bits[key] = len(classes)
         elif kind == "text" and len(set(classes)) == 1:
-            sorted_.texts[key] = (len(classes), classes[0])
+            texts[key] = (len(classes), classes[0])
         else:
             text = f"{key!r} is {space}, whose kind is {kind!r}"
             raise ValueError(f"{text}; expected a space of the kinds {', '.join(KINDS)}")
-    return sorted_
+    return Spaces(images=images, vectors=vectors, choices=choices, bits=bits, texts=texts)
 
 
 def of(

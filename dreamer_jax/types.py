@@ -23,6 +23,11 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import jax
 from flax.struct import PyTreeNode
 
+# Arrays by their keys. Shapes without the batch axes:
+Obs = dict[str, jax.Array]  # [...] in the dtype of each space
+Action = dict[str, jax.Array]  # [n] int32 choices or float32 values
+Metrics = dict[str, jax.Array]  # [] float32
+
 
 class Step(PyTreeNode, kw_only=True):
     """One step of an environment: an observation, and the action chosen at it.
@@ -31,8 +36,8 @@ class Step(PyTreeNode, kw_only=True):
     `is_last` alone, a terminated one with `is_last` and `is_terminal`.
     """
 
-    obs: dict[str, jax.Array]  # [*, ...] in the dtype of each space
-    action: dict[str, jax.Array]  # [*, n] int32 choices or float32 values
+    obs: Obs  # [*, ...] in the dtype of each space
+    action: Action  # [*, n] int32 choices or float32 values
     reward: jax.Array  # [*] float32
     is_first: jax.Array  # [*] bool
     is_last: jax.Array  # [*] bool
@@ -43,13 +48,13 @@ class Step(PyTreeNode, kw_only=True):
 class ReplayState(PyTreeNode, kw_only=True):
     """A ring of steps for each environment; `total % C` is where the next step goes."""
 
-    steps: Any  # pytree of [E, C, ...], each leaf in its own dtype
+    steps: Step  # [E, C, ...], each leaf in its own dtype
     latents: Any  # pytree of [E, C, ...], or None where latents are not kept
     total: jax.Array  # [E] int32, steps ever added to the row
     sampler: Any  # pytree of [E, ...] that the sampler remembers, or None
 
 
-class Recordings(PyTreeNode):
+class Recordings(PyTreeNode, kw_only=True):
     """Recorded episodes of another player, end to end; they never change."""
 
     steps: Step  # [N, ...]
@@ -61,13 +66,13 @@ class Window(PyTreeNode, kw_only=True):
     The first R of them are from the ring; all are, unless there are recordings.
     """
 
-    steps: Any  # pytree of [W, B, ...]
+    steps: Step  # [W, B, ...]
     latents: Any  # pytree of [W, B, ...], or None
     row: jax.Array  # [R] int32, row within the shard that the sequence came from
     time: jax.Array  # [W, R] int32, position in the ring
 
 
-class Refresh(PyTreeNode):
+class Refresh(PyTreeNode, kw_only=True):
     """The results of an update that replay keeps, for the window that was trained on."""
 
     latents: Any  # pytree of [T, B, ...], or None
@@ -81,14 +86,9 @@ class Rollout(PyTreeNode, kw_only=True):
     """
 
     features: jax.Array  # [H + 1, *, F]
-    action: dict[str, jax.Array]  # [H, *, n]
+    action: Action  # [H, *, n]
     reward: jax.Array  # [H + 1, *] float32
     continue_: jax.Array  # [H + 1, *] float32, probability of continuing times discount
-
-
-Obs = dict[str, jax.Array]
-Action = dict[str, jax.Array]
-Metrics = dict[str, jax.Array]
 
 
 class AgentState(Protocol):

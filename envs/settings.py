@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import math
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 _T = typing.TypeVar("_T")
@@ -27,6 +28,21 @@ def override(root: _T, assignment: str) -> _T:
         if field.metadata.get("inline") and names[0] in _names(getattr(node, field.name)):
             names = [field.name, *names]
     return _replace(root, names, text, path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The tree that the options of an environment are a part of."""
+
+    env: Any  # the family's `Options`
+
+
+def override_options(options: Any, assignments: Sequence[str]) -> Any:
+    """Options with assignments such as `env.sticky=0.25` applied."""
+    settings = Settings(options)
+    for assignment in assignments:
+        settings = override(settings, assignment)
+    return settings.env
 
 
 def flatten(options: Any, path: str = "env") -> dict[str, Any]:

@@ -154,7 +154,7 @@ def update(dqn: DQN, state: State, window: Window, _: jax.Array) -> tuple[State,
     changes, optimizer = dqn.optimizer.update(gradients, state.optimizer, state.params)
     params, updates = optax.apply_updates(state.params, changes), state.updates + 1
     target = optax.periodic_update(params, state.target, updates, dqn.config.q.target_every)
-    return State(params, target, optimizer, updates), Refresh(None, error), metrics
+    return State(params, target, optimizer, updates), Refresh(latents=None, loss=error), metrics
 
 
 def errors(dqn: DQN, params: Params, target: Params, steps: Step) -> tuple[jax.Array, jax.Array]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 
-from absl import flags
+from absl import flags as absl_flags
 
 from dreamer_jax.commands.evaluate import show
 from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env
@@ -23,10 +23,10 @@ DRAWN = 10_000  # steps until the actions repeat themselves
 def main(argv: Sequence[str]) -> int:
     """Plays and prints the scores; exit code 2 for a mistake of the user."""
     try:
-        given = parse(argv, COMMANDS)
-        setup, episodes = decide(given), given.episodes or EPISODES
+        flags = parse(argv, COMMANDS)
+        setup, episodes = decide(flags), flags.episodes or EPISODES
         env = evaluation_env(setup, episodes=episodes, seed=FINAL)
-    except (flags.Error, ValueError, OSError) as error:
+    except (absl_flags.Error, ValueError, OSError) as error:
         return complain(error, 2)
     with closing(env):
         actions = random_actions(env, DRAWN, setup.seed + FINAL, beyond=1.0)

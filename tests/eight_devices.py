@@ -25,7 +25,7 @@ from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.config import Replay
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.run import device_functions, programs
-from dreamer_jax.run.layout import make, seeded
+from dreamer_jax.run.layout import make, seed_on_device
 from dreamer_jax.run.state import Run, remembered
 from dreamer_jax.types import Agent, Recordings, ReplayState, Step
 from envs.play import program as play
@@ -97,12 +97,12 @@ def empty(step: Any, latent: Any) -> ReplayState:
 
 def drawer(config: Any) -> Any:
     """The compiled draw of a batch on all devices: (memory, key) -> memory, window."""
-    return jax.jit(partial(device_functions.draw, given(config.replay)))
+    return jax.jit(partial(device_functions.draw, fixed(config.replay)))
 
 
-def given(config: Replay) -> device_functions.Fixed:
+def fixed(config: Replay) -> device_functions.Fixed:
     """What the programs on all devices share; they draw the same for any agent."""
-    return device_functions.fixed(
+    return device_functions.make_fixed(
         Witness().agent(), config=config, layout=make(meshes.make(DEVICES), config)
     )
 
@@ -124,10 +124,10 @@ def recorded_drawn(config: Any, memory: ReplayState) -> list[list[int]]:
     mesh = meshes.make(DEVICES)
     config = dataclasses.replace(config.replay, batch=16, seed_from="here", seed_share=0.5)
     steps = jax.tree.map(lambda x: x[0, :FILLED], memory.steps)
-    recordings = Recordings(steps.replace(reward=steps.reward + RECORDED))
+    recordings = Recordings(steps=steps.replace(reward=steps.reward + RECORDED))
     memory = jax.device_put(memory, meshes.split(mesh))
     recordings = jax.device_put(recordings, make(mesh, config).recordings)
-    _, window = jax.jit(partial(device_functions.draw, given(config)))(
+    _, window = jax.jit(partial(device_functions.draw, fixed(config)))(
         memory, jax.random.key(0), recordings
     )
     shards = window.steps.reward.addressable_shards
@@ -148,7 +148,7 @@ def updated(
     memory = jax.device_put(jax.tree.map(jnp.copy, memory), meshes.split(mesh))
     count = jax.device_put(np.int32(1), meshes.copied(mesh))
     sums = programs.zeros(built.sums)
-    arguments = (seeded(make(mesh, config.replay), SEED), state, memory, sums, count)
+    arguments = (seed_on_device(make(mesh, config.replay), SEED), state, memory, sums, count)
     program = built.learn.lower(*arguments).compile()
     metrics = program(*arguments)[2]
     return {key: float(value) for key, value in metrics.items()}, program.as_text()
@@ -182,8 +182,8 @@ def recorded(folder: Path) -> Path:
     """A recording in the environment of the runs here."""
     (folder / "script").write_text("1 x 9")
     flags = ("--env=counting", "--set=env.length=5", f"--script={folder}/script")
-    play.main(["play", *flags, f"--record={folder}/tape"])
-    return folder / "tape"
+    play.main(["play", *flags, f"--record={folder}/recording"])
+    return folder / "recording"
 
 
 def trained(folder: Path) -> dict[str, Any]:

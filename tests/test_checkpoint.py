@@ -50,9 +50,9 @@ def abstract(tree: Any) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)
 
 
-def save(directory: Path, step: int, items: Any, host: Any, keep: int) -> int:
+def save(directory: Path, step: int, items: Any, counters: Any, keep: int) -> int:
     newest = {"keep": lambda steps: set(steps[-keep:])}
-    return checkpoint.save(directory, step, items, host=host, files={}, **newest)
+    return checkpoint.save(directory, step, items, counters=counters, files={}, **newest)
 
 
 def assert_bit_equal(actual: Any, expected: Any) -> None:
@@ -64,12 +64,12 @@ def assert_bit_equal(actual: Any, expected: Any) -> None:
 
 def test_round_trip_is_bit_exact(tmp_path: Path) -> None:
     items = {"agent": state(), "replay": ring()}
-    host = {"step": 7, "rates": [0.1, None], "seen": 2**60, "name": "é", "nested": {"a": []}}
-    save(tmp_path, 7, items, host, keep=1)
+    counters = {"step": 7, "rates": [0.1, None], "seen": 2**60, "name": "é", "nested": {"a": []}}
+    save(tmp_path, 7, items, counters, keep=1)
     restored = checkpoint.restore(tmp_path, 7, abstract(items))
     assert isinstance(restored["agent"], State)
     assert_bit_equal(restored, items)
-    assert checkpoint.read_host(tmp_path, 7) == host
+    assert checkpoint.read_counters(tmp_path, 7) == counters
 
 
 def test_only_the_named_items_are_restored(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_only_the_named_items_are_restored(tmp_path: Path) -> None:
     restored = checkpoint.restore(tmp_path, 1, {"replay": abstract(ring())})
     assert list(restored) == ["replay"]
     assert_bit_equal(restored["replay"], ring())
-    assert checkpoint.read_host(tmp_path, 1) == {}
+    assert checkpoint.read_counters(tmp_path, 1) == {}
 
 
 def test_restores_onto_another_memory(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_same_step_is_replaced(tmp_path: Path) -> None:
     save(tmp_path, 3, {"replay": {"x": jnp.ones(2)}}, {"saved": 2}, keep=1)
     x = checkpoint.restore(tmp_path, 3, {"replay": abstract({"x": jnp.ones(2)})})["replay"]["x"]
     assert x.tolist() == [1, 1]
-    assert checkpoint.read_host(tmp_path, 3) == {"saved": 2}
+    assert checkpoint.read_counters(tmp_path, 3) == {"saved": 2}
 
 
 def test_half_a_directory_is_no_checkpoint(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_half_a_directory_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no checkpoint of step 6"):
         checkpoint.restore(tmp_path, 6, {"replay": abstract(ring())})
     with pytest.raises(FileNotFoundError, match="no checkpoint of step 7"):
-        checkpoint.read_host(tmp_path, 7)
+        checkpoint.read_counters(tmp_path, 7)
     save(tmp_path, 9, {"replay": ring()}, {}, keep=2)
     names = ["007", "5", "5.txt", "8", "9", "notes.txt", "\u0663"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
@@ -131,7 +131,7 @@ def test_a_killed_save_leaves_the_last_checkpoint(tmp_path: Path) -> None:
         "import sys, jax.numpy as jnp\n"
         "from dreamer_jax import checkpoint\n"
         "x = {'x': jnp.zeros(2**27, 'uint8')}\n"
-        "checkpoint.save(sys.argv[1], 6, {'replay': x}, host={}, files={}, keep=set)\n"
+        "checkpoint.save(sys.argv[1], 6, {'replay': x}, counters={}, files={}, keep=set)\n"
     )
     root = Path(__file__).parents[1]
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=root) as process:
@@ -140,7 +140,7 @@ def test_a_killed_save_leaves_the_last_checkpoint(tmp_path: Path) -> None:
         process.kill()
     # Where the machine was quicker than the kill, the new checkpoint is complete instead.
     newest = checkpoint.latest(tmp_path)
-    assert newest == 5 or checkpoint.read_host(tmp_path, 6) == {}
+    assert newest == 5 or checkpoint.read_counters(tmp_path, 6) == {}
     save(tmp_path, 7, {"replay": ring()}, {}, keep=1)
     assert [p.name for p in tmp_path.iterdir()] == ["7"]
 
@@ -183,23 +183,24 @@ def test_a_missing_item_is_named(tmp_path: Path) -> None:
         checkpoint.restore(tmp_path, 1, {"agent": abstract(state())})
 
 
-@pytest.mark.parametrize("host", [{"rate": float("nan")}, {"count": np.int32(3)}])
-def test_counters_that_json_cannot_hold_write_nothing(tmp_path: Path, host: Any) -> None:
+@pytest.mark.parametrize("counters", [{"rate": float("nan")}, {"count": np.int32(3)}])
+def test_counters_that_json_cannot_hold_write_nothing(tmp_path: Path, counters: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
-        save(tmp_path / "new", 1, {"replay": ring()}, host, keep=1)
+        save(tmp_path / "new", 1, {"replay": ring()}, counters, keep=1)
     assert not (tmp_path / "new").exists()
 
 
 def test_the_one_just_written_stays(tmp_path: Path) -> None:
     for step in (1, 2):
-        checkpoint.save(tmp_path, step, {"replay": ring()}, host={}, files={}, keep=lambda _: {1})
+        save_first = {"counters": {}, "files": {}, "keep": lambda _: {1}}
+        checkpoint.save(tmp_path, step, {"replay": ring()}, **save_first)
     assert checkpoint.steps(tmp_path) == [1, 2]
 
 
 def test_files_of_any_shape_lie_beside_the_arrays(tmp_path: Path) -> None:
     actions = {"actions/turn": np.arange(5), "over": np.zeros(0, bool)}
     files = {"env": actions}
-    taken = checkpoint.save(tmp_path, 1, {"replay": ring()}, host={}, files=files, keep=set)
+    taken = checkpoint.save(tmp_path, 1, {"replay": ring()}, counters={}, files=files, keep=set)
     found = array_files.read_all(checkpoint.path_of(tmp_path, 1, name="env"))
     assert_bit_equal(
         {k: jnp.asarray(x) for k, x in found.items()}, jax.tree.map(jnp.asarray, actions)
@@ -269,7 +270,7 @@ def test_a_checkpoint_that_goes_while_it_is_read_is_no_damage(tmp_path: Path) ->
     def load(step: int) -> Any:
         if step == 1:
             save(tmp_path, 2, {"replay": ring()}, {}, keep=1)
-        return checkpoint.read_host(tmp_path, step)
+        return checkpoint.read_counters(tmp_path, step)
 
     assert checkpoint.newest(tmp_path, load) == (2, {}, [])
 

@@ -53,7 +53,7 @@ def remember(state: State, window: Window, key: jax.Array) -> Any:
     latents = jax.tree.map(lambda x: x[1:], window.latents)
     return (
         state.replace(updates=state.updates + 1),
-        Refresh(latents, jnp.zeros(latents.count.shape[:2])),
+        Refresh(latents=latents, loss=jnp.zeros(latents.count.shape[:2])),
         {"seen": seen},
     )
 
@@ -93,7 +93,7 @@ def saved(logdir: Path) -> dict[str, Any]:
     """SHA-256 of each array that the run has saved last, and its journal."""
     directory = logdir / "checkpoints"
     newest = checkpoint.steps(directory)[-1]
-    return {**digests(logdir), "journal": checkpoint.read_host(directory, newest)["journal"]}
+    return {**digests(logdir), "journal": checkpoint.read_counters(directory, newest)["journal"]}
 
 
 def episodes(logdir: Path) -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ def random_obs(spaces: Spaces, *batch: int) -> dict[str, jax.Array]:
 
 @pytest.mark.parametrize("side", range(48, 257, 16))
 def test_shapes_for_every_side(side: int) -> None:
-    spaces = Spaces({"image": (side, side, 3)}, {}, {})
+    spaces = Spaces(images={"image": (side, side, 3)})
     obs = jax.eval_shape(lambda: zeros(spaces, 2, 1))
     tokens, _ = jax.eval_shape(lambda o: encoder(spaces).init_with_output(KEY, o), obs)
     assert tokens.shape == (2, 1, (side // 16) ** 2 * 4)
@@ -95,7 +95,7 @@ def test_shapes_of_a_mixture_in_both_precisions() -> None:
 
 
 def test_image_encoder_against_numpy() -> None:
-    spaces = Spaces({"image": (48, 48, 3)}, {}, {})
+    spaces = Spaces(images={"image": (48, 48, 3)})
     obs = random_obs(spaces, 2)
     net = ImageEncoder(depth=1, dtype=F32)
     params = variables(net, obs["image"])["params"]
@@ -134,8 +134,8 @@ def test_image_decoder_against_numpy() -> None:
 
 
 def test_several_images_are_one_with_more_channels() -> None:
-    spaces = Spaces({"left": (48, 48, 1), "right": (48, 48, 3)}, {}, {})
-    joined = Spaces({"image": (48, 48, 4)}, {}, {})
+    spaces = Spaces(images={"left": (48, 48, 1), "right": (48, 48, 3)})
+    joined = Spaces(images={"image": (48, 48, 4)})
     obs = random_obs(spaces, 2)
     together = {"image": jnp.concatenate([obs["left"], obs["right"]], -1)}
     weights = variables(encoder(spaces), obs)
@@ -152,7 +152,9 @@ def test_several_images_are_one_with_more_channels() -> None:
 
 
 def test_vectors_one_hot_choices_and_bits_are_read_apart_and_joined_by_key() -> None:
-    spaces = Spaces({}, {"position": 2, "alone": 1}, {"inventory": (3, 2)}, {"badges": 2})
+    spaces = Spaces(
+        vectors={"position": 2, "alone": 1}, choices={"inventory": (3, 2)}, bits={"badges": 2}
+    )
     obs = {
         "badges": jnp.array([[0, 1]], jnp.uint8),
         "position": jnp.array([[1.0, -3.0]]),
@@ -170,7 +172,7 @@ def test_vectors_one_hot_choices_and_bits_are_read_apart_and_joined_by_key() -> 
 
 
 def test_vectors_choices_and_bits_are_predicted_apart() -> None:
-    spaces = Spaces({}, {"position": 2}, {"inventory": (3, 2)}, {"badges": 2})
+    spaces = Spaces(vectors={"position": 2}, choices={"inventory": (3, 2)}, bits={"badges": 2})
     start, net = latent(2), decoder(spaces)
     weights = variables(net, start)
     params = weights["params"]
@@ -219,7 +221,7 @@ def test_losses_are_sums_over_each_observation() -> None:
 
 def test_certain_and_wrong_costs_much_but_not_everything() -> None:
     """A softmax that underflows to 0 would have an infinite loss and no gradient."""
-    spaces = Spaces({}, {}, {"x": (3,)}, {"y": 1}, {"z": (1, 3)})
+    spaces = Spaces(choices={"x": (3,)}, bits={"y": 1}, texts={"z": (1, 3)})
     obs = {key: jnp.zeros(1, jnp.int32) for key in "xyz"}
 
     def loss(sure: jax.Array) -> jax.Array:
@@ -237,7 +239,7 @@ def test_images_of_each_size_have_their_own_stack() -> None:
     weights = variables(encoder(MIXED), obs)
     tokens = np.asarray(jax.jit(encoder(MIXED).apply)(weights, obs))
     for side, keys in MIXED.stacks.items():
-        alone = Spaces({key: MIXED.images[key] for key in keys}, {}, {})
+        alone = Spaces(images={key: MIXED.images[key] for key in keys})
         mine = {"params": {f"image{side}": weights["params"][f"image{side}"]}}
         part = np.asarray(jax.jit(encoder(alone).apply)(mine, obs))
         where = slice(0, 36) if side == 48 else slice(36, 100)

@@ -178,7 +178,7 @@ def windows(count: int) -> list[Window]:
 def corridor_agent(own_agent: Any, *flags: str) -> AnyAgent:
     """A DQN for corridors, with other values of its section `q`."""
     q = own_agent.Q(**{name: float(x) for name, _, x in (flag.partition("=") for flag in flags)})
-    obs, act = Spaces({}, {"cell": 5}, {}), Spaces({}, {}, {"move": (2,)})
+    obs, act = Spaces(vectors={"cell": 5}), Spaces(choices={"move": (2,)})
     return own_agent.make(Config(agent=own_agent.DQNConfig(q=q)), obs, act)
 
 

@@ -16,7 +16,7 @@ import envs
 from dreamer_jax.agents.dreamer.config import SIZES
 from dreamer_jax.config import Config, resolve, to_dict
 from dreamer_jax.run import manifest
-from dreamer_jax.run.spaces_record import described
+from dreamer_jax.run.spaces_record import spaces_to_json
 
 ENV = "--env=counting"
 CONFIG = resolve(configs.load("debug", family="counting", options=envs.default_options("counting")))
@@ -104,7 +104,7 @@ GOOD = {
     "seed": 0,
     "mesh": "data=1",
     "config": to_dict(CONFIG),
-    "spaces": described(COUNTING.obs_space, COUNTING.act_space),
+    "spaces": spaces_to_json(COUNTING.obs_space, COUNTING.act_space),
     "logdir": "logdir",
     "versions": manifest.versions(),
 }

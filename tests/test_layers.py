@@ -17,7 +17,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
                 *("types", "limits", "counters", "environment", "spaces"),
                 *("math", "mesh", "faults", "own_packages"),
             },
-            {"config"},
+            {"config", "shapes"},
         ]
     },
     {"host": [{"array_files", "compile_cache", "host_memory"}]},

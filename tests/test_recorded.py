@@ -44,7 +44,7 @@ def recordings() -> Recordings:
     """Two episodes, of 4 and 5 steps."""
     index = np.arange(N)
     return Recordings(
-        step(MARK + index).replace(
+        steps=step(MARK + index).replace(
             is_first=jnp.asarray(np.isin(index, [0, 4])),
             is_last=jnp.asarray(np.isin(index, ENDS)),
             is_terminal=jnp.asarray(index == N - 1),
@@ -134,8 +134,8 @@ def drawer(share: float, latents: bool, memory: str) -> Any:
     where = layout.make(devices, config)
     held = jax.device_put(held, where.ring)
     other = jax.device_put(other, where.recordings)
-    given = device_functions.fixed(Witness().agent(), config=config, layout=where)
-    draw = jax.jit(partial(device_functions.draw, given))
+    fixed = device_functions.make_fixed(Witness().agent(), config=config, layout=where)
+    draw = jax.jit(partial(device_functions.draw, fixed))
     return lambda key: draw(held, key, other)[1]
 
 
@@ -193,8 +193,8 @@ def updated(change: Any = None) -> Any:
     """
     dreamer = tiny.make()
     held = tiny.experience(dreamer, 1 + tiny.LENGTH, seed=0)
-    tape = jax.tree.map(lambda x: x[:, 0], tiny.experience(dreamer, 1 + tiny.LENGTH, seed=5))
-    tape = tape if change is None else change(tape)
+    recording = jax.tree.map(lambda x: x[:, 0], tiny.experience(dreamer, 1 + tiny.LENGTH, seed=5))
+    recording = recording if change is None else change(recording)
     kept = compact(tiny.latents(dreamer, 1 + tiny.LENGTH, 1))
     window = Window(
         steps=jax.tree.map(lambda x: x[:, :1], held),
@@ -202,9 +202,9 @@ def updated(change: Any = None) -> Any:
         row=jnp.zeros(1, jnp.int32),
         time=jnp.arange(1 + tiny.LENGTH)[:, None],
     )
-    # The tape is as long as a window: its last step is the context of a sequence from its start.
+    # As long as a window, so that its last step is the context of a sequence from its start.
     bits = jnp.zeros((tiny.BATCH - 1, 2), jnp.uint32)
-    window = join_recorded(Recordings(tape), window, bits)
+    window = join_recorded(Recordings(steps=recording), window, bits)
     state, _, metrics = tiny.updater()(tiny.made_up(dreamer), window, jax.random.key(1))
     assert np.isfinite(metrics["loss/total"])
     return state.params, state.optimizer  # the first step of a warm-up only tells the optimizer
@@ -219,26 +219,26 @@ def test_recorded_steps_are_learned_from() -> None:
     assert same(updated(), before)
 
     def reward(at: int) -> Any:
-        return lambda tape: tape.replace(reward=tape.reward.at[at].add(1.0))
+        return lambda recording: recording.replace(reward=recording.reward.at[at].add(1.0))
 
     for at in range(tiny.LENGTH):
         assert not same(updated(reward(at)), before), at
 
     def action(at: int) -> Any:
-        return lambda tape: tape.replace(
-            action={"action": (tape.action["action"].at[at].add(1)) % 3}
+        return lambda recording: recording.replace(
+            action={"action": (recording.action["action"].at[at].add(1)) % 3}
         )
 
     assert not same(updated(action(0)), before)
 
 
 def test_what_comes_before_a_recorded_sequence_is_never_looked_at() -> None:
-    def other_context(tape: Step) -> Step:
-        tape = tape.replace(
-            obs={k: x.at[-1].set(9.0) for k, x in tape.obs.items()},
-            action={k: x.at[-1].set(0) for k, x in tape.action.items()},
+    def other_context(recording: Step) -> Step:
+        recording = recording.replace(
+            obs={k: x.at[-1].set(9.0) for k, x in recording.obs.items()},
+            action={k: x.at[-1].set(0) for k, x in recording.action.items()},
         )
-        reward, is_last = tape.reward.at[-1].set(50.0), tape.is_last.at[-1].set(True)
-        return tape.replace(reward=reward, is_last=is_last)
+        reward, is_last = recording.reward.at[-1].set(50.0), recording.is_last.at[-1].set(True)
+        return recording.replace(reward=reward, is_last=is_last)
 
     assert same(updated(other_context), updated())

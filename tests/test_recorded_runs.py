@@ -38,8 +38,8 @@ def record(folder: Path, *flags: str, name: str = "counting", script: str = "1 x
 
 
 @pytest.fixture(scope="module")
-def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return record(tmp_path_factory.mktemp("tapes") / "tape")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record(tmp_path_factory.mktemp("recordings") / "recording")
 
 
 def seeded(folder: Path, logdir: Path, *flags: str) -> Result:
@@ -51,10 +51,10 @@ def seeded(folder: Path, logdir: Path, *flags: str) -> Result:
 
 
 @pytest.fixture(scope="module")
-def trained(tape: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def trained(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A copy of the recording, and the run that started with it."""
     folder = tmp_path_factory.mktemp("seeded")
-    own = Path(shutil.copytree(tape, folder / "tape"))
+    own = Path(shutil.copytree(recording, folder / "recording"))
     result = seeded(own, folder / "run", "--steps=60", "--set=replay.seed_share=0.5")
     assert result.code == 0, result.err
     assert "warning" not in result.err
@@ -108,16 +108,16 @@ class Free(NamedTuple):
     available: int
 
 
-def test_mistakes(tape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 2, one line, and no logdir."""
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Free(2 * 10**10))
     other = record(tmp_path / "other", "--seed=0", name="cartpole", script="left")
     longer = record(tmp_path / "longer", "--set=env.length=7")
-    huge = Path(shutil.copytree(tape, tmp_path / "huge"))
+    huge = Path(shutil.copytree(recording, tmp_path / "huge"))
     index = json.loads((huge / "index.json").read_text())
     index["episodes"][0]["steps"] = 2**31 - 100
     (huge / "index.json").write_text(json.dumps(index))
-    spoilt = Path(shutil.copytree(tape, tmp_path / "spoilt"))
+    spoilt = Path(shutil.copytree(recording, tmp_path / "spoilt"))
     recordings.episode_path(spoilt, 1).write_bytes(b"PK\x03\x04")
     for folder, more, reason in (
         (tmp_path / "nothing", (), "no recording in"),
@@ -125,7 +125,7 @@ def test_mistakes(tape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (longer, (), 'where obs is {"discrete": '),
         (huge, (), "recordings and model alone are too big"),
         (spoilt, (), "its SHA-256 is not that of the index"),
-        (tape, ("--set=replay.seed_share=0.1",), "no sequence of replay.batch=4"),
+        (recording, ("--set=replay.seed_share=0.1",), "no sequence of replay.batch=4"),
     ):
         result = seeded(folder, tmp_path / "run", *more)
         assert (result.code, result.out) == (2, ""), result
@@ -136,8 +136,10 @@ def test_mistakes(tape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_other_options_are_named(tmp_path: Path) -> None:
     """Where spaces are the same, but the game, rewards or ends may not be."""
-    folder = record(tmp_path / "tape", "--set=env.max_steps=9", name="cartpole", script="left x 9")
-    tape = recordings.find(folder)
+    folder = record(
+        tmp_path / "recording", "--set=env.max_steps=9", name="cartpole", script="left x 9"
+    )
+    recording = recordings.find(folder)
     config = configs.load("cartpole", family="cartpole", options=envs.default_options("cartpole"))
 
     def now(name: str, steps: int) -> list[str]:
@@ -151,7 +153,7 @@ def test_other_options_are_named(tmp_path: Path) -> None:
             mesh="",
             logdir=tmp_path,
         )
-        return training_recordings.differences(tape, setup)
+        return training_recordings.differences(recording, setup)
 
     assert now("cartpole", 9) == []
     assert now("cartpole", 500) == ["env.max_steps=9, now 500"]
@@ -161,7 +163,7 @@ def test_other_options_are_named(tmp_path: Path) -> None:
 def test_actions_that_meant_something_else_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("pyboy", reason="needs pip install -e .[pokemon]")
     buttons = "--set=env.buttons=a b"
-    folder = record(tmp_path / "tape", buttons, name="gameboy_demo", script="a x 3")
+    folder = record(tmp_path / "recording", buttons, name="gameboy_demo", script="a x 3")
     more = "--env=gameboy_demo", "--set=env.buttons=up down", f"--set=replay.seed_from={folder}"
     result = call(*more, f"--logdir={tmp_path / 'run'}")
     assert result.code == 2 and not (tmp_path / "run").exists()
@@ -201,7 +203,7 @@ class Judge(Witness):
         drawn = recorded.reward[1:] * jnp.arange(1.0, recorded.reward[1:].size + 1).reshape(5, -1)
         state = state.replace(momentum=state.momentum * 1.01 + drawn.sum())
         loss = jnp.zeros(fresh.count.shape[:2])
-        return state, Refresh(fresh, loss), metrics
+        return state, Refresh(latents=fresh, loss=loss), metrics
 
     def report(self, state: Any, window: Window, key: jax.Array) -> Any:
         count = window.row.size
@@ -209,11 +211,11 @@ class Judge(Witness):
         return super().report(state, window.replace(steps=steps, latents=latents), key)
 
 
-def judged(logdir: Path, tape: Path, steps: int = 200) -> tuple[Run, Any]:
+def judged(logdir: Path, recording: Path, steps: int = 200) -> tuple[Run, Any]:
     run = Judge().run(logdir, steps)
-    config = replace(run.config.replay, seed_from=str(tape), seed_share=RECORDED / 4)
+    config = replace(run.config.replay, seed_from=str(recording), seed_share=RECORDED / 4)
     run = replace(run, config=replace(run.config, replay=config))
-    found = recordings.find(tape)
+    found = recordings.find(recording)
     run = training_recordings.announce(run, found)
     programs = compiled(run)
     return training_recordings.load(run, found), programs
@@ -222,7 +224,7 @@ def judged(logdir: Path, tape: Path, steps: int = 200) -> tuple[Run, Any]:
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording in the environment of the witness, with action 0 at every step."""
-    folder = tmp_path_factory.mktemp("tapes") / "still"
+    folder = tmp_path_factory.mktemp("recordings") / "still"
     return record(folder, "--set=env.length=7", script="0 x 20")
 
 

@@ -69,17 +69,21 @@ def test_everything_is_as_the_environment_had_it(recorded: Path) -> None:
 
 
 def test_the_index_tells_what_there_is(recorded: Path) -> None:
-    tape = recordings.find(recorded)
-    assert (tape.env, tape.seed, tape.options) == ("counting", 0, {"env.length": LENGTH})
-    told = [(e.number, e.steps, e.score, e.whole, e.events) for e in tape.episodes]
+    recording = recordings.find(recorded)
+    assert (recording.env, recording.seed, recording.options) == (
+        "counting",
+        0,
+        {"env.length": LENGTH},
+    )
+    told = [(e.number, e.steps, e.score, e.whole, e.events) for e in recording.episodes]
     assert told[:2] == [(0, 5, 10, True, {"episode": 0}), (1, 4, 6, False, {"episode": 4})]
-    assert tape.steps == sum(LENGTHS)
-    assert tape.digest == hashlib.sha256((recorded / "index.json").read_bytes()).hexdigest()
+    assert recording.steps == sum(LENGTHS)
+    assert recording.digest == hashlib.sha256((recorded / "index.json").read_bytes()).hexdigest()
 
 
 def test_a_terminal_end_is_kept(tmp_path: Path) -> None:
-    assert played(tmp_path / "tape", "1 x 8") == 0  # odd episodes end terminal
-    found = recorded_steps.read(recordings.find(tmp_path / "tape"), environment())
+    assert played(tmp_path / "recording", "1 x 8") == 0  # odd episodes end terminal
+    found = recorded_steps.read(recordings.find(tmp_path / "recording"), environment())
     assert found["is_terminal"].tolist() == [False] * 9 + [True]
 
 
@@ -98,8 +102,8 @@ def test_it_is_played_again_and_compared(own: Path, capsys: pytest.CaptureFixtur
 
 def test_a_recording_goes_on(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert played(own, "1 x 2") == 0
-    tape = recordings.find(own)
-    assert [e.number for e in tape.episodes] == [0, 1, 2, 3]
+    recording = recordings.find(own)
+    assert [e.number for e in recording.episodes] == [0, 1, 2, 3]
     assert main(["play", f"--replay={own}"]) == 0
     assert played(own, "1", "--seed=1") == played(own, "1", "--set=env.length=9") == 2
     err = capsys.readouterr().err.splitlines()
@@ -108,12 +112,12 @@ def test_a_recording_goes_on(own: Path, capsys: pytest.CaptureFixture[str]) -> N
     (own.parent / "full" / "precious").touch()
     assert played(own.parent / "full") == 2
     assert [x.name for x in (own.parent / "full").iterdir()] == ["precious"]
-    assert recordings.find(own) == tape
+    assert recordings.find(own) == recording
 
 
 def test_what_came_to_nothing_is_no_obstacle(tmp_path: Path) -> None:
     """A script that does not exist, and a process that died before it had written the index."""
-    folder = tmp_path / "tape"
+    folder = tmp_path / "recording"
     flags = "--env=counting", f"--script={tmp_path}/nowhere", f"--record={folder}"
     assert main(["play", *flags]) == 2
     recordings.episode_path(folder, 0).write_bytes(b"half")
@@ -198,7 +202,7 @@ def test_arrays_that_lie(own: Path, change: Callable[..., Any], reason: str) -> 
 def test_actions_outside_of_their_space(tmp_path: Path) -> None:
     file = tmp_path / "script"
     file.write_text("0.5 x 3")
-    folder, flags = tmp_path / "tape", ("--env=gym:Pendulum-v1", f"--script={file}")
+    folder, flags = tmp_path / "recording", ("--env=gym:Pendulum-v1", f"--script={file}")
     assert main(["play", *flags, f"--record={folder}"]) == 0
     assert main(["play", f"--replay={folder}"]) == 0
     rewrite(folder, 0, setting("action/action", lambda x: 3 * x))

@@ -1,7 +1,7 @@
 """The ring: what is drawn is what was written, each start as likely as any other, once if fresh."""
 
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.replay import samplers
-from dreamer_jax.types import ReplayState
+from dreamer_jax.types import ReplayState, Window
 
 STEP = {
     "image": jax.ShapeDtypeStruct((2, 3), np.uint8),
@@ -49,10 +49,15 @@ def content(row: int, time: int) -> tuple[dict[str, np.ndarray], dict[str, np.nd
     }
     latent = {"deter": 60_000 + number + np.arange(3), "stoch": (number + np.arange(2)) % 256}
 
-    def cast(values: dict[str, np.ndarray], kinds: dict[str, Any]) -> dict[str, np.ndarray]:
+    def typed(values: dict[str, np.ndarray], kinds: dict[str, Any]) -> dict[str, np.ndarray]:
         return {key: value.astype(kinds[key].dtype) for key, value in values.items()}
 
-    return cast(step, STEP), cast(latent, LATENT)
+    return typed(step, STEP), typed(latent, LATENT)
+
+
+def as_dict(held: ReplayState | Window) -> dict[str, jax.Array]:
+    """Its steps. They are dictionaries here, because the ring takes any pytree."""
+    return cast(Any, held.steps)
 
 
 def stack(items: list[Any]) -> Any:
@@ -232,7 +237,8 @@ def test_every_leaf_keeps_its_type():
     state = filled(layout, 6)
     kinds = {"image": "uint8", "number": "int32", "flag": "bool", "reward": "float32"}
     _, window = drawer(layout.window, online=True)(state, random_words(layout, 0))
-    for steps, latents in ((state.steps, state.latents), (window.steps, window.latents)):
+    for held in (state, window):
+        steps, latents = as_dict(held), held.latents
         assert {key: str(x.dtype) for key, x in steps.items()} == kinds
         assert [str(latents[key].dtype) for key in ("deter", "stoch")] == ["uint16", "uint8"]
     bytes_per_step = sum(x.nbytes for x in jax.tree.leaves((state.steps, state.latents)))
@@ -260,7 +266,7 @@ def test_a_ring_in_host_memory_behaves_the_same():
         state, window = drawer(layout.window, online=True)(state, words)
         host, same = drawer(layout.window, online=True)(host, words)
         jax.tree.map(np.testing.assert_array_equal, same, window)
-    assert host.steps["image"].sharding.memory_kind == "pinned_host"
+    assert as_dict(host)["image"].sharding.memory_kind == "pinned_host"
 
 
 @pytest.mark.skipif(psutil.virtual_memory().available < 6e9, reason="needs 6 GB of memory")
@@ -270,16 +276,16 @@ def test_more_than_two_gigabytes():
     capacity = 11 * BIG // (10 * rows * side * side * 3)
     image = jax.ShapeDtypeStruct((side, side, 3), np.uint8)
     state = empty({"image": image}, None, rows, capacity)
-    assert state.steps["image"].nbytes > BIG + 200_000_000
+    assert as_dict(state)["image"].nbytes > BIG + 200_000_000
     near_the_end = jnp.full(rows, capacity - 3, jnp.int32)
     state = state.replace(total=near_the_end, sampler=jnp.copy(near_the_end))
     frames = np.random.default_rng(0).integers(0, 256, (5, rows, side, side, 3), np.uint8)
     for frame in frames:  # three up to the end of each row, two over its beginning
         state = add(state, {"image": frame}, None)
     window = jnp.array([[0], [1]]), jnp.arange(capacity - 3, capacity + 2) % capacity
-    np.testing.assert_array_equal(state.steps["image"][window], frames.swapaxes(0, 1))
+    np.testing.assert_array_equal(as_dict(state)["image"][window], frames.swapaxes(0, 1))
     draw = jax.jit(partial(samplers.draw_online, length=5), donate_argnums=0)
     state, drawn = draw(state, jnp.zeros((rows, 2), jnp.uint32))
-    np.testing.assert_array_equal(drawn.steps["image"], frames)
+    np.testing.assert_array_equal(as_dict(drawn)["image"], frames)
     for leaf in jax.tree.leaves(state):
         leaf.delete()

@@ -59,7 +59,7 @@ def test_a_run_leaves_its_record(trained: tuple[Path, Result]):
 
 def test_the_real_agent_is_updated_as_owed(trained: tuple[Path, Result]):
     logdir, _ = trained
-    updates = checkpoint.read_host(logdir / "checkpoints", 60)["updates"]
+    updates = checkpoint.read_counters(logdir / "checkpoints", 60)["updates"]
     assert updates == updates_owed(60, 0, config=config_of(logdir)) > 0
 
 
@@ -78,9 +78,9 @@ def test_a_signal_saves_and_the_run_goes_on(trained: tuple[Path, Result], number
     _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0 and "Traceback" not in err
     stopped = checkpoint.latest(logdir / "checkpoints") or 0
-    host = checkpoint.read_host(logdir / "checkpoints", stopped)
-    assert host["step"] == stopped > newest
-    assert host["updates"] == updates_owed(stopped, 0, config=config_of(logdir))
+    counters = checkpoint.read_counters(logdir / "checkpoints", stopped)
+    assert counters["step"] == stopped > newest
+    assert counters["updates"] == updates_owed(stopped, 0, config=config_of(logdir))
     after = lines(logdir)
     assert after[: len(before)] == before
     keys = [(line["step"], *sorted(line)) for line in after]
@@ -129,7 +129,7 @@ def test_nothing_changes_where_nothing_is_left_to_do(trained: tuple[Path, Result
     assert call(f"--logdir={logdir}", f"--steps={newest}").code == 0
     assert checkpoint.latest(directory) == newest
     state = restored(stored(logdir)).state
-    assert int(state.updates) == checkpoint.read_host(directory, newest)["updates"]
+    assert int(state.updates) == checkpoint.read_counters(directory, newest)["updates"]
 
 
 class Uneven(Counting):

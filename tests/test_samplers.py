@@ -99,9 +99,9 @@ def test_a_loss_becomes_the_priority_of_its_start_and_new_steps_get_the_highest(
 
 def test_recorded_sequences_leave_priorities_alone() -> None:
     sampler = samplers.prioritized(LENGTH, 1.0)
-    tape = Recordings(step(1000 + np.arange(7)))
+    recording = Recordings(steps=step(1000 + np.arange(7)))
     draw = jax.jit(partial(with_recordings, sampler), static_argnames="count")
-    state, window = draw(filled(sampler, 9), tape, words(5), count=2)
+    state, window = draw(filled(sampler, 9), recording, words(5), count=2)
     assert window.steps.reward.shape == (LENGTH, 5)
     assert (window.steps.reward[1:, 3:] >= 1000).all() and (window.steps.reward[:, :3] < 300).all()
     after = sampler.learned(state, window, jnp.full((LENGTH - 1, 5), 9.0))

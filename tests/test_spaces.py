@@ -60,7 +60,7 @@ def test_a_space_of_a_kind_that_it_cannot_be_is_named() -> None:
 def test_actions_are_choices_or_numbers() -> None:
     """A policy has a head for each choice: an action of two classes is no bit."""
     acts = {"press": gym.MultiDiscrete([2] * 40), "turn": gym.Box(-1, 1, (2,), np.float32)}
-    assert spaces.actions(acts) == Spaces({}, {"turn": 2}, {"press": (2,) * 40})
+    assert spaces.actions(acts) == Spaces(vectors={"turn": 2}, choices={"press": (2,) * 40})
 
 
 @pytest.mark.parametrize("read", [spaces.observations, spaces.actions])

@@ -20,7 +20,7 @@ from dreamer_jax.commands.options import stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.run import checkpoint, manifest
 from dreamer_jax.run.device_functions import INIT, derive
-from dreamer_jax.run.spaces_record import described, require_same, spaces_of
+from dreamer_jax.run.spaces_record import require_same, spaces_of, spaces_to_json
 from envs.kinds import Bits, Choice, Image, Text, Vector
 
 OBSERVATIONS: dict[str, gymnasium.Space] = {
@@ -40,7 +40,7 @@ ACTIONS: dict[str, gymnasium.Space] = {
 
 def written(obs: Any = OBSERVATIONS, act: Any = ACTIONS) -> dict[str, Any]:
     """What a config.json that was written, and read again, says."""
-    return json.loads(json.dumps({"spaces": described(obs, act)}))
+    return json.loads(json.dumps({"spaces": spaces_to_json(obs, act)}))
 
 
 def test_every_kind_is_read_as_it_was_written() -> None:

@@ -108,16 +108,16 @@ def test_neither_does_that_of_a_world_model(evil: Path) -> None:
 
 
 def test_neither_does_that_of_a_recording(evil: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tape, name = evil / "tape", "gym:evil_module:Evil-v0"
+    recording, name = evil / "recording", "gym:evil_module:Evil-v0"
     (evil / "script").write_text("1")
-    flags = "--env=counting", f"--script={evil}/script", f"--record={tape}"
+    flags = "--env=counting", f"--script={evil}/script", f"--record={recording}"
     assert play.main(["play", *flags]) == 0
-    fields = json.loads((tape / "index.json").read_text())
-    (tape / "index.json").write_text(json.dumps(fields | {"env": name, "options": {}}))
-    assert play.main(["play", f"--replay={tape}"]) == 2
+    fields = json.loads((recording / "index.json").read_text())
+    (recording / "index.json").write_text(json.dumps(fields | {"env": name, "options": {}}))
+    assert play.main(["play", f"--replay={recording}"]) == 2
     assert capsys.readouterr().err.endswith(f"say so by --env={name}\n")
     assert not (evil / "imported").exists()
-    play.main(["play", f"--replay={tape}", f"--env={name}"])
+    play.main(["play", f"--replay={recording}", f"--env={name}"])
     assert (evil / "imported").exists(), "asked, it would not have been found either"
 
 
@@ -128,13 +128,13 @@ def test_links_in_a_recording_are_left_alone(
     (tmp_path / "precious").write_text("notes")
     (tmp_path / "script").write_text("1")
     for name in ("index.partial", "index.json", "episodes", "episodes/000000.npz"):
-        tape = tmp_path / name.replace("/", "-")
-        (tape / name).parent.mkdir(parents=True)
-        (tape / name).symlink_to(tmp_path / "precious")
-        flags = "--env=counting", f"--script={tmp_path}/script", f"--record={tape}"
-        for arguments in (flags, (f"--replay={tape}",)):
+        recording = tmp_path / name.replace("/", "-")
+        (recording / name).parent.mkdir(parents=True)
+        (recording / name).symlink_to(tmp_path / "precious")
+        flags = "--env=counting", f"--script={tmp_path}/script", f"--record={recording}"
+        for arguments in (flags, (f"--replay={recording}",)):
             assert play.main(["play", *arguments]) == 2
-            assert f"{tape / name} is a link" in capsys.readouterr().err
+            assert f"{recording / name} is a link" in capsys.readouterr().err
     assert (tmp_path / "precious").read_text() == "notes"
 
 
@@ -158,11 +158,14 @@ def test_a_name_does_nothing_to_a_terminal(
 ) -> None:
     """Neither where it is printed, nor where what is printed is pasted."""
     (evil / "script").write_text("1")
-    tape = evil / "tape"
-    assert play.main(["play", "--env=counting", f"--script={evil}/script", f"--record={tape}"]) == 0
-    fields = json.loads((tape / "index.json").read_text())
-    (tape / "index.json").write_text(json.dumps(fields | {"env": name, "options": {}}))
-    assert play.main(["play", f"--replay={tape}"]) == 2
+    recording = evil / "recording"
+    assert (
+        play.main(["play", "--env=counting", f"--script={evil}/script", f"--record={recording}"])
+        == 0
+    )
+    fields = json.loads((recording / "index.json").read_text())
+    (recording / "index.json").write_text(json.dumps(fields | {"env": name, "options": {}}))
+    assert play.main(["play", f"--replay={recording}"]) == 2
     logdir = begun(evil / "run", "gym:evil_module:Evil-v0")
     told = json.loads((logdir / "config.json").read_text())
     (logdir / "config.json").write_text(json.dumps(told | {"env": name}))
@@ -206,7 +209,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_what_was_told_is_taken(run: Any) -> None:
-    counters, past = resume.standing(run, TOLD, step=6)
+    counters, past = resume.read_counters(run, TOLD, step=6)
     assert counters == resume.Counters(step=6, updates=2, seconds=1.5) and past == TOLD["journal"]
 
 
@@ -214,7 +217,7 @@ def test_what_was_told_is_taken(run: Any) -> None:
 @given(path=st.sampled_from(places(TOLD)), value=json_values)
 def test_whatever_is_told_is_understood_or_damage(run: Any, path: Any, value: Any) -> None:
     try:
-        counters, past = resume.standing(run, changed(TOLD, path, value), step=6)
+        counters, past = resume.read_counters(run, changed(TOLD, path, value), step=6)
     except Damaged as error:
         assert "\n" not in str(error)
     else:

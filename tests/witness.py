@@ -129,7 +129,7 @@ class Witness:
         latents = jax.tree.map(lambda x: x[1:], window.latents)
         latents = latents.replace(count=latents.count + REFRESHED)
         loss = jnp.zeros(latents.count.shape[:2])
-        return state, Refresh(latents, loss), {**mistakes(window), "one": jnp.ones(())}
+        return state, Refresh(latents=latents, loss=loss), {**mistakes(window), "one": jnp.ones(())}
 
     def report(self, state: State, window: Window, key: jax.Array) -> Any:
         del state, key

@@ -4,28 +4,30 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import envs
 from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_evaluator
 from dreamer_jax.commands.options import EPISODES, Flags, Setup, decide
 from dreamer_jax.commands.restored_agents import restored
+from dreamer_jax.environment import Timestep
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
 from dreamer_jax.run import spaces_record
 from envs.play.film import Film
 
 
-def evaluation(given: Flags) -> Callable[[], None]:
+def evaluation(flags: Flags) -> Callable[[], None]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
-    setup = decide(given)
+    setup = decide(flags)
     host_memory.close_gaps()  # for large pages, although policies are compiled later
     saved = restored(setup)
     agent = saved.agent
     # An environment that cannot be made is found here, before anything is compiled.
     with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
         spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
-    film = filming(setup, given.gif)
-    episodes = given.episodes or EPISODES
+    film = filming(setup, flags.gif)
+    episodes = flags.episodes or EPISODES
     print(f"{setup.logdir} at step {saved.step}", file=sys.stderr)
 
     def play() -> None:
@@ -34,7 +36,7 @@ def evaluation(given: Flags) -> Callable[[], None]:
             player = make_evaluator(
                 setup, player=agent.player, act=act, episodes=episodes, seed=FINAL
             )
-            watch = filmed.add if filmed else evaluate.unwatched
+            watch = adder(filmed) if filmed else evaluate.unwatched
             with closing(player.env):
                 results = player.play(saved.state, episodes=episodes, watch=watch)
             show(results, policy=name, env=setup.env)
@@ -50,6 +52,11 @@ def filming(setup: Setup, file: str | None) -> Film | None:
         return None
     with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
         return Film(Path(file), setup.env, env)
+
+
+def adder(film: Film) -> Callable[[Timestep], None]:
+    """`film.add`; the environments of an evaluation are of the package `envs`, as it expects."""
+    return cast(Callable[[Timestep], None], film.add)
 
 
 def show(results: evaluate.Results, *, policy: str, env: str) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from absl import flags
+from absl import flags as absl_flags
 
 import configs
 import envs
@@ -45,7 +45,7 @@ def parse(argv: Sequence[str], modes: Collection[str]) -> Flags:
     """The flags of a command line, the first word of which is the name of the program.
 
     Raises:
-        flags.Error: a flag is unknown, or its value out of range.
+        absl_flags.Error: a flag is unknown, or its value out of range.
         ValueError: an argument is no flag.
     """
     values = defined(modes)
@@ -59,21 +59,21 @@ def usage(modes: Collection[str]) -> str:
     return defined(modes).get_help(include_special_flags=False)
 
 
-def defined(modes: Collection[str]) -> flags.FlagValues:
+def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     """The flags of the command line, separate from absl's global flags, which are the host's."""
-    values = flags.FlagValues()
-    text = partial(flags.DEFINE_string, default=None, flag_values=values)
-    number = partial(flags.DEFINE_integer, default=None, flag_values=values)
-    switch = partial(flags.DEFINE_bool, default=False, flag_values=values)
+    values = absl_flags.FlagValues()
+    text = partial(absl_flags.DEFINE_string, default=None, flag_values=values)
+    number = partial(absl_flags.DEFINE_integer, default=None, flag_values=values)
+    switch = partial(absl_flags.DEFINE_bool, default=False, flag_values=values)
     names = "cartpole, cartpole_pixels, gym:<id>, atari_<rom>, mario_<world>_<stage>, mario"
     text("env", help=f"Environment: {names}, pokemon_red, gameboy_demo.")
     text("config", help="Preset; --config=help lists them. Default: the suite's own.")
     agents = f"Agent: {', '.join(AGENTS)}. Default: the one that the preset is for."
-    flags.DEFINE_enum("agent", None, AGENTS, agents, flag_values=values)
+    absl_flags.DEFINE_enum("agent", None, AGENTS, agents, flag_values=values)
     text("size", help=f"Model size: {', '.join(SIZES)}, or a depth number.")
     assignment = "Override a value: path=value, e.g. model.units=128"
-    flags.DEFINE_multi_string("set", [], assignment, flag_values=values)
-    flags.DEFINE_enum("mode", "train", modes, "What to do.", flag_values=values)
+    absl_flags.DEFINE_multi_string("set", [], assignment, flag_values=values)
+    absl_flags.DEFINE_enum("mode", "train", modes, "What to do.", flag_values=values)
     text("logdir", help="Where the run lives; the same one again resumes it.")
     number("seed", help="Seed of everything; default 0.", lower_bound=0, upper_bound=2**31 - 1)
     number("steps", help="Actions to take in all; short for train.steps.", lower_bound=1)
@@ -98,42 +98,42 @@ class Setup(NamedTuple):
     logdir: Path
 
 
-def place(given: Flags) -> Path:
+def place(flags: Flags) -> Path:
     """The logdir; ValueError where no flag names it."""
-    if not given.env and not given.logdir:
+    if not flags.env and not flags.logdir:
         raise ValueError("--env is needed, such as --env=cartpole, or the --logdir of a run")
-    name = f"{given.env}-seed{given.seed or 0}"
-    return Path(given.logdir or Path("logdir") / re.sub(r"[^\w.-]+", "_", name))
+    name = f"{flags.env}-seed{flags.seed or 0}"
+    return Path(flags.logdir or Path("logdir") / re.sub(r"[^\w.-]+", "_", name))
 
 
-def decide(given: Flags) -> Setup:
+def decide(flags: Flags) -> Setup:
     """Reads flags and logdir; ValueError where they are wrong or contradict each other."""
-    logdir = place(given)
-    if given.gif is not None and given.mode != "eval":
-        raise ValueError(f"--gif={given.gif} is for --mode=eval")
+    logdir = place(flags)
+    if flags.gif is not None and flags.mode != "eval":
+        raise ValueError(f"--gif={flags.gif} is for --mode=eval")
     if logdir.exists() and not logdir.is_dir():
         raise ValueError(f"--logdir={logdir} is a file")
     if manifest.exists(logdir):
-        return resumed(logdir, given)
-    if given.mode != "train":
+        return resumed(logdir, flags)
+    if flags.mode != "train":
         raise ValueError(f"no run in {logdir}: it has no {manifest.NAME}")
     if others := [name for name in manifest.RECORD if (logdir / name).exists()]:
         text = f"{logdir} has {', '.join(others)}, but no {manifest.NAME} that names their run"
         raise ValueError(f"{text}; use another --logdir")
-    if not given.env:
+    if not flags.env:
         raise ValueError(f"--env is needed to start a run in {logdir}")
-    family = envs.family(given.env)
-    preset = given.config or configs.default(given.env, family)
-    loaded = configs.load(preset, family=family, options=envs.default_options(given.env))
-    agent = given.agent or name_of(loaded.agent)
-    config = with_flags(with_agent(loaded, agent), given)
+    family = envs.family(flags.env)
+    preset = flags.config or configs.default(flags.env, family)
+    loaded = configs.load(preset, family=family, options=envs.default_options(flags.env))
+    agent = flags.agent or name_of(loaded.agent)
+    config = with_flags(with_agent(loaded, agent), flags)
     return Setup(
-        env=given.env,
+        env=flags.env,
         preset=preset,
         agent=agent,
-        seed=given.seed or 0,
+        seed=flags.seed or 0,
         config=config,
-        mesh="data=1" if given.mesh is None else given.mesh,
+        mesh="data=1" if flags.mesh is None else flags.mesh,
         logdir=logdir,
     )
 
@@ -166,18 +166,18 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
     )
 
 
-def resumed(logdir: Path, given: Flags) -> Setup:
+def resumed(logdir: Path, flags: Flags) -> Setup:
     """The run that was started in `logdir`; ValueError for a flag that contradicts it."""
-    before = stored(logdir, given.env)
+    before = stored(logdir, flags.env)
     changed = manifest.changed_versions(manifest.read(logdir))
-    devices = before.mesh if given.mesh is None else given.mesh
+    devices = before.mesh if flags.mesh is None else flags.mesh
     if devices != before.mesh:
         changed.append(f"--mesh={before.mesh}, now {devices}")
     if changed:
         text = f"warning: {logdir} was started with {'; '.join(changed)}: numbers may differ"
         print(text, file=sys.stderr)
-    config = with_flags(before.config, given)
-    asked = {"env": given.env, "preset": given.config, "agent": given.agent, "seed": given.seed}
+    config = with_flags(before.config, flags)
+    asked = {"env": flags.env, "preset": flags.config, "agent": flags.agent, "seed": flags.seed}
     asked = {key: value for key, value in asked.items() if value is not None}
     wrong = manifest.contradictions(before._asdict(), asked)
     wrong += manifest.contradictions(flatten(before.config, ""), flatten(config, ""))
@@ -193,14 +193,14 @@ def with_agent(config: Config, name: str) -> Config:
     return dataclasses.replace(config, agent=AGENTS[name].config())
 
 
-def with_flags(config: Config, given: Flags) -> Config:
+def with_flags(config: Config, flags: Flags) -> Config:
     """Applies --size, --set and --steps, in this order."""
-    if given.size is not None:
-        config = dataclasses.replace(config, agent=config.agent.sized(given.size))
-    for assignment in given.set:
+    if flags.size is not None:
+        config = dataclasses.replace(config, agent=config.agent.sized(flags.size))
+    for assignment in flags.set:
         config = override(config, assignment)
-    if given.steps is not None:
+    if flags.steps is not None:
         config = dataclasses.replace(
-            config, train=dataclasses.replace(config.train, steps=given.steps)
+            config, train=dataclasses.replace(config.train, steps=flags.steps)
         )
     return config_.resolve(config)

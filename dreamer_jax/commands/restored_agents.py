@@ -3,13 +3,12 @@
 import sys
 from typing import Any, NamedTuple
 
-import jax
-
 from dreamer_jax import mesh
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.run import checkpoint, manifest, spaces_record
-from dreamer_jax.run.layout import placed
+from dreamer_jax.run.layout import with_sharding
+from dreamer_jax.shapes import state_shapes
 from dreamer_jax.types import AnyAgent
 
 
@@ -36,8 +35,7 @@ def restored(setup: Setup) -> Restored:
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
     spaces = spaces_record.spaces_of(manifest.read(setup.logdir))
     agent = AGENTS[setup.agent].make(setup.config, *spaces)
-    shapes = jax.eval_shape(agent.learner.init, jax.random.key(0))
-    wanted = {"agent": placed(shapes, mesh.copied(mesh.make(1)))}
+    wanted = {"agent": with_sharding(state_shapes(agent), mesh.copied(mesh.make(1)))}
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
     for note in found.notes:
         print(note, file=sys.stderr)

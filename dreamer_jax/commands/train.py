@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from dreamer_jax.types import AgentState, AnyAgent
 from envs.vector.vector import EnvironmentFailed
 
 
-def training(given: Flags) -> Callable[[], None]:
+def training(flags: Flags) -> Callable[[], None]:
     """Checks for every mistake that a user can make, and returns the training itself.
 
     The steps stand in this order so that each mistake is found before a step that costs more, and
@@ -46,10 +47,10 @@ def training(given: Flags) -> Callable[[], None]:
     Raises:
         ValueError, OSError: a mistake of the user, in one line.
     """
-    if given.episodes is not None:
-        raise ValueError(f"--episodes={given.episodes} is for --mode=eval; --steps is for training")
-    before = manifest.state(options.place(given))
-    setup = decide(given)
+    if flags.episodes is not None:
+        raise ValueError(f"--episodes={flags.episodes} is for --mode=eval; --steps is for training")
+    before = manifest.state(options.place(flags))
+    setup = decide(flags)
     directory = setup.logdir / "checkpoints"
     done = checkpoint.latest(directory) or 0
     if done >= setup.config.train.steps and checkpoint.is_whole(directory, done):
@@ -57,8 +58,8 @@ def training(given: Flags) -> Callable[[], None]:
         text = f"{text}: nothing is left to do; a larger --steps takes it further"
         return partial(print, text, file=sys.stderr)
     with ExitStack() as opened:
-        tape = training_recordings.find(setup)
-        run = training_recordings.announce(prepared(setup, opened), tape)
+        recording = training_recordings.find(setup)
+        run = training_recordings.announce(make_run(setup, opened), recording)
         sizes = measure(run)
         lock = manifest.lock(setup.logdir)
         opened.callback(manifest.unlock, setup.logdir, lock)
@@ -66,11 +67,11 @@ def training(given: Flags) -> Callable[[], None]:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
         compiled = preflight(run, sizes)
         host_memory.close_gaps()
-        run = training_recordings.load(run, tape)
+        run = training_recordings.load(run, recording)
         config = config_.to_dict(setup.config)
         found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
-        found |= {"spaces": spaces_record.described(run.env.obs_space, run.env.act_space)}
-        manifest.write(setup.logdir, found | training_recordings.noted(tape))
+        found |= {"spaces": spaces_record.spaces_to_json(run.env.obs_space, run.env.act_space)}
+        manifest.write(setup.logdir, found | training_recordings.manifest_entry(recording))
         kept = opened.pop_all()
 
     def task() -> None:
@@ -80,7 +81,7 @@ def training(given: Flags) -> Callable[[], None]:
     return task
 
 
-def prepared(setup: Setup, opened: ExitStack) -> Run:
+def make_run(setup: Setup, opened: ExitStack) -> Run:
     """The run for the loop; `opened` closes its environments."""
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
     mesh.require_divisible(devices, config.train.envs, name="train.envs")
@@ -89,7 +90,7 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
     opened.callback(env.close)
     spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
     agent = AGENTS[setup.agent].make(config, *spaces.of(env.obs_space, env.act_space))
-    evaluate_, failure = periodic_evaluation(setup, agent, opened=opened)
+    evaluation = periodic_evaluation(setup, agent, opened=opened)
     return Run(
         agent=agent,
         env=env,
@@ -97,22 +98,25 @@ def prepared(setup: Setup, opened: ExitStack) -> Run:
         seed=setup.seed,
         mesh=devices,
         logdir=setup.logdir,
-        evaluate=evaluate_,
-        begin=beginning(setup, agent),
-        evaluation_failure=failure,
+        evaluate=evaluation.scores,
+        begin=initializer(setup, agent),
+        evaluation_failure=evaluation.failure,
     )
 
 
-def periodic_evaluation(
-    setup: Setup, agent: AnyAgent, *, opened: ExitStack
-) -> tuple[Callable[..., dict[str, float]], Callable[[], str]]:
-    """The evaluation during training, and a function that says why its environments failed.
+@dataclass(frozen=True, kw_only=True)
+class PeriodicEvaluation:
+    """The evaluation during training. It always plays the same episodes, greedily."""
 
-    It always plays the same episodes, greedily.
-    """
+    scores: Callable[[AgentState, Callable[[], bool]], dict[str, float]]  # `Run.evaluate`
+    failure: Callable[[], str]  # why its environments no longer work; empty while they do
+
+
+def periodic_evaluation(setup: Setup, agent: AnyAgent, *, opened: ExitStack) -> PeriodicEvaluation:
+    """Makes the environments and the policy of the evaluation; `opened` closes them."""
     train_ = setup.config.train
     if not train_.eval_every:
-        return lambda *_: {}, lambda: ""
+        return PeriodicEvaluation(scores=lambda _state, _stopped: {}, failure=lambda: "")
     player = make_evaluator(
         setup,
         player=agent.player,
@@ -123,15 +127,15 @@ def periodic_evaluation(
     opened.callback(player.env.close)
 
     def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
-        with suppress(EnvironmentFailed):  # the second function reports it
+        with suppress(EnvironmentFailed):  # `failure` reports it
             results = player.play(state, episodes=train_.eval_episodes, stopped=stopped)
             return evaluate.summary(results)
         return {}
 
-    return scores, lambda: player.env.failure
+    return PeriodicEvaluation(scores=scores, failure=lambda: player.env.failure)
 
 
-def beginning(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
+def initializer(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
     """A function that gives a fresh state the world model of another run, if there is one.
 
     ValueError if the other run is of an agent whose world model this one cannot use.

@@ -11,12 +11,11 @@ import envs
 from dreamer_jax import mesh
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.run import manifest
-from dreamer_jax.run.layout import placed
+from dreamer_jax.run.layout import with_sharding
 from dreamer_jax.run.state import Run, remembered
 from dreamer_jax.types import Recordings, Step
 from envs.play import recorded_steps, recordings
-from envs.play.program import recorded_options
-from envs.play.recordings import Recording
+from envs.play.recordings import Recording, recorded_options
 from envs.settings import flatten
 from envs.timestep import VectorEnv
 
@@ -30,37 +29,37 @@ def find(setup: Setup) -> Recording | None:
     ValueError in one line if it cannot be used, or if the run began with another one.
     """
     config = setup.config.replay
-    tape = recordings.find(Path(config.seed_from)) if config.seed_from else None
+    recording = recordings.find(Path(config.seed_from)) if config.seed_from else None
     if manifest.exists(setup.logdir):
-        before, now = manifest.read(setup.logdir).get(NOTE, ""), tape.digest if tape else ""
-        if before != now:
+        before = manifest.read(setup.logdir).get(NOTE, "")
+        if before != (recording.digest if recording else ""):
             text = f"replay.seed_from={config.seed_from} is not the recording that"
             raise ValueError(f"{text} {setup.logdir} was started with (it may have none)")
-    if tape is None:
+    if recording is None:
         return None
-    if envs.family(tape.env) != envs.family(setup.env):
-        raise ValueError(f"{tape.folder} was recorded in {tape.env}, not in {setup.env}")
-    theirs = envs.action_names(tape.env, recorded_options(tape))
+    if envs.family(recording.env) != envs.family(setup.env):
+        raise ValueError(f"{recording.folder} was recorded in {recording.env}, not in {setup.env}")
+    theirs = envs.action_names(recording.env, recorded_options(recording))
     ours = envs.action_names(setup.env, setup.config.env)
-    other = differences(tape, setup)
+    other = differences(recording, setup)
     if theirs != ours:
         text = f"with the actions {', '.join(theirs)}; the environment has {', '.join(ours)}"
-        raise ValueError(f"{tape.folder} was recorded {text} ({'; '.join(other)})")
+        raise ValueError(f"{recording.folder} was recorded {text} ({'; '.join(other)})")
     if other:
         text = f"{'; '.join(other)}: rewards and ends of episodes stay as recorded"
-        print(f"warning: {tape.folder} was recorded with {text}", file=sys.stderr)
-    return tape
+        print(f"warning: {recording.folder} was recorded with {text}", file=sys.stderr)
+    return recording
 
 
-def noted(tape: Recording | None) -> dict[str, str]:
+def manifest_entry(recording: Recording | None) -> dict[str, str]:
     """The entry of config.json about a recording."""
-    return {NOTE: tape.digest} if tape else {}
+    return {NOTE: recording.digest} if recording else {}
 
 
-def differences(tape: Recording, setup: Setup) -> list[str]:
+def differences(recording: Recording, setup: Setup) -> list[str]:
     """Game and options that differ from those of a recording, as `env.x=1, now 2`."""
-    theirs, ours = ({"env": of.env} for of in (tape, setup))
-    theirs, ours = theirs | tape.options, ours | flatten(setup.config.env)
+    theirs, ours = ({"env": of.env} for of in (recording, setup))
+    theirs, ours = theirs | recording.options, ours | flatten(setup.config.env)
     return [
         f"{name}={repr(theirs.get(name))[:LONGEST_VALUE]}, now {value!r}"
         for name, value in ours.items()
@@ -68,19 +67,19 @@ def differences(tape: Recording, setup: Setup) -> list[str]:
     ]
 
 
-def announce(run: Run, tape: Recording | None) -> Run:
+def announce(run: Run, recording: Recording | None) -> Run:
     """The run with the shapes of the recording, whose arrays `load` reads later."""
-    if tape is None:
+    if recording is None:
         return run
     config = run.config.replay
     name = f"replay.seed_share={config.seed_share} of the batch"
     mesh.require_divisible(run.mesh, config.recorded, name=name)
-    recordings.require_fits(tape, games(run))
+    recordings.require_fits(recording, games(run))
     step, _ = remembered(run)
     shapes = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((tape.steps, *x.shape), x.dtype), Recordings(step)
+        lambda x: jax.ShapeDtypeStruct((recording.steps, *x.shape), x.dtype), Recordings(steps=step)
     )
-    return dataclasses.replace(run, recordings=placed(shapes, run.layout.recordings))
+    return dataclasses.replace(run, recordings=with_sharding(shapes, run.layout.recordings))
 
 
 def games(run: Run) -> VectorEnv:
@@ -88,11 +87,11 @@ def games(run: Run) -> VectorEnv:
     return cast(VectorEnv, run.env)
 
 
-def load(run: Run, tape: Recording | None) -> Run:
+def load(run: Run, recording: Recording | None) -> Run:
     """The run with the arrays of the recording; ValueError if a file cannot be used."""
-    if tape is None:
+    if recording is None:
         return run
-    found: dict[str, Any] = dict(recorded_steps.read(tape, games(run)))
+    found: dict[str, Any] = dict(recorded_steps.read(recording, games(run)))
 
     def under(prefix: str) -> dict[str, Any]:
         return {k.removeprefix(prefix): x for k, x in found.items() if k.startswith(prefix)}
@@ -105,7 +104,7 @@ def load(run: Run, tape: Recording | None) -> Run:
     )
     arrays = jax.tree.map(
         lambda x, like: jax.device_put(x.astype(like.dtype, copy=False), like.sharding),
-        Recordings(steps),
+        Recordings(steps=steps),
         run.recordings,
     )
     return dataclasses.replace(run, recordings=arrays)

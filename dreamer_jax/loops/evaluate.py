@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
@@ -39,7 +38,7 @@ class Evaluator:
         *,
         episodes: int,
         stopped: Callable[[], bool] = lambda: False,
-        watch: Callable[[Any], None] = unwatched,
+        watch: Callable[[Timestep], None] = unwatched,
     ) -> Results:
         """See `play`."""
         where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
@@ -77,7 +76,7 @@ def play(
     *,
     episodes: int,
     stopped: Callable[[], bool] = lambda: False,
-    watch: Callable[[Any], None] = unwatched,
+    watch: Callable[[Timestep], None] = unwatched,
 ) -> Results:
     """Results of the first episodes of each environment, always the same ones.
 
@@ -89,7 +88,7 @@ def play(
         choose: (timestep, number of the step) -> actions [E, n] by key.
         episodes: how many, over all environments.
         stopped: once it returns True, `play` returns {}.
-        watch: is called with every timestep, of the type that `env` returns.
+        watch: is called with every timestep.
     """
     envs = env.num_envs
     quota = episodes // envs + (np.arange(envs) < episodes % envs)

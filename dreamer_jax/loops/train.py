@@ -20,7 +20,7 @@ from dreamer_jax.outputs.sink import Sink
 from dreamer_jax.outputs.sinks import default_sinks
 from dreamer_jax.run import checkpoint, programs, resume
 from dreamer_jax.run.background_save import Saver
-from dreamer_jax.run.layout import counted
+from dreamer_jax.run.layout import count_on_device
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run, RunState
 from dreamer_jax.types import AgentState, Step
@@ -120,7 +120,7 @@ def advance(run: Run, compiled: Programs, now: RunState, *, journal: Journal) ->
     step = counters.step + run.env.num_envs
     owed = updates_owed(step, counters.updates, config=run.config)
     if owed:
-        count = counted(run.layout, owed)
+        count = count_on_device(run.layout, owed)
         state, memory, sums = compiled.learn(
             device.seed, device.state, device.memory, device.sums, count, run.recordings
         )

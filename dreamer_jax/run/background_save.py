@@ -19,7 +19,7 @@ class Snapshot(NamedTuple):
 
     step: int
     items: dict[str, Any]  # trees of arrays, see `checkpoint.save`
-    host: dict[str, Any]  # JSON
+    counters: dict[str, Any]  # JSON
     files: dict[str, Any]  # trees of NumPy arrays, by name
     blocks: dict[int, Any]  # index -> steps [E, L, ...] of a block that is not on disk yet
 
@@ -76,7 +76,7 @@ class Saver:
             self.checkpoints,
             snapshot.step,
             snapshot.items,
-            host=snapshot.host,
+            counters=snapshot.counters,
             files=snapshot.files,
             keep=self._keep,
         )
@@ -87,7 +87,7 @@ class Saver:
 
     def _first_block(self, step: int) -> float:
         try:
-            return int(checkpoint.read_host(self.checkpoints, step)["first_block"])
+            return int(checkpoint.read_counters(self.checkpoints, step)["first_block"])
         except (Damaged, KeyError, TypeError, ValueError):
             return math.inf
 

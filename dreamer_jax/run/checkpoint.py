@@ -29,21 +29,21 @@ def save(
     step: int,
     items: dict[str, Any],
     *,
-    host: dict[str, Any],
+    counters: dict[str, Any],
     files: dict[str, Any],
     keep: Callable[[list[int]], set[int]],
 ) -> int:
     """Writes the checkpoint of `step`. Returns its size in bytes, once it is complete.
 
     items: trees of arrays on any device. Each can be restored without the others.
-    host: counters as JSON; floats must be finite.
+    counters: JSON; floats must be finite.
     files: trees of NumPy arrays whose shapes are not known before they are read.
     keep: complete steps, ascending -> those to keep. This step is kept in any case.
     Whenever the process dies, a checkpoint of this step is complete or absent.
     Raises ValueError or TypeError, before anything is written, for what cannot be saved, and
     OSError where the disk is full.
     """
-    json.dumps(host, allow_nan=False)
+    json.dumps(counters, allow_nan=False)
     root = Path(directory).absolute()
     _sweep(root)
     root.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def save(
     try:
         with _context():
             ocp.save_checkpointables(str(fresh / ARRAYS), held)
-        (fresh / ARRAYS / COUNTERS).write_text(json.dumps(host))
+        (fresh / ARRAYS / COUNTERS).write_text(json.dumps(counters))
         for name, tree in files.items():
             array_files.write(fresh / f"{name}.npz", tree)
         (fresh / CHECKSUMS).write_text(json.dumps(_checksums(fresh / ARRAYS, items), indent=1))
@@ -164,7 +164,7 @@ def restore(
         raise array_files.damage(path / ARRAYS, error) from None
 
 
-def read_host(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
+def read_counters(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
     """The counters saved with a checkpoint. Raises FileNotFoundError where there is none.
 
     Raises Damaged where they do not match their checksum, or are no JSON object.
@@ -172,12 +172,12 @@ def read_host(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
     path = _existing(directory, step)
     _verify(path, ())
     try:
-        host = json.loads((path / ARRAYS / COUNTERS).read_text())
+        counters = json.loads((path / ARRAYS / COUNTERS).read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise array_files.damage(path / ARRAYS / COUNTERS, error) from None
-    if not isinstance(host, dict):
+    if not isinstance(counters, dict):
         raise Damaged(f"{path / ARRAYS / COUNTERS} holds no counters")
-    return cast(dict[str, Any], host)
+    return cast(dict[str, Any], counters)
 
 
 def read_arrays(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:

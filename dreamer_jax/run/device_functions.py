@@ -43,7 +43,7 @@ class Fixed(NamedTuple):
     sampler: Sampler
 
 
-def fixed(agent: AnyAgent, *, config: Replay, layout: Layout) -> Fixed:
+def make_fixed(agent: AnyAgent, *, config: Replay, layout: Layout) -> Fixed:
     """What the programs of a run share, with the sampler that `config` names."""
     return Fixed(agent=agent, config=config, layout=layout, sampler=samplers.make(config))
 
@@ -60,7 +60,7 @@ def derive(seed: jax.typing.ArrayLike, *, purpose: int, counter: jax.typing.Arra
 
 
 def act(
-    given: Fixed,
+    fixed: Fixed,
     seed: jax.Array,
     actor: Any,
     memory: ReplayState,
@@ -88,20 +88,20 @@ def act(
     chex.assert_tree_shape_prefix(seen, seen.is_first.shape)
     chex.assert_shape(seen.is_first, memory.total.shape)
     key = derive(seed, purpose=ACT, counter=index)
-    carry, action, latent = given.agent.player.act(actor, carry, seen.obs, seen.is_first, key)
+    carry, action, latent = fixed.agent.player.act(actor, carry, seen.obs, seen.is_first, key)
     # The environment ignores the action at the last observation of an episode, so replay has none.
     kept = {name: jnp.where(seen.is_last[:, None], 0, a) for name, a in action.items()}
     rows = meshes.ROWS
 
     def add(memory: ReplayState, step: Step, latent: Any) -> ReplayState:
-        return given.sampler.added(replay.add(memory, step, latent))
+        return fixed.sampler.added(replay.add(memory, step, latent))
 
-    added = meshes.per_shard(given.layout.mesh, add, inputs=(rows, rows, rows), outputs=rows)
+    added = meshes.per_shard(fixed.layout.mesh, add, inputs=(rows, rows, rows), outputs=rows)
     return added(memory, seen.replace(action=kept), latent), carry, action
 
 
 def updates(
-    given: Fixed,
+    fixed: Fixed,
     seed: jax.Array,
     state: StateT,
     memory: ReplayState,
@@ -135,14 +135,14 @@ def updates(
         _: jax.Array, carried: tuple[StateT, ReplayState, Metrics]
     ) -> tuple[StateT, ReplayState, Metrics]:
         state, memory, sums = carried
-        state, memory, metrics = one_update(given, seed, state, memory, recordings)
+        state, memory, metrics = one_update(fixed, seed, state, memory, recordings)
         return state, memory, jax.tree.map(jnp.add, sums, metrics)
 
     return jax.lax.fori_loop(0, count, once, (state, memory, sums))
 
 
 def one_update(
-    given: Fixed,
+    fixed: Fixed,
     seed: jax.Array,
     state: StateT,
     memory: ReplayState,
@@ -166,14 +166,14 @@ def one_update(
       The new state, replay with refreshed latents and an advanced sampler, and metrics [] float32.
     """
     draw_key, update_key = jax.random.split(derive(seed, purpose=LEARN, counter=state.updates))
-    memory, window = draw(given, memory, draw_key, recordings)
-    with meshes.within(given.layout.mesh):
-        state, fresh, metrics = given.agent.learner.update(state, window, update_key)
-    return state, write_back(given, memory, window, fresh), metrics
+    memory, window = draw(fixed, memory, draw_key, recordings)
+    with meshes.within(fixed.layout.mesh):
+        state, fresh, metrics = fixed.agent.learner.update(state, window, update_key)
+    return state, write_back(fixed, memory, window, fresh), metrics
 
 
 def report(
-    given: Fixed,
+    fixed: Fixed,
     seed: jax.Array,
     state: AgentState,
     memory: ReplayState,
@@ -193,12 +193,12 @@ def report(
       [2, T, B, h, w, c] uint8, see `Learner`.
     """
     draw_key, report_key = jax.random.split(derive(seed, purpose=REPORT, counter=state.updates))
-    _, window = draw(given, memory, draw_key, recordings)
-    return given.agent.learner.report(state, window, report_key)
+    _, window = draw(fixed, memory, draw_key, recordings)
+    return fixed.agent.learner.report(state, window, report_key)
 
 
 def draw(
-    given: Fixed, memory: ReplayState, key: jax.Array, recordings: Recordings | None = None
+    fixed: Fixed, memory: ReplayState, key: jax.Array, recordings: Recordings | None = None
 ) -> tuple[ReplayState, Window]:
     """Draws a batch. Each device draws its share from its own rows.
 
@@ -211,7 +211,7 @@ def draw(
     Returns:
       The new state of replay, and a window [W, B, ...].
     """
-    config, mesh, sampler = given.config, given.layout.mesh, given.sampler
+    config, mesh, sampler = fixed.config, fixed.layout.mesh, fixed.sampler
     recorded = config.recorded // mesh.size
 
     def share(
@@ -228,7 +228,7 @@ def draw(
     return meshes.per_shard(mesh, share, inputs=inputs, outputs=outputs)(memory, bits, recordings)
 
 
-def write_back(given: Fixed, memory: ReplayState, window: Window, fresh: Refresh) -> ReplayState:
+def write_back(fixed: Fixed, memory: ReplayState, window: Window, fresh: Refresh) -> ReplayState:
     """Writes fresh latents to their steps in the ring, and gives the sampler the losses.
 
     Args:
@@ -245,9 +245,9 @@ def write_back(given: Fixed, memory: ReplayState, window: Window, fresh: Refresh
     def share(memory: ReplayState, window: Window, fresh: Refresh) -> ReplayState:
         if memory.latents is not None:
             memory = replay.refresh(memory, window, fresh.latents)
-        return given.sampler.learned(memory, window, fresh.loss)
+        return fixed.sampler.learned(memory, window, fresh.loss)
 
     rows, batch = meshes.ROWS, meshes.BATCH
     inputs = (rows, Window(steps=batch, latents=batch, row=rows, time=batch), batch)
-    shared = meshes.per_shard(given.layout.mesh, share, inputs=inputs, outputs=rows)
+    shared = meshes.per_shard(fixed.layout.mesh, share, inputs=inputs, outputs=rows)
     return shared(memory, window, fresh)

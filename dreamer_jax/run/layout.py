@@ -32,7 +32,7 @@ class Layout(NamedTuple):
 def make(mesh: Mesh, config: Replay) -> Layout:
     """The layout of a run on a mesh. Experience lies in `config.memory`, the rest on devices."""
     copied, rows = meshes.copied(mesh), meshes.split(mesh)
-    steps, counters = meshes.split(mesh, config.memory), cast(Any, rows)
+    steps, counters = cast(Any, meshes.split(mesh, config.memory)), cast(Any, rows)
     return Layout(
         mesh=mesh,
         scalars=copied,
@@ -46,17 +46,17 @@ def make(mesh: Mesh, config: Replay) -> Layout:
     )
 
 
-def seeded(layout: Layout, seed: int) -> jax.Array:
+def seed_on_device(layout: Layout, seed: int) -> jax.Array:
     """The seed of a run, [] uint32, on its devices."""
     return jax.device_put(SEED_TYPE(seed), layout.scalars)
 
 
-def counted(layout: Layout, count: int) -> jax.Array:
+def count_on_device(layout: Layout, count: int) -> jax.Array:
     """A number of steps or updates, [] int32, on the devices."""
     return jax.device_put(COUNT_TYPE(count), layout.scalars)
 
 
-def placed(shapes: Any, where: Any) -> Any:
+def with_sharding(shapes: Any, where: Any) -> Any:
     """The same shapes with their shardings; `where` may be a tree that `shapes` extends."""
     flat = jax.tree.broadcast(where, shapes)
     return jax.tree.map(

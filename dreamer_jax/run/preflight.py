@@ -16,9 +16,10 @@ import psutil
 from dreamer_jax import mesh as meshes
 from dreamer_jax.config import Config
 from dreamer_jax.run import programs
-from dreamer_jax.run.layout import COUNT_TYPE, SEED_TYPE, placed
+from dreamer_jax.run.layout import COUNT_TYPE, SEED_TYPE, with_sharding
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run, remembered, ring
+from dreamer_jax.shapes import carry_shapes, state_shapes
 from dreamer_jax.types import Step
 
 USABLE_SHARE = 0.9  # of the free memory that a run may take; other programs need the rest
@@ -57,7 +58,7 @@ def measure(run: Run) -> Sizes:
         onto the disk. The message says which capacity fits.
     """
     step, latent = remembered(run)
-    state = jax.eval_shape(run.agent.learner.init, jax.random.key(0))
+    state = state_shapes(run.agent)
     recordings = size(run.recordings)
     sizes = Sizes(
         step=size(step),
@@ -88,12 +89,14 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     Raises:
       ValueError: memory cannot hold the run; the message says which capacity fits.
     """
-    built, inputs = described(run)
+    built, inputs = uncompiled(run)
     print("compiling the update", file=sys.stderr, flush=True)
     first = (built.learn, inputs.learn), (built.act, inputs.act), (built.init, inputs.init)
     with ThreadPoolExecutor(len(first)) as threads:  # compilers release Python's lock
         try:
-            compiling = [threads.submit(program.lower(*given).compile) for program, given in first]
+            compiling = [
+                threads.submit(program.lower(*arguments).compile) for program, arguments in first
+            ]
             run.env.prepare()  # emulators start meanwhile
             learn, act, init = (each.result() for each in compiling)
         except KeyboardInterrupt:
@@ -104,13 +107,13 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     return built._replace(learn=learn, act=act, init=init)
 
 
-def described(run: Run) -> tuple[Programs, ProgramInputs]:
+def uncompiled(run: Run) -> tuple[Programs, ProgramInputs]:
     """The programs of a run, not compiled yet, and the shapes of their arguments."""
     where = run.layout
-    state = placed(jax.eval_shape(run.agent.learner.init, jax.random.key(0)), where.state)
-    carry = placed(jax.eval_shape(lambda: run.agent.player.carry(run.env.num_envs)), where.carry)
-    memory = placed(jax.eval_shape(ring(run)), where.ring)
-    seen = placed(seen_at_once(run), where.seen)
+    state = with_sharding(state_shapes(run.agent), where.state)
+    carry = with_sharding(carry_shapes(run.agent, rows=run.env.num_envs), where.carry)
+    memory = with_sharding(jax.eval_shape(ring(run)), where.ring)
+    seen = with_sharding(seen_at_once(run), where.seen)
     seed = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=where.scalars)
     count = jax.ShapeDtypeStruct((), COUNT_TYPE, sharding=where.scalars)
     built = programs.build(run.agent, config=run.config.replay, layout=where, memory=memory)

@@ -14,7 +14,15 @@ from jax.sharding import Mesh
 from dreamer_jax import mesh as meshes
 from dreamer_jax.config import Replay
 from dreamer_jax.replay import ring as replay
-from dreamer_jax.run.device_functions import INIT, act, derive, fixed, one_update, report, updates
+from dreamer_jax.run.device_functions import (
+    INIT,
+    act,
+    derive,
+    make_fixed,
+    one_update,
+    report,
+    updates,
+)
 from dreamer_jax.run.layout import SEED_TYPE, Layout
 from dreamer_jax.types import Action, AnyAgent, Metrics, Obs, Recordings, ReplayState, Step
 
@@ -74,14 +82,14 @@ def build(agent: AnyAgent, *, config: Replay, layout: Layout, memory: ReplayStat
     Returns:
       The programs, and the shapes of the sums of metrics, each [] float32.
     """
-    given, mesh = fixed(agent, config=config, layout=layout), layout.mesh
+    fixed, mesh = make_fixed(agent, config=config, layout=layout), layout.mesh
     act_ = jax.jit(
-        partial(act, given),
+        partial(act, fixed),
         donate_argnums=(2, 3),
         out_shardings=(layout.ring, layout.carry, layout.action),
     )
     learn_ = jax.jit(
-        partial(updates, given),
+        partial(updates, fixed),
         donate_argnums=(1, 2, 3),
         out_shardings=(layout.state, layout.ring, layout.scalars),
     )
@@ -92,12 +100,12 @@ def build(agent: AnyAgent, *, config: Replay, layout: Layout, memory: ReplayStat
     )
     number = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=layout.scalars)
     state = jax.eval_shape(init, number)
-    _, _, metrics = jax.eval_shape(partial(one_update, given), number, state, memory)
+    _, _, metrics = jax.eval_shape(partial(one_update, fixed), number, state, memory)
     return Programs(
         init=init,
         act=act_,
         learn=learn_,
-        report=jax.jit(partial(report, given), out_shardings=layout.scalars),
+        report=jax.jit(partial(report, fixed), out_shardings=layout.scalars),
         block=jax.jit(partial(block, mesh), static_argnames="length", out_shardings=layout.seen),
         put=jax.jit(partial(put, mesh), donate_argnums=0, out_shardings=layout.ring),
         sums={

@@ -14,9 +14,10 @@ from dreamer_jax.outputs.journal import checked
 from dreamer_jax.replay import blocks
 from dreamer_jax.run import checkpoint, programs
 from dreamer_jax.run.background_save import Snapshot
-from dreamer_jax.run.layout import counted, placed, seeded
+from dreamer_jax.run.layout import count_on_device, seed_on_device, with_sharding
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import OnDevice, Run, RunState, ring, row_capacity
+from dreamer_jax.shapes import carry_shapes, state_shapes
 from dreamer_jax.types import ReplayState
 
 
@@ -56,7 +57,7 @@ def start(run: Run, compiled: Programs) -> Start:
 
 def begin(run: Run, compiled: Programs) -> RunState:
     """The state of a new run, before its first step."""
-    seed = seeded(run.layout, run.seed)
+    seed = seed_on_device(run.layout, run.seed)
     state = run.begin(compiled.init(seed))
     memory = empty(run)
     carry = jax.device_put(run.agent.player.carry(run.env.num_envs), run.layout.carry)
@@ -107,16 +108,15 @@ def snapshot(
     learned = array_files.named(losses) | array_files.named(items["agent"])
     require_finite(learned, since=journal["logged"][0], step=counters.step)
     length, full = length_of_blocks(run), full_blocks(run, counters)
-    host = {**asdict(counters), "journal": journal, "first_block": full.start}
 
     def read(index: int) -> Any:
-        first = counted(run.layout, index * length)
+        first = count_on_device(run.layout, index * length)
         return jax.device_get(compiled.block(memory, first, length=length))
 
     return Snapshot(
         step=counters.step,
         items=items,
-        host=host,
+        counters={**asdict(counters), "journal": journal, "first_block": full.start},
         files={"env": run.env.snapshot(), "tail": read(full.stop)},
         blocks={i: read(i) for i in full if i >= written},
     )
@@ -144,11 +144,11 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, dict[
       FileNotFoundError: there is no such checkpoint.
     """
     directory = run.logdir / "checkpoints"
-    counters, past = standing(run, checkpoint.read_host(directory, step), step=step)
+    counters, past = read_counters(run, checkpoint.read_counters(directory, step), step=step)
     memory = empty(run)
-    seed = seeded(run.layout, run.seed)
-    state = jax.eval_shape(run.agent.learner.init, jax.random.key(0))
-    carry = jax.eval_shape(lambda: run.agent.player.carry(run.env.num_envs))
+    seed = seed_on_device(run.layout, run.seed)
+    state = state_shapes(run.agent)
+    carry = carry_shapes(run.agent, rows=run.env.num_envs)
     where = run.layout
     changing = {"latents": memory.latents, "total": memory.total, "sampler": memory.sampler}
     places = {
@@ -157,14 +157,16 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, dict[
         "sampler": where.ring.sampler,
     }
     wanted = {
-        "agent": placed(state, where.state),
-        "replay": placed(jax.eval_shape(lambda: changing), places),
-        "acting": placed(carry, where.carry),
+        "agent": with_sharding(state, where.state),
+        "replay": with_sharding(jax.eval_shape(lambda: changing), places),
+        "acting": with_sharding(carry, where.carry),
         "sums": compiled.sums,
     }
     items = checkpoint.restore(directory, step, wanted)
-    for first, steps in experience(run, memory, counters=counters):
-        memory = compiled.put(memory, counted(where, first), jax.device_put(steps, where.seen))
+    for first, steps in stored_blocks(run, memory, counters=counters):
+        memory = compiled.put(
+            memory, count_on_device(where, first), jax.device_put(steps, where.seen)
+        )
     memory = memory.replace(**items["replay"])
     episodes = array_files.read_all(checkpoint.path_of(directory, step, name="env"))
     try:
@@ -181,16 +183,19 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, dict[
     return RunState(device=device, counters=counters, seen=seen), past
 
 
-def standing(run: Run, host: Any, *, step: int) -> tuple[Counters, dict[str, Any]]:
+def read_counters(run: Run, saved: Any, *, step: int) -> tuple[Counters, dict[str, Any]]:
     """Counters and the state of the journal, checked.
 
-    host: the JSON saved with the checkpoint of `step`; a stranger may have written anything. Raises
-    Damaged unless it holds counters and journal of such a run.
+    Args:
+      saved: the JSON of the checkpoint of `step`; a stranger may have written anything.
+
+    Raises:
+      Damaged: it does not hold counters and journal of such a run.
     """
     try:
-        past = checked(host["journal"], run.env)
+        past = checked(saved["journal"], run.env)
         counters = Counters(
-            step=int(host["step"]), updates=int(host["updates"]), seconds=float(host["seconds"])
+            step=int(saved["step"]), updates=int(saved["updates"]), seconds=float(saved["seconds"])
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise Damaged(f"the counters of checkpoint {step} are not those of such a run") from None
@@ -199,7 +204,9 @@ def standing(run: Run, host: Any, *, step: int) -> tuple[Counters, dict[str, Any
     return counters, past
 
 
-def experience(run: Run, memory: ReplayState, *, counters: Counters) -> Iterator[tuple[int, Any]]:
+def stored_blocks(
+    run: Run, memory: ReplayState, *, counters: Counters
+) -> Iterator[tuple[int, Any]]:
     """Reads the blocks of the ring from disk in their order: number of the first step, [E, L, ...].
 
     memory: for its shapes and dtypes. Raises Damaged where a file was changed.

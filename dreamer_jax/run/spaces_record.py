@@ -35,7 +35,7 @@ LARGEST = 2**31 - 1  # of any number in it
 LONGEST_DESCRIPTION = 100  # characters of a description in a message
 
 
-def described(
+def spaces_to_json(
     obs_space: Mapping[str, gym.Space[Any]], act_space: Mapping[str, gym.Space[Any]]
 ) -> dict[str, Any]:
     """The spaces of an environment as JSON; ValueError names a space of unknown kind."""
@@ -49,7 +49,7 @@ def described(
 
 
 def spaces_of(run: Mapping[str, Any]) -> tuple[Spaces, Spaces]:
-    """Observations and actions in what `manifest.read` returned; the inverse of `described`.
+    """Observations and actions in what `manifest.read` returned; the inverse of `spaces_to_json`.
 
     ValueError, naming its path, for what describes no space.
     """
@@ -73,7 +73,7 @@ def require_same(
         return
     run = manifest.read(logdir)
     spaces_of(run)
-    for part, now in described(obs_space, act_space).items():
+    for part, now in spaces_to_json(obs_space, act_space).items():
         before = run["spaces"][part]
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key):
@@ -101,23 +101,25 @@ def _read(entries: Any, path: str, dtypes: Mapping[str, tuple[str, ...]]) -> Spa
     """The inverse of `_entry` for all spaces of a part."""
     if not isinstance(entries, dict) or not entries:
         raise ValueError(f"{path}: expected spaces by their keys, not {_short(entries)}")
-    found = Spaces({}, {}, {}, {}, {})
+    images, vectors = dict[str, tuple[int, int, int]](), dict[str, int]()
+    choices, bits = dict[str, tuple[int, ...]](), dict[str, int]()
+    texts = dict[str, tuple[int, int]]()
     # Networks read spaces in the order of their keys, whichever order the file has.
     for key, entry in sorted(cast(dict[str, Any], entries).items()):
         if not _is_right(entry, dtypes):
             raise ValueError(f"{path}.{key}: {_short(entry)} describes no space")
         kind, shape = entry["kind"], entry["shape"]
         if kind == "image":
-            found.images[key] = (shape[0], shape[1], shape[2])
+            images[key] = (shape[0], shape[1], shape[2])
         elif kind == "vector":
-            found.vectors[key] = shape[0]
+            vectors[key] = shape[0]
         elif kind == "bits":
-            found.bits[key] = shape[0]
+            bits[key] = shape[0]
         elif kind == "text":
-            found.texts[key] = (shape[0], entry["alphabet"])
+            texts[key] = (shape[0], entry["alphabet"])
         else:
-            found.choices[key] = tuple(entry["classes"])
-    return found
+            choices[key] = tuple(entry["classes"])
+    return Spaces(images=images, vectors=vectors, choices=choices, bits=bits, texts=texts)
 
 
 def _is_right(entry: Any, dtypes: Mapping[str, tuple[str, ...]]) -> bool:

@@ -5,7 +5,6 @@ Opens a window, or plays the inputs of a --script. Training can use a recording 
 """
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -17,8 +16,8 @@ import numpy as np
 import envs
 from envs.play import recorded_steps, recordings
 from envs.play.controls import ActionArrays, Command, Controls
-from envs.play.recordings import FLAGS, Recording
-from envs.settings import flatten, override
+from envs.play.recordings import FLAGS, Recording, recorded_options
+from envs.settings import flatten, override_options
 from envs.timestep import Timestep, VectorEnv, natural_rate
 from envs.vector.vector import EnvironmentFailed
 
@@ -33,13 +32,6 @@ class InputSource(Protocol):
     def over(self, last: Timestep) -> None:
         """Receives the last timestep of an episode, at which there is nothing to choose."""
         ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """The tree of settings that `--set` changes."""
-
-    env: Any  # the family's `Options`
 
 
 class PlayedEpisode(NamedTuple):
@@ -119,24 +111,6 @@ def parser() -> Parser:
 def parse_options(env: str, assignments: Sequence[str]) -> Any:
     """The options of an environment, with assignments such as `env.sticky=0.25` applied."""
     return override_options(envs.default_options(env), assignments)
-
-
-def override_options(options: Any, assignments: Sequence[str]) -> Any:
-    """Options with assignments such as `env.sticky=0.25` applied."""
-    settings = Settings(options)
-    for assignment in assignments:
-        settings = override(settings, assignment)
-    return settings.env
-
-
-def recorded_options(recording: Recording, changes: Sequence[str] = ()) -> Any:
-    """The options of a recording, with `changes` applied."""
-    then = [f"{path}={value}" for path, value in recording.options.items()]
-    try:
-        options = parse_options(recording.env, then)
-    except ValueError as error:
-        raise ValueError(f"{recording.folder} was recorded with unknown options: {error}") from None
-    return override_options(options, changes)
 
 
 def play_by_hand(flags: argparse.Namespace) -> int:

@@ -12,15 +12,17 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 
 import numpy as np
 
+import envs
 from envs.codecs import no_actions
 from envs.kinds import AnySpace, is_multi_discrete
+from envs.settings import override_options
 from envs.timestep import Timestep, VectorEnv
 
 INDEX = "index.json"
@@ -181,6 +183,20 @@ def describe(env: VectorEnv) -> dict[str, Any]:
         "action": {k: values(x, no_actions(x, 0).dtype) for k, x in env.act_space.items()},
         "events": list(env.event_keys),
     }
+
+
+def recorded_options(recording: Recording, changes: Sequence[str] = ()) -> Any:
+    """The options of a recording, with `changes` such as `env.rom=FILE` applied.
+
+    Raises:
+        ValueError: the environment no longer has these options, or a change is invalid.
+    """
+    then = [f"{path}={value}" for path, value in recording.options.items()]
+    try:
+        options = override_options(envs.default_options(recording.env), then)
+    except ValueError as error:
+        raise ValueError(f"{recording.folder} was recorded with unknown options: {error}") from None
+    return override_options(options, changes)
 
 
 def episode_path(folder: Path, index: int) -> Path:

@@ -21,7 +21,7 @@ from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.config import Config
 from dreamer_jax.host import host_memory
-from dreamer_jax.run.preflight import described
+from dreamer_jax.run.preflight import uncompiled
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
 from envs.kinds import Image, Vector
@@ -103,7 +103,7 @@ def ready(run: Run, *names: str) -> tuple[Programs, dict[str, Any]]:
 
     As in a run, they are compiled before any array is made, and the gaps that this leaves closed.
     """
-    built, inputs = described(run)
+    built, inputs = uncompiled(run)
     found = {name: compiled(getattr(built, name), getattr(inputs, name)) for name in names}
     init, _ = compiled(built.init, inputs.init)
     host_memory.close_gaps()

@@ -10,7 +10,7 @@ import numpy as np
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import as_step
 from dreamer_jax.run import programs, resume
-from dreamer_jax.run.layout import counted, seeded
+from dreamer_jax.run.layout import count_on_device, seed_on_device
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
 from envs.timestep import Timestep
@@ -54,7 +54,7 @@ def act(case: Case) -> Prepared:
     obs = {key: drawn(x, (case.envs,), generator) for key, x in run.env.obs_space.items()}
     no = np.zeros(case.envs, bool)
     seen = as_step(Timestep(obs, no.astype(np.float32), no, no, no, {}))
-    seed = seeded(run.layout, run.seed)
+    seed = seed_on_device(run.layout, run.seed)
     actor = run.agent.player.actor(built.init(seed))
     first = jax.device_put(run.agent.player.carry(case.envs), run.layout.carry)
     held: list[Any] = [resume.empty(run), first]
@@ -69,9 +69,9 @@ def act(case: Case) -> Prepared:
 
 def learner(run: Run, built: Programs) -> Callable[[], Any]:
     """A call that updates a run whose ring is full; returns what the update does."""
-    seed = seeded(run.layout, run.seed)
+    seed = seed_on_device(run.layout, run.seed)
     held: list[Any] = [built.init(seed), full(run), programs.zeros(built.sums)]
-    one = counted(run.layout, 1)
+    one = count_on_device(run.layout, 1)
 
     def call() -> Any:
         state, memory, sums = held

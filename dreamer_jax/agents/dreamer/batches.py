@@ -34,7 +34,7 @@ def prepare(dreamer: Dreamer, window: Window) -> Batch:
     Returns: T steps, of which each is paired with the action before it: action t of the window led
       to step t + 1.
     """
-    steps: Step = window.steps
+    steps = window.steps
     chex.assert_rank(steps.reward, 2)
     chex.assert_tree_shape_prefix((steps, window.latents), steps.reward.shape)
     abandoned = jnp.concatenate([steps.is_first[1:], jnp.zeros_like(steps.is_first[:1])])

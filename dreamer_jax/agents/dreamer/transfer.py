@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from dreamer_jax.agents.dreamer.networks import WORLD_MODEL
 from dreamer_jax.agents.dreamer.state import DreamerState
+from dreamer_jax.shapes import state_shapes
 from dreamer_jax.types import AnyAgent
 
 
@@ -24,7 +25,7 @@ def inherit(
 
     Raises ValueError unless both world models have the same shapes.
     """
-    fresh = jax.eval_shape(agent.learner.init, jax.random.key(0))
+    fresh = state_shapes(agent)
     ours, theirs = (jax.tree.map(jnp.shape, world_model(state)) for state in (fresh, other))
     for name in theirs:
         if ours[name] != theirs[name]:
