@@ -38,7 +38,7 @@ def test_round_trip_is_bit_exact(tmp_path: Path) -> None:
 
 @given(st.integers(1, 64), st.integers(1, 5000), st.integers(0, 20_000))
 def test_blocks_and_tail_cover_the_ring(rows: int, capacity: int, total: int) -> None:
-    length = blocks.block_length(rows, capacity)
+    length = blocks.block_length(rows=rows, capacity=capacity)
     assert 1 <= length <= capacity
     full = blocks.blocks(total, capacity=capacity, length=length)
     assert full.start * length <= max(0, total - capacity)

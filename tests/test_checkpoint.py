@@ -52,7 +52,7 @@ def abstract(tree: Any) -> Any:
 
 def save(directory: Path, step: int, items: Any, counters: Any, keep: int) -> int:
     newest = {"keep": lambda steps: set(steps[-keep:])}
-    return checkpoint.save(directory, step, items, counters=counters, files={}, **newest)
+    return checkpoint.save(directory, items, step=step, counters=counters, files={}, **newest)
 
 
 def assert_bit_equal(actual: Any, expected: Any) -> None:
@@ -131,7 +131,7 @@ def test_a_killed_save_leaves_the_last_checkpoint(tmp_path: Path) -> None:
         "import sys, jax.numpy as jnp\n"
         "from dreamer_jax import checkpoint\n"
         "x = {'x': jnp.zeros(2**27, 'uint8')}\n"
-        "checkpoint.save(sys.argv[1], 6, {'replay': x}, counters={}, files={}, keep=set)\n"
+        "checkpoint.save(sys.argv[1], {'replay': x}, step=6, counters={}, files={}, keep=set)\n"
     )
     root = Path(__file__).parents[1]
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=root) as process:
@@ -191,16 +191,16 @@ def test_counters_that_json_cannot_hold_write_nothing(tmp_path: Path, counters: 
 
 
 def test_the_one_just_written_stays(tmp_path: Path) -> None:
-    for step in (1, 2):
-        save_first = {"counters": {}, "files": {}, "keep": lambda _: {1}}
-        checkpoint.save(tmp_path, step, {"replay": ring()}, **save_first)
+    for step, items in ((1, {"replay": ring()}), (2, {"replay": ring()})):
+        checkpoint.save(tmp_path, items, step=step, counters={}, files={}, keep=lambda _: {1})
     assert checkpoint.steps(tmp_path) == [1, 2]
 
 
 def test_files_of_any_shape_lie_beside_the_arrays(tmp_path: Path) -> None:
     actions = {"actions/turn": np.arange(5), "over": np.zeros(0, bool)}
     files = {"env": actions}
-    taken = checkpoint.save(tmp_path, 1, {"replay": ring()}, counters={}, files=files, keep=set)
+    items = {"replay": ring()}
+    taken = checkpoint.save(tmp_path, items, step=1, counters={}, files=files, keep=set)
     found = array_files.read_all(checkpoint.path_of(tmp_path, 1, name="env"))
     assert_bit_equal(
         {k: jnp.asarray(x) for k, x in found.items()}, jax.tree.map(jnp.asarray, actions)

@@ -73,6 +73,7 @@ PLACE = {
 }
 DRAWERS = {"utils", "util", "common", "helpers", "misc", "base", "tools"}
 DEVICE = {"jax", "jaxlib", "chex", "flax", "optax", "orbax", "dreamer_jax"}
+SCALARS = {"int", "float", "str", "bool"}
 FORBIDDEN = ["# type: " + "ignore", "pyright: " + "ignore", "pick" + "le", "ev" + "al("]
 
 MAX_FILE_LINES = 300
@@ -133,6 +134,32 @@ def functions(source: str) -> dict[str, int]:
             prose = (first.end_lineno or 0) - first.lineno + 1 if first else 0
             lengths[f"{node.name}:{node.lineno}"] = (node.end_lineno or 0) - node.lineno + 1 - prose
     return lengths
+
+
+def scalars(source: str) -> dict[str, list[str]]:
+    """Positional parameters of each public function that are annotated as numbers, texts, switches.
+
+    Functions inside of functions are not public; methods are.
+    """
+    found = {}
+    stack: list[ast.AST] = [ast.parse(source)]
+    while stack:
+        for node in ast.iter_child_nodes(stack.pop()):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                if not node.name.startswith("_") or node.name == "__init__":
+                    parameters = [*node.args.posonlyargs, *node.args.args]
+                    names = [x.arg for x in parameters if is_scalar(x.annotation)]
+                    found[f"{node.name}:{node.lineno}"] = names
+            else:
+                stack.append(node)
+    return found
+
+
+def is_scalar(annotation: ast.expr | None) -> bool:
+    """Whether this is one of SCALARS, or a union of them and None."""
+    if isinstance(annotation, ast.BinOp):
+        return is_scalar(annotation.left) and is_scalar(annotation.right)
+    return annotation is not None and ast.unparse(annotation) in {*SCALARS, "None"}
 
 
 def is_above(other: str, name: str) -> bool:
@@ -204,6 +231,12 @@ def test_functions_are_short(path: Path) -> None:
     assert not {name: n for name, n in lengths.items() if n > MAX_FUNCTION_LINES}
 
 
+@pytest.mark.parametrize("path", PACKAGE, ids=label)
+def test_scalars_are_named_where_they_are_passed(path: Path) -> None:
+    """Two numbers side by side could be swapped unnoticed, so at most one has no name."""
+    assert not {name: x for name, x in scalars(path.read_text()).items() if len(x) > 1}
+
+
 def test_the_readers_above_see_what_they_should() -> None:
     source = (
         "import envs.gym\nfrom dreamer_jax import math, types\nfrom . import near\n"
@@ -214,3 +247,8 @@ def test_the_readers_above_see_what_they_should() -> None:
     assert {"..near", ".near"} & imports(source)
     assert top_levels(source) >= {"envs", "dreamer_jax"}
     assert functions(source) == {"f:4": 4}
+    source = (
+        "def f(a: int, b: float | None, c: str | Path, *, d: int):\n    def g(a: int): ...\n"
+        "class A:\n    def __init__(self, a: str, b: bool): ...\n    def _f(self, a: int): ...\n"
+    )
+    assert scalars(source) == {"f:1": ["a", "b"], "__init__:4": ["a", "b"]}

@@ -113,7 +113,7 @@ def test_occasions_are_never_missed(trained: Any):
     assert [x["step"] for x in written if "report/mistakes" in x] == [51, 102, 150, 201]
     assert [x["step"] for x in written if "one" in x] == [42, 81, 120, 162, 201]
     assert checkpoint.steps(logdir / "checkpoints") == [66, 129, 192, 201]
-    owed = [updates_owed(step, 0, config=CONFIG) for step in (36, 72, 105, 141, 177)]
+    owed = [updates_owed(step, updates=0, config=CONFIG) for step in (36, 72, 105, 141, 177)]
     assert witness.evaluations == owed  # and each saw the parameters of its own step
 
 
@@ -163,7 +163,7 @@ def place(logdir: Path) -> Any:
     """All that the step after step 402 depends on, except the time."""
     run = Witness().run(logdir)
     state, journal = resume.restore(run, compiled(run), step=402)
-    assert state.counters.updates == updates_owed(402, 0, config=CONFIG)
+    assert state.counters.updates == updates_owed(402, updates=0, config=CONFIG)
     return jax.device_get(state.device), state.seen, run.env.snapshot(), journal
 
 
@@ -209,17 +209,17 @@ def test_updates_owed_is_exact(step: int, batch: int, ratio: int, start: int, en
     begin = max(start, 8 * envs)  # every row must hold a window
     assert prefill(config) == begin
     exact = Fraction(max(0, step - begin) * ratio, batch * 7)  # ratio: steps replayed per step
-    assert updates_owed(step, 0, config=config) == exact.__floor__()
+    assert updates_owed(step, updates=0, config=config) == exact.__floor__()
     done = 0
     for now in (*range(0, step, envs * 50), step):  # in one go or little by little
-        done += updates_owed(now, done, config=config)
-    assert done == exact.__floor__() and updates_owed(step, done, config=config) == 0
+        done += updates_owed(now, updates=done, config=config)
+    assert done == exact.__floor__() and updates_owed(step, updates=done, config=config) == 0
 
 
 @given(st.integers(0, 1000), st.integers(1, 50), st.integers(1, 200), st.integers(1, 50))
 def test_crossed_sees_every_interval(first: int, stride: int, interval: int, times: int):
     steps = [first + i * stride for i in range(times + 1)]
-    seen = [crossed(a, b, interval=interval) for a, b in pairwise(steps)]
+    seen = [crossed(interval, before=a, now=b) for a, b in pairwise(steps)]
     multiples = [any(n % interval == 0 for n in range(a + 1, b + 1)) for a, b in pairwise(steps)]
     assert seen == multiples
-    assert not crossed(first, first + stride, interval=0)  # 0 is never
+    assert not crossed(0, before=first, now=first + stride)  # 0 is never

@@ -50,11 +50,11 @@ def read(terminal: int) -> str:
 
 def test_describe() -> None:
     line = progress_line(
-        12_000, 100_000, updates=4_500, rates=Rates(200.0, 812.4, 40.13), score=21.0
+        12_000, total=100_000, updates=4_500, rates=Rates(200.0, 812.4, 40.13), score=21.0
     )
     expected = "12.0k/100k steps 4.50k updates 812 frames/s 40.1 updates/s score 21.0 ETA 07:20"
     assert line == expected
-    assert progress_line(0, 10, updates=0, rates=Rates(0.0, 0.0, 0.0), score=None).endswith(
+    assert progress_line(0, total=10, updates=0, rates=Rates(0.0, 0.0, 0.0), score=None).endswith(
         "score - ETA ?"
     )
 
@@ -62,7 +62,7 @@ def test_describe() -> None:
 def test_plain_lines_are_rare_and_rates_are_of_the_last_interval(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = Progress(10_000, 1_000)
+    shown = Progress(10_000, first_step=1_000)
     for second in range(21):
         clock.now = 100.0 + second
         fast = max(0, second - 10)  # nothing at all happens in the first ten seconds
@@ -76,7 +76,7 @@ def test_plain_lines_are_rare_and_rates_are_of_the_last_interval(
 
 
 def test_the_last_state_is_shown(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = Progress(10, 0)
+    shown = Progress(10, first_step=0)
     shown.tick(4, frames=4, updates=1, score=None)
     clock.now += 1
     shown.tick(10, frames=10, updates=4, score=3.5)
@@ -90,13 +90,13 @@ def test_the_last_state_is_shown(clock: Clock, capsys: pytest.CaptureFixture[str
 
 
 def test_nothing_to_show(capsys: pytest.CaptureFixture[str]) -> None:
-    Progress(10, 0).close()
+    Progress(10, first_step=0).close()
     assert capsys.readouterr().err == ""
 
 
 def test_a_terminal_without_width_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_terminal(monkeypatch, columns=0)
-    shown = Progress(100, 0)
+    shown = Progress(100, first_step=0)
     shown.tick(0, frames=0, updates=0, score=None)
     shown.close()
     assert read(terminal).startswith("0/100 steps 0 updates")
@@ -104,7 +104,7 @@ def test_a_terminal_without_width_gets_plain_lines(monkeypatch: pytest.MonkeyPat
 
 def test_a_terminal_shows_a_bar(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     terminal = on_terminal(monkeypatch, columns=100)
-    shown = Progress(100, 0)
+    shown = Progress(100, first_step=0)
     shown.tick(0, frames=0, updates=0, score=None)
     clock.now += 2
     shown.tick(50, frames=200, updates=10, score=7.0)
@@ -119,7 +119,7 @@ def test_a_terminal_shows_a_bar(monkeypatch: pytest.MonkeyPatch, clock: Clock) -
 
 
 def test_milestones_and_evaluations_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = Progress(10, 0)
+    shown = Progress(10, first_step=0)
     shown.milestone("map/one", step=3, hours=0.257, env=1)
     known = {"step": 4, "frames": 16, "seconds": 1.0, "unfinished": False}
     shown.scalars({"loss/total": 1.0}, **known)

@@ -124,7 +124,7 @@ def test_keys_that_others_are_derived_from_are_used_for_nothing_else(trained: li
 
 def test_every_consumer_is_watched(trained: list[Use]) -> None:
     """Numbers are drawn for windows, latents and actions; the actions of reports are given."""
-    acts, updates, reports = LAST // witness.ENVS, updates_owed(LAST, 0, config=CONFIG), 2
+    acts, updates, reports = LAST // witness.ENVS, updates_owed(LAST, updates=0, config=CONFIG), 2
     assert updates > acts - FIRST // witness.ENVS  # some calls of `learn` do more than one
     expected = {
         "uniform": 2 * acts + 3 * updates + 2 * reports,

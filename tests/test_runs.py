@@ -60,7 +60,7 @@ def test_a_run_leaves_its_record(trained: tuple[Path, Result]):
 def test_the_real_agent_is_updated_as_owed(trained: tuple[Path, Result]):
     logdir, _ = trained
     updates = checkpoint.read_counters(logdir / "checkpoints", 60)["updates"]
-    assert updates == updates_owed(60, 0, config=config_of(logdir)) > 0
+    assert updates == updates_owed(60, updates=0, config=config_of(logdir)) > 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -80,7 +80,7 @@ def test_a_signal_saves_and_the_run_goes_on(trained: tuple[Path, Result], number
     stopped = checkpoint.latest(logdir / "checkpoints") or 0
     counters = checkpoint.read_counters(logdir / "checkpoints", stopped)
     assert counters["step"] == stopped > newest
-    assert counters["updates"] == updates_owed(stopped, 0, config=config_of(logdir))
+    assert counters["updates"] == updates_owed(stopped, updates=0, config=config_of(logdir))
     after = lines(logdir)
     assert after[: len(before)] == before
     keys = [(line["step"], *sorted(line)) for line in after]
@@ -231,5 +231,5 @@ def test_summary_of_a_task_that_can_be_solved():
 @pytest.mark.parametrize("trials", [32, 100])
 def test_an_interval_stays_within_0_and_1(trials: int) -> None:
     """Rounding alone takes it to 1.0000000000000002, and to -0.0, which is printed so."""
-    assert str(evaluate.interval(0, trials)[0]) == "0.0"
-    assert evaluate.interval(trials, trials)[1] == 1
+    assert str(evaluate.interval(0, trials=trials)[0]) == "0.0"
+    assert evaluate.interval(trials, trials=trials)[1] == 1

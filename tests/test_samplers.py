@@ -66,7 +66,7 @@ def test_the_newest_are_the_newest_of_every_row() -> None:
 
 
 def test_starts_are_drawn_in_proportion_to_their_priorities() -> None:
-    sampler, count, drawn = samplers.prioritized(LENGTH, 1.0), 17, 200_000
+    sampler, count, drawn = samplers.prioritized(LENGTH, exponent=1.0), 17, 200_000
     state = filled(sampler, count)
     value = np.random.default_rng(0).uniform(0.1, 2, (ROWS, CAPACITY)).astype(np.float32)
     state = state.replace(sampler=state.sampler.replace(value=jnp.asarray(value)))
@@ -83,7 +83,7 @@ def test_starts_are_drawn_in_proportion_to_their_priorities() -> None:
 
 
 def test_a_loss_becomes_the_priority_of_its_start_and_new_steps_get_the_highest() -> None:
-    sampler = samplers.prioritized(LENGTH, 0.5)
+    sampler = samplers.prioritized(LENGTH, exponent=0.5)
     state = filled(sampler, 9)
     state, window = sampler.draw(state, jnp.asarray([[0, 0], [2**32 - 1, 2**32 - 1]], jnp.uint32))
     assert window.row.tolist() == [0, ROWS - 1]
@@ -98,7 +98,7 @@ def test_a_loss_becomes_the_priority_of_its_start_and_new_steps_get_the_highest(
 
 
 def test_recorded_sequences_leave_priorities_alone() -> None:
-    sampler = samplers.prioritized(LENGTH, 1.0)
+    sampler = samplers.prioritized(LENGTH, exponent=1.0)
     recording = Recordings(steps=step(1000 + np.arange(7)))
     draw = jax.jit(partial(with_recordings, sampler), static_argnames="count")
     state, window = draw(filled(sampler, 9), recording, words(5), count=2)
@@ -112,7 +112,7 @@ def test_recorded_sequences_leave_priorities_alone() -> None:
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     """Many of them would broadcast, and write a step or a loss where it does not belong."""
-    sampler = samplers.prioritized(LENGTH, 1.0)
+    sampler = samplers.prioritized(LENGTH, exponent=1.0)
     state = filled(sampler, 9)
     state, window = sampler.draw(state, words(5))
     start = jnp.int32(0)

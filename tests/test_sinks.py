@@ -20,7 +20,6 @@ from dreamer_jax.counters import Counters
 from dreamer_jax.faults import Fault
 from dreamer_jax.loops.train import train
 from dreamer_jax.outputs.journal import Journal
-from dreamer_jax.outputs.jsonl import JsonLines
 from dreamer_jax.outputs.pictures import picture
 from dreamer_jax.outputs.progress import Progress
 from dreamer_jax.outputs.sink import Sink
@@ -280,7 +279,7 @@ def test_a_record_that_cannot_be_opened_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_every_output_is_a_sink(tmp_path: Path) -> None:
-    outputs = [JsonLines(tmp_path, 0), TensorBoard(tmp_path, 0), Progress(1, 0), Collector()]
+    outputs = [*default_sinks(tmp_path, 0), Progress(1, first_step=0), Collector()]
     assert all(isinstance(output, Sink) for output in outputs)
     assert not isinstance(io.StringIO(), Sink)
     close([*outputs])

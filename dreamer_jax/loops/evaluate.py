@@ -134,12 +134,12 @@ def summary(results: Results) -> dict[str, float]:
     }
     if SUCCESS in results:
         solved = results[SUCCESS] > 0
-        low, high = interval(int(solved.sum()), len(solved))
+        low, high = interval(int(solved.sum()), trials=len(solved))
         numbers |= {"success": float(solved.mean()), "success_low": low, "success_high": high}
     return numbers
 
 
-def interval(successes: int, trials: int) -> tuple[float, float]:
+def interval(successes: int, *, trials: int) -> tuple[float, float]:
     """The 95 % confidence interval of a rate (Wilson, 1927).
 
     With p = successes / trials, n = trials, z = 1.96:

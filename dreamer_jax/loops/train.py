@@ -73,7 +73,7 @@ def train(
                 now = periodic(run, compiled, now, journal=journal, before=before, stopped=stopped)
                 seconds = before.seconds + time.monotonic() - began
                 now = replace(now, counters=replace(now.counters, seconds=seconds))
-                if crossed(before.step, now.counters.step, interval=config.save_every):
+                if crossed(config.save_every, before=before.step, now=now.counters.step):
                     save(run, compiled, now, journal=journal, saver=saver)
             save(run, compiled, now, journal=journal, saver=saver)
             saver.wait()
@@ -118,7 +118,7 @@ def advance(run: Run, compiled: Programs, now: RunState, *, journal: Journal) ->
         )
     device = device.replace(memory=memory, carry=carry)
     step = counters.step + run.env.num_envs
-    owed = updates_owed(step, counters.updates, config=run.config)
+    owed = updates_owed(step, updates=counters.updates, config=run.config)
     if owed:
         count = count_on_device(run.layout, owed)
         state, memory, sums = compiled.learn(
@@ -147,7 +147,7 @@ def periodic(
     config, device, counters = run.config.train, now.device, now.counters
 
     def due(interval: int) -> bool:
-        return crossed(before.step, counters.step, interval=interval)
+        return crossed(interval, before=before.step, now=counters.step)
 
     journal.tick(counters)
     if due(config.log_every) and counters.updates:
@@ -174,12 +174,12 @@ def save(run: Run, compiled: Programs, now: RunState, *, journal: Journal, saver
     journal.checkpoint(counters=now.counters, seconds=seconds, bytes_before=saver.bytes)
 
 
-def crossed(before: int, now: int, *, interval: int) -> bool:
+def crossed(interval: int, *, before: int, now: int) -> bool:
     """Whether a multiple of `interval` lies in (before, now]; steps come in strides of E."""
     return interval > 0 and now // interval > before // interval
 
 
-def updates_owed(step: int, updates: int, *, config: Config) -> int:
+def updates_owed(step: int, *, updates: int, config: Config) -> int:
     """Updates to do now, so that `ratio` steps are replayed for each step taken since the prefill.
 
     It is a function of integers, so a run does the same updates at the same steps on every machine.

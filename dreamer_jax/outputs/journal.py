@@ -65,7 +65,7 @@ class Journal:
             is added to them.
         """
         self.logdir = logdir
-        self.progress = Progress(steps, counters.step)
+        self.progress = Progress(steps, first_step=counters.step)
         self.sinks: tuple[Sink, ...] = (*sinks, self.progress)
         self.steps = steps
         self.frames_per_step = env.frames_per_step

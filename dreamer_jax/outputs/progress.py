@@ -43,7 +43,7 @@ class Progress:
     written, such as after its terminal was closed.
     """
 
-    def __init__(self, total_steps: int, first_step: int) -> None:
+    def __init__(self, total_steps: int, *, first_step: int) -> None:
         """Starts at `first_step`; the run ends at `total_steps`."""
         self._total = total_steps
         self._stream = sys.stderr
@@ -129,7 +129,7 @@ class Progress:
             updates=(now.updates - before.updates) / seconds,
         )
         line = progress_line(
-            now.step, self._total, updates=now.updates, rates=rates, score=self._score
+            now.step, total=self._total, updates=now.updates, rates=rates, score=self._score
         )
         self._shown, self._waiting = now, False
         if self._bar is None:
@@ -140,7 +140,7 @@ class Progress:
                 self._bar.set_description_str(line)
 
 
-def progress_line(step: int, total: int, *, updates: int, rates: Rates, score: float | None) -> str:
+def progress_line(step: int, *, total: int, updates: int, rates: Rates, score: float | None) -> str:
     """The line after `step` of `total` steps."""
     left = tqdm.format_interval(max(0, total - step) / rates.steps) if rates.steps > 0 else "?"
     return (

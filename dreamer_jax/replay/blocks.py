@@ -10,7 +10,7 @@ from pathlib import Path
 BLOCK_STEPS = 1024  # steps in a block, over all rows; 12 MB of Atari
 
 
-def block_length(rows: int, capacity: int) -> int:
+def block_length(*, rows: int, capacity: int) -> int:
     """L, the steps of each row in a block; at most the `capacity` of a row."""
     return min(capacity, max(1, BLOCK_STEPS // rows))
 

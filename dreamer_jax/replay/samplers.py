@@ -55,7 +55,7 @@ def make(config: Replay) -> Sampler:
         "uniform": partial(uniform, length),
         "online": partial(online, length),
         "newest": partial(newest, length),
-        "prioritized": partial(prioritized, length, config.priority_exponent),
+        "prioritized": partial(prioritized, length, exponent=config.priority_exponent),
     }[config.sampler]()
 
 
@@ -92,7 +92,7 @@ def newest(length: int) -> Sampler:
     )
 
 
-def prioritized(length: int, exponent: float) -> Sampler:
+def prioritized(length: int, *, exponent: float) -> Sampler:
     """Starts are drawn in proportion to p = (mean |loss| of the sequence)^exponent.
 
     A new step has the highest priority seen in its row, so that it is trained on soon.

@@ -74,8 +74,8 @@ class Saver:
         )
         written += checkpoint.save(
             self.checkpoints,
-            snapshot.step,
             snapshot.items,
+            step=snapshot.step,
             counters=snapshot.counters,
             files=snapshot.files,
             keep=self._keep,

@@ -26,9 +26,9 @@ ASIDE = ".damaged"  # suffix of checkpoints that could not be restored
 
 def save(
     directory: str | os.PathLike[str],
-    step: int,
     items: dict[str, Any],
     *,
+    step: int,
     counters: dict[str, Any],
     files: dict[str, Any],
     keep: Callable[[list[int]], set[int]],

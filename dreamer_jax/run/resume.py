@@ -224,7 +224,7 @@ def stored_blocks(
 
 def length_of_blocks(run: Run) -> int:
     """Steps of each row in a block of this run."""
-    return blocks.block_length(run.env.num_envs, row_capacity(run))
+    return blocks.block_length(rows=run.env.num_envs, capacity=row_capacity(run))
 
 
 def full_blocks(run: Run, counters: Counters) -> range:

@@ -127,7 +127,7 @@ def looked_at(config: Config, updates: int) -> Beats:
     """The steps between which a loop does `updates`, or more if a step owes several."""
 
     def owed(step: int) -> int:
-        return updates_owed(config.train.envs * (step + 1), 0, config=config)
+        return updates_owed(config.train.envs * (step + 1), updates=0, config=config)
 
     first = next(step for step in itertools.count() if owed(step) >= WARM)
     last = next(step for step in itertools.count(first) if owed(step) >= owed(first) + updates)
