@@ -129,7 +129,10 @@ class Learner(NamedTuple, Generic[StateT]):
     update: Callable[[StateT, Window, jax.Array], tuple[StateT, Refresh, Metrics]]
     """(state, window, key) -> state, results for replay, metrics"""
     report: Callable[[StateT, Window, jax.Array], tuple[Metrics, Obs]]
-    """(state, window, key) -> metrics, truth and model's view [2, T, B, h, w, c] uint8 per image"""
+    """(state, window, key) -> metrics, truth and model's view [2, T, B, h, w, c] uint8 per image
+
+    The model saw the first T // 2 steps of each sequence; the others are predictions.
+    """
 
 
 class Agent(NamedTuple, Generic[StateT, ActorT, CarryT]):

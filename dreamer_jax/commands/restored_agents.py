@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from dreamer_jax import mesh
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.commands.options import Setup
-from dreamer_jax.run import checkpoint, manifest, spaces_record
+from dreamer_jax.run import checkpoint, layout, manifest, spaces_record
 from dreamer_jax.run.layout import with_sharding
 from dreamer_jax.shapes import state_shapes
 from dreamer_jax.types import AnyAgent
@@ -35,7 +35,11 @@ def restored(setup: Setup) -> Restored:
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
     spaces = spaces_record.spaces_of(manifest.read(setup.logdir))
     agent = AGENTS[setup.agent].make(setup.config, *spaces)
-    wanted = {"agent": with_sharding(state_shapes(agent), mesh.copied(mesh.make(1)))}
+    wanted = {
+        "agent": with_sharding(
+            state_shapes(agent), layout.make(mesh.make(1), setup.config.replay).state
+        )
+    }
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
     for note in found.notes:
         print(note, file=sys.stderr)

@@ -223,7 +223,7 @@ class Journal:
         *,
         counters: Counters,
     ) -> None:
-        """Reports errors of the world model, and pictures of its predictions below the truth.
+        """Reports the diagnostics of an agent, and its pictures below the truth.
 
         metrics: each []. views: each [2, T, B, h, w, c] uint8, see `picture`.
         """

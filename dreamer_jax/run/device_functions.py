@@ -15,7 +15,7 @@ from dreamer_jax.replay import ring as replay
 from dreamer_jax.replay import samplers
 from dreamer_jax.replay.recorded_windows import with_recordings
 from dreamer_jax.replay.samplers import Sampler
-from dreamer_jax.run.layout import Layout
+from dreamer_jax.run.layout import WINDOW, Layout
 from dreamer_jax.types import (
     Action,
     AgentState,
@@ -222,9 +222,8 @@ def draw(
         return with_recordings(sampler, memory, recordings, bits, count=recorded)
 
     bits = jax.random.bits(key, (config.batch, 2))
-    rows, batch = meshes.ROWS, meshes.BATCH
-    window = Window(steps=batch, latents=batch, row=rows, time=batch)
-    inputs, outputs = (rows, rows, meshes.COPIED), (rows, window)
+    rows = meshes.ROWS
+    inputs, outputs = (rows, rows, meshes.COPIED), (rows, WINDOW)
     return meshes.per_shard(mesh, share, inputs=inputs, outputs=outputs)(memory, bits, recordings)
 
 
@@ -247,7 +246,6 @@ def write_back(fixed: Fixed, memory: ReplayState, window: Window, fresh: Refresh
             memory = replay.refresh(memory, window, fresh.latents)
         return fixed.sampler.learned(memory, window, fresh.loss)
 
-    rows, batch = meshes.ROWS, meshes.BATCH
-    inputs = (rows, Window(steps=batch, latents=batch, row=rows, time=batch), batch)
-    shared = meshes.per_shard(fixed.layout.mesh, share, inputs=inputs, outputs=rows)
+    inputs = (meshes.ROWS, WINDOW, meshes.BATCH)
+    shared = meshes.per_shard(fixed.layout.mesh, share, inputs=inputs, outputs=meshes.ROWS)
     return shared(memory, window, fresh)

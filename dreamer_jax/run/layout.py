@@ -1,4 +1,4 @@
-"""Where each array of a run lies. This file alone decides it.
+"""Where each array of a run lies. This file alone decides it, in terms of `mesh`.
 
 Parameters are copied to all devices. Arrays of environments are split by their rows.
 """
@@ -11,9 +11,11 @@ from jax.sharding import Mesh, NamedSharding
 
 from dreamer_jax import mesh as meshes
 from dreamer_jax.config import Replay
-from dreamer_jax.types import ReplayState
+from dreamer_jax.types import ReplayState, Window
 
 SEED_TYPE, COUNT_TYPE = np.uint32, np.int32
+# How a drawn window is split: each device draws its share of the batch from its own rows.
+WINDOW = Window(steps=meshes.BATCH, latents=meshes.BATCH, row=meshes.ROWS, time=meshes.BATCH)
 
 
 class Layout(NamedTuple):

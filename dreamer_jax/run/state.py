@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Run:
     evaluation_failure: Callable[[], str] = lambda: ""  # `failure` of the evaluation's environments
     recordings: Recordings | None = None  # their shapes until `training_recordings.load`
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """Where the arrays of the run lie."""
         return layout.make(self.mesh, self.config.replay)
