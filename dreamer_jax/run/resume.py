@@ -208,9 +208,17 @@ def read_counters(run: Run, saved: Any, *, step: int) -> tuple[Counters, Journal
 def stored_blocks(
     run: Run, memory: ReplayState, *, counters: Counters
 ) -> Iterator[tuple[int, Any]]:
-    """Reads the blocks of the ring from disk in their order: number of the first step, [E, L, ...].
+    """Reads the blocks of the ring from disk, in their order.
 
-    memory: for its shapes and dtypes. Raises Damaged where a file was changed.
+    Args:
+      memory: the ring, for its shapes and dtypes.
+      counters: of the checkpoint.
+
+    Yields:
+      The number of the first step of a block, and its steps [E, length, ...].
+
+    Raises:
+      Damaged: a file was changed.
     """
     length, full = length_of_blocks(run), full_blocks(run, counters)
     like = jax.tree.map(
