@@ -107,11 +107,11 @@ def play(
     short episodes too often. An episode that does not end counts up to STEP_LIMIT.
 
     Args:
-        env: E environments.
-        choose: (timestep, number of the step) -> actions [E, n] by key.
-        episodes: how many, over all environments.
-        stopped: once it returns True, `play` returns {}.
-        watch: is called with every timestep.
+      env: E environments.
+      choose: (timestep, number of the step) -> actions [E, n] by key.
+      episodes: how many, over all environments.
+      stopped: once it returns True, `play` returns {}.
+      watch: is called with every timestep.
     """
     envs = env.num_envs
     quota = episodes // envs + (np.arange(envs) < episodes % envs)
