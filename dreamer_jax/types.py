@@ -12,6 +12,8 @@ Letters, used in every shape of the project:
     S  number of categorical latents      F  width of the features, F = D + S * K
     K  classes of each latent             L  bins of a two-hot distribution
     M  width of an encoded observation    R  sequences of a batch from the ring
+    G  blocks of the recurrence           N  recorded steps, or images
+    *  any batch axes
 
 Time comes first: a training batch is [T, B, ...], an imagined rollout is [H + 1, T, B, ...] because
 one rollout starts at every state of the batch.

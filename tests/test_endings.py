@@ -82,7 +82,7 @@ def disk_for(size: int) -> Iterator[None]:
 
 def test_a_record_that_cannot_be_written_says_where(tmp_path: Path) -> None:
     env, sinks = Counting(5, 1), default_sinks(tmp_path, 0)
-    journal = Journal(tmp_path, env, counters=Counters(), past={}, steps=1000, sinks=sinks)
+    journal = Journal(tmp_path, env, counters=Counters(), past=None, steps=1000, sinks=sinks)
     message = f"cannot write the record in {tmp_path}: "
     with disk_for(1000), pytest.raises(Fault, match=message), journal:
         for step in range(1000):

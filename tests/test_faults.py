@@ -31,7 +31,7 @@ def place(logdir: Path, step: int) -> Any:
     """All that the next step depends on, as it was saved."""
     run = Witness().run(logdir)
     state, journal = resume.restore(run, compiled(run), step=step)
-    return jax.device_get(state.device), state.seen, journal
+    return jax.device_get(state.device), state.seen, journal.to_json()
 
 
 def assert_same(found: Any, expected: Any) -> None:

@@ -28,7 +28,8 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
             {"sink", "jsonl", "tensorboard", "progress", "episode_sums", "averages", "pictures"},
-            {"sinks", "journal"},
+            {"sinks", "journal_state"},
+            {"journal"},
         ],
     },
     {

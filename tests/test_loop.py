@@ -164,7 +164,7 @@ def place(logdir: Path) -> Any:
     run = Witness().run(logdir)
     state, journal = resume.restore(run, compiled(run), step=402)
     assert state.counters.updates == updates_owed(402, updates=0, config=CONFIG)
-    return jax.device_get(state.device), state.seen, run.env.snapshot(), journal
+    return jax.device_get(state.device), state.seen, run.env.snapshot(), journal.to_json()
 
 
 def test_a_run_in_two_parts_has_the_same_record(prolonged: Path, whole: Path):

@@ -245,7 +245,7 @@ class Broken(Collector):
 
 def journal(tmp_path: Path, sinks: list[Sink]) -> Journal:
     env = Counting(5, 1)
-    return Journal(tmp_path, env, counters=Counters(), past={}, steps=9, sinks=sinks)
+    return Journal(tmp_path, env, counters=Counters(), past=None, steps=9, sinks=sinks)
 
 
 def test_a_sink_that_fails_is_a_fault_and_the_others_are_closed(tmp_path: Path) -> None:

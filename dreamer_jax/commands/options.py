@@ -45,8 +45,8 @@ def parse(argv: Sequence[str], modes: Collection[str]) -> Flags:
     """The flags of a command line, the first word of which is the name of the program.
 
     Raises:
-        absl_flags.Error: a flag is unknown, or its value out of range.
-        ValueError: an argument is no flag.
+      absl_flags.Error: a flag is unknown, or its value out of range.
+      ValueError: an argument is no flag.
     """
     values = defined(modes)
     if unknown := values(argv)[1:]:

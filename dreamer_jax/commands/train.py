@@ -45,7 +45,7 @@ def training(flags: Flags) -> Callable[[], None]:
     10. Write config.json: from here on, the logdir holds a run that can be resumed.
 
     Raises:
-        ValueError, OSError: a mistake of the user, in one line.
+      ValueError, OSError: a mistake of the user, in one line.
     """
     if flags.episodes is not None:
         raise ValueError(f"--episodes={flags.episodes} is for --mode=eval; --steps is for training")

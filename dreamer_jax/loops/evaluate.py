@@ -40,7 +40,17 @@ class Evaluator:
         stopped: Callable[[], bool] = lambda: False,
         watch: Callable[[Timestep], None] = unwatched,
     ) -> Results:
-        """See `play`."""
+        """Plays whole episodes with the parameters of `state`; may be called many times.
+
+        Args:
+          state: of the agent. Only what acting reads of it is used.
+          episodes: how many, over all environments.
+          stopped: once it returns True, `play` returns {}.
+          watch: is called with every timestep.
+
+        Returns:
+          The results of `evaluate.play`, the same whenever the state is the same.
+        """
         where = jax.tree.leaves(state)[0].sharding  # parameters may be copied to many devices
         seed, carry = jax.device_put((self.seed, self.begin()), where)
         actor = self.player.actor(state)
@@ -64,7 +74,20 @@ def step(
     is_first: jax.Array,
     index: jax.Array,
 ) -> tuple[CarryT, dict[str, jax.Array]]:
-    """The actions [E, n] of step `index` [] by key, and what to remember for the next one."""
+    """Acts once, with a key that depends on the seed and on the number of the step alone.
+
+    Args:
+      act: `player.act` or `player.greedy`.
+      seed: [] uint32, of the evaluation.
+      actor: what acting reads of the state.
+      carry: [E, ...], what the player remembers.
+      obs: [E, ...] by key.
+      is_first: [E] bool.
+      index: [] int32, earlier steps.
+
+    Returns:
+      What to remember for the next step, and the actions [E, n] by key.
+    """
     key = jax.random.fold_in(jax.random.key(seed), index)
     carry, action, _ = act(actor, carry, obs, is_first, key)
     return carry, action
@@ -84,11 +107,11 @@ def play(
     short episodes too often. An episode that does not end counts up to STEP_LIMIT.
 
     Args:
-        env: E environments.
-        choose: (timestep, number of the step) -> actions [E, n] by key.
-        episodes: how many, over all environments.
-        stopped: once it returns True, `play` returns {}.
-        watch: is called with every timestep.
+      env: E environments.
+      choose: (timestep, number of the step) -> actions [E, n] by key.
+      episodes: how many, over all environments.
+      stopped: once it returns True, `play` returns {}.
+      watch: is called with every timestep.
     """
     envs = env.num_envs
     quota = episodes // envs + (np.arange(envs) < episodes % envs)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -15,7 +15,7 @@ from dreamer_jax.counters import Counters
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.faults import Diverged, Fault
 from dreamer_jax.outputs.averages import average, means
-from dreamer_jax.outputs.episode_sums import EpisodeSums
+from dreamer_jax.outputs.journal_state import JournalState
 from dreamer_jax.outputs.pictures import picture
 from dreamer_jax.outputs.progress import Progress
 from dreamer_jax.outputs.sink import Sink, sink_faults
@@ -53,13 +53,13 @@ class Journal:
         env: Environment,
         *,
         counters: Counters,
-        past: dict[str, Any],
+        past: JournalState | None,
         steps: int,
         sinks: Sequence[Sink],
     ) -> None:
         """Continues from `counters`.
 
-        past: the `state` of the journal at these counters, {} for a new run.
+        past: the `state` of the journal at these counters, None for a new run.
         steps: at which the run ends.
         sinks: the outputs, opened for this step; see `dreamer_jax.outputs.sinks`. The progress line
             is added to them.
@@ -70,18 +70,11 @@ class Journal:
         self.steps = steps
         self.frames_per_step = env.frames_per_step
         self.pending: Pending | None = None
-        self.running = (
-            EpisodeSums.from_state(past["running"])
-            if past
-            else EpisodeSums.empty(env.num_envs, env.event_keys)
-        )
-        # Episodes since the last line: of the whole task, and begun at one of its milestones.
-        self.recent: list[dict[str, float]] = past.get("recent", [])
-        self.recent_later: list[dict[str, float]] = past.get("recent_later", [])
-        self.latest: float | None = past.get("latest")
-        self.owes_evaluation: bool = past.get("owed", False)  # whether the last one was stopped
-        self.reached: list[str] = past.get("reached", [])  # milestones, in the order of their time
-        self.logged: list[int] = past.get("logged", [0, 0])  # step and updates at the last line
+        past = past or JournalState.empty(env)
+        self.running = past.running
+        self.recent, self.recent_later = [*past.recent], [*past.recent_later]
+        self.latest, self.logged = past.latest, past.logged
+        self.owes_evaluation, self.reached = past.owes_evaluation, [*past.reached]
         self.rated = Rated(counters.step, counters.updates, time.monotonic())
 
     def __enter__(self) -> "Journal":
@@ -101,17 +94,17 @@ class Journal:
             with suppress(Fault) if kind else nullcontext():
                 self._close()
 
-    def state(self) -> dict[str, Any]:
-        """Everything a resumed run has to know, as JSON holds it; nothing may be pending."""
-        return {
-            "running": self.running.state(),
-            "recent": list(self.recent),
-            "recent_later": list(self.recent_later),
-            "latest": self.latest,
-            "owed": self.owes_evaluation,
-            "reached": list(self.reached),
-            "logged": list(self.logged),
-        }
+    def state(self) -> JournalState:
+        """Everything a resumed run has to know; nothing may be pending."""
+        return JournalState(
+            running=self.running,
+            recent=[*self.recent],
+            recent_later=[*self.recent_later],
+            latest=self.latest,
+            owes_evaluation=self.owes_evaluation,
+            reached=[*self.reached],
+            logged=self.logged,
+        )
 
     def say(self, text: str) -> None:
         """Prints a line for the user; it goes into no record."""
@@ -163,7 +156,7 @@ class Journal:
         self.pending = Pending(
             counters=counters, since=step, sums=sums, updates=counters.updates - updates
         )
-        self.logged = [counters.step, counters.updates]
+        self.logged = (counters.step, counters.updates)
         values = self._rates(counters, restarts)
         values |= means("episode", self.recent) | means("frontier", self.recent_later)
         self._scalars(values, counters)
@@ -274,23 +267,3 @@ class Journal:
         with sink_faults(self.logdir), ExitStack() as each:
             for sink in self.sinks:
                 each.callback(sink.close)
-
-
-def checked(past: Any, env: Environment) -> dict[str, Any]:
-    """The `state` of a journal of `env`, read from JSON; ValueError or TypeError if it is not."""
-    running, keys = EpisodeSums.from_state(past["running"]), {"score", *env.event_keys}
-    columns = [running.length, *running.sums.values()]
-    recent, latest = past.get("recent", []) + past.get("recent_later", []), past.get("latest")
-    logged, reached = past.get("logged", [0, 0]), past.get("reached", [])
-    right = (
-        running.sums.keys() == keys
-        and all(x.shape == (env.num_envs,) and x.dtype.kind in "if" for x in columns)
-        and all(episode.keys() == {"length", *keys} for episode in recent)
-        and all(isinstance(x, (int, float)) for episode in recent for x in episode.values())
-        and (latest is None or isinstance(latest, (int, float)))
-        and all(isinstance(name, str) for name in reached)
-        and [type(number) for number in logged] == [int, int]
-    )
-    if not right:
-        raise ValueError("not the state of a journal of this environment")
-    return past

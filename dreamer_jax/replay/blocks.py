@@ -1,8 +1,8 @@
 """The replay ring on the disk, as a row of files.
 
-Block i holds the steps [i L, (i + 1) L) of every row, counted from the beginning of the run. Steps
-never change, so each block is written once, and a checkpoint writes only new blocks. Latents change
-with every update, so they are not in the blocks.
+Block i holds the steps [i * length, (i + 1) * length) of every row, counted from the beginning of
+the run. Steps never change, so each block is written once, and a checkpoint writes only new blocks.
+Latents change with every update, so they are not in the blocks.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ BLOCK_STEPS = 1024  # steps in a block, over all rows; 12 MB of Atari
 
 
 def block_length(*, rows: int, capacity: int) -> int:
-    """L, the steps of each row in a block; at most the `capacity` of a row."""
+    """The steps of each row in a block; at most the `capacity` of a row."""
     return min(capacity, max(1, BLOCK_STEPS // rows))
 
 
@@ -21,7 +21,7 @@ def blocks(total: int, *, capacity: int, length: int) -> range:
     Args:
       total: steps ever added to each row.
       capacity: C, steps that each row keeps.
-      length: L, steps of each row in a block.
+      length: steps of each row in a block.
     """
     return range(max(0, total - capacity) // length, total // length)
 

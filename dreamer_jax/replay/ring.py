@@ -107,10 +107,11 @@ def block(state: ReplayState, start: jax.Array, *, length: int) -> Any:
     Args:
       state: only read.
       start: [] int32, the number of a step since the beginning of the run.
-      length: L, at most C.
+      length: at most C.
 
     Returns:
-      Steps [E, L, ...]. A step that was not added yet shows the older one that it will overwrite.
+      Steps [E, length, ...]. A step that was not added yet shows the older one that it will
+      overwrite.
     """
     chex.assert_rank(start, 0)
     places = _places(state, start, length=length)
@@ -123,10 +124,10 @@ def put(state: ReplayState, start: jax.Array, steps: Any) -> ReplayState:
     Args:
       state: donated by the caller. Its counters, latents and sampler stay as they are.
       start: [] int32, as for `block`.
-      steps: pytree of [E, L, ...].
+      steps: pytree of [E, length, ...].
 
     Raises:
-      AssertionError: the leaves do not share E and L, or E is not that of the ring.
+      AssertionError: the leaves do not share E and length, or E is not that of the ring.
     """
     chex.assert_rank(start, 0)
     length = jax.tree.leaves(steps)[0].shape[1]
@@ -136,7 +137,7 @@ def put(state: ReplayState, start: jax.Array, steps: Any) -> ReplayState:
 
 
 def _places(state: ReplayState, start: jax.Array, *, length: int) -> dict[str, jax.Array]:
-    """Row [E, 1] and position [L] of the steps from `start` on."""
+    """Row [E, 1] and position [length] of the steps from `start` on."""
     rows = jnp.arange(state.total.shape[0])[:, None]
     return {"row": rows, "time": (start + jnp.arange(length)) % capacity(state)}
 

@@ -21,7 +21,7 @@ class Snapshot(NamedTuple):
     items: dict[str, Any]  # trees of arrays, see `checkpoint.save`
     counters: dict[str, Any]  # JSON
     files: dict[str, Any]  # trees of NumPy arrays, by name
-    blocks: dict[int, Any]  # index -> steps [E, L, ...] of a block that is not on disk yet
+    blocks: dict[int, Any]  # index -> steps [E, length, ...] of a block that is not on disk yet
 
 
 class Saver:

@@ -71,6 +71,7 @@ def act(
     """Chooses an action for every environment, and adds observations and actions to replay.
 
     Args:
+      fixed: what all programs of the run share.
       seed: [] uint32, of the run.
       actor: what acting reads of the agent's state. Not donated, because `updates` reads it too.
       memory: donated. Each device writes the rows of its environments.
@@ -115,6 +116,7 @@ def updates(
     in it, so one program serves all numbers.
 
     Args:
+      fixed: what all programs of the run share.
       seed: [] uint32, of the run.
       state: of the agent, donated.
       memory: the ring, donated.
@@ -157,6 +159,7 @@ def one_update(
     a row therefore starts from latents of the newest parameters. (§ Methods, latents in replay)
 
     Args:
+      fixed: what all programs of the run share.
       seed: [] uint32, of the run.
       state: of the agent; `updates` [] int32 counts the updates before this one.
       memory: the ring; consumed by the caller's donation.
@@ -182,6 +185,7 @@ def report(
     """Evaluates the model on a fresh batch. Nothing is donated, and replay does not change.
 
     Args:
+      fixed: what all programs of the run share.
       seed: [] uint32, of the run.
       state: of the agent.
       memory: the ring. The sampler's advance is dropped, so a report takes no sequence from the
@@ -203,6 +207,7 @@ def draw(
     """Draws a batch. Each device draws its share from its own rows.
 
     Args:
+      fixed: what all programs of the run share.
       memory: the ring; its sampler advances.
       key: consumed.
       recordings: [N, ...] or None. With recordings, `config.recorded` sequences of the batch are
@@ -231,6 +236,7 @@ def write_back(fixed: Fixed, memory: ReplayState, window: Window, fresh: Refresh
     """Writes fresh latents to their steps in the ring, and gives the sampler the losses.
 
     Args:
+      fixed: what all programs of the run share.
       memory: as `draw` returned it; consumed by the caller's donation.
       window: [W, B, ...], as drawn from it.
       fresh: latents [T, B, ...] or None, and losses [T, B], of the same sequences.

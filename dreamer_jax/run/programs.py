@@ -62,7 +62,7 @@ class Programs(NamedTuple):
     report: Callable[[jax.Array, Any, ReplayState, Recordings | None], tuple[Metrics, Obs]]
     """`device_functions.report`: (seed, state, replay, recordings) -> metrics, pictures"""
     block: ReadBlock
-    """(replay, start, length=L) -> steps [E, L, ...]"""
+    """(replay, start, length) -> steps [E, length, ...]"""
     put: Callable[[ReplayState, jax.Array, Step], ReplayState]
     """(replay*, start, steps) -> replay"""
     sums: dict[str, jax.ShapeDtypeStruct]  # shapes of the sums of metrics, and where they lie

@@ -10,7 +10,7 @@ import numpy as np
 from dreamer_jax.counters import Counters
 from dreamer_jax.faults import Damaged, Diverged
 from dreamer_jax.host import array_files
-from dreamer_jax.outputs.journal import checked
+from dreamer_jax.outputs.journal_state import JournalState
 from dreamer_jax.replay import blocks
 from dreamer_jax.run import checkpoint, programs
 from dreamer_jax.run.background_save import Snapshot
@@ -25,7 +25,7 @@ class Start(NamedTuple):
     """Where a run starts or resumes."""
 
     now: RunState
-    past: dict[str, Any]  # JSON, the state of the journal; {} for a new run
+    past: JournalState | None  # None for a new run
     notes: list[str]  # lines for the user
 
 
@@ -45,7 +45,7 @@ def start(run: Run, compiled: Programs) -> Start:
     directory = run.logdir / "checkpoints"
     if not checkpoint.steps(directory):
         checkpoint.require_none(directory)
-        return Start(now=begin(run, compiled), past={}, notes=[])
+        return Start(now=begin(run, compiled), past=None, notes=[])
     found = checkpoint.newest(directory, lambda step: restore(run, compiled, step=step))
     checkpoint.set_aside(directory, after=found.step)
     notes = [*found.notes, f"resumes from step {found.step}"]
@@ -73,7 +73,7 @@ def empty(run: Run) -> ReplayState:
 
 
 def snapshot(
-    run: Run, compiled: Programs, now: RunState, *, journal: dict[str, Any], written: int
+    run: Run, compiled: Programs, now: RunState, *, journal: JournalState, written: int
 ) -> Snapshot:
     """Copies everything that the next step depends on to the host.
 
@@ -84,7 +84,7 @@ def snapshot(
       run: its environments tell their snapshot.
       compiled: read blocks of the ring.
       now: the run between two steps.
-      journal: JSON, its state.
+      journal: its state between the same two steps.
       written: blocks of the ring on disk already, counted from the beginning of the run.
 
     Returns:
@@ -106,7 +106,8 @@ def snapshot(
     items = jax.tree.map(np.array, jax.device_get(items))
     losses = {k: x for k, x in items["sums"].items() if k.startswith("loss/")}
     learned = array_files.named(losses) | array_files.named(items["agent"])
-    require_finite(learned, since=journal["logged"][0], step=counters.step)
+    since, _ = journal.logged
+    require_finite(learned, since=since, step=counters.step)
     length, full = length_of_blocks(run), full_blocks(run, counters)
 
     def read(index: int) -> Any:
@@ -116,13 +117,13 @@ def snapshot(
     return Snapshot(
         step=counters.step,
         items=items,
-        counters={**asdict(counters), "journal": journal, "first_block": full.start},
+        counters={**asdict(counters), "journal": journal.to_json(), "first_block": full.start},
         files={"env": run.env.snapshot(), "tail": read(full.stop)},
         blocks={i: read(i) for i in full if i >= written},
     )
 
 
-def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, dict[str, Any]]:
+def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, JournalState]:
     """The inverse of `snapshot`.
 
     The order keeps damage cheap and memory small. Counters come first, because they are small and
@@ -136,7 +137,7 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, dict[
       step: of the checkpoint.
 
     Returns:
-      The run between two steps, and the state of the journal as JSON.
+      The run between two steps, and the state of the journal.
 
     Raises:
       Damaged: a file was changed, or belongs to another run.
@@ -183,7 +184,7 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, dict[
     return RunState(device=device, counters=counters, seen=seen), past
 
 
-def read_counters(run: Run, saved: Any, *, step: int) -> tuple[Counters, dict[str, Any]]:
+def read_counters(run: Run, saved: Any, *, step: int) -> tuple[Counters, JournalState]:
     """Counters and the state of the journal, checked.
 
     Args:
@@ -193,7 +194,7 @@ def read_counters(run: Run, saved: Any, *, step: int) -> tuple[Counters, dict[st
       Damaged: it does not hold counters and journal of such a run.
     """
     try:
-        past = checked(saved["journal"], run.env)
+        past = JournalState.from_json(saved["journal"], run.env)
         counters = Counters(
             step=int(saved["step"]), updates=int(saved["updates"]), seconds=float(saved["seconds"])
         )
@@ -207,9 +208,17 @@ def read_counters(run: Run, saved: Any, *, step: int) -> tuple[Counters, dict[st
 def stored_blocks(
     run: Run, memory: ReplayState, *, counters: Counters
 ) -> Iterator[tuple[int, Any]]:
-    """Reads the blocks of the ring from disk in their order: number of the first step, [E, L, ...].
+    """Reads the blocks of the ring from disk, in their order.
 
-    memory: for its shapes and dtypes. Raises Damaged where a file was changed.
+    Args:
+      memory: the ring, for its shapes and dtypes.
+      counters: of the checkpoint.
+
+    Yields:
+      The number of the first step of a block, and its steps [E, length, ...].
+
+    Raises:
+      Damaged: a file was changed.
     """
     length, full = length_of_blocks(run), full_blocks(run, counters)
     like = jax.tree.map(
