@@ -35,11 +35,8 @@ def restored(setup: Setup) -> Restored:
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
     spaces = spaces_record.spaces_of(manifest.read(setup.logdir))
     agent = AGENTS[setup.agent].make(setup.config, *spaces)
-    wanted = {
-        "agent": with_sharding(
-            state_shapes(agent), layout.make(mesh.make(1), setup.config.replay).state
-        )
-    }
+    where = layout.make(mesh.make(1), setup.config.replay)
+    wanted = {"agent": with_sharding(state_shapes(agent), where.state)}
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
     for note in found.notes:
         print(note, file=sys.stderr)
