@@ -7,8 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# The house, floor by floor. A room imports only from floors above its own in this list, and rooms
-# of one floor do not see each other. Inside a room, a module imports only from rows above its row.
+# The house, from the ground up. A room imports only from floors below its own, which stand before
+# it in this list, and rooms of one floor do not see each other. Rows of a room work the same way.
 # Modules without a room stand on the ground floor or are programs.
 FLOORS: list[dict[str, list[set[str]]]] = [
     {
@@ -163,7 +163,7 @@ def is_scalar(annotation: ast.expr | None) -> bool:
     return annotation is not None and ast.unparse(annotation) in {*SCALARS, "None"}
 
 
-def is_above(other: str, name: str) -> bool:
+def is_below(other: str, name: str) -> bool:
     """Whether module `name` may import module `other`."""
     if other not in PLACE:
         return False
@@ -181,9 +181,9 @@ def test_every_place_has_a_module() -> None:
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=label)
-def test_imports_point_upwards(path: Path) -> None:
+def test_imports_point_down(path: Path) -> None:
     name = module_name(path)
-    wrong = {m for m in within(path.read_text()) if not is_above(m, name)}
+    wrong = {m for m in within(path.read_text()) if not is_below(m, name)}
     assert not wrong, f"{name} at {PLACE[name]} imports {sorted(wrong)}"
 
 
@@ -238,7 +238,7 @@ def test_scalars_are_named_where_they_are_passed(path: Path) -> None:
     assert not {name: x for name, x in scalars(path.read_text()).items() if len(x) > 1}
 
 
-def test_the_readers_above_see_what_they_should() -> None:
+def test_the_readers_see_what_they_should() -> None:
     source = (
         "import envs.gym\nfrom dreamer_jax import math, types\nfrom . import near\n"
         "def f():\n    '''Two\n    lines.'''\n    from dreamer_jax.loops.train import make\n"
