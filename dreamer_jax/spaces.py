@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -85,11 +85,18 @@ def observations(spaces: Mapping[str, gym.Space[Any]]) -> Spaces:
     return Spaces(images=images, vectors=vectors, choices=choices, bits=bits, texts=texts)
 
 
+class Interface(NamedTuple):
+    """What an agent observes, and what it does."""
+
+    obs: Spaces
+    act: Spaces
+
+
 def of(
     obs_space: Mapping[str, gym.Space[Any]], act_space: Mapping[str, gym.Space[Any]]
-) -> tuple[Spaces, Spaces]:
+) -> Interface:
     """The spaces of an environment, as `observations` and `actions` sort them."""
-    return observations(obs_space), actions(act_space)
+    return Interface(obs=observations(obs_space), act=actions(act_space))
 
 
 def one_hot(choices: jax.Array, classes: tuple[int, ...]) -> jax.Array:

@@ -25,7 +25,7 @@ from dreamer_jax.config import Config
 from dreamer_jax.limits import Decay, Positive, Scale, Share, Size
 from dreamer_jax.main import run
 from dreamer_jax.math import lambda_returns
-from dreamer_jax.spaces import Spaces
+from dreamer_jax.spaces import Interface, Spaces
 from dreamer_jax.types import Action, Agent, Learner, Metrics, Obs, Player, Refresh, Step, Window
 
 
@@ -112,9 +112,9 @@ class DQN(NamedTuple):
         return jnp.asarray(self.network.apply(params, spaces.flatten(obs, self.obs)))
 
 
-def make(config: Config, obs: Spaces, act: Spaces) -> Agent[State, Actor, None]:
+def make(config: Config, interface: Interface) -> Agent[State, Actor, None]:
     """Builds the agent; ValueError for what it cannot see or do."""
-    agent = config.agent
+    agent, obs, act = config.agent, interface.obs, interface.act
     assert isinstance(agent, DQNConfig)
     if unseen := {*obs.images, *obs.texts}:
         raise ValueError(f"--agent=dqn reads numbers, no images and no text: not {min(unseen)!r}")
@@ -123,8 +123,18 @@ def make(config: Config, obs: Spaces, act: Spaces) -> Agent[State, Actor, None]:
         raise ValueError(f"--agent=dqn makes one discrete choice a step, and cannot give: {keys}")
     ((action, (actions,)),) = act.choices.items()
     clip, adam = optax.clip_by_global_norm(agent.q.clip), optax.adam(agent.q.learning_rate)
-    dqn = DQN(agent, obs, action, QNetwork(agent.q, actions), optax.chain(clip, adam))
-    learner = Learner(*(jax.jit(partial(function, dqn)) for function in (init, update, report)))
+    dqn = DQN(
+        config=agent,
+        obs=obs,
+        action=action,
+        network=QNetwork(agent.q, actions),
+        optimizer=optax.chain(clip, adam),
+    )
+    learner = Learner(
+        init=jax.jit(partial(init, dqn)),
+        update=jax.jit(partial(update, dqn)),
+        report=jax.jit(partial(report, dqn)),
+    )
     exploration = agent.exploration
     epsilon = optax.linear_schedule(1.0, exploration.final, exploration.updates)
     player = Player(

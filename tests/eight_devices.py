@@ -42,7 +42,7 @@ def everything() -> dict[str, Any]:
     """All findings by name."""
     config = decide(parse(["main", *WIDE], ["train"])).config
     env = envs.make("counting", config.env, num_envs=DEVICES, seed=0)
-    agent = dreamer.make(config, *spaces.of(env.obs_space, env.act_space))
+    agent = dreamer.make(config, spaces.of(env.obs_space, env.act_space))
     run = Run(
         agent=agent,
         env=env,

@@ -65,7 +65,7 @@ def test_single_observations_may_count_for_more_or_less() -> None:
         assert weighted_sum(dreamer, {name: ones}, shape=(4, 2)) == scale
     wrong = tiny.changed("losses", keys="signs=3")
     with pytest.raises(ValueError, match="no observation 'signs'; there are door, image"):
-        agent.make(wrong, *spaces.of(tiny.MIXED, tiny.TURN))
+        agent.make(wrong, spaces.of(tiny.MIXED, tiny.TURN))
 
 
 def test_losses_of_pixels_alone() -> None:
@@ -176,7 +176,7 @@ def test_the_policy_always_leaves_a_little_to_chance() -> None:
 
 def test_acting_looks_before_it_chooses() -> None:
     dreamer = tiny.make()
-    acting = agent.make(tiny.CONFIG, *spaces.of(tiny.VECTOR, tiny.TURN))
+    acting = agent.make(tiny.CONFIG, spaces.of(tiny.VECTOR, tiny.TURN))
     state = tiny.made_up(dreamer, 1.0)
     envs = 32
     obs = {"state": jax.random.normal(KEY, (envs, 3))}

@@ -19,7 +19,7 @@ from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.config import Config
 from dreamer_jax.host import array_files
 from dreamer_jax.run import checkpoint
-from dreamer_jax.spaces import Spaces
+from dreamer_jax.spaces import Interface, Spaces
 from dreamer_jax.types import AnyAgent, Step, Window
 
 EXAMPLES = ROOT / "examples"
@@ -179,7 +179,7 @@ def corridor_agent(own_agent: Any, *flags: str) -> AnyAgent:
     """A DQN for corridors, with other values of its section `q`."""
     q = own_agent.Q(**{name: float(x) for name, _, x in (flag.partition("=") for flag in flags)})
     obs, act = Spaces(vectors={"cell": 5}), Spaces(choices={"move": (2,)})
-    return own_agent.make(Config(agent=own_agent.DQNConfig(q=q)), obs, act)
+    return own_agent.make(Config(agent=own_agent.DQNConfig(q=q)), Interface(obs=obs, act=act))
 
 
 def known_values(discount: float) -> np.ndarray:

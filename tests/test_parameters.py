@@ -40,7 +40,7 @@ def shapes(size: str, side: int, channels: int, actions: int) -> dict[str, Any]:
     config = resolve(Config(agent=DreamerConfig(model=Model(depth=SIZES[size]))))
     image = Image(side, side, channels)
     action = gym.MultiDiscrete([actions])
-    agent = dreamer.make(config, *spaces.of({"image": image}, {"action": action}))
+    agent = dreamer.make(config, spaces.of({"image": image}, {"action": action}))
     return jax.eval_shape(agent.learner.init, jax.random.key(0)).params
 
 
@@ -62,5 +62,5 @@ def test_counts_of_every_module() -> None:
 def test_counts_of_a_vector_agent() -> None:
     config = resolve(Config(agent=DreamerConfig(model=Model(depth=SIZES["1m"]))))
     state, action = Vector(24), gym.Box(-1, 1, (6,), np.float32)
-    agent = dreamer.make(config, *spaces.of({"state": state}, {"action": action}))
+    agent = dreamer.make(config, spaces.of({"state": state}, {"action": action}))
     assert count(jax.eval_shape(agent.learner.init, jax.random.key(0)).params) == 640_867

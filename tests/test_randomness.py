@@ -78,7 +78,7 @@ def dreaming(logdir: Path) -> Run:
     """A run of the small agent in the environment that counts."""
     run = witness.Witness().run(logdir)
     seen = {"vector": run.env.obs_space["vector"]}
-    made = agent.make(CONFIG, *spaces.of(seen, run.env.act_space))
+    made = agent.make(CONFIG, spaces.of(seen, run.env.act_space))
     return replace(run, agent=made, config=CONFIG)
 
 

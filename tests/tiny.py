@@ -64,7 +64,7 @@ def changed(section: str, **values: Any) -> Config:
 
 def make(obs: Space = VECTOR, act: Space = TURN, config: Config = CONFIG) -> Dreamer:
     """The networks and the optimizer, for calling the functions of an agent one by one."""
-    return agent.build(config, *spaces.of(obs, act))
+    return agent.build(config, spaces.of(obs, act))
 
 
 def made_up(dreamer: Dreamer, size: float = 0.3) -> DreamerState:

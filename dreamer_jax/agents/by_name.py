@@ -8,7 +8,7 @@ from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.agents.dreamer.transfer import inherit
 from dreamer_jax.config import AgentConfig, Config
-from dreamer_jax.spaces import Spaces
+from dreamer_jax.spaces import Interface
 from dreamer_jax.types import AnyAgent
 
 
@@ -16,7 +16,7 @@ class AgentKind(NamedTuple):
     """One agent, as commands use it."""
 
     config: type[AgentConfig]  # made without arguments, it holds the defaults
-    make: Callable[[Config, Spaces, Spaces], AnyAgent]  # of observations and actions
+    make: Callable[[Config, Interface], AnyAgent]
     inherit: Callable[[AnyAgent, Any, Path], Callable[[Any], Any]] | None = None
     """(agent, state of another run, its logdir) -> a function that gives a state its world model
 

@@ -33,8 +33,8 @@ def restored(setup: Setup) -> Restored:
     if not checkpoint.steps(directory):
         checkpoint.require_none(directory)
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
-    spaces = spaces_record.spaces_of(manifest.read(setup.logdir))
-    agent = AGENTS[setup.agent].make(setup.config, *spaces)
+    interface = spaces_record.spaces_of(manifest.read(setup.logdir))
+    agent = AGENTS[setup.agent].make(setup.config, interface)
     where = layout.make(mesh.make(1), setup.config.replay)
     wanted = {"agent": with_sharding(state_shapes(agent), where.state)}
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))

@@ -89,7 +89,7 @@ def make_run(setup: Setup, opened: ExitStack) -> Run:
     env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
     opened.callback(env.close)
     spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
-    agent = AGENTS[setup.agent].make(config, *spaces.of(env.obs_space, env.act_space))
+    agent = AGENTS[setup.agent].make(config, spaces.of(env.obs_space, env.act_space))
     evaluation = periodic_evaluation(setup, agent, opened=opened)
     return Run(
         agent=agent,

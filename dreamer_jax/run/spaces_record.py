@@ -21,7 +21,7 @@ from gymnasium import spaces as gym
 
 from dreamer_jax import spaces
 from dreamer_jax.run import manifest
-from dreamer_jax.spaces import Spaces
+from dreamer_jax.spaces import Interface, Spaces
 
 # Kind -> the dtypes its values may have.
 INTEGERS = ("uint8", "int32")
@@ -48,17 +48,17 @@ def spaces_to_json(
     }
 
 
-def spaces_of(run: Mapping[str, Any]) -> tuple[Spaces, Spaces]:
+def spaces_of(run: Mapping[str, Any]) -> Interface:
     """Observations and actions in what `manifest.read` returned; the inverse of `spaces_to_json`.
 
-    ValueError, naming its path, for what describes no space.
+    Raises ValueError with the path of an entry that is not a valid space.
     """
     parts, wanted = run["spaces"], {"observations", "actions"}
     if not isinstance(parts, dict) or parts.keys() != wanted:
         raise ValueError(f"spaces: expected the fields {sorted(wanted)}, not {_short(parts)}")
-    return (
-        _read(parts["observations"], "spaces.observations", OBSERVATIONS),
-        _read(parts["actions"], "spaces.actions", ACTIONS),
+    return Interface(
+        obs=_read(parts["observations"], "spaces.observations", OBSERVATIONS),
+        act=_read(parts["actions"], "spaces.actions", ACTIONS),
     )
 
 

@@ -153,7 +153,7 @@ def made_up(case: Case) -> Run:
 def run_of(config: Config, env: Any) -> Run:
     """A run without evaluations, with a logdir to be replaced if it ever trains."""
     return Run(
-        agent=dreamer.make(config, *spaces.of(env.obs_space, env.act_space)),
+        agent=dreamer.make(config, spaces.of(env.obs_space, env.act_space)),
         env=env,
         config=config,
         seed=0,

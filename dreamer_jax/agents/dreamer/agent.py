@@ -17,15 +17,13 @@ from dreamer_jax.agents.dreamer.state import DreamerActor, DreamerCarry, Dreamer
 from dreamer_jax.config import Config
 from dreamer_jax.nn import optim
 from dreamer_jax.nn.heads import mode
-from dreamer_jax.spaces import Spaces
+from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Agent, Learner, Metrics, Player, Refresh, Window
 
 
-def make(
-    config: Config, obs: Spaces, act: Spaces
-) -> Agent[DreamerState, DreamerActor, DreamerCarry]:
+def make(config: Config, interface: Interface) -> Agent[DreamerState, DreamerActor, DreamerCarry]:
     """Builds the agent for its observations and actions; ValueError where no network fits."""
-    dreamer, stage = build(config, obs, act), STAGES[config.train.learn]
+    dreamer, stage = build(config, interface), STAGES[config.train.learn]
     # Jitted, each is traced once, however many programs it is a part of.
     learner = Learner(
         init=jax.jit(partial(init, dreamer, stage.trained)),
@@ -41,9 +39,9 @@ def make(
     return Agent(learner=learner, player=player)
 
 
-def build(config: Config, obs: Spaces, act: Spaces) -> Dreamer:
+def build(config: Config, interface: Interface) -> Dreamer:
     """Networks and optimizer; ValueError where no network fits, or a loss names no observation."""
-    agent = config.agent
+    agent, obs, act = config.agent, interface.obs, interface.act
     assert isinstance(agent, DreamerConfig)
     if unknown := factors(agent.losses).keys() - obs.keys:
         raise ValueError(
