@@ -3,8 +3,13 @@
 import errno
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
+
+# While libraries are imported, Ctrl-C ends the program at once: some of them would swallow it.
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import jax
 from absl import flags
@@ -75,6 +80,8 @@ def complain(error: Exception, code: int) -> int:
 def interruptible(argv: Sequence[str]) -> int:
     """`main`, with one line instead of a traceback for Ctrl-C outside of training."""
     sys.unraisablehook = quiet_unraisable
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return main(argv)
     except KeyboardInterrupt:

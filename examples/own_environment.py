@@ -43,7 +43,8 @@ class Corridor(gymnasium.Env[np.ndarray, np.int64]):
         return np.eye(LENGTH, dtype=np.float32)[self._cell]
 
 
-gymnasium.register("Corridor-v0", "own_environment:Corridor", max_episode_steps=20)
+if "Corridor-v0" not in gymnasium.registry:  # this file may be imported after it was started
+    gymnasium.register("Corridor-v0", "own_environment:Corridor", max_episode_steps=20)
 
 
 def train(logdir: Path, *flags: str) -> int:

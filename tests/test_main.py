@@ -174,7 +174,7 @@ def test_a_damaged_config(run: Path, text: str, part: str):
     [
         ("env", "cartpol", "unknown environment 'cartpol'"),
         ("preset", "fast", "unknown preset"),
-        ("agent", "muzero", "has the agent 'muzero'; valid are dreamer"),
+        ("agent", "muzero", "has the agent 'muzero', and this program has only dreamer"),
         ("config", {}, "do not match this version"),
         ("config", 3, "config should be of type dict"),
         ("config", {"model": 3}, "do not match this version"),

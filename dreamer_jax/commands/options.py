@@ -13,6 +13,7 @@ from absl import flags as absl_flags
 import configs
 import envs
 from dreamer_jax import config as config_
+from dreamer_jax import mesh
 from dreamer_jax.agents.by_name import AGENTS, name_of
 from dreamer_jax.agents.dreamer.config import SIZES
 from dreamer_jax.config import Config
@@ -67,7 +68,7 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     switch = partial(absl_flags.DEFINE_bool, default=False, flag_values=values)
     names = "cartpole, cartpole_pixels, gym:<id>, atari_<rom>, mario_<world>_<stage>, mario"
     text("env", help=f"Environment: {names}, pokemon_red, gameboy_demo.")
-    text("config", help="Preset; --config=help lists them. Default: the suite's own.")
+    text("config", help="Preset; --config=help lists them. Default: the environment's own.")
     agents = f"Agent: {', '.join(AGENTS)}. Default: the one that the preset is for."
     absl_flags.DEFINE_enum("agent", None, AGENTS, agents, flag_values=values)
     text("size", help=f"Model size: {', '.join(SIZES)}, or a depth number.")
@@ -111,6 +112,8 @@ def decide(flags: Flags) -> Setup:
     logdir = place(flags)
     if flags.gif is not None and flags.mode != "eval":
         raise ValueError(f"--gif={flags.gif} is for --mode=eval")
+    if flags.steps is not None and flags.mode != "train":
+        raise ValueError(f"--steps={flags.steps} is for training; --episodes is for --mode=eval")
     if logdir.exists() and not logdir.is_dir():
         raise ValueError(f"--logdir={logdir} is a file")
     if manifest.exists(logdir):
@@ -148,7 +151,8 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
     run = manifest.read(logdir)
     envs.require_trusted(logdir, run["env"], trusted)
     if (agent := run["agent"]) not in AGENTS:
-        raise ValueError(f"{logdir} has the agent {agent!r}; valid are {', '.join(AGENTS)}")
+        text = f"{logdir} has the agent {agent!r}, and this program has only {', '.join(AGENTS)}"
+        raise ValueError(f"{text}; use the program that defines it")
     like = configs.load(
         run["preset"],
         family=envs.family(run["env"]),
@@ -172,6 +176,7 @@ def resumed(logdir: Path, flags: Flags) -> Setup:
     changed = manifest.changed_versions(manifest.read(logdir))
     devices = before.mesh if flags.mesh is None else flags.mesh
     if devices != before.mesh:
+        mesh.parse(devices)
         changed.append(f"--mesh={before.mesh}, now {devices}")
     if changed:
         text = f"warning: {logdir} was started with {'; '.join(changed)}: numbers may differ"

@@ -1,4 +1,4 @@
-"""Plays an environment by hand: python -m envs.play --env=atari_pong --record=recordings/pong
+"""Plays an environment by hand: dreamer-jax-play --env=atari_pong --record=recordings/pong.
 
 Opens a window, or plays the inputs of a --script. Training can use a recording by
 --set replay.seed_from=FOLDER. --replay repeats a recording and compares all observations.
@@ -91,7 +91,7 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     """The flags."""
     summary, _, more = (__doc__ or "").partition("\n")
-    found = Parser("python -m envs.play", description=f"{summary} {more}", allow_abbrev=False)
+    found = Parser("dreamer-jax-play", description=f"{summary} {more}", allow_abbrev=False)
     add = found.add_argument
     add("--env", help=f"the environment: {', '.join(envs.FORMS)}")
     add("--set", action="append", default=[], help="an option: env.option=value; repeatable")
