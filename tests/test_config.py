@@ -222,7 +222,10 @@ def attributes_read(*folders: str) -> set[str]:
 
 
 def test_every_field_is_read_somewhere():
-    read = attributes_read("dreamer_jax")
+    # `weighted_sum` reads a scale by the name of its loss.
+    scales = {"image", "vector", "choice", "bits", "text", "reward", "continue_", "dynamics"}
+    scales |= {"representation", "policy", "value", "replay_value"}
+    read = attributes_read("dreamer_jax") | scales
     for section in ("model", "losses", "behavior", "optimizer", "replay", "train"):
         names = {f.name for f in dataclasses.fields(SECTIONS[section])}
         assert names <= read, f"{section}: never read: {sorted(names - read)}"
