@@ -9,6 +9,7 @@ assert FOUND, "dreamer_jax/__init__.py must define __version__"
 
 project = "Dreamer JAX"
 author = "The Dreamer JAX authors"
+copyright = f"2026 {author}"
 release = FOUND[1]
 
 extensions = ["myst_parser"]
