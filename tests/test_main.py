@@ -175,9 +175,9 @@ def test_a_damaged_config(run: Path, text: str, part: str):
         ("env", "cartpol", "unknown environment 'cartpol'"),
         ("preset", "fast", "unknown preset"),
         ("agent", "muzero", "has the agent 'muzero', and this program has only dreamer"),
-        ("config", {}, "do not match this version"),
+        ("config", {}, "does not match this version"),
         ("config", 3, "config should be of type dict"),
-        ("config", {"model": 3}, "do not match this version"),
+        ("config", {"model": 3}, "does not match this version"),
     ],
 )
 def test_a_config_that_fits_no_longer(run: Path, name: str, value: Any, part: str):

@@ -158,7 +158,8 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
         family=envs.family(run["env"]),
         options=envs.default_options(run["env"]),
     )
-    config = manifest.rebuild(with_agent(like, agent), run["config"])
+    file = f"{logdir / manifest.NAME}: config"
+    config = manifest.rebuild(with_agent(like, agent), run["config"], path=file)
     return Setup(
         env=run["env"],
         preset=run["preset"],

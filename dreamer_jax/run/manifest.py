@@ -128,8 +128,10 @@ def rebuild(like: Any, values: Any, *, path: str = "config") -> Any:
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected the fields {sorted(names)}, not {values!r}")
     values = cast(dict[str, Any], values)
-    if names != set(values):
-        raise ValueError(f"{path}: fields {sorted(names ^ set(values))} do not match this version")
+    for text, wrong in (("lacks", names - set(values)), ("has unknown", set(values) - names)):
+        if wrong:
+            listed = ", ".join(sorted(wrong))
+            raise ValueError(f"{path} {text} fields ({listed}): it does not match this version")
     kinds, children = typing.get_type_hints(type(like)), dict[str, Any]()
     for name, value in values.items():
         here, child = f"{path}.{name}", getattr(like, name)
