@@ -226,8 +226,9 @@ def test_the_order_of_a_gradient_is_for_one_cpu(
 ) -> None:
     """Rows that devices share must not be merged."""
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    inputs = normal((5, 1000, 64), (64, 16))
     with jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((devices,), ("data",))):
-        found = program(forms.product, *normal((5, 1000, 64), (64, 16)))
+        found = program(forms.product, *inputs)
     assert ("optimization_barrier" in found) == (backend == "cpu" and devices == 1)
 
 
