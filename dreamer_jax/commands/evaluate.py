@@ -8,7 +8,7 @@ from typing import cast
 
 import envs
 from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_evaluator
-from dreamer_jax.commands.options import EPISODES, Flags, Setup, decide
+from dreamer_jax.commands.options import EPISODES, Flags, decide
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.environment import Timestep
 from dreamer_jax.host import host_memory
@@ -26,7 +26,7 @@ def evaluation(flags: Flags) -> Callable[[], None]:
     # An environment that cannot be made is found here, before anything is compiled.
     with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
         spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
-    film = filming(setup, flags.gif)
+        film = Film(Path(flags.gif), setup.env, env) if flags.gif is not None else None
     episodes = flags.episodes or EPISODES
     print(f"{setup.logdir} at step {saved.step}", file=sys.stderr)
 
@@ -44,14 +44,6 @@ def evaluation(flags: Flags) -> Callable[[], None]:
             film.save()
 
     return play
-
-
-def filming(setup: Setup, file: str | None) -> Film | None:
-    """The film to write to `file`; None for no file."""
-    if file is None:
-        return None
-    with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
-        return Film(Path(file), setup.env, env)
 
 
 def adder(film: Film) -> Callable[[Timestep], None]:

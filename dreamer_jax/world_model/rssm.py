@@ -21,7 +21,7 @@ from dreamer_jax.nn.dists import Categorical
 from dreamer_jax.nn.layers import MLP, BlockLinear, Linear, NormAct
 from dreamer_jax.world_model.latents import Latent
 
-SAVED = jax.checkpoint_policies.dots_saveable  # what `observe` stores to go back
+SAVED = jax.checkpoint_policies.dots_saveable  # the rest is recomputed
 Variables = dict[str, Any]
 Belief = tuple[Latent, Categorical]  # a latent, and the posterior that it was sampled from
 MethodInputs = ParamSpec("MethodInputs")
