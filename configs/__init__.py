@@ -8,6 +8,7 @@ from dreamer_jax.config import Config
 # Preset -> families of environments that it fits; an empty tuple fits all.
 PRESETS = {
     "atari": ("atari",),
+    "atari_cpu": ("atari",),
     "atari100k": ("atari",),
     "cartpole": ("cartpole",),
     "cartpole_pixels": ("cartpole",),
@@ -16,7 +17,9 @@ PRESETS = {
     "gameboy_demo_curriculum": ("pokemon",),
     "gym": (),
     "mario": ("mario",),
+    "mario_cpu": ("mario",),
     "pokemon_red": ("pokemon",),
+    "pokemon_red_cpu": ("pokemon",),
     "pokemon_red_curriculum": ("pokemon",),
 }
 # Environment -> preset, where that is not the name of the family.
@@ -24,11 +27,14 @@ DEFAULTS = {
     **{name: name for name in ("cartpole_pixels", "gameboy_demo", "pokemon_red")},
     "counting": "debug",
 }
+# Preset -> the one that takes its place on a machine without a GPU.
+ON_CPU = {"atari": "atari_cpu", "mario": "mario_cpu", "pokemon_red": "pokemon_red_cpu"}
 
 
-def default(env: str, family: str) -> str:
-    """The preset of an environment's own suite."""
-    return DEFAULTS.get(env, family)
+def default(env: str, family: str, *, platform: str = "gpu") -> str:
+    """The preset of an environment's own suite; `platform` is cpu or gpu, as JAX calls it."""
+    preset = DEFAULTS.get(env, family)
+    return ON_CPU.get(preset, preset) if platform == "cpu" else preset
 
 
 def load(name: str, *, family: str, options: Any) -> Config:

@@ -154,6 +154,7 @@ def test_an_evaluation_begins_at_the_beginning(whole: Path):
         config=CONFIG,
         mesh="data=1",
         logdir=whole,
+        auto=(),
     )
     player = make_evaluator(setup, player=made.agent.player, act=press_anything, episodes=2, seed=1)
     assert isinstance(player.env, VectorizedEnv)

@@ -15,12 +15,17 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "": [
             {
                 *("types", "limits", "counters", "environment", "spaces"),
-                *("math", "mesh", "faults", "own_packages"),
+                *("math", "mesh", "machine", "faults", "own_packages"),
             },
             {"config", "shapes"},
         ]
     },
-    {"host": [{"array_files", "compile_cache", "host_memory"}]},
+    {
+        "host": [
+            {"array_files", "compile_cache", "memory_limits"},
+            {"host_memory", "this_machine"},
+        ]
+    },
     {"nn.plain": [{"convs", "products", "batches"}]},
     {"nn.cpu": [{"convs", "products", "blocks"}]},
     {
@@ -39,7 +44,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "agents.dreamer": [
             {"config", "state"},
-            {"networks"},
+            {"networks", "sizes"},
             {"acting", "batches", "transfer"},
             {"reports", "losses"},
             {"stages"},
@@ -50,7 +55,8 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"device_functions"},
             {"programs"},
             {"state", "background_save", "spaces_record"},
-            {"resume", "preflight"},
+            {"resume", "fit"},
+            {"preflight"},
         ],
     },
     {"agents": [{"by_name"}]},
@@ -58,7 +64,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "commands": [
             {"options"},
-            {"training_recordings", "restored_agents", "evaluation_players"},
+            {"training_recordings", "restored_agents", "evaluation_players", "sizing"},
             {"train", "evaluate"},
         ]
     },

@@ -14,8 +14,8 @@ import pytest
 from witness import CAPACITY, ENVS, Witness
 
 from dreamer_jax import mesh
-from dreamer_jax.run import preflight, state
-from dreamer_jax.run.preflight import Sizes
+from dreamer_jax.run import fit, preflight, state
+from dreamer_jax.run.fit import Sizes
 from dreamer_jax.run.state import Run
 
 
@@ -44,8 +44,8 @@ def test_what_is_needed_is_what_is_allocated(tmp_path: Path) -> None:
     )
     held = jax.eval_shape(state.ring(made))
     ring = preflight.size((held.steps, held.latents))
-    on_device = partial(preflight.needed_on_device, sizes=sizes)
-    on_host = partial(preflight.needed_on_host, sizes=sizes)
+    on_device = partial(fit.needed_on_device, sizes=sizes)
+    on_host = partial(fit.needed_on_host, sizes=sizes)
     for devices in (1, 2):
         need = on_device(ENVS * CAPACITY, config=made.config, devices=devices)
         assert need == 1500 + ring // devices
@@ -69,13 +69,13 @@ def test_the_most_that_fits_is_said(
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Free(10**6))
     monkeypatch.setattr(mesh, "free_bytes", lambda _: None)
     with pytest.raises(ValueError, match=r"replay\.capacity=1000000000 .* fits") as error:
-        preflight.check(with_replay(tmp_path, capacity=10**9, memory=memory), SIZES)
+        fit.check(with_replay(tmp_path, capacity=10**9, memory=memory), SIZES)
     assert "\n" not in str(error.value)
     hint = re.search(r"capacity=(\d+) fits", str(error.value))
     assert hint
-    preflight.check(with_replay(tmp_path, capacity=int(hint[1]), memory=memory), SIZES)
+    fit.check(with_replay(tmp_path, capacity=int(hint[1]), memory=memory), SIZES)
     with pytest.raises(ValueError, match="fits"):
-        preflight.check(with_replay(tmp_path, capacity=int(hint[1]) + 1, memory=memory), SIZES)
+        fit.check(with_replay(tmp_path, capacity=int(hint[1]) + 1, memory=memory), SIZES)
 
 
 def test_a_device_of_its_own_is_checked_too(
@@ -83,12 +83,12 @@ def test_a_device_of_its_own_is_checked_too(
 ) -> None:
     monkeypatch.setattr(mesh, "free_bytes", lambda _: 10**6)
     made = with_replay(tmp_path, capacity=120)
-    preflight.check(made, SIZES)
-    with pytest.raises(ValueError, match=r"memory of the device, .* the model alone is too big"):
-        preflight.check(made, SIZES._replace(temporary=10**7))
+    fit.check(made, SIZES)
+    with pytest.raises(ValueError, match=r"memory of the device, .* the model alone needs more"):
+        fit.check(made, SIZES._replace(temporary=10**7))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Free(10**3))
     with pytest.raises(ValueError, match="memory of the host"):
-        preflight.check(made, SIZES)
+        fit.check(made, SIZES)
 
 
 def test_the_update_is_compiled_and_measured(tmp_path: Path) -> None:
@@ -99,10 +99,8 @@ def test_the_update_is_compiled_and_measured(tmp_path: Path) -> None:
     assert analysis.argument_size_in_bytes >= preflight.size(held)
 
 
-def test_a_disk_without_room_for_a_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Looked at where the logdir will be, which is made later."""
+def test_a_disk_without_room_for_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked at where the logdir will be, which is made later; files of the run itself count."""
     made = dataclasses.replace(with_replay(tmp_path), logdir=tmp_path / "new" / "run")
     asked: list[Path] = []
 
@@ -110,9 +108,16 @@ def test_a_disk_without_room_for_a_checkpoint(
         asked.append(path)
         return Disk(need - 1)
 
-    need = SIZES.state + made.config.replay.capacity * SIZES.latent
+    replay, checkpoints = made.config.replay, made.config.train.keep + 1
+    need = replay.capacity * SIZES.step
+    need += checkpoints * (SIZES.state + replay.capacity * SIZES.latent)
     monkeypatch.setattr(shutil, "disk_usage", disk)
-    with pytest.raises(ValueError, match=f"a checkpoint takes .* for {tmp_path}/new/run;"):
-        preflight.require_disk(made, SIZES)
+    with pytest.raises(
+        ValueError,
+        match=f"disk for its files, .*; --set replay.capacity={replay.capacity - 1} fits",
+    ):
+        fit.check(made, SIZES)
     assert asked == [tmp_path]
-    preflight.require_disk(made, SIZES._replace(state=SIZES.state - 1))
+    made.logdir.mkdir(parents=True)
+    (made.logdir / "written").write_bytes(b"1")
+    fit.check(made, SIZES)

@@ -19,7 +19,7 @@ import envs
 from dreamer_jax.commands import training_recordings
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.loops.train import train
-from dreamer_jax.run import checkpoint, manifest, preflight
+from dreamer_jax.run import checkpoint, fit, manifest, preflight
 from dreamer_jax.run.state import Run
 from dreamer_jax.types import Refresh, Window
 from envs.play import program as play
@@ -152,6 +152,7 @@ def test_other_options_are_named(tmp_path: Path) -> None:
             config=changed,
             mesh="",
             logdir=tmp_path,
+            auto=(),
         )
         return training_recordings.differences(recording, setup)
 
@@ -266,7 +267,7 @@ def test_memory_for_them_is_counted(still: Path, tmp_path: Path) -> None:
         with_, without = (need(100, config=config, sizes=x, **number) for x in (sizes, none))
         return with_ - without
 
-    assert more(preflight.needed_on_device, config, devices=1) == bytes_
-    assert more(preflight.needed_on_device, pinned, devices=1) == 0
-    assert more(preflight.needed_on_host, config, copies=1) == bytes_  # read there first
-    assert more(preflight.needed_on_host, pinned, copies=1) == bytes_
+    assert more(fit.needed_on_device, config, devices=1) == bytes_
+    assert more(fit.needed_on_device, pinned, devices=1) == 0
+    assert more(fit.needed_on_host, config, copies=1) == bytes_  # read there first
+    assert more(fit.needed_on_host, pinned, copies=1) == bytes_

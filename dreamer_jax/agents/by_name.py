@@ -5,11 +5,28 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_jax.agents.dreamer import agent as dreamer
+from dreamer_jax.agents.dreamer import sizes
 from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.agents.dreamer.transfer import inherit
 from dreamer_jax.config import AgentConfig, Config
+from dreamer_jax.machine import Machine
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import AnyAgent
+
+
+class Sizing(NamedTuple):
+    """How one kind of agent fits its size to a machine; of the type of its config."""
+
+    name: Callable[[Any], str]
+    """(config) -> the size, as --size names it"""
+    operations: Callable[[Any, Interface], float]
+    """(config, spaces) -> floating-point operations of an update for each replayed step"""
+    fitted: Callable[[Any, Machine, Interface], Any]
+    """(config, machine, spaces) -> the config with a size that the machine trains well, or less"""
+    precise: Callable[[Any, Machine], Any]
+    """(config, machine) -> the config with the type to compute in, unless it has one"""
+    dtype: Callable[[Any], str]
+    """(config) -> the type to compute in"""
 
 
 class AgentKind(NamedTuple):
@@ -22,9 +39,17 @@ class AgentKind(NamedTuple):
 
     None for agents without a world model.
     """
+    sizing: Sizing | None = None  # None for agents that are the same on every machine
 
 
-AGENTS = {"dreamer": AgentKind(DreamerConfig, dreamer.make, inherit)}
+DREAMER_SIZING = Sizing(
+    name=sizes.name,
+    operations=sizes.operations,
+    fitted=sizes.fitted,
+    precise=sizes.precise,
+    dtype=sizes.dtype,
+)
+AGENTS = {"dreamer": AgentKind(DreamerConfig, dreamer.make, inherit, DREAMER_SIZING)}
 
 
 def name_of(config: AgentConfig) -> str:

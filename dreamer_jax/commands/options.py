@@ -21,6 +21,8 @@ from dreamer_jax.run import manifest
 from envs.settings import flatten, override
 
 EPISODES = 100  # of an evaluation, unless --episodes is given
+AUTO = "auto"  # as a value of these two: the machine decides
+SIZE, CAPACITY = "size", "replay.capacity"
 
 
 class Flags(NamedTuple):
@@ -71,7 +73,8 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     text("config", help="Preset; --config=help lists them. Default: the environment's own.")
     agents = f"Agent: {', '.join(AGENTS)}. Default: the one that the preset is for."
     absl_flags.DEFINE_enum("agent", None, AGENTS, agents, flag_values=values)
-    text("size", help=f"Model size: {', '.join(SIZES)}, or a depth number.")
+    sizes = f"{', '.join(SIZES)}, or a depth number"
+    text("size", help=f"Model size: {sizes}. Default: auto, the preset's or what a machine can do.")
     assignment = "Override a value: path=value, e.g. model.units=128"
     absl_flags.DEFINE_multi_string("set", [], assignment, flag_values=values)
     absl_flags.DEFINE_enum("mode", "train", modes, "What to do.", flag_values=values)
@@ -95,8 +98,11 @@ class Setup(NamedTuple):
     agent: str
     seed: int
     config: Config
+    """Of a new run as the preset and the flags have it, until `commands.sizing` fits it."""
     mesh: str
     logdir: Path
+    auto: tuple[str, ...]
+    """What the machine decides, or decided when the run began: SIZE, CAPACITY"""
 
 
 def place(flags: Flags) -> Path:
@@ -126,10 +132,12 @@ def decide(flags: Flags) -> Setup:
     if not flags.env:
         raise ValueError(f"--env is needed to start a run in {logdir}")
     family = envs.family(flags.env)
-    preset = flags.config or configs.default(flags.env, family)
+    platform = mesh.make(1).devices.flat[0].platform
+    preset = flags.config or configs.default(flags.env, family, platform=platform)
     loaded = configs.load(preset, family=family, options=envs.default_options(flags.env))
     agent = flags.agent or name_of(loaded.agent)
     config = with_flags(with_agent(loaded, agent), flags)
+    config_.resolve(config)  # finds mistakes
     return Setup(
         env=flags.env,
         preset=preset,
@@ -138,6 +146,7 @@ def decide(flags: Flags) -> Setup:
         config=config,
         mesh="data=1" if flags.mesh is None else flags.mesh,
         logdir=logdir,
+        auto=left_open(flags),
     )
 
 
@@ -168,6 +177,7 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
         config=config,
         mesh=run["mesh"],
         logdir=logdir,
+        auto=tuple(run["auto"]),
     )
 
 
@@ -182,7 +192,7 @@ def resumed(logdir: Path, flags: Flags) -> Setup:
     if changed:
         text = f"warning: {logdir} was started with {'; '.join(changed)}: numbers may differ"
         print(text, file=sys.stderr)
-    config = with_flags(before.config, flags)
+    config = config_.resolve(with_flags(before.config, flags))
     asked = {"env": flags.env, "preset": flags.config, "agent": flags.agent, "seed": flags.seed}
     asked = {key: value for key, value in asked.items() if value is not None}
     wrong = manifest.contradictions(before._asdict(), asked)
@@ -200,13 +210,22 @@ def with_agent(config: Config, name: str) -> Config:
 
 
 def with_flags(config: Config, flags: Flags) -> Config:
-    """Applies --size, --set and --steps, in this order."""
-    if flags.size is not None:
+    """Applies --size, --set and --steps, in this order. `auto` changes nothing."""
+    if flags.size not in (None, AUTO):
         config = dataclasses.replace(config, agent=config.agent.sized(flags.size))
     for assignment in flags.set:
-        config = override(config, assignment)
+        if assignment != f"{CAPACITY}={AUTO}":
+            config = override(config, assignment)
     if flags.steps is not None:
         config = dataclasses.replace(
             config, train=dataclasses.replace(config.train, steps=flags.steps)
         )
-    return config_.resolve(config)
+    return config
+
+
+def left_open(flags: Flags) -> tuple[str, ...]:
+    """What the flags leave to the machine: the size of the model, and that of the ring."""
+    given = {path: value for path, _, value in (each.partition("=") for each in flags.set)}
+    size = flags.size or ("" if "model.depth" in given else AUTO)
+    values = {SIZE: size, CAPACITY: given.get(CAPACITY, AUTO)}
+    return tuple(name for name, value in values.items() if value == AUTO)

@@ -6,21 +6,26 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import envs
 from dreamer_jax import config as config_
 from dreamer_jax import mesh, spaces
 from dreamer_jax.agents.by_name import AGENTS
-from dreamer_jax.commands import options, training_recordings
+from dreamer_jax.commands import options, sizing, training_recordings
 from dreamer_jax.commands.evaluation_players import PERIODIC, make_evaluator
-from dreamer_jax.commands.options import Flags, Setup, decide, stored
+from dreamer_jax.commands.options import CAPACITY, Flags, Setup, decide, stored
 from dreamer_jax.commands.restored_agents import restored
-from dreamer_jax.host import host_memory
+from dreamer_jax.host import host_memory, this_machine
 from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.train import train
+from dreamer_jax.machine import Machine
 from dreamer_jax.run import checkpoint, manifest, spaces_record
+from dreamer_jax.run.fit import DoesNotFit, Sizes, check, with_capacity
 from dreamer_jax.run.preflight import measure, preflight
+from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
+from dreamer_jax.spaces import Interface
 from dreamer_jax.types import AgentState, AnyAgent
 from envs.vector.vector import EnvironmentFailed
 
@@ -32,9 +37,10 @@ def training(flags: Flags) -> Callable[[], None]:
     so that a refused command leaves the logdir as it was:
 
     1. Find the recording that replay starts from. Only its index is read, which takes moments.
-    2. Prepare environments and agent: the recording can be compared with their spaces.
+    2. Prepare environments and agent: the recording can be compared with their spaces, and a new
+       model fits the machine.
     3. Announce the recording: memory and compiled programs depend on its shapes.
-    4. Measure without compiling, and refuse a run that cannot fit.
+    4. Measure without compiling. A new ring fits the machine; refuse a run that cannot.
     5. Lock the logdir. The lock is the first file that is written.
     6. Compare the logdir with the first look at it. Until the lock, another process could begin a
        run there or save a checkpoint, which would make the decisions above wrong.
@@ -59,17 +65,18 @@ def training(flags: Flags) -> Callable[[], None]:
         return partial(print, text, file=sys.stderr)
     with ExitStack() as opened:
         recording = training_recordings.find(setup)
-        run = training_recordings.announce(make_run(setup, opened), recording)
-        sizes = measure(run)
+        prepared = prepare(setup, opened)
+        setup, run = prepared.setup, training_recordings.announce(prepared.run, recording)
+        run, sizes = measured(prepared._replace(run=run))
         lock = manifest.lock(setup.logdir)
         opened.callback(manifest.unlock, setup.logdir, lock)
         if manifest.state(setup.logdir) != before:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
-        compiled = preflight(run, sizes)
+        run, compiled = compile_(setup, run, sizes)
         host_memory.close_gaps()
         run = training_recordings.load(run, recording)
-        config = config_.to_dict(setup.config)
-        found = {**setup._asdict(), "config": config, "logdir": str(setup.logdir)}
+        found = {**setup._asdict(), "logdir": str(setup.logdir)}
+        found |= {"config": config_.to_dict(run.config)}
         found |= {"spaces": spaces_record.spaces_to_json(run.env.obs_space, run.env.act_space)}
         manifest.write(setup.logdir, found | training_recordings.manifest_entry(recording))
         kept = opened.pop_all()
@@ -81,20 +88,38 @@ def training(flags: Flags) -> Callable[[], None]:
     return task
 
 
-def make_run(setup: Setup, opened: ExitStack) -> Run:
-    """The run for the loop; `opened` closes its environments."""
+class Prepared(NamedTuple):
+    """A run before anything is compiled, on its machine."""
+
+    setup: Setup
+    run: Run
+    machine: Machine
+    interface: Interface
+
+
+def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) -> Prepared:
+    """Environments and agent for the loop; `opened` closes the environments.
+
+    The setup of a new run fits the machine afterwards, apart from its ring.
+
+    machine: the one to fit; None for this one.
+    """
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
     mesh.require_divisible(devices, config.train.envs, name="train.envs")
     mesh.require_divisible(devices, config.replay.batch, name="replay.batch")
     env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
     opened.callback(env.close)
     spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
-    agent = AGENTS[setup.agent].make(config, spaces.of(env.obs_space, env.act_space))
+    interface = spaces.of(env.obs_space, env.act_space)
+    machine = machine or this_machine.find(devices)
+    if not manifest.exists(setup.logdir):
+        setup = sizing.with_model(setup, machine, interface)
+    agent = AGENTS[setup.agent].make(setup.config, interface)
     evaluation = periodic_evaluation(setup, agent, opened=opened)
-    return Run(
+    run = Run(
         agent=agent,
         env=env,
-        config=config,
+        config=setup.config,
         seed=setup.seed,
         mesh=devices,
         logdir=setup.logdir,
@@ -102,6 +127,37 @@ def make_run(setup: Setup, opened: ExitStack) -> Run:
         begin=initializer(setup, agent),
         evaluation_failure=evaluation.failure,
     )
+    return Prepared(setup=setup, run=run, machine=machine, interface=interface)
+
+
+def measured(prepared: Prepared) -> tuple[Run, Sizes]:
+    """The run, whose ring fits the machine if it is new, and the sizes of its parts.
+
+    Prints what a new run uses. Raises DoesNotFit in one line where something is too large.
+    """
+    setup, run, machine, interface = prepared
+    sizes = measure(run)
+    new = not manifest.exists(setup.logdir)
+    if new:
+        run = sizing.with_ring(setup, run, sizes, machine)
+    check(run, sizes)
+    if new:
+        print(sizing.summary(setup, run, sizes, machine, interface), file=sys.stderr, flush=True)
+    return run, sizes
+
+
+def compile_(setup: Setup, run: Run, sizes: Sizes) -> tuple[Run, Programs]:
+    """Compiles the programs. Where only they show that a new ring is too large, a smaller one."""
+    try:
+        return run, preflight(run, sizes)
+    except DoesNotFit as error:
+        if CAPACITY not in setup.auto or manifest.exists(setup.logdir):
+            raise
+        smaller = with_capacity(run, error.fits)
+        if smaller is run:
+            raise
+        print(f"{error}; a smaller ring is compiled", file=sys.stderr, flush=True)
+        return smaller, preflight(smaller, sizes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import ctypes
 import mmap
 import sys
 
-import psutil
+from dreamer_jax.host import memory_limits
 
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # parameters of mallopt(3)
 NEVER = -1
@@ -60,7 +60,7 @@ def close_gaps() -> None:
 
 def _take_rest(libc: ctypes.CDLL, advice: int) -> int | None:
     """Allocates the memory after everything in use; its pages will come as advised."""
-    size = int(SHARE * psutil.virtual_memory().available)
+    size = int(SHARE * memory_limits.free_bytes())
     rest = libc.malloc(size)
     if rest is None or rest > libc.sbrk(0):  # not in the heap
         libc.free(rest)

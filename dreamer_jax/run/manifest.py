@@ -19,7 +19,7 @@ FOLDERS = ("checkpoints", "replay")
 RECORD = (*FOLDERS, "metrics.jsonl", "episodes.jsonl", "milestones.jsonl")
 FIELD_TYPES = {
     **{"env": str, "preset": str, "agent": str, "seed": int, "config": dict, "mesh": str},
-    **{"spaces": dict, "versions": dict},
+    **{"auto": list, "spaces": dict, "versions": dict},
 }
 # A run may be made longer, and its recording may move: its checksum is compared instead.
 CHANGEABLE = ("train.steps", "replay.seed_from")

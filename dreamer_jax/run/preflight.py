@@ -1,38 +1,20 @@
 """Checks that a run fits into memory and onto the disk before anything is allocated."""
 
-import bisect
 import math
-import shutil
 import signal
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import psutil
 
-from dreamer_jax import mesh as meshes
-from dreamer_jax.config import Config
-from dreamer_jax.run import programs
+from dreamer_jax.run import fit, programs
+from dreamer_jax.run.fit import Sizes
 from dreamer_jax.run.layout import COUNT_TYPE, SEED_TYPE, with_sharding
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run, remembered, ring
 from dreamer_jax.shapes import carry_shapes, state_shapes
 from dreamer_jax.types import Step
-
-USABLE_SHARE = 0.9  # of the free memory that a run may take; other programs need the rest
-
-
-class Sizes(NamedTuple):
-    """Bytes of the parts of a run."""
-
-    step: int  # one step in replay
-    latent: int  # its latent
-    state: int  # parameters, optimizer and statistics
-    temporary: int  # an update needs this on a device while it runs
-    recordings: int = 0  # all of them
 
 
 class ProgramInputs(NamedTuple):
@@ -45,31 +27,19 @@ class ProgramInputs(NamedTuple):
 
 
 def measure(run: Run) -> Sizes:
-    """Sizes that are known before anything is compiled.
+    """Sizes in bytes that are known before anything is compiled.
 
-    The check comes first because compiling takes minutes, and a ring that cannot fit is found in
-    moments.
-
-    Returns:
-      Sizes in bytes; `temporary` is 0, because only the compiler knows it.
-
-    Raises:
-      ValueError: ring, model and recordings do not fit into memory, or a checkpoint does not fit
-        onto the disk. The message says which capacity fits.
+    `temporary` is 0, because only the compiler knows it. Compiling takes minutes, and a ring that
+    cannot fit is found in moments.
     """
     step, latent = remembered(run)
-    state = state_shapes(run.agent)
-    recordings = size(run.recordings)
-    sizes = Sizes(
+    return Sizes(
         step=size(step),
         latent=size(latent),
-        state=size(state),
+        state=size(state_shapes(run.agent)),
         temporary=0,
-        recordings=recordings,
+        recordings=size(run.recordings),
     )
-    check(run, sizes)
-    require_disk(run, sizes)
-    return sizes
 
 
 def preflight(run: Run, sizes: Sizes) -> Programs:
@@ -87,7 +57,7 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
       The programs with `learn`, `act` and `init` compiled for the shapes of the run.
 
     Raises:
-      ValueError: memory cannot hold the run; the message says which capacity fits.
+      DoesNotFit: memory cannot hold the run; the message says which capacity fits.
     """
     built, inputs = uncompiled(run)
     print("compiling the update", file=sys.stderr, flush=True)
@@ -103,7 +73,7 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends at once
             print("stopping when the programs are compiled", file=sys.stderr, flush=True)
             raise
-    check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
+    fit.check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
     return built._replace(learn=learn, act=act, init=init)
 
 
@@ -131,78 +101,6 @@ def seen_at_once(run: Run) -> Step:
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((rows, *x.shape), x.dtype), step.replace(action={})
     )
-
-
-def check(run: Run, sizes: Sizes) -> None:
-    """ValueError unless devices and host have the memory that the run needs."""
-    device, host = meshes.free_bytes(run.mesh), psutil.virtual_memory().available
-    devices, config = run.mesh.size, run.config
-    on_device = partial(needed_on_device, config=config, sizes=sizes, devices=devices)
-    on_host = partial(needed_on_host, config=config, sizes=sizes)
-    if device is None:  # devices that share the memory of the host
-
-        def both(capacity: int) -> int:
-            return devices * on_device(capacity) + on_host(capacity, copies=1)
-
-        require(run, what="memory", need=both, free=host)
-    else:
-        require(run, what="memory of the device", need=on_device, free=device)
-        # An array that is fetched from a device exists twice on the host until the next update.
-        require(run, what="memory of the host", need=partial(on_host, copies=2), free=host)
-
-
-def require_disk(run: Run, sizes: Sizes) -> None:
-    """ValueError unless the disk has room for a checkpoint, which would fail hours later."""
-    logdir = run.logdir.absolute()
-    there = next(path for path in (logdir, *logdir.parents) if path.exists())
-    need = sizes.state + run.config.replay.capacity * sizes.latent
-    free = shutil.disk_usage(there).free
-    if need > free:
-        raise ValueError(
-            f"a checkpoint takes {need / 1e9:.3f} GB, but only {free / 1e9:.3f} GB are free for "
-            f"{logdir}; a smaller replay.capacity or another --logdir may fit"
-        )
-
-
-def needed_on_device(capacity: int, *, config: Config, sizes: Sizes, devices: int) -> int:
-    """Bytes that each device needs for a ring of `capacity` steps over all devices."""
-    on_host = config.replay.memory == "pinned_host"
-    held = 0 if on_host else capacity * (sizes.step + sizes.latent)
-    copied = 0 if on_host else sizes.recordings
-    # A resumed run holds the latents twice for a moment before its first update.
-    more = max(sizes.temporary, capacity * sizes.latent // devices)
-    return sizes.state + more + held // devices + copied
-
-
-def needed_on_host(capacity: int, *, config: Config, sizes: Sizes, copies: int) -> int:
-    """Bytes that the host needs in addition, if a fetched array exists `copies` times."""
-    held = capacity * (sizes.step + sizes.latent) if config.replay.memory == "pinned_host" else 0
-    held += sizes.recordings  # files are read into memory of the host first
-    # A checkpoint is written from a copy on the host of state, latents and new steps.
-    new = min(config.train.save_every, capacity)
-    return held + copies * (sizes.state + capacity * sizes.latent + new * sizes.step)
-
-
-def require(run: Run, *, what: str, need: Callable[[int], int], free: int) -> None:
-    """Requires that the capacity of the run takes at most USABLE_SHARE of the free bytes.
-
-    Args:
-      what: the memory, in words for the message.
-      need: (capacity) -> bytes, ascending.
-      free: bytes.
-
-    Raises:
-      ValueError: it takes more; the message says which capacity fits.
-    """
-    capacity = run.config.replay.capacity
-    if need(capacity) > USABLE_SHARE * free:
-        fits = bisect.bisect_right(range(capacity), USABLE_SHARE * free, key=need) - 1
-        alone = "recordings and model alone are" if run.recordings else "the model alone is"
-        hint = f"--set replay.capacity={fits} fits" if fits > 0 else f"{alone} too big"
-        raise ValueError(
-            f"replay.capacity={capacity} needs {need(capacity) / 1e9:.2f} GB of {what}, the model "
-            f"included, but only {free / 1e9:.2f} GB are free; {hint}"
-        )
 
 
 def size(tree: Any) -> int:

@@ -1,0 +1,29 @@
+"""Atari 2600 on a machine without a GPU: a small model, updated early, often and in large steps."""
+
+import dataclasses
+from typing import Any
+
+from dreamer_jax.agents.dreamer.config import Behavior, DreamerConfig, Losses, Model, Optimizer
+from dreamer_jax.config import Config, Replay, Train
+
+
+def get_config(env: Any) -> Config:
+    """The actions that matter, none of them sticky, as in `atari100k`."""
+    return Config(
+        env=dataclasses.replace(env, sticky=0.0, full_actions=False),
+        agent=DreamerConfig(
+            model=Model(depth=4, classes=8),
+            losses=Losses(free_nats=0.1, representation=0.01),
+            behavior=Behavior(horizon=100.0),
+            optimizer=Optimizer(learning_rate=1e-3, warmup=100),
+        ),
+        replay=Replay(capacity=500_000, batch=16, length=32),
+        train=Train(
+            envs=8,
+            steps=500_000,
+            ratio=32,
+            log_every=1_000,
+            report_every=10_000,
+            save_every=20_000,
+        ),
+    )
