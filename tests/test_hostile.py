@@ -105,6 +105,7 @@ GOOD = {
     "mesh": "data=1",
     "config": to_dict(CONFIG),
     "spaces": spaces_to_json(COUNTING.obs_space, COUNTING.act_space),
+    "auto": ["size"],
     "logdir": "logdir",
     "versions": manifest.versions(),
 }

@@ -124,6 +124,7 @@ def run(tmp_path: Path) -> Path:
         "seed": 3,
         "mesh": "data=1",
         "spaces": {},
+        "auto": [],
     }
     manifest.write(logdir, {**begun, "config": to_dict(config)})
     return logdir

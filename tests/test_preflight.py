@@ -114,7 +114,7 @@ def test_a_disk_without_room_for_the_files(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(shutil, "disk_usage", disk)
     with pytest.raises(
         ValueError,
-        match=f"disk for its files, .*; --set replay.capacity={replay.capacity - 1} fits",
+        match=f"disk for {made.logdir}, .*; --set replay.capacity={replay.capacity - 1} fits",
     ):
         fit.check(made, SIZES)
     assert asked == [tmp_path]

@@ -123,6 +123,7 @@ def test_other_spaces_are_named(tmp_path: Path, obs: Any, act: Any, said: str) -
         "agent": "dreamer",
         "seed": 3,
         "mesh": "data=1",
+        "auto": [],
         "config": {},
     }
     manifest.write(tmp_path, {**begun, **written()})

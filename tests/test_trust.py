@@ -39,7 +39,7 @@ def begun(logdir: Path, env: str) -> Path:
         "seed": 0,
         "mesh": "data=1",
     }
-    told |= {"config": to_dict(resolve(config)), "logdir": "somewhere", "spaces": {}}
+    told |= {"config": to_dict(resolve(config)), "logdir": "somewhere", "spaces": {}, "auto": []}
     manifest.write(logdir, told)
     return logdir
 

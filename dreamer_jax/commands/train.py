@@ -67,11 +67,12 @@ def training(flags: Flags) -> Callable[[], None]:
         recording = training_recordings.find(setup)
         prepared = prepare(setup, opened)
         setup, run = prepared.setup, training_recordings.announce(prepared.run, recording)
-        run, sizes = measured(prepared._replace(run=run))
+        run, sizes = fitted(prepared._replace(run=run))
         lock = manifest.lock(setup.logdir)
         opened.callback(manifest.unlock, setup.logdir, lock)
         if manifest.state(setup.logdir) != before:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
+        announce(prepared, run, sizes)
         run, compiled = compile_(setup, run, sizes)
         host_memory.close_gaps()
         run = training_recordings.load(run, recording)
@@ -130,20 +131,24 @@ def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) 
     return Prepared(setup=setup, run=run, machine=machine, interface=interface)
 
 
-def measured(prepared: Prepared) -> tuple[Run, Sizes]:
+def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
     """The run, whose ring fits the machine if it is new, and the sizes of its parts.
 
-    Prints what a new run uses. Raises DoesNotFit in one line where something is too large.
+    Raises DoesNotFit in one line where something is too large.
     """
-    setup, run, machine, interface = prepared
+    setup, run, machine, _ = prepared
     sizes = measure(run)
-    new = not manifest.exists(setup.logdir)
-    if new:
+    if not manifest.exists(setup.logdir):
         run = sizing.with_ring(setup, run, sizes, machine)
     check(run, sizes)
-    if new:
-        print(sizing.summary(setup, run, sizes, machine, interface), file=sys.stderr, flush=True)
     return run, sizes
+
+
+def announce(prepared: Prepared, run: Run, sizes: Sizes) -> None:
+    """Prints what a new run is about to use."""
+    setup, _, machine, interface = prepared
+    if not manifest.exists(setup.logdir):
+        print(sizing.summary(setup, run, sizes, machine, interface), file=sys.stderr, flush=True)
 
 
 def compile_(setup: Setup, run: Run, sizes: Sizes) -> tuple[Run, Programs]:

@@ -113,9 +113,8 @@ def needs(run: Run, sizes: Sizes, machine: Machine) -> Iterator[Need]:
         yield Need("memory of the device", on_device, own)
         # An array that is fetched from a device exists twice on the host until the next update.
         yield Need("memory of the host", partial(on_host, copies=2), host)
-    yield Need(
-        "disk for its files", partial(needed_on_disk, config=config, sizes=sizes), free_disk(run)
-    )
+    on_disk = partial(needed_on_disk, config=config, sizes=sizes)
+    yield Need(f"disk for {run.logdir}", on_disk, free_disk(run))
 
 
 def needed_on_device(capacity: int, *, config: Config, sizes: Sizes, devices: int) -> int:
