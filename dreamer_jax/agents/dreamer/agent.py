@@ -41,8 +41,8 @@ def make(config: Config, interface: Interface) -> Agent[DreamerState, DreamerAct
 
 def build(config: Config, interface: Interface) -> Dreamer:
     """Networks and optimizer; ValueError where no network fits, or a loss names no observation."""
-    agent, obs, act = config.agent, interface.obs, interface.act
-    assert isinstance(agent, DreamerConfig)
+    assert isinstance(config.agent, DreamerConfig)
+    agent, obs, act = config.agent.resolved(), interface.obs, interface.act
     if unknown := factors(agent.losses).keys() - obs.keys:
         raise ValueError(
             f"losses.keys={agent.losses.keys!r}: no observation {min(unknown)!r}; there are "
