@@ -112,7 +112,7 @@ def test_a_random_agent_of_a_checkout(stranger: Path) -> None:
     environ = {name: value for name, value in ENVIRON.items() if name != "PYTHONPATH"}
     script = ROOT / "experiments" / "random_agent.py"
     done = subprocess.run(
-        [sys.executable, script, "--env=gym:my_envs:Mine-v0", "--episodes=2"],
+        [sys.executable, script, "--env=gym:my_envs:Mine-v0", "--episodes=1"],
         cwd=stranger,
         env=environ,
         text=True,
@@ -120,7 +120,7 @@ def test_a_random_agent_of_a_checkout(stranger: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "random   2 episodes  mean 5.00  std 0.00  min 5.00  max 5.00\n"
+    assert done.stdout == "random   1 episodes  mean 5.00  std 0.00  min 5.00  max 5.00\n"
 
 
 @pytest.mark.parametrize("program", ["main", "play"])
