@@ -51,6 +51,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "box2d": ["gymnasium[box2d]"],
         "cuda12": ["jax[cuda12]"],
         "cuda13": ["jax[cuda13]"],
         "docs": DOCS,
@@ -60,6 +61,8 @@ setup(
             'gym-super-mario-bros>=9.1,<10; python_version >= "3.13"',
             'nes-py>=9.0.1,<10; python_version >= "3.13"',
         ],
+        "minigrid": ["minigrid>=3"],
+        "mujoco": ["gymnasium[mujoco]"],
         "play": [PYGAME],
         "pokemon": [PYBOY],
         "test": [

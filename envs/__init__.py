@@ -1,7 +1,6 @@
 """Environments by name. A family is a module with `Options` and `make`, imported on first use."""
 
 import dataclasses
-import difflib
 import importlib
 import shlex
 from pathlib import Path
@@ -50,9 +49,11 @@ def family(name: str) -> str:
         start, has_rest, _ = form.partition("<")
         if name == form or (has_rest and name.startswith(start) and name != start):
             return module
-    close = difflib.get_close_matches(name.lower(), FORMS, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    raise ValueError(f"unknown environment {name!r}; valid are {', '.join(FORMS)}{hint}")
+    from envs.suggestions import hint  # here, since it loads the emulator of Atari
+
+    close = hint(name, [form for form in FORMS if "<" not in form])
+    text = f"unknown environment {name!r}" + (f" ({close})" if close else "")
+    raise ValueError(f"{text}; valid are {', '.join(FORMS)}")
 
 
 def default_options(name: str) -> Any:

@@ -26,6 +26,8 @@ AXES = {2: [(0, 1)], 3: [(0, 1, 2), (1, 2, 0)], 4: [(1, 2, 0, 3), (2, 3, 0, 1)]}
 CHANNELS = 32  # most channels of an image
 LARGE_SIDE = 32  # pixels; from this side on, a box with few channels is an image
 MAX_VECTOR = 4096  # numbers of a box of rank 3 or more that is seen as a vector
+ANY_TEXT = 128  # characters of a text in a space without a length
+PRINTABLE = "".join(map(chr, range(ord(" "), ord("~") + 1)))
 NO_BOUND = 1e6  # bounds of actions beyond this count as missing
 
 
@@ -152,6 +154,8 @@ def _encoder(path: Path, space: AnySpace, size: int) -> ObservationEncoder:
         return _discrete_encoder(path, discrete, _choices(space, discrete.nvec))
     if isinstance(space, spaces.Text):
         return _text(path, space)
+    if space.dtype is not None and space.dtype.kind == "U":
+        return _any_text(path)
     raise ValueError(f"cannot observe {_key(path, 'observation')!r}: unsupported space {space}")
 
 
@@ -182,6 +186,20 @@ def _text(path: Path, space: spaces.Text) -> ObservationEncoder:
         return codes
 
     return ObservationEncoder(path, "text", agent_space, encode)
+
+
+def _any_text(path: Path) -> ObservationEncoder:
+    """The first `ANY_TEXT` characters of texts in a space that states neither length nor alphabet.
+
+    Such are the missions of MiniGrid. A character that is not of ASCII becomes a question mark.
+    """
+    text = _text(path, spaces.Text(ANY_TEXT, charset=PRINTABLE))
+
+    def encode(raw: list[str]) -> np.ndarray:
+        cut = (x[:ANY_TEXT] for x in raw)
+        return text.encode(["".join(c if c in PRINTABLE else "?" for c in x) for x in cut])
+
+    return text._replace(encode=encode)
 
 
 def _choices(space: AnySpace, nvec: np.ndarray) -> kinds.Choice:

@@ -1,7 +1,6 @@
 """Any Gymnasium environment: `gym:<id>`, or `gym:<module>:<id>` to import the module first."""
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import gymnasium
 
 from envs.codecs import Actions, Observations
+from envs.extras import install, missing
 from envs.resize import check_side
 from envs.vector.copy_protocol import Outcome
 from envs.vector.process import ProcessCopy
@@ -106,13 +106,16 @@ def _single(env_id: str, max_steps: int) -> gymnasium.Env:
         # The checker warns authors about spaces that `envs.codecs` converts anyway.
         return gymnasium.make(env_id, max_episode_steps=max_steps or None, disable_env_checker=True)
     except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"cannot make 'gym:{env_id}': {reason}{_suggestion(env_id)}") from error
+        raise ValueError(f"cannot make 'gym:{env_id}': {_reason(env_id, error)}") from error
 
 
-def _suggestion(env_id: str) -> str:
-    lowered = {known.lower(): known for known in gymnasium.registry}
-    if env_id.lower().split(":")[-1] in lowered:
-        return ""
-    close = difflib.get_close_matches(env_id.lower(), lowered, n=3)
-    return f" (close: {', '.join(lowered[match] for match in close)})" if close else ""
+def _reason(env_id: str, error: Exception) -> str:
+    """One line with the remedy, if one is known."""
+    if module := missing(error):
+        return f"{module} is not installed: {install(module)}"
+    if isinstance(error, gymnasium.error.UnregisteredEnv):
+        from envs.suggestions import hint  # here, since it loads the emulator of Atari
+
+        if close := hint(f"gym:{env_id}", ()):
+            return f"Gymnasium does not know it; {close}"
+    return " ".join(str(error).split())

@@ -10,14 +10,31 @@ from typing import Any
 _T = typing.TypeVar("_T")
 
 
+class UnknownField(ValueError):
+    """A path to a field that does not exist."""
+
+    def __init__(self, path: str, *, name: str, valid: Sequence[str], meant: str):
+        """Explains it in one line.
+
+        Args:
+            path: as the user gave it.
+            name: the part of it that is wrong.
+            valid: names that this part may have.
+            meant: what the user may have meant; empty if nothing is similar.
+        """
+        hint = f"did you mean {meant}? " if meant else ""
+        super().__init__(f"--set {path}: no field {name!r}; {hint}valid are {', '.join(valid)}")
+        self.path, self.name, self.valid = path, name, valid
+
+
 def override(root: _T, assignment: str) -> _T:
     """Applies one `path=value`, such as `model.units=128`, to a dataclass of dataclasses.
 
     A field with the metadata `inline` is left out of the paths of its own fields.
 
     Raises:
-        ValueError: the path is unknown (the message lists the valid ones), or the value has the
-            wrong type; in one line.
+        UnknownField: the path is unknown; the message lists the valid ones.
+        ValueError: the value has the wrong type; in one line.
     """
     path, equals, text = assignment.partition("=")
     if not equals:
@@ -61,8 +78,7 @@ def _replace(node: Any, names: list[str], text: str, path: str) -> Any:
     if name not in _names(node):
         known = _offered(node)
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise ValueError(f"--set {path}: no field {name!r}; {hint}valid are {', '.join(known)}")
+        raise UnknownField(path, name=name, valid=known, meant="".join(close))
     value = getattr(node, name)
     if dataclasses.is_dataclass(value) != bool(rest):
         inside = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()

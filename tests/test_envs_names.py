@@ -57,7 +57,7 @@ def test_unknown_names_get_one_line_that_lists_the_valid_forms(name):
 
 
 def test_a_close_name_is_suggested():
-    with pytest.raises(ValueError, match=r"did you mean cartpole_pixels\?"):
+    with pytest.raises(ValueError, match=r"did you mean cartpole_pixels"):
         envs.family("cartpole_pixel")
 
 

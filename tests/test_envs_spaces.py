@@ -5,7 +5,7 @@ import pytest
 from gymnasium import spaces
 
 from envs import kinds
-from envs.codecs import Actions, Observations
+from envs.codecs import ANY_TEXT, Actions, Observations
 from envs.resize import resize
 
 
@@ -41,6 +41,18 @@ def test_observations_of_low_dimension(space, value, key, expected):
     assert found == key
     assert encoded.dtype == agent_space.dtype == (np.float32 if key == "vector" else np.uint8)
     assert encoded.tolist() == expected and agent_space.contains(encoded)
+
+
+def test_texts_without_length_and_alphabet():
+    class Mission(spaces.Space[str]):
+        def __init__(self):
+            super().__init__(dtype=str)
+
+    agent_space, encoded, key = one(Mission(), "go to é" + 200 * "~")
+    assert agent_space == kinds.Text(ANY_TEXT, 96) and key == "text"
+    shown = "".join(chr(ord(" ") - 1 + code) for code in encoded)
+    assert shown == "go to ?" + (ANY_TEXT - 7) * "~"
+    assert not one(Mission(), "")[1].any()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,14 @@ from PIL import Image, ImageSequence
 
 import envs
 from dreamer_jax.commands.evaluation_players import EVAL_ENVS, FINAL
-from envs.play.film import IMAGE_SIDE, MAX_STEPS, Film, newest_frame
+from envs.play.film import (
+    IMAGE_SIDE,
+    LINE_HEIGHT,
+    MARGIN,
+    Film,
+    action_text,
+    newest_frame,
+)
 
 GRAY = spaces.Box(0, 255, (64, 64, 1), np.uint8)
 STACK = spaces.Box(0, 255, (128, 128, 9), np.uint8)
@@ -21,15 +28,21 @@ VECTOR = spaces.Box(-1, 1, (3,), np.float32)
 
 def film(path: Path, frames_per_step: int = 4, **obs_space: Any) -> Film:
     env: Any = SimpleNamespace(obs_space=obs_space, frames_per_step=frames_per_step)
-    return Film(path, "counting", env)
+    return Film(path, "counting", env, options=envs.default_options("counting"))
 
 
 def step(gray: int, stack: int, last: bool = False) -> Any:
-    """Two environments, of which the second one is white."""
+    """Two environments, of which the second one is white and earns nothing."""
     images = {"gray": np.full((2, 64, 64, 1), gray), "stack": np.full((2, 128, 128, 9), 255)}
     images["stack"][..., -3:] = stack
     obs = {key: np.append(x[:1], 0 * x[:1] + 255, 0).astype(np.uint8) for key, x in images.items()}
-    return SimpleNamespace(obs=obs | {"vector": np.zeros((2, 3))}, is_last=np.array([last, False]))
+    obs |= {"vector": np.zeros((2, 3), np.uint8)}
+    return SimpleNamespace(obs=obs, reward=np.array([1.5, 0]), is_last=np.array([last, False]))
+
+
+def written(shown: Film) -> list[list[str]]:
+    """The lines below each frame."""
+    return [frame.lines for frame in shown._frames]
 
 
 def frames(path: Path) -> tuple[list[np.ndarray], list[float]]:
@@ -44,10 +57,12 @@ def frames(path: Path) -> tuple[list[np.ndarray], list[float]]:
 def test_the_first_episode_of_the_first_environment(tmp_path: Path) -> None:
     shown = film(tmp_path / "film.gif", gray=GRAY, vector=VECTOR, stack=STACK)
     for timestep in (step(0, 200), step(100, 0), step(50, 50, last=True), step(9, 9)):
-        shown.add(timestep)
+        shown.add(timestep, {"action": np.array([[2], [7]])})
     shown.save()
     images, durations = frames(tmp_path / "film.gif")
-    assert [x.shape for x in images] == 3 * [(IMAGE_SIDE, 2 * IMAGE_SIDE + 4, 3)]
+    below = LINE_HEIGHT + 2 * MARGIN
+    assert [x.shape for x in images] == 3 * [(IMAGE_SIDE + below, 2 * IMAGE_SIDE + 4, 3)]
+    images = [x[:IMAGE_SIDE] for x in images]
     colors = [
         (x[:, :IMAGE_SIDE], x[:, IMAGE_SIDE : IMAGE_SIDE + 4], x[:, IMAGE_SIDE + 4 :])
         for x in images
@@ -57,6 +72,7 @@ def test_the_first_episode_of_the_first_environment(tmp_path: Path) -> None:
         [[100], [0], [0]],
         [[50], [0], [50]],
     ]
+    assert written(shown)[2] == ["step 2   score 4.5   action 2"] and len(written(shown)) == 3
     assert durations == [70, 60, 70]  # each 66.7: the format counts in hundredths of a second
 
 
@@ -64,28 +80,50 @@ def test_what_is_written_stands_below(tmp_path: Path, monkeypatch: pytest.Monkey
     captions = iter(["", "two\n♀▶é"])
     monkeypatch.setattr(envs, "caption", lambda *_: next(captions))
     shown = film(tmp_path / "film.gif", gray=GRAY)
-    shown.add(step(0, 0))
-    shown.add(step(50, 0, last=True))
+    shown.add(step(0, 0), None)
+    shown.add(step(50, 0, last=True), {"action": np.zeros((2, 1), np.int32)})
     shown.save()
+    assert written(shown) == [
+        ["step 0   score 1.5"],
+        ["step 1   score 3   action 0", "two", "F>e"],
+    ]
     (silent, said), _ = frames(tmp_path / "film.gif")
     assert silent.shape == said.shape and len(said) > IMAGE_SIDE
-    assert not silent[IMAGE_SIDE:].any()
-    upper, lower = np.array_split(said[IMAGE_SIDE:], 2)
-    assert min(upper.max(), lower.max()) > 200
+    first, second, third = (IMAGE_SIDE + MARGIN + i * LINE_HEIGHT for i in range(3))
+    assert silent[first:second].max() > 200 and not silent[second:].any()
+    assert min(said[first:second].max(), said[second:third].max(), said[third:].max()) > 200
 
 
-@pytest.mark.parametrize(("frames_per_step", "steps"), [(1, MAX_STEPS), (24, 1_500)])
-def test_a_long_still_episode_is_cut(tmp_path: Path, frames_per_step: int, steps: int) -> None:
-    """Equal pictures are one picture in a GIF, whose duration has sixteen bits."""
+@pytest.mark.parametrize(
+    ("action", "names", "text"),
+    [
+        ({"action": np.array([1])}, ("noop", "right+a"), "right+a"),
+        ({"action": np.array([12])}, (), "action 12"),
+        ({"action": np.array([0.449, -1, -0.01], np.float32)}, (), "action 0.4 -1 0"),
+        ({"action": np.arange(17)}, (), "action 0 1 2 3 .."),
+        ({"arm": np.array([0.5]), "grip": np.array([1])}, (), "arm 0.5  grip 1"),
+    ],
+)
+def test_actions_in_words(action: Any, names: tuple[str, ...], text: str) -> None:
+    assert action_text(action, names) == text
+
+
+@pytest.mark.parametrize("frames_per_step", [1, 24])
+def test_a_long_still_episode_moves_and_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames_per_step: int
+) -> None:
+    """Equal pictures would be one picture in a GIF: the number of the step makes them differ."""
+    monkeypatch.setattr("envs.play.film.MAX_STEPS", 30)
     small = spaces.Box(0, 255, (8, 8, 1), np.uint8)
     shown = film(tmp_path / "film.gif", frames_per_step, screen=small)
-    still: Any = SimpleNamespace(obs={"screen": np.zeros((1, 8, 8, 1), np.uint8)}, is_last=[False])
-    for _ in range(steps + 100):
-        shown.add(still)
+    image = {"screen": np.zeros((1, 8, 8, 1), np.uint8)}
+    still: Any = SimpleNamespace(obs=image, reward=[0.0], is_last=[False])
+    for _ in range(40):
+        shown.add(still, None)
     shown.save()
     images, durations = frames(tmp_path / "film.gif")
-    assert len(images) == 1
-    assert durations == [pytest.approx(steps * shown.milliseconds, abs=5)]
+    assert len(images) == 30
+    assert sum(durations) == pytest.approx(30 * shown.milliseconds, abs=5)
 
 
 def test_frames_that_are_stacked_and_gray() -> None:
@@ -122,5 +160,7 @@ def test_a_policy_is_filmed(tmp_path: Path) -> None:
     options = envs.default_options("cartpole_pixels")
     first = envs.make("cartpole_pixels", options, num_envs=1, seed=FINAL).reset().obs["image"][0]
     times = IMAGE_SIDE // len(first)
-    np.testing.assert_array_equal(images[0], first.repeat(times, 0).repeat(times, 1))
+    enlarged = first.repeat(times, 0).repeat(times, 1)
+    np.testing.assert_array_equal(images[0][:IMAGE_SIDE], enlarged)
+    assert len(images) == 8
     assert sum(durations) == 270  # eight steps of a thirtieth of a second

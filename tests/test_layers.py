@@ -63,6 +63,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {"loops": [{"train", "evaluate"}]},
     {
         "commands": [
+            {"hints"},
             {"options"},
             {"training_recordings", "restored_agents", "evaluation_players", "sizing"},
             {"train", "evaluate"},

@@ -40,7 +40,10 @@ def complaint(result: Result) -> str:
         (["--env=gym:.relative:Id-v0"], ("cannot make",)),
         (["--env=pokemon_red", "--set=env.rom=/no/red.gb"], ("/no/red.gb: No such file",)),
         (["--env=gameboy_demo", "--set=env.goal=gate"], ("'gate' is not an event", "gate_open")),
-        ([COUNTING, "--set=modle.units=3"], ("modle", "did you mean model?", "replay, train")),
+        (
+            [COUNTING, "--set=modle.units=3"],
+            ("modle", "did you mean --set model.units=3?", "replay, train"),
+        ),
         ([COUNTING, "--set=model.unit=3"], ("did you mean units?", "depth, deter, hidden")),
         ([COUNTING, "--set=env.size=3"], ("env.size", "valid are length")),
         ([COUNTING, "--set=model.units"], ("path=value",)),

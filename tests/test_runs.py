@@ -206,6 +206,9 @@ def test_a_random_agent_has_the_flags_of_training():
     assert found.code == 0 and found.out.startswith("random   2 episodes  mean 55.00")
     wrong = call("--env=cartpol", run=random_agent.main)
     assert wrong.code == 2 and wrong.err.count("\n") == 1 and "did you mean cartpole" in wrong.err
+    shown = call("--help", run=random_agent.main)
+    assert shown.code == 0 and "experiments.random_agent" in shown.out and "--set:" in shown.out
+    assert "atari100k" in call("--config=help", run=random_agent.main).out
 
 
 def test_events_that_never_happened_are_not_listed():

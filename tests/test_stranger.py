@@ -107,6 +107,22 @@ def test_play(installed: Path, stranger: Path, tmp_path: Path, program: tuple[st
     assert found.out == "episode 0: score 5, 5 actions, truncated\n"
 
 
+def test_a_random_agent_of_a_checkout(stranger: Path) -> None:
+    """Started as a file, since `python -m` needs the checkout to be on the path."""
+    environ = {name: value for name, value in ENVIRON.items() if name != "PYTHONPATH"}
+    script = ROOT / "experiments" / "random_agent.py"
+    done = subprocess.run(
+        [sys.executable, script, "--env=gym:my_envs:Mine-v0", "--episodes=1"],
+        cwd=stranger,
+        env=environ,
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "random   1 episodes  mean 5.00  std 0.00  min 5.00  max 5.00\n"
+
+
 @pytest.mark.parametrize("program", ["main", "play"])
 def test_a_foreign_package_that_is_there_already(
     installed: Path, stranger: Path, tmp_path: Path, program: str

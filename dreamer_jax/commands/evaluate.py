@@ -10,7 +10,6 @@ import envs
 from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_evaluator
 from dreamer_jax.commands.options import EPISODES, Flags, decide
 from dreamer_jax.commands.restored_agents import restored
-from dreamer_jax.environment import Timestep
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
 from dreamer_jax.run import spaces_record
@@ -26,7 +25,9 @@ def evaluation(flags: Flags) -> Callable[[], None]:
     # An environment that cannot be made is found here, before anything is compiled.
     with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
         spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
-        film = Film(Path(flags.gif), setup.env, env) if flags.gif is not None else None
+        film = None
+        if flags.gif is not None:
+            film = Film(Path(flags.gif), setup.env, env, options=setup.config.env)
     episodes = flags.episodes or EPISODES
     print(f"{setup.logdir} at step {saved.step}", file=sys.stderr)
 
@@ -46,9 +47,9 @@ def evaluation(flags: Flags) -> Callable[[], None]:
     return play
 
 
-def adder(film: Film) -> Callable[[Timestep], None]:
+def adder(film: Film) -> evaluate.Watch:
     """`film.add`; the environments of an evaluation are of the package `envs`, as it expects."""
-    return cast(Callable[[Timestep], None], film.add)
+    return cast(evaluate.Watch, film.add)
 
 
 def show(results: evaluate.Results, *, policy: str, env: str) -> None:

@@ -1,6 +1,7 @@
 """Decides what to run from the flags and from the run that the logdir may hold."""
 
 import dataclasses
+import math
 import re
 import sys
 from collections.abc import Collection, Sequence
@@ -16,13 +17,28 @@ from dreamer_jax import config as config_
 from dreamer_jax import mesh
 from dreamer_jax.agents.by_name import AGENTS, name_of
 from dreamer_jax.agents.dreamer.config import SIZES
+from dreamer_jax.commands.hints import override, unknown_flag
 from dreamer_jax.config import Config
 from dreamer_jax.run import manifest
-from envs.settings import flatten, override
+from envs.settings import flatten
 
 EPISODES = 100  # of an evaluation, unless --episodes is given
 AUTO = "auto"  # as a value of these two: the machine decides
 SIZE, CAPACITY = "size", "replay.capacity"
+
+
+class WholeNumber(absl_flags.IntegerParser):
+    """Reads numbers as --set does: 1000000, 1_000_000 or 1e6."""
+
+    def convert(self, argument: int | str) -> int:
+        """The number; ValueError where there is none."""
+        try:
+            number = float(argument) if "e" in str(argument).lower() else int(argument)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or number != int(number):
+            raise ValueError(f"expected a whole number, such as 1000000 or 1e6, got {argument!r}")
+        return int(number)
 
 
 class Flags(NamedTuple):
@@ -48,11 +64,16 @@ def parse(argv: Sequence[str], modes: Collection[str]) -> Flags:
     """The flags of a command line, the first word of which is the name of the program.
 
     Raises:
-      absl_flags.Error: a flag is unknown, or its value out of range.
-      ValueError: an argument is no flag.
+      absl_flags.Error: the value of a flag is out of range.
+      ValueError: a flag is unknown, or an argument is no flag.
     """
     values = defined(modes)
-    if unknown := values(argv)[1:]:
+    argv = ["--help" if text == "-h" else text for text in argv]
+    try:
+        unknown = values(argv)[1:]
+    except absl_flags.UnrecognizedFlagError as error:
+        raise ValueError(unknown_flag(error.flagname, argv, Flags._fields)) from None
+    if unknown:
         raise ValueError(f"unexpected argument {unknown[0]!r}; flags look like --env=cartpole")
     return Flags(**values.flag_values_dict())
 
@@ -66,8 +87,11 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     """The flags of the command line, separate from absl's global flags, which are the host's."""
     values = absl_flags.FlagValues()
     text = partial(absl_flags.DEFINE_string, default=None, flag_values=values)
-    number = partial(absl_flags.DEFINE_integer, default=None, flag_values=values)
     switch = partial(absl_flags.DEFINE_bool, default=False, flag_values=values)
+
+    def number(name: str, *, help: str, **bounds: int) -> None:
+        absl_flags.DEFINE(WholeNumber(**bounds), name, None, help, flag_values=values)
+
     names = "cartpole, cartpole_pixels, gym:<id>, atari_<rom>, mario_<world>_<stage>, mario"
     text("env", help=f"Environment: {names}, pokemon_red, gameboy_demo.")
     text("config", help="Preset; --config=help lists them. Default: the environment's own.")

@@ -17,7 +17,12 @@ SUCCESS = "event/success"
 STEP_LIMIT = 30_000  # steps for each episode; half an hour of Atari is 27,000
 
 
-def unwatched(_: Timestep) -> None:
+Actions = dict[str, np.ndarray]  # [E, n] by key
+# Receives every timestep and the actions that led to it, None at the first one.
+Watch = Callable[[Timestep, Actions | None], None]
+
+
+def unwatched(_: Timestep, __: Actions | None) -> None:
     """Ignores a timestep."""
 
 
@@ -38,7 +43,7 @@ class Evaluator:
         *,
         episodes: int,
         stopped: Callable[[], bool] = lambda: False,
-        watch: Callable[[Timestep], None] = unwatched,
+        watch: Watch = unwatched,
     ) -> Results:
         """Plays whole episodes with the parameters of `state`; may be called many times.
 
@@ -46,7 +51,7 @@ class Evaluator:
           state: of the agent. Only what acting reads of it is used.
           episodes: how many, over all environments.
           stopped: once it returns True, `play` returns {}.
-          watch: is called with every timestep.
+          watch: is called with every timestep, and with the actions that led to it.
 
         Returns:
           The results of `evaluate.play`, the same whenever the state is the same.
@@ -55,7 +60,7 @@ class Evaluator:
         seed, carry = jax.device_put((self.seed, self.begin()), where)
         actor = self.player.actor(state)
 
-        def choose(seen: Timestep, index: int) -> dict[str, np.ndarray]:
+        def choose(seen: Timestep, index: int) -> Actions:
             nonlocal carry
             inputs = seen.obs, seen.is_first, np.int32(index)
             with jax.transfer_guard_host_to_device("allow"):  # as in training
@@ -95,11 +100,11 @@ def step(
 
 def play(
     env: Environment,
-    choose: Callable[[Timestep, int], dict[str, np.ndarray]],
+    choose: Callable[[Timestep, int], Actions],
     *,
     episodes: int,
     stopped: Callable[[], bool] = lambda: False,
-    watch: Callable[[Timestep], None] = unwatched,
+    watch: Watch = unwatched,
 ) -> Results:
     """Results of the first episodes of each environment, always the same ones.
 
@@ -111,14 +116,14 @@ def play(
       choose: (timestep, number of the step) -> actions [E, n] by key.
       episodes: how many, over all environments.
       stopped: once it returns True, `play` returns {}.
-      watch: is called with every timestep.
+      watch: is called with every timestep, and with the actions that led to it.
     """
     envs = env.num_envs
     quota = episodes // envs + (np.arange(envs) < episodes % envs)
     finished: list[list[dict[str, float]]] = [[] for _ in range(envs)]
     running = EpisodeSums.empty(envs, env.event_keys)
     seen, index = env.reset(), 0
-    watch(seen)
+    watch(seen, None)
     while any(len(row) < n for row, n in zip(finished, quota, strict=True)):
         if stopped():
             return {}
@@ -126,8 +131,9 @@ def play(
             for i in np.flatnonzero(~seen.is_last).tolist():
                 finished[i].append(running.row(i))
             break
-        seen, index = env.step(choose(seen, index)), index + 1
-        watch(seen)
+        action = choose(seen, index)
+        seen, index = env.step(action), index + 1
+        watch(seen, action)
         running = running.add(seen)
         for i in np.flatnonzero(seen.is_last).tolist():
             finished[i].append(running.row(i))

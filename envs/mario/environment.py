@@ -214,7 +214,9 @@ def _beginning(name: str, options: Options) -> tuple[tuple[int, int], bool]:
     found = re.fullmatch(r"([1-8])-([1-4])" if whole else r"([1-8])_([1-4])", text)
     if not found:
         form = "start must be <world>-<stage>" if whole else "stages are mario_<world>_<stage>"
-        raise ValueError(f"{form}, worlds 1 to 8, stages 1 to 4; got {text!r}")
+        likely = re.sub(r"([1-8])\D?([1-4])", r"\1-\2" if whole else r"mario_\1_\2", text)
+        hint = f" (did you mean {likely}?)" if likely != text else ""
+        raise ValueError(f"{form}, worlds 1 to 8, stages 1 to 4; got {text!r}{hint}")
     return (int(found[1]), int(found[2])), whole
 
 

@@ -17,11 +17,13 @@ from typing import Protocol
 
 import numpy as np
 
+from envs.extras import install
+
 HEIGHT, WIDTH = 240, 256  # pixels of the screen
 RAM = 0x800  # bytes of the console's own memory
 A, B, SELECT, START, UP, DOWN, LEFT, RIGHT = (1 << bit for bit in range(8))  # buttons
 
-MISSING = 'Super Mario Bros. needs nes-py and its ROM: pip install -e ".[mario]"'
+MISSING = f"Super Mario Bros. needs nes-py and its ROM: {install('nes_py')}"
 
 
 class Emulator(Protocol):

@@ -1,8 +1,9 @@
-"""One episode as a GIF: the images that a policy saw, and the text in them."""
+"""One episode as a GIF: the images that a policy saw, what it did, and the text in them."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,7 +13,7 @@ from envs.timestep import Timestep, VectorEnv, natural_rate
 
 IMAGE_SIDE = 256  # pixels; images are enlarged to about this side, by a whole factor
 MAX_STEPS = 3_000  # recorded steps; more than three minutes of Atari
-LONGEST_GIF = 600_000  # milliseconds; a GIF cannot show one frame for much longer
+MAX_NUMBERS = 4  # numbers of an action that are shown
 LINE_HEIGHT, MARGIN = 14, 4  # pixels: height of a line of text, space around the text
 GAP = 4  # pixels between images
 # Characters missing in the font, and their substitutes.
@@ -25,14 +26,14 @@ class FilmFrame(NamedTuple):
     """One timestep of the recorded environment."""
 
     images: list[np.ndarray]  # [h, w, c] uint8
-    caption: str
+    lines: list[str]  # step, score and action; then the text in the observation
 
 
 class Film:
     """Receives timesteps of E environments; keeps the first episode of the first one."""
 
-    def __init__(self, path: Path, name: str, env: VectorEnv):
-        """Starts a GIF of the environment `name`; `save` overwrites `path`.
+    def __init__(self, path: Path, name: str, env: VectorEnv, *, options: Any):
+        """Starts a GIF of the environment `name`, made with `options`; `save` overwrites `path`.
 
         Raises:
             ValueError: the environment has no images, or `path` is not a writable .gif.
@@ -48,23 +49,35 @@ class Film:
         self.path = path
         self.milliseconds = 1000 / natural_rate(env)  # of a step
         self._name = name
+        self._action_names = envs.action_names(name, options)
         self._frames: list[FilmFrame] = []
-        self._left = int(min(MAX_STEPS, LONGEST_GIF / self.milliseconds))
+        self._score = 0.0
+        self._over = False
 
-    def add(self, timestep: Timestep) -> None:
-        """Keeps a timestep, unless the episode is over or too long."""
-        if not self._left:
+    def add(self, timestep: Timestep, action: dict[str, np.ndarray] | None) -> None:
+        """Keeps a timestep and the action that led to it, unless the episode is over or too long.
+
+        Args:
+            timestep: of E environments.
+            action: [E, n] by key; None at the first timestep.
+        """
+        if self._over or len(self._frames) == MAX_STEPS:
             return
         first = {key: value[:1] for key, value in timestep.obs.items()}
         images = [first[key][0].copy() for key in self.keys]  # a view would keep all E images alive
-        self._frames.append(
-            FilmFrame(images, envs.caption(self._name, first).translate(FONT_SUBSTITUTES))
-        )
-        self._left = 0 if timestep.is_last[0] else self._left - 1
+        self._score += float(timestep.reward[0])
+        # The number of the step also keeps equal frames apart, which a GIF would join to one.
+        parts = [f"step {len(self._frames)}", f"score {short(self._score)}"]
+        if action is not None:
+            row = {key: values[0] for key, values in action.items()}
+            parts.append(action_text(row, self._action_names))
+        said = envs.caption(self._name, first).translate(FONT_SUBSTITUTES)
+        self._frames.append(FilmFrame(images, ["   ".join(parts), *said.splitlines()]))
+        self._over = bool(timestep.is_last[0])
 
     def save(self) -> None:
         """Writes the file. Raises OSError."""
-        lines = max(len(frame.caption.splitlines()) for frame in self._frames)
+        lines = max(len(frame.lines) for frame in self._frames)
         frames = (render(frame, lines) for frame in self._frames)
         times = durations(len(self._frames), self.milliseconds)
         next(frames).save(self.path, save_all=True, append_images=frames, duration=times, loop=0)
@@ -83,6 +96,28 @@ def durations(steps: int, milliseconds: float) -> list[int]:
     return np.diff(ends).tolist()
 
 
+def action_text(action: dict[str, np.ndarray], names: Sequence[str]) -> str:
+    """An action in a few words: its name, or else its first numbers.
+
+    Args:
+        action: [n] by key.
+        names: of the actions of a single discrete space, in order; may be empty.
+    """
+    if names:
+        ((index,),) = action.values()
+        return names[int(index)]
+    numbers = {key: " ".join(map(short, x[:MAX_NUMBERS].tolist())) for key, x in action.items()}
+    texts = [numbers[key] + " .." * (len(x) > MAX_NUMBERS) for key, x in action.items()]
+    if len(texts) == 1:
+        return f"action {texts[0]}"
+    return "  ".join(f"{key} {text}" for key, text in zip(action, texts, strict=True))
+
+
+def short(number: float) -> str:
+    """At most one digit after the point."""
+    return f"{round(number, 1) + 0.0:.1f}".removesuffix(".0")  # + 0.0: -0.0 becomes 0.0
+
+
 def newest_frame(image: np.ndarray) -> np.ndarray:
     """The newest of stacked frames as RGB: [h, w, c] -> [h, w, 3].
 
@@ -99,16 +134,16 @@ def enlarge(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def render(frame: FilmFrame, lines: int) -> Image.Image:
-    """Draws the images from left to right on black, above `lines` lines of text."""
+    """Draws the images from left to right on black, above space for `lines` lines of text."""
     parts = [enlarge(newest_frame(image), IMAGE_SIDE) for image in frame.images]
     height, width = max(map(len, parts)), sum(x.shape[1] + GAP for x in parts) - GAP
-    field = lines * LINE_HEIGHT + 2 * MARGIN if lines else 0
-    picture = Image.new("RGB", (width, height + field))
+    size = max(width, IMAGE_SIDE), height + lines * LINE_HEIGHT + 2 * MARGIN
+    picture = Image.new("RGB", size)
     left = 0
     for part in parts:
         picture.paste(Image.fromarray(part), (left, 0))
         left += part.shape[1] + GAP
     draw = ImageDraw.Draw(picture)
-    for i, line in enumerate(frame.caption.splitlines()):
+    for i, line in enumerate(frame.lines):
         draw.text((MARGIN, height + MARGIN + i * LINE_HEIGHT), line, fill="white")
     return picture

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import envs
+from envs.extras import install
 from envs.play.controls import ActionArrays, Command, Controls
 from envs.play.film import enlarge, newest_frame
 from envs.timestep import Timestep
@@ -168,6 +169,6 @@ def _pygame() -> ModuleType:
     try:
         import pygame
     except ImportError as error:
-        text = f'a window needs pygame ({error}): pip install -e ".[play]"; or use --script=FILE'
+        text = f"a window needs pygame ({error}): {install('pygame')}; or use --script=FILE"
         raise ValueError(text) from None
     return pygame

@@ -9,6 +9,8 @@ from typing import BinaryIO, Protocol, overload
 
 import numpy as np
 
+from envs.extras import install
+
 HEIGHT, WIDTH = 144, 160  # pixels of the screen
 BUTTONS = ("down", "left", "right", "up", "a", "b", "start")
 WORK_RAM = range(0xC000, 0xE000)
@@ -22,7 +24,7 @@ def import_pyboy() -> ModuleType:
             warnings.simplefilter("ignore", UserWarning)
             return importlib.import_module("pyboy")
     except ImportError as error:
-        reason = f'the Game Boy needs PyBoy ({error}): pip install -e ".[pokemon]"'
+        reason = f"the Game Boy needs PyBoy ({error}): {install('pyboy')}"
         raise ValueError(reason) from None
 
 

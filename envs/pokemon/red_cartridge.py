@@ -16,6 +16,7 @@ EDITIONS = {  # SHA-1 of the cartridge
     "ea9bcae617fdf159b045185467ae58b2e4a48b9a": "Red (US)",
     "d7037c83e1ae5b39bde3c30787637ba1d4c48ce2": "Blue (US)",
 }
+KNOWN = " or ".join(f"{digest} ({edition})" for digest, edition in EDITIONS.items())
 SIZE = 1 << 20  # bytes
 TRACKED = (
     *("got_starter", "got_oaks_parcel", "got_pokedex", "beat_brock", "beat_misty", "met_bill"),
@@ -63,17 +64,15 @@ def red_world() -> World:
 
 def _checked(path: str) -> bytes:
     if not path:
-        raise ValueError(
-            f"pokemon_red needs your own cartridge: --set env.rom=<file> or {VARIABLE}=<file>"
-        )
+        text = f"--set env.rom=<file> or {VARIABLE}=<file>, of SHA-1 {KNOWN}"
+        raise ValueError(f"pokemon_red needs your own cartridge: {text}")
     rom = read_rom(Path(path), SIZE + 1)
     if len(rom) != SIZE:
         length = f"{len(rom)} bytes" if len(rom) < SIZE else "more"
         raise ValueError(f"{path} is not Pokémon Red: expected {SIZE} bytes, got {length}")
     digest = hashlib.sha1(rom).hexdigest()
     if digest not in EDITIONS:
-        known = " or ".join(f"{edition} {sha}" for sha, edition in EDITIONS.items())
-        raise ValueError(f"{path} is not Pokémon Red: its SHA-1 is {digest}, not {known}")
+        raise ValueError(f"{path} is not Pokémon Red: its SHA-1 is {digest}, not {KNOWN}")
     return rom
 
 

@@ -1,0 +1,90 @@
+"""What to type instead of a flag or a field that does not exist."""
+
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+
+from dreamer_jax.agents.by_name import AGENTS
+from dreamer_jax.config import Config
+from envs import settings
+from envs.settings import UnknownField, flatten
+
+SHOWN = 3  # most suggestions
+DEVICE = "JAX_PLATFORMS=cpu or JAX_PLATFORMS=cuda before the command, or --mesh=data=N"
+# What to type here -> names of it in other programs.
+NAMES = {
+    "--env": "task game env_id env_name environment gym_id",
+    "--steps": "total_timesteps total_steps num_steps train_steps timesteps frames num_frames",
+    "--logdir": "log_dir output output_dir save_dir run_dir resume checkpoint load restore",
+    "--config": "configs preset",
+    "--size": "model_size",
+    "--mode=eval": "eval evaluate eval_only test",
+    "--gif": "video film render save_video record_video",
+    "--episodes": "num_episodes n_episodes",
+    DEVICE: "device devices gpu gpus cpu cuda tpu platform use_gpu num_gpus gpu_id",
+    "--set optimizer.learning_rate": "lr",
+    "--set optimizer.epsilon": "eps adam_eps",
+    "--set optimizer.clip": "agc grad_clip max_grad_norm",
+    "--set replay.batch": "batch_size bs",
+    "--set replay.length": "batch_length seq_len seq_length sequence_length",
+    "--set replay.capacity": "buffer_size replay_size memory_size buffer_capacity",
+    "--set train.envs": "num_envs n_envs env_amount num_environments",
+    "--set train.ratio": "train_ratio replay_ratio",
+    "--set train.prefill": "learning_starts warmup_steps start_steps",
+    "--set train.log_every": "log_interval log_freq",
+    "--set train.eval_every": "eval_interval eval_freq",
+    "--set train.save_every": "save_interval save_freq checkpoint_every checkpoint_interval",
+    "--set behavior.horizon (the discount is 1 - 1/horizon)": "discount gamma discount_factor",
+    "--set behavior.imagination": "imag_horizon imag_length imagination_horizon rollout_length",
+    "--set behavior.entropy": "ent_coef entropy_coef entropy_scale actent",
+    "--set behavior.lambda_": "lambda lam gae_lambda return_lambda",
+    "--set losses.free_nats": "free",
+    "--set model.dtype": "precision compute_dtype",
+}
+OURS = {name: typed for typed, names in NAMES.items() for name in names.split()}
+
+
+def override(config: Config, assignment: str) -> Config:
+    """`envs.settings.override`; the error for an unknown field searches all sections for it."""
+    try:
+        return settings.override(config, assignment)
+    except UnknownField as error:
+        last, value = error.path.rpartition(".")[2], assignment.partition("=")[2]
+        if not (found := similar(last, flatten(config, ""))):
+            raise
+        raise UnknownField(
+            error.path, name=error.name, valid=error.valid, meant=_typed(found, value)
+        ) from None
+
+
+def unknown_flag(name: str, argv: Sequence[str], flags: Iterable[str]) -> str:
+    """One line about a flag that is not among `flags`.
+
+    Args:
+        name: of the flag, without dashes.
+        argv: the command line, for the value.
+        flags: names of all flags.
+    """
+    given = [text.lstrip("-").partition("=") for text in argv if text.startswith("-")]
+    value = next((value for flag, _, value in given if flag == name), "")
+    paths = [
+        path for agent in AGENTS.values() for path in flatten(Config(agent=agent.config()), "")
+    ]
+    found = [f"--set {name}"] if name in paths or name.startswith("env.") else []
+    found = found or similar(name.rpartition(".")[2].replace("-", "_"), paths)
+    found = found or [f"--{flag}" for flag in difflib.get_close_matches(name, list(flags), 1)]
+    hint = f"did you mean {_typed(found, value)}?" if found else "--help shows all"
+    return f"unknown flag --{name}; {hint}"
+
+
+def similar(name: str, paths: Collection[str]) -> list[str]:
+    """What to type for a field with this last name or for another program's `name`, up to `=`."""
+    same = [f"--set {path}" for path in paths if path.rpartition(".")[2] == name]
+    return list(dict.fromkeys(same))[:SHOWN] or [x for x in [OURS.get(name.lower())] if x]
+
+
+def _typed(found: Iterable[str], value: str) -> str:
+    """The suggestions with the value, each where it is still missing."""
+    return " or ".join(
+        f"{text}={value}" if value and "=" not in text and "(" not in text else text
+        for text in found
+    )
