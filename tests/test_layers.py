@@ -15,9 +15,9 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "": [
             {
                 *("types", "limits", "counters", "environment", "spaces"),
-                *("math", "mesh", "faults", "own_packages"),
+                *("math", "faults", "own_packages"),
             },
-            {"config", "shapes"},
+            {"config", "shapes", "mesh"},
         ]
     },
     {"host": [{"array_files", "compile_cache", "host_memory"}]},
@@ -27,7 +27,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads"}],
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
-            {"sink", "jsonl", "tensorboard", "progress", "episode_sums", "averages", "pictures"},
+            {
+                *("sink", "jsonl", "tensorboard", "progress", "elapsed"),
+                *("episode_sums", "averages", "pictures"),
+            },
             {"sinks", "journal_state"},
             {"journal"},
         ],

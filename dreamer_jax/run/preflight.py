@@ -3,8 +3,6 @@
 import bisect
 import math
 import shutil
-import signal
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,6 +13,7 @@ import psutil
 
 from dreamer_jax import mesh as meshes
 from dreamer_jax.config import Config
+from dreamer_jax.outputs.elapsed import Elapsed
 from dreamer_jax.run import programs
 from dreamer_jax.run.layout import COUNT_TYPE, SEED_TYPE, with_sharding
 from dreamer_jax.run.programs import Programs
@@ -79,6 +78,9 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     start in the background meanwhile. No array is allocated before the check, so a run that does
     not fit ends here and not hours later.
 
+    After an error or Ctrl-C, the threads are left behind and still compile: the program that ends
+    must not wait for them.
+
     Args:
       run: its environments are asked to `prepare`.
       sizes: from `measure`.
@@ -90,19 +92,17 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
       ValueError: memory cannot hold the run; the message says which capacity fits.
     """
     built, inputs = uncompiled(run)
-    print("compiling the update", file=sys.stderr, flush=True)
     first = (built.learn, inputs.learn), (built.act, inputs.act), (built.init, inputs.init)
-    with ThreadPoolExecutor(len(first)) as threads:  # compilers release Python's lock
+    threads = ThreadPoolExecutor(len(first))  # compilers release Python's lock
+    with Elapsed("compiling", done="compiled"):
         try:
             compiling = [
                 threads.submit(program.lower(*arguments).compile) for program, arguments in first
             ]
             run.env.prepare()  # emulators start meanwhile
             learn, act, init = (each.result() for each in compiling)
-        except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends at once
-            print("stopping when the programs are compiled", file=sys.stderr, flush=True)
-            raise
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)  # nothing interrupts a compiler
     check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
     return built._replace(learn=learn, act=act, init=init)
 
