@@ -37,7 +37,7 @@ def make(devices: int) -> Mesh:
     return Mesh(np.array(found[:devices]), (DATA,), axis_types=(AxisType.Auto,))
 
 
-def devices_found() -> list[jax.Device]:
+def devices_found() -> list[Any]:
     """The devices of the platform that JAX uses; ValueError in one line if it cannot be used."""
     try:
         return jax.devices()

@@ -1,5 +1,6 @@
 """Trains: starts a run in a logdir, or resumes the one that is there."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -81,8 +82,22 @@ def training(flags: Flags) -> Callable[[], None]:
     def task() -> None:
         with kept:
             train(run, compiled)
+        if (checkpoint.latest(directory) or 0) >= run.config.train.steps:
+            with suppress(OSError):  # nobody has to listen
+                print(what_next(setup, run), file=sys.stderr)
 
     return task
+
+
+def what_next(setup: Setup, run: Run) -> str:
+    """How to evaluate, watch and plot a finished run; two lines."""
+    command = ["python", "-m", "dreamer_jax.main", "--mode=eval", f"--logdir={setup.logdir}"]
+    if ":" in setup.env.removeprefix("gym:"):
+        command.append(f"--env={setup.env}")  # it imports a module, which must be asked for
+    if spaces.of(run.env.obs_space, run.env.act_space).obs.images:
+        command.append(f"--gif={setup.logdir / 'play.gif'}")
+    curves = ["tensorboard", f"--logdir={setup.logdir.parent}"]
+    return f"evaluate: {shlex.join(command)}\ncurves:   {shlex.join(curves)}"
 
 
 def make_run(setup: Setup, opened: ExitStack) -> Run:
