@@ -12,6 +12,13 @@ from contextlib import suppress
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+# XLA's alarm about a compile of two minutes asks the user to file a bug. It is logged as an error
+# of C++, and only level 3 keeps it away. Errors that matter arrive as Python exceptions. The
+# level is read when JAX is imported, so the program alone sets it here; its console script imports
+# this module.
+if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "dreamer-jax":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import jax
 from absl import flags
 from absl import logging as absl_logging
