@@ -60,11 +60,10 @@ def training(flags: Flags) -> Callable[[], None]:
         return partial(print, text, file=sys.stderr)
     with ExitStack() as opened:
         recording = training_recordings.find(setup)
-        made = make_run(setup, opened)
+        run = training_recordings.announce(make_run(setup, opened), recording)
         # After the mistakes that are found at once, before all that takes its time.
         what = "resumes" if done else "new run"
         print(f"{setup.env} -> {setup.logdir} ({what})", file=sys.stderr, flush=True)
-        run = training_recordings.announce(made, recording)
         sizes = measure(run)
         lock = manifest.lock(setup.logdir)
         opened.callback(manifest.unlock, setup.logdir, lock)

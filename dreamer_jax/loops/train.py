@@ -161,6 +161,8 @@ def periodic(
         device = device.replace(sums=programs.zeros(compiled.sums))
     late = config.report_every > 0 and overdue(config.report_seconds, since=journal.drawn)
     if (late or due(config.report_every)) and counters.updates:
+        if journal.drawn == journal.begun:
+            journal.say("compiling the report; training continues afterwards")
         metrics, views = compiled.report(device.seed, device.state, device.memory, run.recordings)
         journal.report(metrics, views, counters=counters)
     if due(config.eval_every):

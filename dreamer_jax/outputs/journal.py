@@ -78,7 +78,7 @@ class Journal:
         self.latest, self.logged = past.latest, past.logged
         self.owes_evaluation, self.reached = past.owes_evaluation, [*past.reached]
         self.rated = Rated(counters.step, counters.updates, time.monotonic())
-        self.drawn = self.rated.time  # when pictures were drawn last
+        self.begun = self.drawn = self.rated.time  # when this process began, and drew pictures last
 
     def __enter__(self) -> "Journal":
         return self

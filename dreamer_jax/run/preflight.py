@@ -91,20 +91,26 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     Raises:
       ValueError: memory cannot hold the run; the message says which capacity fits.
     """
-    built, inputs = uncompiled(run)
-    first = (built.learn, inputs.learn), (built.act, inputs.act), (built.init, inputs.init)
-    threads = ThreadPoolExecutor(len(first))  # compilers release Python's lock
     with Elapsed("compiling", done="compiled"):
-        try:
-            compiling = [
-                threads.submit(program.lower(*arguments).compile) for program, arguments in first
-            ]
-            run.env.prepare()  # emulators start meanwhile
-            learn, act, init = (each.result() for each in compiling)
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)  # nothing interrupts a compiler
+        built, inputs = uncompiled(run)  # tracing takes seconds, too
+        learn, act, init = compile_at_once(run, built, inputs)
     check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
     return built._replace(learn=learn, act=act, init=init)
+
+
+def compile_at_once(run: Run, built: Programs, inputs: ProgramInputs) -> tuple[Any, Any, Any]:
+    """The compiled `learn`, `act` and `init`; environments are prepared meanwhile."""
+    first = (built.learn, inputs.learn), (built.act, inputs.act), (built.init, inputs.init)
+    threads = ThreadPoolExecutor(len(first))  # compilers release Python's lock
+    try:
+        compiling = [
+            threads.submit(program.lower(*arguments).compile) for program, arguments in first
+        ]
+        run.env.prepare()  # emulators start meanwhile
+        learn, act, init = (each.result() for each in compiling)
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)  # nothing interrupts a compiler
+    return learn, act, init
 
 
 def uncompiled(run: Run) -> tuple[Programs, ProgramInputs]:
