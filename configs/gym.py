@@ -28,7 +28,7 @@ def get_config(env: Any) -> Config:
             ratio=32,
             prefill=1_000,
             log_every=1_000,
-            report_every=0,
+            report_every=5_000,
             eval_every=5_000,
             eval_episodes=16,
             save_every=25_000,

@@ -42,7 +42,9 @@ class Train:
     learn: str = "all"  # what the run trains: one of the agent's stages
     world_model: str = ""  # logdir to take the world model from, for stages that inherit one
     log_every: Positive = 5_000  # steps between two lines of metrics
+    log_seconds: Count = 30  # without a line of metrics until the next one; 0: by steps alone
     report_every: Count = 50_000  # steps between two pictures of what the model sees; 0: never
+    report_seconds: Count = 180  # without a picture until the next one; 0: by steps alone
     eval_every: Count = 0  # steps between two evaluations; 0: never
     eval_episodes: Positive = 20  # episodes of each evaluation
     save_every: Positive = 100_000  # steps between two checkpoints

@@ -6,10 +6,18 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 # While libraries are imported, Ctrl-C ends the program at once: some of them would swallow it.
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+# XLA's alarm about a compile of two minutes asks the user to file a bug. It is logged as an error
+# of C++, and only level 3 keeps it away. Errors that matter arrive as Python exceptions. The
+# level is read when JAX is imported, so the program alone sets it here; its console script imports
+# this module.
+if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "dreamer-jax":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import jax
 from absl import flags
@@ -33,6 +41,7 @@ from envs.vector.vector import EnvironmentFailed
 
 # --mode -> its command. It checks for mistakes of the user and returns the remaining work.
 COMMANDS = {"train": training, "eval": evaluation}
+SIGNALS = {number: number.name for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 NO_MEMORY = "RESOURCE_EXHAUSTED"  # in the message of XLA's error
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # a full disk is no mistake of the user
 
@@ -78,21 +87,47 @@ def complain(error: Exception, code: int) -> int:
 
 
 def interruptible(argv: Sequence[str]) -> int:
-    """`main`, with one line instead of a traceback for Ctrl-C outside of training."""
+    """`main`, with one line instead of a traceback for a signal outside of training.
+
+    Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt with their number, so that the logdir is left
+    as it was: without the lock.
+    """
     sys.unraisablehook = quiet_unraisable
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    usual = (signal.SIG_DFL, signal.default_int_handler)  # others belong to nohup or to the host
+    numbers = [number for number in SIGNALS if signal.getsignal(number) in usual]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         return main(argv)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130  # the exit code that shells use
+    except KeyboardInterrupt as error:
+        number = next(iter(error.args), signal.SIGINT)
+        with suppress(OSError):  # the terminal may be gone
+            ended = "interrupted" if number == signal.SIGINT else f"ended by {SIGNALS[number]}"
+            print(ended, file=sys.stderr)
+        return 128 + number  # the exit code that shells use
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupt(number: int, _: object) -> None:
+    """A handler of signals; the next signal ends the process at once."""
+    for each in SIGNALS:
+        if signal.getsignal(each) is interrupt:
+            signal.signal(each, signal.SIG_DFL)
+    raise KeyboardInterrupt(number)
 
 
 def run() -> int:
-    """The console script `dreamer-jax`; returns the exit code."""
+    """The console script `dreamer-jax`; returns the exit code, or ends the process with it."""
     own_packages.search_current_folder()
-    return interruptible(sys.argv)
+    code = interruptible(sys.argv)
+    if code:
+        # Python would wait for threads that may compile for minutes.
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

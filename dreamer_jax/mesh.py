@@ -1,5 +1,6 @@
 """Devices as a mesh. Replay rows and batches are split over its axis `data`, the rest is copied."""
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from dreamer_jax.faults import one_line
 
 DATA = "data"
 # PartitionSpec of one leaf also stands for a whole tree, which no type of `shard_map` says.
@@ -24,14 +27,25 @@ def parse(text: str) -> int:
 
 
 def make(devices: int) -> Mesh:
-    """A mesh of the first `devices` devices; ValueError if there are fewer."""
-    found = jax.devices()
+    """A mesh of the first `devices` devices; ValueError if there are fewer, or none at all."""
+    found = devices_found()
     if devices > len(found):
         there = f"only {len(found)} {found[0].platform} device(s)"
         raise ValueError(
             f"--mesh=data={devices}: {there}; --mesh=data={len(found)} uses all of them"
         )
     return Mesh(np.array(found[:devices]), (DATA,), axis_types=(AxisType.Auto,))
+
+
+def devices_found() -> list[Any]:
+    """The devices of the platform that JAX uses; ValueError in one line if it cannot be used."""
+    try:
+        return jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the latter where JAX has no plugin for it
+        asked = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
+        reason = one_line(error) or "jax has no plugin for this platform"
+        hint = 'JAX_PLATFORMS=cpu works anywhere; pip install -e ".[cuda12]" adds NVIDIA GPUs'
+        raise ValueError(f"{asked}: no device found: {reason}; {hint}") from None
 
 
 def require_divisible(mesh: Mesh, number: int, *, name: str) -> None:

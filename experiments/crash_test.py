@@ -67,6 +67,7 @@ def command(args: argparse.Namespace, logdir: Path) -> list[str]:
         *(sys.executable, "-m", "dreamer_jax.main", f"--env={args.task}", f"--logdir={logdir}"),
         *([f"--size={args.size}"] if args.size else []),
         *(f"--steps={args.length}", f"--set=train.save_every={args.save_every}"),
+        "--set=train.log_seconds=0",  # sums of metrics would begin at other steps
         *(f"--set={assignment}" for assignment in args.set),
     ]
 

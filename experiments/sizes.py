@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dreamer_jax.commands import sizing
 from dreamer_jax.commands.options import decide, parse
-from dreamer_jax.commands.train import prepare
+from dreamer_jax.commands.prepared import prepare
 from dreamer_jax.machine import CPU, Machine
 from dreamer_jax.main import COMMANDS
 from dreamer_jax.run.fit import held

@@ -33,7 +33,15 @@ CONFIG = Config(
     env=Options(curriculum=0.6, steps=9, wait=3),
     replay=Replay(capacity=80, batch=2, length=5),
     train=Train(
-        envs=2, steps=120, ratio=1, prefill=20, log_every=30, report_every=0, save_every=35, keep=9
+        envs=2,
+        steps=120,
+        ratio=1,
+        prefill=20,
+        log_every=30,
+        log_seconds=0,
+        report_every=0,
+        save_every=35,
+        keep=9,
     ),
 )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from command import SMALL, call, lines
+from command import SMALL, call, lines, start
 from test_loop import timeless
 from witness import ENVS, Witness, compiled, run_to_the_end
 
@@ -35,20 +35,46 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return logdir
 
 
-def test_ctrl_c_while_compiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "said"), [(signal.SIGINT, "interrupted"), (signal.SIGHUP, "ended by SIGHUP")]
+)
+def test_a_signal_while_compiling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, said: str
+) -> None:
+    seen: list[object] = []
+
     def prepare(_: Counting) -> None:
-        raise KeyboardInterrupt
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            seen.append(signal.getsignal(number))
 
     monkeypatch.setattr(Counting, "prepare", prepare)
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back afterwards
-    handler = signal.getsignal(signal.SIGINT)
+    usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(number, usual)  # the tests themselves may run under nohup
     try:
         result = call(*SMALL, f"--logdir={tmp_path / 'run'}", run=interruptible)
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # a second one ends at once
+        assert signal.getsignal(number) == usual
     finally:
-        signal.signal(signal.SIGINT, handler)
-    lines = ["compiling the update", "stopping when the programs are compiled", "interrupted"]
-    assert (result.code, result.err.splitlines()) == (130, lines)
+        signal.signal(number, before)
+    assert seen == [signal.SIG_DFL]  # a second one ends at once
+    first = f"counting -> {tmp_path / 'run'} (new run)"
+    assert result.err.splitlines() == [first, "compiling 0:00", said]
+    assert result.code == 128 + number and not list(tmp_path.iterdir())
+
+
+def test_a_process_that_compiles_ends_at_once(tmp_path: Path) -> None:
+    """The threads that compile are not waited for."""
+    with start(*SMALL, "--set=model.units=25", f"--logdir={tmp_path / 'run'}") as process:
+        assert process.stderr
+        while "compiling" not in (line := process.stderr.readline()):
+            assert line
+        assert (tmp_path / "run" / "lock").exists()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+        assert process.stderr.read() == "ended by SIGTERM\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_end_of_a_run_is_on_record(cut: Path) -> None:
@@ -118,8 +144,8 @@ class Disk(NamedTuple):
 def test_a_disk_without_room_for_the_lock(tmp_path: Path) -> None:
     with disk_for(0):
         result = call(*SMALL, f"--logdir={tmp_path / 'run'}")
-    assert result.code == 2 and result.err.count("\n") == 1
-    assert result.err == f"error: File too large: {tmp_path / 'run' / 'lock'}\n"
+    _, line = result.err.splitlines()  # the first one names the run
+    assert result.code == 2 and line == f"error: File too large: {tmp_path / 'run' / 'lock'}"
     assert not list(tmp_path.iterdir())
 
 

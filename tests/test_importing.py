@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from command import ENVIRON, ROOT
 
 PACKAGE = ROOT / "dreamer_jax"
 HOST = """
 import importlib
+import os
 import sys
 
 # Libraries that define flags when imported.
@@ -27,9 +29,22 @@ assert all(before[name] is after[name] for name in before)
 flags.FLAGS(["host", "--seed=mine"])
 assert flags.FLAGS.seed == "mine" and flags.FLAGS.env == "of the host"
 
+assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3"  # XLA says what it says
+
 from dreamer_jax.commands.options import parse
 
 assert parse(["main", "--seed=3"], ["train"]).seed == 3 and flags.FLAGS.seed == "mine"
+"""
+PROGRAM = """
+import os
+import runpy
+import sys
+
+sys.argv = [sys.argv[0], "--config=help"]
+try:
+    runpy.run_module("dreamer_jax.main", run_name="__main__")
+finally:
+    print("level", os.environ["TF_CPP_MIN_LOG_LEVEL"])
 """
 
 
@@ -50,3 +65,14 @@ def test_a_host_program_keeps_its_flags() -> None:
         capture_output=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(("given", "level"), [({}, "3"), ({"TF_CPP_MIN_LOG_LEVEL": "0"}, "0")])
+def test_the_program_keeps_the_alarm_of_slow_compiles_away(
+    given: dict[str, str], level: str
+) -> None:
+    """Unless the user asks for it: seen with compiles of two minutes, which no test waits for."""
+    environ = {k: x for k, x in ENVIRON.items() if k != "TF_CPP_MIN_LOG_LEVEL"} | given
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, cwd=ROOT, env=environ, text=True, capture_output=True)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, f"level {level}"), done.stderr

@@ -15,9 +15,9 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "": [
             {
                 *("types", "limits", "counters", "environment", "spaces"),
-                *("math", "mesh", "machine", "faults", "own_packages"),
+                *("math", "machine", "faults", "own_packages"),
             },
-            {"config", "shapes"},
+            {"config", "shapes", "mesh"},
         ]
     },
     {
@@ -32,7 +32,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads"}],
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
-            {"sink", "jsonl", "tensorboard", "progress", "episode_sums", "averages", "pictures"},
+            {
+                *("sink", "jsonl", "tensorboard", "progress", "elapsed"),
+                *("episode_sums", "averages", "pictures"),
+            },
             {"sinks", "journal_state"},
             {"journal"},
         ],
@@ -66,6 +69,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"hints"},
             {"options"},
             {"training_recordings", "restored_agents", "evaluation_players", "sizing"},
+            {"prepared"},
             {"train", "evaluate"},
         ]
     },

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +29,9 @@ from witness import (
 
 from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.config import Config, Replay, Train
+from dreamer_jax.loops import train as loop
 from dreamer_jax.loops.train import crossed, prefill, updates_owed
+from dreamer_jax.outputs import journal
 from dreamer_jax.run import checkpoint, resume
 from dreamer_jax.types import ReplayState
 
@@ -162,9 +165,9 @@ def test_a_run_in_two_parts_is_the_same_run(prolonged: Path, whole: Path):
 def place(logdir: Path) -> Any:
     """All that the step after step 402 depends on, except the time."""
     run = Witness().run(logdir)
-    state, journal = resume.restore(run, compiled(run), step=402)
+    state, past = resume.restore(run, compiled(run), step=402)
     assert state.counters.updates == updates_owed(402, updates=0, config=CONFIG)
-    return jax.device_get(state.device), state.seen, run.env.snapshot(), journal.to_json()
+    return jax.device_get(state.device), state.seen, run.env.snapshot(), past.to_json()
 
 
 def test_a_run_in_two_parts_has_the_same_record(prolonged: Path, whole: Path):
@@ -223,3 +226,57 @@ def test_crossed_sees_every_interval(first: int, stride: int, interval: int, tim
     multiples = [any(n % interval == 0 for n in range(a + 1, b + 1)) for a, b in pairwise(steps)]
     assert seen == multiples
     assert not crossed(0, before=first, now=first + stride)  # 0 is never
+
+
+class Hurried:
+    """A clock that goes on by a minute whenever it is read."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 60
+        return self.now
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Hurried()
+    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(journal, "time", clock)
+
+
+def test_lines_and_pictures_by_time_change_nothing_that_is_learned(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Here they come at each step: parameters, ring and episodes stay the same to the last bit."""
+    run = Witness().run(tmp_path)
+    often = replace(run.config.train, log_seconds=30, report_seconds=180)
+    run = replace(run, config=replace(run.config, train=often))
+    hurry(monkeypatch)
+    run_to_the_end(run)
+    monkeypatch.undo()
+    for name, least in (("one", 30), ("report/mistakes", 10)):
+        assert sum(name in line for line in lines(tmp_path)) > least
+    assert all(line.get("report/mistakes", 0) == 0 for line in lines(tmp_path))
+    found, expected = (restored(logdir) for logdir in (tmp_path, trained[0]))
+    assert found.keys() == expected.keys() and len(found) > 20
+    for path, x in expected.items():
+        assert np.array_equal(found[path], x), path
+
+
+def restored(logdir: Path) -> dict[Any, Any]:
+    """All that the step after step 201 depends on, except the time and the sums of metrics."""
+    run = Witness().run(logdir)
+    state, _ = resume.restore(run, compiled(run), step=201)
+    device = jax.device_get(state.device.replace(sums={}))
+    return dict(jax.tree_util.tree_leaves_with_path((device, state.seen, run.env.snapshot())))
+
+
+def test_pictures_by_time_only_where_there_are_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run = Witness().run(tmp_path, steps=60)
+    never = replace(run.config.train, report_every=0, report_seconds=180)
+    run = replace(run, config=replace(run.config, train=never))
+    hurry(monkeypatch)
+    run_to_the_end(run)
+    assert not [line for line in lines(tmp_path) if "report/mistakes" in line]

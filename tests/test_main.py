@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ COUNTING = "--env=counting"
 
 
 def complaint(result: Result) -> str:
-    """The one line, after checking that it is one."""
-    assert result.code == 2 and result.out == ""
-    assert result.err.count("\n") == 1 and result.err.startswith("error: ")
-    assert len(result.err) < 600 and "Traceback" not in result.err
-    return result.err
+    """The one line, after checking that it is one; the line that names the run may precede it."""
+    assert result.code == 2 and result.out == "" and result.err.endswith("\n")
+    *before, line = result.err.splitlines()
+    assert not before or (len(before) == 1 and re.search(r"^\S+ -> .* \(new run\)$", before[0]))
+    assert line.startswith("error: ") and len(line) < 600 and "Traceback" not in line
+    return line
 
 
 @pytest.mark.parametrize(

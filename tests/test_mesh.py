@@ -159,3 +159,21 @@ def test_free_memory_is_known():
         assert free is None
     else:
         assert free and free > 0
+
+
+@pytest.mark.parametrize(
+    ("platform", "reason"),
+    [("rocm", "jax has no plugin|Unable to initialize"), ("foo", "'foo' is not in the list")],
+)
+def test_a_platform_that_is_not_there(platform: str, reason: str):
+    """In a process of its own: JAX finds its devices once."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from dreamer_jax import mesh; mesh.make(1)"],
+        cwd=ROOT,
+        env={**ENVIRON, "JAX_PLATFORMS": platform},
+        text=True,
+        capture_output=True,
+    )
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith(f"ValueError: JAX_PLATFORMS={platform}: no device found: ")
+    assert re.search(reason, line) and 'pip install -e ".[cuda12]"' in line

@@ -5,11 +5,12 @@ import pty
 import sys
 import termios
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from dreamer_jax.outputs import progress
-from dreamer_jax.outputs.progress import Progress, Rates, progress_line
+from dreamer_jax.outputs.progress import Moment, Progress, Rates, progress_line, seconds_left
 
 
 class Clock:
@@ -48,31 +49,47 @@ def read(terminal: int) -> str:
     return text.decode()
 
 
+def line(step: int, **changed: Any) -> str:
+    known: dict[str, Any] = {"total": 100_000, "prefill": 1_088, "updates": 4_500, "score": 21.0}
+    known |= {"rates": Rates(200.0, 812.4, 40.13), "left": 440.0}
+    return progress_line(step, **(known | changed))
+
+
 def test_describe() -> None:
-    line = progress_line(
-        12_000, total=100_000, updates=4_500, rates=Rates(200.0, 812.4, 40.13), score=21.0
-    )
     expected = "12.0k/100k steps 4.50k updates 812 frames/s 40.1 updates/s score 21.0 ETA 07:20"
-    assert line == expected
-    assert progress_line(0, total=10, updates=0, rates=Rates(0.0, 0.0, 0.0), score=None).endswith(
-        "score - ETA ?"
-    )
+    assert line(12_000) == expected
+    assert line(12_000, score=None, left=None).endswith("score - ETA ?")
+    assert line(512, score=None, left=None).endswith("score - prefill 512/1.09k")
+    assert line(1_088).endswith("ETA 07:20")
+
+
+def test_the_time_left_is_that_of_steps_with_updates() -> None:
+    began, now = Moment(100.0, 1_000, 0, 0), Moment(160.0, 2_000, 0, 0)
+    assert seconds_left(now, since=began, total=3_000) == 60
+    assert seconds_left(now, since=None, total=3_000) is None
+    assert seconds_left(now._replace(time=105.0), since=began, total=3_000) is None  # too early
+    assert seconds_left(began._replace(time=160.0), since=began, total=3_000) is None
+    assert seconds_left(now, since=None, total=2_000) == 0
 
 
 def test_plain_lines_are_rare_and_rates_are_of_the_last_interval(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = Progress(10_000, first_step=1_000)
-    for second in range(21):
+    """A hundred steps in each second of the prefill, then ten."""
+    shown = Progress(3_000, first_step=0, prefill=2_000)
+    for second in range(41):
         clock.now = 100.0 + second
-        fast = max(0, second - 10)  # nothing at all happens in the first ten seconds
-        step, frames, updates = 1_000 + 100 * fast, 4_000 + 400 * fast, 50 * fast
-        shown.tick(step, frames=frames, updates=updates, score=float(second))
+        step = 100 * min(second, 20) + 10 * max(0, second - 20)
+        updates = 5 * max(0, second - 20)
+        shown.tick(step, frames=4 * step, updates=updates, score=float(second))
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2
-    assert "1.00k/10.0k steps 0 updates 0 frames/s 0 updates/s score 10.0 ETA ?" in lines[0]
-    assert "2.00k/10.0k steps 500 updates 400 frames/s 50 updates/s score 20.0" in lines[1]
-    assert lines[1].endswith("ETA 01:20")
+    rates = "400 frames/s 0 updates/s", "40 frames/s 5 updates/s"
+    assert lines == [
+        f"1.00k/3.00k steps 0 updates {rates[0]} score 10.0 prefill 1.00k/2.00k",
+        f"2.00k/3.00k steps 0 updates {rates[0]} score 20.0 ETA ?",
+        f"2.10k/3.00k steps 50 updates {rates[1]} score 30.0 ETA 01:30",
+        f"2.20k/3.00k steps 100 updates {rates[1]} score 40.0 ETA 01:20",
+    ]
 
 
 def test_the_last_state_is_shown(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,15 +123,15 @@ def test_a_terminal_shows_a_bar(monkeypatch: pytest.MonkeyPatch, clock: Clock) -
     terminal = on_terminal(monkeypatch, columns=100)
     shown = Progress(100, first_step=0)
     shown.tick(0, frames=0, updates=0, score=None)
-    clock.now += 2
+    clock.now += 20
     shown.tick(50, frames=200, updates=10, score=7.0)
     shown.write("saved")
     clock.now += 1
     shown.tick(60, frames=240, updates=12, score=7.0)
     shown.close()
     text = read(terminal)
-    assert "50/100 steps 10 updates 100 frames/s 5 updates/s score 7.0 ETA 00:02 |" in text
-    assert "60/100 steps 12 updates 40 frames/s 2 updates/s score 7.0 ETA 00:04 |" in text
+    assert "50/100 steps 10 updates 10 frames/s 0.5 updates/s score 7.0 ETA 00:20 |" in text
+    assert "60/100 steps 12 updates 40 frames/s 2 updates/s score 7.0 ETA 00:14 |" in text
     assert any(line.rsplit("\r", 1)[-1].strip() == "saved" for line in text.split("\r\n"))
 
 

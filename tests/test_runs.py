@@ -57,6 +57,15 @@ def test_a_run_leaves_its_record(trained: tuple[Path, Result]):
     assert "step 40: evaluation mean 15.0" in result.err and "60/60 steps" in result.err
 
 
+def test_a_run_says_where_it_is_and_what_comes_next(trained: tuple[Path, Result]):
+    logdir, result = trained
+    first, *_, saved, evaluate, curves = result.err.splitlines()
+    assert first == f"counting -> {logdir} (new run)"
+    assert saved == f"saved at step 60 in {logdir}; a larger --steps takes it further"
+    assert evaluate == f"evaluate: python -m dreamer_jax.main --mode=eval --logdir={logdir}"
+    assert curves == f"curves:   tensorboard --logdir={logdir.parent}"
+
+
 def test_the_real_agent_is_updated_as_owed(trained: tuple[Path, Result]):
     logdir, _ = trained
     updates = checkpoint.read_counters(logdir / "checkpoints", 60)["updates"]

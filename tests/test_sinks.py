@@ -78,8 +78,9 @@ def test_lines_and_points(tmp_path: Path) -> None:
     assert (logdir / "metrics.jsonl").read_text() == (
         '{"step": 10, "frames": 40, "seconds": 1.5, "loss/image": 0.25, "count": 3}\n'
     )
-    close(sinks)
     assert not (logdir / "milestones.jsonl").exists()
+    assert "loss/image" in {v.tag for event in events(logdir) for v in event.summary.value}
+    close(sinks)
     points = {
         value.tag: (event.step, value.simple_value)
         for event in events(logdir)
@@ -151,8 +152,8 @@ def test_images(tmp_path: Path) -> None:
     board.image("report/reconstruction", pixels, step=5)
     with pytest.raises(ValueError, match=r"\[H, W, 3\] uint8, not \[8, 20\] float32"):
         board.image("gray", np.zeros((8, 20), np.float32), step=5)
+    (value,) = [v for event in events(tmp_path) for v in event.summary.value]  # before it is closed
     board.close()
-    (value,) = [v for event in events(tmp_path) for v in event.summary.value]
     assert value.tag == "report/reconstruction"
     shown = np.asarray(Image.open(io.BytesIO(value.image.encoded_image_string)))
     assert np.array_equal(shown, pixels)

@@ -14,8 +14,8 @@ from witness import Witness
 import configs
 from dreamer_jax.agents.dreamer import sizes
 from dreamer_jax.agents.dreamer.config import DreamerConfig, Model
+from dreamer_jax.commands import prepared as command
 from dreamer_jax.commands import sizing
-from dreamer_jax.commands import train as command
 from dreamer_jax.commands.options import CAPACITY, decide, parse
 from dreamer_jax.host import this_machine
 from dreamer_jax.machine import Machine

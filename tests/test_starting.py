@@ -9,7 +9,7 @@ import pytest
 from command import SMALL, call
 from test_trust import begun
 
-from dreamer_jax.commands import train as command
+from dreamer_jax.commands import prepared as command
 from dreamer_jax.run import checkpoint, manifest
 from dreamer_jax.run.preflight import measure
 
@@ -30,8 +30,9 @@ def test_what_was_decided_holds_until_the_logdir_is_locked(
 
     monkeypatch.setattr(command, "measure", meanwhile)
     result = call(*SMALL, f"--logdir={logdir}", "--seed=7")
-    assert result.code == 2 and result.err.count("\n") == 1
-    assert f"another process has just changed {logdir}" in result.err
+    first, line = result.err.splitlines()
+    assert result.code == 2 and first == f"counting -> {logdir} (new run)"
+    assert f"error: another process has just changed {logdir}" in line
     assert not manifest.exists(logdir) or manifest.read(logdir)["seed"] == 0
     manifest.lock(logdir).close()  # it is free again
 

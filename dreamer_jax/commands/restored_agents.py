@@ -26,16 +26,17 @@ def restored(setup: Setup) -> Restored:
     No environment is made, because config.json holds its spaces.
 
     Raises:
-      ValueError: there is no checkpoint yet.
+      ValueError: there is no checkpoint yet, or no device.
       Damaged: there are checkpoints, but none is whole.
     """
     directory = setup.logdir / "checkpoints"
     if not checkpoint.steps(directory):
         checkpoint.require_none(directory)
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
+    devices = mesh.make(1)  # before the networks, which ask for the platform
     interface = spaces_record.spaces_of(manifest.read(setup.logdir))
     agent = AGENTS[setup.agent].make(setup.config, interface)
-    where = layout.make(mesh.make(1), setup.config.replay)
+    where = layout.make(devices, setup.config.replay)
     wanted = {"agent": with_sharding(state_shapes(agent), where.state)}
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
     for note in found.notes:

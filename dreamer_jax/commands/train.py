@@ -1,33 +1,20 @@
 """Trains: starts a run in a logdir, or resumes the one that is there."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple
 
-import envs
 from dreamer_jax import config as config_
-from dreamer_jax import mesh, spaces
-from dreamer_jax.agents.by_name import AGENTS
-from dreamer_jax.commands import options, sizing, training_recordings
-from dreamer_jax.commands.evaluation_players import PERIODIC, make_evaluator
-from dreamer_jax.commands.options import CAPACITY, Flags, Setup, decide, stored
-from dreamer_jax.commands.restored_agents import restored
-from dreamer_jax.host import host_memory, this_machine
-from dreamer_jax.loops import evaluate
+from dreamer_jax import spaces
+from dreamer_jax.commands import options, training_recordings
+from dreamer_jax.commands.options import Flags, Setup, decide
+from dreamer_jax.commands.prepared import announce, compile_, fitted, prepare
+from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import train
-from dreamer_jax.machine import Machine
 from dreamer_jax.run import checkpoint, manifest, spaces_record
-from dreamer_jax.run.fit import DoesNotFit, Sizes, check, with_capacity
-from dreamer_jax.run.preflight import measure, preflight
-from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
-from dreamer_jax.spaces import Interface
-from dreamer_jax.types import AgentState, AnyAgent
-from envs.vector.vector import EnvironmentFailed
 
 
 def training(flags: Flags) -> Callable[[], None]:
@@ -72,7 +59,7 @@ def training(flags: Flags) -> Callable[[], None]:
         opened.callback(manifest.unlock, setup.logdir, lock)
         if manifest.state(setup.logdir) != before:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
-        announce(prepared, run, sizes)
+        announce(prepared, run, sizes)  # every mistake that is found at once came before
         run, compiled = compile_(setup, run, sizes)
         host_memory.close_gaps()
         run = training_recordings.load(run, recording)
@@ -85,127 +72,19 @@ def training(flags: Flags) -> Callable[[], None]:
     def task() -> None:
         with kept:
             train(run, compiled)
+        if (checkpoint.latest(directory) or 0) >= run.config.train.steps:
+            with suppress(OSError):  # nobody has to listen
+                print(what_next(setup, run), file=sys.stderr)
 
     return task
 
 
-class Prepared(NamedTuple):
-    """A run before anything is compiled, on its machine."""
-
-    setup: Setup
-    run: Run
-    machine: Machine
-    interface: Interface
-
-
-def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) -> Prepared:
-    """Environments and agent for the loop; `opened` closes the environments.
-
-    The setup of a new run fits the machine afterwards, apart from its ring.
-
-    machine: the one to fit; None for this one.
-    """
-    config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
-    mesh.require_divisible(devices, config.train.envs, name="train.envs")
-    mesh.require_divisible(devices, config.replay.batch, name="replay.batch")
-    env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
-    opened.callback(env.close)
-    spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
-    interface = spaces.of(env.obs_space, env.act_space)
-    machine = machine or this_machine.find(devices)
-    if not manifest.exists(setup.logdir):
-        setup = sizing.with_model(setup, machine, interface)
-    agent = AGENTS[setup.agent].make(setup.config, interface)
-    evaluation = periodic_evaluation(setup, agent, opened=opened)
-    run = Run(
-        agent=agent,
-        env=env,
-        config=setup.config,
-        seed=setup.seed,
-        mesh=devices,
-        logdir=setup.logdir,
-        evaluate=evaluation.scores,
-        begin=initializer(setup, agent),
-        evaluation_failure=evaluation.failure,
-    )
-    return Prepared(setup=setup, run=run, machine=machine, interface=interface)
-
-
-def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
-    """The run, whose ring fits the machine if it is new, and the sizes of its parts.
-
-    Raises DoesNotFit in one line where something is too large.
-    """
-    setup, run, machine, _ = prepared
-    sizes = measure(run)
-    if not manifest.exists(setup.logdir):
-        run = sizing.with_ring(setup, run, sizes, machine)
-    check(run, sizes)
-    return run, sizes
-
-
-def announce(prepared: Prepared, run: Run, sizes: Sizes) -> None:
-    """Prints what a new run is about to use."""
-    setup, _, machine, interface = prepared
-    if not manifest.exists(setup.logdir):
-        print(sizing.summary(setup, run, sizes, machine, interface), file=sys.stderr, flush=True)
-
-
-def compile_(setup: Setup, run: Run, sizes: Sizes) -> tuple[Run, Programs]:
-    """Compiles the programs. Where only they show that a new ring is too large, a smaller one."""
-    try:
-        return run, preflight(run, sizes)
-    except DoesNotFit as error:
-        if CAPACITY not in setup.auto or manifest.exists(setup.logdir):
-            raise
-        smaller = with_capacity(run, error.fits)
-        if smaller is run:
-            raise
-        print(f"{error}; a smaller ring is compiled", file=sys.stderr, flush=True)
-        return smaller, preflight(smaller, sizes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PeriodicEvaluation:
-    """The evaluation during training. It always plays the same episodes, greedily."""
-
-    scores: Callable[[AgentState, Callable[[], bool]], dict[str, float]]  # `Run.evaluate`
-    failure: Callable[[], str]  # why its environments no longer work; empty while they do
-
-
-def periodic_evaluation(setup: Setup, agent: AnyAgent, *, opened: ExitStack) -> PeriodicEvaluation:
-    """Makes the environments and the policy of the evaluation; `opened` closes them."""
-    train_ = setup.config.train
-    if not train_.eval_every:
-        return PeriodicEvaluation(scores=lambda _state, _stopped: {}, failure=lambda: "")
-    player = make_evaluator(
-        setup,
-        player=agent.player,
-        act=agent.player.greedy,
-        episodes=train_.eval_episodes,
-        seed=PERIODIC,
-    )
-    opened.callback(player.env.close)
-
-    def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
-        with suppress(EnvironmentFailed):  # `failure` reports it
-            results = player.play(state, episodes=train_.eval_episodes, stopped=stopped)
-            return evaluate.summary(results)
-        return {}
-
-    return PeriodicEvaluation(scores=scores, failure=lambda: player.env.failure)
-
-
-def initializer(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
-    """A function that gives a fresh state the world model of another run, if there is one.
-
-    ValueError if the other run is of an agent whose world model this one cannot use.
-    """
-    if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
-        return lambda state: state
-    source = Path(setup.config.train.world_model)
-    other, inherit = stored(source, setup.env), AGENTS[setup.agent].inherit
-    if inherit is None or other.agent != setup.agent:
-        text = f"has the agent {other.agent!r}"
-        raise ValueError(f"{source} {text}, whose world model {setup.agent!r} cannot use")
-    return inherit(agent, restored(other).state, source)
+def what_next(setup: Setup, run: Run) -> str:
+    """How to evaluate, watch and plot a finished run; two lines."""
+    command = ["python", "-m", "dreamer_jax.main", "--mode=eval", f"--logdir={setup.logdir}"]
+    if ":" in setup.env.removeprefix("gym:"):
+        command.append(f"--env={setup.env}")  # it imports a module, which must be asked for
+    if spaces.of(run.env.obs_space, run.env.act_space).obs.images:
+        command.append(f"--gif={setup.logdir / 'play.gif'}")
+    curves = ["tensorboard", f"--logdir={setup.logdir.parent}"]
+    return f"evaluate: {shlex.join(command)}\ncurves:   {shlex.join(curves)}"

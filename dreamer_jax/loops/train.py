@@ -58,6 +58,7 @@ def train(
             counters=now.counters,
             past=begun.past,
             steps=config.steps,
+            prefill=prefill(run.config),
             sinks=make_sinks(run.logdir, now.counters.step),
         )
         saver = Saver(run.logdir, config, blocks=resume.full_blocks(run, now.counters).stop)
@@ -143,17 +144,25 @@ def periodic(
     before: Counters,
     stopped: Callable[[], bool],
 ) -> RunState:
-    """Logs, draws pictures and evaluates, each if its interval has passed since `before`."""
+    """Logs, draws pictures and evaluates, each if its interval has passed since `before`.
+
+    Metrics and pictures also come by time, so that a slow machine is heard of. Neither changes what
+    is learned: a report draws with keys of its own and leaves replay as it was.
+    """
     config, device, counters = run.config.train, now.device, now.counters
 
     def due(interval: int) -> bool:
         return crossed(interval, before=before.step, now=counters.step)
 
     journal.tick(counters)
-    if due(config.log_every) and counters.updates:
+    late = overdue(config.log_seconds, since=journal.rated.time)
+    if (late or due(config.log_every)) and counters.updates:
         journal.metrics(device.sums, counters=counters, restarts=run.env.restarts)
         device = device.replace(sums=programs.zeros(compiled.sums))
-    if due(config.report_every) and counters.updates:
+    late = config.report_every > 0 and overdue(config.report_seconds, since=journal.drawn)
+    if (late or due(config.report_every)) and counters.updates:
+        if journal.drawn == journal.begun:
+            journal.say("compiling the report; training continues afterwards")
         metrics, views = compiled.report(device.seed, device.state, device.memory, run.recordings)
         journal.report(metrics, views, counters=counters)
     if due(config.eval_every):
@@ -177,6 +186,11 @@ def save(run: Run, compiled: Programs, now: RunState, *, journal: Journal, saver
 def crossed(interval: int, *, before: int, now: int) -> bool:
     """Whether a multiple of `interval` lies in (before, now]; steps come in strides of E."""
     return interval > 0 and now // interval > before // interval
+
+
+def overdue(seconds: int, *, since: float) -> bool:
+    """Whether `seconds` have passed since a moment of `time.monotonic`; never, if they are 0."""
+    return 0 < seconds <= time.monotonic() - since
 
 
 def updates_owed(step: int, *, updates: int, config: Config) -> int:

@@ -1,6 +1,7 @@
 """Means over the episodes and the updates of a logging interval."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,3 +22,8 @@ def means(kind: str, episodes: Sequence[Mapping[str, float]]) -> dict[str, float
 def average(sums: Mapping[str, jax.Array], updates: int) -> dict[str, float]:
     """Sums of metrics, each [], divided by their number of updates; empty for no updates."""
     return {k: float(v) / updates for k, v in jax.device_get(sums).items()} if updates else {}
+
+
+def computed(sums: Mapping[str, Any]) -> bool:
+    """Whether arrays on the device can be fetched without a wait."""
+    return all(x.is_ready() for x in sums.values())  # the type `jax.Array` does not know it

@@ -14,7 +14,7 @@ import numpy as np
 from dreamer_jax.counters import Counters
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.faults import Diverged, Fault
-from dreamer_jax.outputs.averages import average, means
+from dreamer_jax.outputs.averages import average, computed, means
 from dreamer_jax.outputs.journal_state import JournalState
 from dreamer_jax.outputs.pictures import picture
 from dreamer_jax.outputs.progress import Progress
@@ -41,7 +41,7 @@ class Rated(NamedTuple):
 class Journal:
     """Keeps the scores of E environments and tells its sinks what happened; a context.
 
-    Metrics stay on the device until the next ones are due. Fetching them at once would make the
+    Metrics stay on the device until it has computed them. Fetching them at once would make the
     loop wait for every update that is still running.
 
     Raises Fault where a sink fails. On leaving the context every sink is closed, even if one fails.
@@ -55,17 +55,19 @@ class Journal:
         counters: Counters,
         past: JournalState | None,
         steps: int,
+        prefill: int = 0,
         sinks: Sequence[Sink],
     ) -> None:
         """Continues from `counters`.
 
         past: the `state` of the journal at these counters, None for a new run.
         steps: at which the run ends.
+        prefill: steps before the first update.
         sinks: the outputs, opened for this step; see `dreamer_jax.outputs.sinks`. The progress line
             is added to them.
         """
         self.logdir = logdir
-        self.progress = Progress(steps, first_step=counters.step)
+        self.progress = Progress(steps, first_step=counters.step, prefill=prefill)
         self.sinks: tuple[Sink, ...] = (*sinks, self.progress)
         self.steps = steps
         self.frames_per_step = env.frames_per_step
@@ -76,6 +78,7 @@ class Journal:
         self.latest, self.logged = past.latest, past.logged
         self.owes_evaluation, self.reached = past.owes_evaluation, [*past.reached]
         self.rated = Rated(counters.step, counters.updates, time.monotonic())
+        self.begun = self.drawn = self.rated.time  # when this process began, and drew pictures last
 
     def __enter__(self) -> "Journal":
         return self
@@ -111,7 +114,12 @@ class Journal:
         self.progress.write(text)
 
     def tick(self, counters: Counters) -> None:
-        """Updates the progress line."""
+        """Updates the progress line, and reports the pending metrics if they are computed.
+
+        Raises Diverged if a loss is not finite.
+        """
+        if self.pending and computed(self.pending.sums):
+            self.flush()
         frames = counters.step * self.frames_per_step
         updates, score = counters.updates, self.latest
         self.progress.tick(counters.step, frames=frames, updates=updates, score=score)
@@ -145,7 +153,7 @@ class Journal:
                         sink.milestone(name, step=counters.step, hours=hours, env=env)
 
     def metrics(self, sums: dict[str, jax.Array], *, counters: Counters, restarts: int) -> None:
-        """Reports the metrics handed over last time, and keeps these until the next ones are due.
+        """Keeps metrics until they are computed; they are reported with a `tick` after that.
 
         sums: over the updates since the last call, each [] on the device.
         restarts: environments restarted after a failure since the process began.
@@ -227,14 +235,17 @@ class Journal:
                 pixels = picture(np.asarray(view))
                 for sink in self.sinks:
                     sink.image(f"report/{key}", pixels, step=counters.step)
+        self.drawn = time.monotonic()
 
     def end(self, *, counters: Counters) -> None:
         """Prints where the run ended, also for a run that was complete before it started."""
         self.progress.close()
         if counters.step < self.steps:
-            self.say(f"stopped and saved at step {counters.step}; the same command resumes")
+            text = "the same command resumes"
+            self.say(f"stopped and saved at step {counters.step} in {self.logdir}; {text}")
         else:
-            self.say(f"saved at step {counters.step}; --steps takes it further")
+            text = "a larger --steps takes it further"
+            self.say(f"saved at step {counters.step} in {self.logdir}; {text}")
 
     def _rates(self, counters: Counters, restarts: int) -> dict[str, float]:
         """How fast the run was since the last line of metrics."""

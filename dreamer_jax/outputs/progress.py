@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 BAR_SECONDS = 1.0  # between two redraws; also the interval that rates are taken over
 LINE_SECONDS = 10.0  # between two plain lines
+RATE_SECONDS = 10.0  # of updates before the time left is estimated
 EVALUATION = "evaluation/"  # metrics that are shown at once
 
 
@@ -39,13 +40,17 @@ class Progress:
     and `write`. Only a display is of use at every step and for free text; a record is not. So the
     journal has one `Progress` next to its other sinks, and `Sink` stays at five verbs.
 
-    Rates are over the last interval, not since the start. Nothing is shown once stderr cannot be
-    written, such as after its terminal was closed.
+    Rates are over the last interval, not since the start. The time left is estimated from the whole
+    time since updates began: steps of the prefill are much faster, and single intervals differ.
+    Nothing is shown once stderr cannot be written, such as after its terminal was closed.
     """
 
-    def __init__(self, total_steps: int, *, first_step: int) -> None:
-        """Starts at `first_step`; the run ends at `total_steps`."""
-        self._total = total_steps
+    def __init__(self, total_steps: int, *, first_step: int, prefill: int = 0) -> None:
+        """Starts at `first_step`; the run ends at `total_steps`.
+
+        prefill: steps before the first update.
+        """
+        self._total, self._prefill = total_steps, prefill
         self._stream = sys.stderr
         self._bar = None
         if _has_columns(self._stream):
@@ -59,6 +64,7 @@ class Progress:
         self._interval = BAR_SECONDS if self._bar is not None else LINE_SECONDS
         self._shown: Moment | None = None
         self._latest: Moment | None = None
+        self._learning: Moment | None = None  # when updates began, in this process
         self._score: float | None = None
         self._waiting = False  # whether the latest counters are still to be shown
 
@@ -70,6 +76,8 @@ class Progress:
         self._latest = Moment(time=time.monotonic(), step=step, frames=frames, updates=updates)
         self._score = score
         self._waiting = True
+        if self._learning is None and step >= self._prefill:
+            self._learning = self._latest
         if self._shown is None:
             self._shown = self._latest
         elif self._latest.time - self._shown.time >= self._interval:
@@ -129,7 +137,13 @@ class Progress:
             updates=(now.updates - before.updates) / seconds,
         )
         line = progress_line(
-            now.step, total=self._total, updates=now.updates, rates=rates, score=self._score
+            now.step,
+            total=self._total,
+            prefill=self._prefill,
+            updates=now.updates,
+            rates=rates,
+            score=self._score,
+            left=seconds_left(now, since=self._learning, total=self._total),
         )
         self._shown, self._waiting = now, False
         if self._bar is None:
@@ -140,14 +154,36 @@ class Progress:
                 self._bar.set_description_str(line)
 
 
-def progress_line(step: int, *, total: int, updates: int, rates: Rates, score: float | None) -> str:
-    """The line after `step` of `total` steps."""
-    left = tqdm.format_interval(max(0, total - step) / rates.steps) if rates.steps > 0 else "?"
+def progress_line(
+    step: int,
+    *,
+    total: int,
+    prefill: int,
+    updates: int,
+    rates: Rates,
+    score: float | None,
+    left: float | None,
+) -> str:
+    """The line after `step` of `total` steps.
+
+    prefill: steps before the first update. left: seconds until the end, None if not known yet.
+    """
+    end = f"ETA {'?' if left is None else tqdm.format_interval(left)}"
     return (
         f"{_short(step)}/{_short(total)} steps {_short(updates)} updates "
         f"{_short(rates.frames)} frames/s {_short(rates.updates)} updates/s "
-        f"score {'-' if score is None else f'{score:.1f}'} ETA {left}"
+        f"score {'-' if score is None else f'{score:.1f}'} "
+        f"{f'prefill {_short(step)}/{_short(prefill)}' if step < prefill else end}"
     )
+
+
+def seconds_left(now: Moment, *, since: Moment | None, total: int) -> float | None:
+    """Seconds until `total` steps at the rate since a moment; None where there is no rate yet."""
+    if now.step >= total:
+        return 0.0
+    if since is None or now.time - since.time < RATE_SECONDS or now.step <= since.step:
+        return None
+    return (total - now.step) * (now.time - since.time) / (now.step - since.step)
 
 
 def _has_columns(stream: TextIO) -> bool:

@@ -15,9 +15,9 @@ class Sink(Protocol):
     """One output of a run: a file, a display or a service. The journal calls all of its sinks.
 
     A sink may ignore any call. Calls come from one thread, in the order of the steps,
-    except that metrics arrive one interval late (see `Journal.metrics`). A resumed run continues
-    at the step of its checkpoint, so a sink that outlives the process must drop the
-    records of later steps.
+    except that averages over updates arrive late: once the device has computed them, and before
+    those of the next interval. A resumed run continues at the step of its checkpoint, so a sink
+    that outlives the process must drop the records of later steps.
 
     Errors: every verb may raise OSError, where a disk or a connection fails, or Fault. Either one
     ends the run with exit code 1 and one line. Any other error is a mistake in the sink and ends

@@ -18,13 +18,14 @@ from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import RecordWriter
 
 protos: Any = event_pb2  # its classes are made when it is imported
-FLUSH_SECONDS = 10  # between two writes to the disk
+FLUSH_SECONDS = 10  # between two writes of episodes to the disk
 
 
 class TensorBoard:
-    """A sink that writes one file of events; they reach the disk a few seconds later.
+    """A sink that writes one file of events.
 
-    Values that are not finite are left out. Milestones are ignored.
+    Metrics and pictures are on their way to the disk when the call returns, episodes with the next
+    of them or after FLUSH_SECONDS. Values that are not finite are left out. Milestones are ignored.
     """
 
     def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
@@ -51,6 +52,7 @@ class TensorBoard:
         del frames, seconds, unfinished
         for name, value in values.items():
             self._point(name, value, step)
+        self._flush()
 
     def episode(self, sums: Mapping[str, float], *, step: int, env: int, start: str) -> None:
         """Points for score and length; episodes that began at a milestone have their own curves."""
@@ -58,6 +60,8 @@ class TensorBoard:
         kind = "frontier" if start else "episode"
         self._point(f"{kind}/score", sums["score"], step)
         self._point(f"{kind}/length", sums["length"], step)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self._flush()
 
     def milestone(self, name: str, *, step: int, hours: float, env: int) -> None:
         """Ignored."""
@@ -69,6 +73,7 @@ class TensorBoard:
                 f"image {name} must be [H, W, 3] uint8, not {list(pixels.shape)} {pixels.dtype}"
             )
         self._add(summary.image(name, pixels, dataformats="HWC"), step)
+        self._flush()
 
     def close(self) -> None:
         """Writes buffered events and closes the file."""
@@ -80,9 +85,10 @@ class TensorBoard:
 
     def _add(self, content: Any, step: int) -> None:
         self._write(protos.Event(wall_time=time.time(), step=step, summary=content))
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self._records.flush()
-            self._flushed = time.monotonic()
+
+    def _flush(self) -> None:
+        self._records.flush()
+        self._flushed = time.monotonic()
 
     def _write(self, event: Any) -> None:
         self._records.write(event.SerializeToString())

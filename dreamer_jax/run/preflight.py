@@ -1,13 +1,12 @@
 """Checks that a run fits into memory and onto the disk before anything is allocated."""
 
 import math
-import signal
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
 
+from dreamer_jax.outputs.elapsed import Elapsed
 from dreamer_jax.run import fit, programs
 from dreamer_jax.run.fit import Sizes
 from dreamer_jax.run.layout import COUNT_TYPE, SEED_TYPE, with_sharding
@@ -49,6 +48,9 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     start in the background meanwhile. No array is allocated before the check, so a run that does
     not fit ends here and not hours later.
 
+    After an error or Ctrl-C, the threads are left behind and still compile: the program that ends
+    must not wait for them.
+
     Args:
       run: its environments are asked to `prepare`.
       sizes: from `measure`.
@@ -59,22 +61,26 @@ def preflight(run: Run, sizes: Sizes) -> Programs:
     Raises:
       DoesNotFit: memory cannot hold the run; the message says which capacity fits.
     """
-    built, inputs = uncompiled(run)
-    print("compiling the update", file=sys.stderr, flush=True)
-    first = (built.learn, inputs.learn), (built.act, inputs.act), (built.init, inputs.init)
-    with ThreadPoolExecutor(len(first)) as threads:  # compilers release Python's lock
-        try:
-            compiling = [
-                threads.submit(program.lower(*arguments).compile) for program, arguments in first
-            ]
-            run.env.prepare()  # emulators start meanwhile
-            learn, act, init = (each.result() for each in compiling)
-        except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends at once
-            print("stopping when the programs are compiled", file=sys.stderr, flush=True)
-            raise
+    with Elapsed("compiling", done="compiled"):
+        built, inputs = uncompiled(run)  # tracing takes seconds, too
+        learn, act, init = compile_at_once(run, built, inputs)
     fit.check(run, sizes._replace(temporary=learn.memory_analysis().temp_size_in_bytes))
     return built._replace(learn=learn, act=act, init=init)
+
+
+def compile_at_once(run: Run, built: Programs, inputs: ProgramInputs) -> tuple[Any, Any, Any]:
+    """The compiled `learn`, `act` and `init`; environments are prepared meanwhile."""
+    first = (built.learn, inputs.learn), (built.act, inputs.act), (built.init, inputs.init)
+    threads = ThreadPoolExecutor(len(first))  # compilers release Python's lock
+    try:
+        compiling = [
+            threads.submit(program.lower(*arguments).compile) for program, arguments in first
+        ]
+        run.env.prepare()  # emulators start meanwhile
+        learn, act, init = (each.result() for each in compiling)
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)  # nothing interrupts a compiler
+    return learn, act, init
 
 
 def uncompiled(run: Run) -> tuple[Programs, ProgramInputs]:

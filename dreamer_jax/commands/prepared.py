@@ -1,0 +1,152 @@
+"""Everything of a run before its first step: environments, agent, programs, fit to the machine."""
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import envs
+from dreamer_jax import mesh, spaces
+from dreamer_jax.agents.by_name import AGENTS
+from dreamer_jax.commands import sizing
+from dreamer_jax.commands.evaluation_players import PERIODIC, make_evaluator
+from dreamer_jax.commands.options import CAPACITY, Setup, stored
+from dreamer_jax.commands.restored_agents import restored
+from dreamer_jax.host import this_machine
+from dreamer_jax.loops import evaluate
+from dreamer_jax.machine import Machine
+from dreamer_jax.run import checkpoint, manifest, spaces_record
+from dreamer_jax.run.fit import DoesNotFit, Sizes, check, with_capacity
+from dreamer_jax.run.preflight import measure, preflight
+from dreamer_jax.run.programs import Programs
+from dreamer_jax.run.state import Run
+from dreamer_jax.spaces import Interface
+from dreamer_jax.types import AgentState, AnyAgent
+from envs.vector.vector import EnvironmentFailed
+
+
+class Prepared(NamedTuple):
+    """A run before anything is compiled, on its machine."""
+
+    setup: Setup
+    run: Run
+    machine: Machine
+    interface: Interface
+
+
+def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) -> Prepared:
+    """Environments and agent for the loop; `opened` closes the environments.
+
+    The setup of a new run fits the machine afterwards, apart from its ring.
+
+    machine: the one to fit; None for this one.
+    """
+    config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
+    mesh.require_divisible(devices, config.train.envs, name="train.envs")
+    mesh.require_divisible(devices, config.replay.batch, name="replay.batch")
+    env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
+    opened.callback(env.close)
+    spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
+    interface = spaces.of(env.obs_space, env.act_space)
+    machine = machine or this_machine.find(devices)
+    if not manifest.exists(setup.logdir):
+        setup = sizing.with_model(setup, machine, interface)
+    agent = AGENTS[setup.agent].make(setup.config, interface)
+    evaluation = periodic_evaluation(setup, agent, opened=opened)
+    run = Run(
+        agent=agent,
+        env=env,
+        config=setup.config,
+        seed=setup.seed,
+        mesh=devices,
+        logdir=setup.logdir,
+        evaluate=evaluation.scores,
+        begin=initializer(setup, agent),
+        evaluation_failure=evaluation.failure,
+    )
+    return Prepared(setup=setup, run=run, machine=machine, interface=interface)
+
+
+def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
+    """The run, whose ring fits the machine if it is new, and the sizes of its parts.
+
+    Raises DoesNotFit in one line where something is too large.
+    """
+    setup, run, machine, _ = prepared
+    sizes = measure(run)
+    if not manifest.exists(setup.logdir):
+        run = sizing.with_ring(setup, run, sizes, machine)
+    check(run, sizes)
+    return run, sizes
+
+
+def announce(prepared: Prepared, run: Run, sizes: Sizes) -> None:
+    """Prints where the run is, and what it is about to use if it is new."""
+    setup, _, machine, interface = prepared
+    new = not manifest.exists(setup.logdir)
+    lines = [f"{setup.env} -> {setup.logdir} ({'new run' if new else 'resumes'})"]
+    if new:
+        lines.append(sizing.summary(setup, run, sizes, machine, interface))
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def compile_(setup: Setup, run: Run, sizes: Sizes) -> tuple[Run, Programs]:
+    """Compiles the programs. Where only they show that a new ring is too large, a smaller one."""
+    try:
+        return run, preflight(run, sizes)
+    except DoesNotFit as error:
+        if CAPACITY not in setup.auto or manifest.exists(setup.logdir):
+            raise
+        smaller = with_capacity(run, error.fits)
+        if smaller is run:
+            raise
+        print(f"{error}; a smaller ring is compiled", file=sys.stderr, flush=True)
+        return smaller, preflight(smaller, sizes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodicEvaluation:
+    """The evaluation during training. It always plays the same episodes, greedily."""
+
+    scores: Callable[[AgentState, Callable[[], bool]], dict[str, float]]  # `Run.evaluate`
+    failure: Callable[[], str]  # why its environments no longer work; empty while they do
+
+
+def periodic_evaluation(setup: Setup, agent: AnyAgent, *, opened: ExitStack) -> PeriodicEvaluation:
+    """Makes the environments and the policy of the evaluation; `opened` closes them."""
+    train_ = setup.config.train
+    if not train_.eval_every:
+        return PeriodicEvaluation(scores=lambda _state, _stopped: {}, failure=lambda: "")
+    player = make_evaluator(
+        setup,
+        player=agent.player,
+        act=agent.player.greedy,
+        episodes=train_.eval_episodes,
+        seed=PERIODIC,
+    )
+    opened.callback(player.env.close)
+
+    def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
+        with suppress(EnvironmentFailed):  # `failure` reports it
+            results = player.play(state, episodes=train_.eval_episodes, stopped=stopped)
+            return evaluate.summary(results)
+        return {}
+
+    return PeriodicEvaluation(scores=scores, failure=lambda: player.env.failure)
+
+
+def initializer(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
+    """A function that gives a fresh state the world model of another run, if there is one.
+
+    ValueError if the other run is of an agent whose world model this one cannot use.
+    """
+    if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
+        return lambda state: state
+    source = Path(setup.config.train.world_model)
+    other, inherit = stored(source, setup.env), AGENTS[setup.agent].inherit
+    if inherit is None or other.agent != setup.agent:
+        text = f"has the agent {other.agent!r}"
+        raise ValueError(f"{source} {text}, whose world model {setup.agent!r} cannot use")
+    return inherit(agent, restored(other).state, source)
