@@ -102,7 +102,9 @@ def test_what_was_chosen_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(this_machine, "find", lambda _: cpu(8))
     first = call(*command_, "--set=replay.capacity=auto")
     assert first.code == 0
-    line = "2 CPU cores, 7.2 GB free: preset debug, size nano in float32, ring of 2,000 steps (0."
+    line = (
+        "2 CPU cores, 7.2 GB free: preset debug, size nano in float32, ring of 2,000 steps (0 MB)"
+    )
     assert line in first.err
     saved = json.loads((logdir / manifest.NAME).read_text())
     assert saved["auto"] == ["replay.capacity"]

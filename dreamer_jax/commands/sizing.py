@@ -38,7 +38,7 @@ def summary(setup: Setup, run: Run, sizes: Sizes, machine: Machine, interface: I
     parts = [f"preset {setup.preset}"]
     if size := name(agent):
         parts.append(f"size {size}")
-    parts.append(f"ring of {capacity:,} steps ({held(capacity, sizes) / 1e9:.1f} GB)")
+    parts.append(f"ring of {capacity:,} steps ({bytes_in_words(held(capacity, sizes))})")
     if rate := updates_per_second(run, machine, interface):
         parts.append(f"about {short(rate)} updates/s")
     if machine.idle:
@@ -67,6 +67,11 @@ def updates_per_second(run: Run, machine: Machine, interface: Interface) -> floa
 def short(rate: float) -> str:
     """Two digits, such as 0.31, 4.5 and 120."""
     return f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
+
+
+def bytes_in_words(number: int) -> str:
+    """Such as 6.7 GB or 14 MB."""
+    return f"{number / 1e9:.1f} GB" if number >= 1e8 else f"{number / 1e6:.0f} MB"
 
 
 def flags_of_full_size(setup: Setup, run: Run) -> list[str]:
