@@ -17,6 +17,7 @@ USABLE_SHARE = 0.9  # of the free memory that a run may take; other programs nee
 # Of the free memory, for a ring whose capacity is not given. The other half is for the update, for
 # compiling it, and for a second run that starts at the same moment.
 RING_SHARE = 0.5
+DISK = "disk"
 ROUND = 1_000  # a capacity that is not given is a multiple of this
 
 
@@ -82,16 +83,18 @@ def check(run: Run, sizes: Sizes) -> None:
             raise DoesNotFit(
                 f"replay.capacity={capacity} needs {need.of(capacity) / 1e9:.2f} GB of "
                 f"{need.what}, the model included, but no more than {need.free / 1e9:.2f} GB are "
-                f"free for it; {_hint(run, fits)}",
+                f"free for it; {_hint(run, need, fits)}",
                 fits=fits,
             )
 
 
-def _hint(run: Run, fits: int) -> str:
+def _hint(run: Run, need: Need, fits: int) -> str:
     if manifest.exists(run.logdir):
         return f"{run.logdir} was started with it: free some, or resume where there is more"
     if fits > 0:
         return f"--set replay.capacity={fits} fits"
+    if need.what.startswith(DISK):
+        return "use another --logdir"
     alone = "recordings and model alone need" if run.recordings else "the model alone needs"
     return f"{alone} more"
 
@@ -114,7 +117,7 @@ def needs(run: Run, sizes: Sizes, machine: Machine) -> Iterator[Need]:
         # An array that is fetched from a device exists twice on the host until the next update.
         yield Need("memory of the host", partial(on_host, copies=2), host)
     on_disk = partial(needed_on_disk, config=config, sizes=sizes)
-    yield Need(f"disk for {run.logdir}", on_disk, free_disk(run))
+    yield Need(f"{DISK} for {run.logdir}", on_disk, free_disk(run))
 
 
 def needed_on_device(capacity: int, *, config: Config, sizes: Sizes, devices: int) -> int:
