@@ -5,6 +5,9 @@ again and 100 more. Prints the scores of these episodes, writes one JSON line pe
 experiments/results/<name>/ and draws the curves of all seeds there. An interrupted run resumes.
 Results without a run in --runs, such as those of the checkout, are replaced.
 
+A preset without evaluations has the scores of its training episodes in the curve. --steps=N takes
+the place of the preset's own length.
+
 --name keeps the results of an option apart from those without it:
 --task=gameboy_demo --seeds=0,1,2 --jobs=2 --name=gameboy_demo_blind --set=env.hide_text=true
 
@@ -23,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jax
 import matplotlib
 
 import configs
@@ -30,16 +34,18 @@ import envs
 from dreamer_jax.run import checkpoint
 
 RESULTS = Path(__file__).parent / "results"
+# Metrics that a curve may show -> what they are.
+SCORES = {"evaluation/mean": "greedy score", "episode/mean_score": "score of training episodes"}
 
 
 def main() -> None:
     """Runs the seeds, writes the evaluations of each, and draws all of the task's results."""
     args = flags().parse_args()
     family = envs.family(args.task)
-    preset = configs.load(
-        configs.default(args.task, family), family=family, options=envs.default_options(args.task)
-    )
-    steps = [preset.train.steps * (i + 1) for i in range(1 + args.again)]
+    default = configs.default(args.task, family, platform=jax.default_backend())
+    preset = configs.load(default, family=family, options=envs.default_options(args.task))
+    length = args.steps or preset.train.steps
+    steps = [length * (i + 1) for i in range(1 + args.again)]
     name = args.name or re.sub(r"[^\w.-]+", "_", args.task)  # gym:Pendulum-v1 -> gym_Pendulum-v1
     folder = args.results / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,6 +72,7 @@ def flags() -> argparse.ArgumentParser:
     add("--task", default="cartpole", help="environment to train (cartpole)")
     add("--seeds", default="0,1,2,3,4", help="seeds to run (0,1,2,3,4)")
     add("--jobs", type=int, default=1, help="runs side by side, each on one core (1)")
+    add("--steps", type=int, help="of each run (the preset's)")
     add("--again", action="store_true", help="train for as long again")
     add("--set", action="append", default=[], help="passed on, as path=value")
     add("--name", help="of the folder of the results (the task)")
@@ -123,29 +130,32 @@ def read_scores(shown: str) -> list[dict[str, Any]]:
 
 
 def evaluations(logdir: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl that hold an evaluation."""
+    """The lines of metrics.jsonl that hold an evaluation, or else mean scores of training."""
     lines = [json.loads(line) for line in (logdir / "metrics.jsonl").read_text().splitlines()]
-    return [line for line in lines if "evaluation/mean" in line]
+    scores = next((name for name in SCORES if any(name in line for line in lines)), "")
+    return [line for line in lines if scores in line]
 
 
 def draw(folder: Path, steps: Sequence[int]) -> None:
-    """One curve per seed in `folder`: greedy mean of each evaluation against environment steps."""
+    """One curve per seed in `folder`: its scores against environment steps."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
     for path in sorted(folder.glob("seed*.jsonl")):
-        lines = map(json.loads, path.read_text().splitlines())
-        curve = [line for line in lines if "evaluation/mean" in line]
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        metric = next(name for name in SCORES if any(name in line for line in lines))
+        curve = [line for line in lines if metric in line]
         axes.plot(
             [line["step"] for line in curve],
-            [line["evaluation/mean"] for line in curve],
+            [line[metric] for line in curve],
             marker=".",
             label=path.stem.replace("seed", "seed "),
         )
+        axes.set(ylabel=SCORES[metric])
     for end in steps[:-1]:
         axes.axvline(end, color="gray", linestyle=":", label="length of the preset")
-    axes.set(xlabel="environment steps", ylabel="greedy score", title=folder.name)
+    axes.set(xlabel="environment steps", title=folder.name)
     axes.legend()
     figure.savefig(folder / "curves.png", dpi=120)
 
