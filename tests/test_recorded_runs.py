@@ -123,7 +123,7 @@ def test_mistakes(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (tmp_path / "nothing", (), "no recording in"),
         (other, (), "was recorded in cartpole, not in counting"),
         (longer, (), 'where obs is {"discrete": '),
-        (huge, (), "recordings and model alone are too big"),
+        (huge, (), "recordings and model alone need more"),
         (spoilt, (), "its SHA-256 is not that of the index"),
         (recording, ("--set=replay.seed_share=0.1",), "no sequence of replay.batch=4"),
     ):
