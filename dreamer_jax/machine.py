@@ -8,7 +8,14 @@ PER_CORE = 6e10  # measured on an AMD EPYC: docs/performance.md
 MOST_CORES = 8  # that an update keeps busy; its operations are too small for more
 # Free bytes of a GPU, at most -> the rate of such a GPU. The larger its memory, the faster it is.
 # These are estimates, a quarter of what matrix products of bfloat16 reach. None was measured.
-GPU_RATES = ((9e9, 2.5e12), (15e9, 8e12), (36e9, 15e12), (70e9, 8e13), (float("inf"), 1.5e14))
+GPU_RATES = (
+    (9e9, 2.5e12),
+    (15e9, 8e12),
+    (20e9, 1.5e13),
+    (37e9, 4.5e13),
+    (70e9, 8e13),
+    (float("inf"), 1.5e14),
+)
 # Seconds of an update of any size on a GPU: thousands of kernels follow each other. An estimate.
 GPU_LATENCY = 0.03
 
