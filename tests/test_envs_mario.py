@@ -211,6 +211,18 @@ def test_a_way_through_a_pipe(begin):
     assert 0 < total(onwards, "x") == game.read().x - main.x < 30
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_pipe_out_of_the_stage_ends_its_episode_without_success(begin, whole):
+    """The pipes of a warp zone change the number of the world, as is done here by hand."""
+    game = begin(whole=whole)
+    play(game, actions(INTO_THE_PIPE)[:-1])
+    game._emulator.ram[memory.WORLD] += 1
+    outcome = game.step(actions(INTO_THE_PIPE)[-1])
+    assert game.read().world == 2 and game.read().playable
+    assert outcome.terminated != whole and not outcome.truncated
+    assert outcome.events["event/flag"] == outcome.events["event/success"] == 0
+
+
 def test_a_misread_place_is_no_progress(begin):
     game = begin()
     torn = game.read()._replace(x=40 + 256)

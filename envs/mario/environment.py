@@ -62,12 +62,14 @@ class MarioGame:
     """One console that plays episodes; see `envs.vector.threads.Playable`.
 
     An episode ends with the first lost life or with success: the end of the stage, or, in the
-    whole game, the end of the last stage.
+    whole game, the end of the last stage. An episode of one stage also ends, without success, where
+    a warp pipe leads out of it: a flag elsewhere is not that of this stage.
     """
 
     def __init__(self, emulator: Emulator, stage: tuple[int, int], whole: bool, options: Options):
         self.action_space = spaces.Discrete(len(ACTIONS[options.actions]))
         self._emulator = emulator
+        self._stage = stage
         self._whole = whole
         self._options = options
         self._weights = dataclasses.asdict(options.rewards)
@@ -101,6 +103,7 @@ class MarioGame:
         if not terminated and not played.playable:
             now = self._watch()
             screen = emulator.screen()
+            terminated = not self._whole and _stage(now) != self._stage  # through a warp pipe
         events = self._events(played, now, won)
         reward = sum(weight * events[f"event/{name}"] for name, weight in self._weights.items())
         truncated = not terminated and self._steps == self._options.max_steps
@@ -220,10 +223,15 @@ def _beginning(name: str, options: Options) -> tuple[tuple[int, int], bool]:
     return (int(found[1]), int(found[2])), whole
 
 
+def _stage(reading: MarioReading) -> tuple[int, int]:
+    """World and stage."""
+    return reading.world, reading.stage
+
+
 def _part(reading: MarioReading) -> tuple[int, int, int]:
     """World, stage and area. Positions count from the left end of each area."""
     return reading.world, reading.stage, reading.area
 
 
 def _is_last_stage(reading: MarioReading) -> bool:
-    return (reading.world, reading.stage) == (memory.WORLDS, memory.STAGES)
+    return _stage(reading) == (memory.WORLDS, memory.STAGES)
