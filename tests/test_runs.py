@@ -72,6 +72,23 @@ def test_the_real_agent_is_updated_as_owed(trained: tuple[Path, Result]):
     assert updates == updates_owed(60, updates=0, config=config_of(logdir)) > 0
 
 
+def test_a_resume_may_change_what_learning_does_not_depend_on(
+    trained: tuple[Path, Result], tmp_path: Path
+):
+    """Intervals of saving, logging, reporting and evaluating, and how long to wait."""
+    command = [*SMALL, "--seed=3", f"--logdir={tmp_path / 'run'}"]
+    assert call(*command, "--steps=30").code == 0
+    other = ("save_every=7", "keep=1", "log_every=9", "report_every=0", "eval_every=25")
+    changed = [f"--set=train.{each}" for each in other]
+    assert call(*command, "--steps=60", *changed, "--set=train.eval_episodes=1").code == 0
+    assert config_of(tmp_path / "run").train.save_every == 7
+    two, one = (
+        checkpoint.read_arrays(path / "checkpoints", 60) for path in (tmp_path / "run", trained[0])
+    )
+    for name in ("agent", "replay", "acting"):
+        jax.tree.map(np.testing.assert_array_equal, two[name], one[name])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_run_goes_on(trained: tuple[Path, Result], number: signal.Signals):
     """Both on the same run: each process resumes what the one before has saved."""

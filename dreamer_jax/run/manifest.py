@@ -21,8 +21,13 @@ FIELD_TYPES = {
     **{"env": str, "preset": str, "agent": str, "seed": int, "config": dict, "mesh": str},
     **{"auto": list, "spaces": dict, "versions": dict},
 }
-# A run may be made longer, and its recording may move: its checksum is compared instead.
-CHANGEABLE = ("train.steps", "replay.seed_from")
+# What a resume may change, because nothing that is learned depends on it. A run may be made longer.
+# Its recording may move: its checksum is compared instead.
+CHANGEABLE = (
+    *("train.steps", "train.save_every", "train.keep", "train.keep_every"),
+    *("train.log_every", "train.log_seconds", "train.report_every", "train.report_seconds"),
+    *("train.eval_every", "train.eval_episodes", "replay.seed_from", "env.timeout"),
+)
 
 
 def exists(logdir: Path) -> bool:
