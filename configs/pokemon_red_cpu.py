@@ -19,7 +19,7 @@ def get_config(env: Any) -> Config:
             behavior=Behavior(horizon=200.0, entropy=1e-3),
             optimizer=Optimizer(learning_rate=1e-3, warmup=100),
         ),
-        replay=Replay(capacity=500_000, batch=16, length=32),
+        replay=Replay(capacity=500_000, batch=8, length=32),
         train=Train(
             envs=8,
             steps=1_000_000,
