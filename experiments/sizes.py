@@ -3,7 +3,7 @@
 Prints a table: for machines of several kinds, the preset, the size and the ring that a new run of
 each task gets. Nothing is compiled. Environments are made for their spaces, so it needs .[mario]
 and .[pokemon]. Free memory is taken as 90 % of a host's, and as the 75 % of a GPU's that JAX
-reserves. Takes a minute.
+reserves. The disk is the one of this machine. Takes a minute.
 """
 
 import argparse
