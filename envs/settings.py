@@ -30,7 +30,7 @@ class UnknownField(ValueError):
 def override(root: _T, assignment: str) -> _T:
     """Applies one `path=value`, such as `model.units=128`, to a dataclass of dataclasses.
 
-    A field with the metadata `inline` is left out of the paths of its own fields.
+    A field with the metadata `inline` is left out of the paths of its fields.
 
     Raises:
         UnknownField: the path is unknown; the message lists the valid ones.

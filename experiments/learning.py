@@ -132,8 +132,12 @@ def read_scores(shown: str) -> list[dict[str, Any]]:
 def evaluations(logdir: Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl that hold an evaluation, or else mean scores of training."""
     lines = [json.loads(line) for line in (logdir / "metrics.jsonl").read_text().splitlines()]
-    scores = next((name for name in SCORES if any(name in line for line in lines)), "")
-    return [line for line in lines if scores in line]
+    return [line for line in lines if metric_of(lines) in line]
+
+
+def metric_of(lines: Sequence[dict[str, Any]]) -> str:
+    """The first of SCORES that any line has; empty if there is none."""
+    return next((name for name in SCORES if any(name in line for line in lines)), "")
 
 
 def draw(folder: Path, steps: Sequence[int]) -> None:
@@ -144,7 +148,7 @@ def draw(folder: Path, steps: Sequence[int]) -> None:
     figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
     for path in sorted(folder.glob("seed*.jsonl")):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        metric = next(name for name in SCORES if any(name in line for line in lines))
+        metric = metric_of(lines)
         curve = [line for line in lines if metric in line]
         axes.plot(
             [line["step"] for line in curve],

@@ -156,8 +156,9 @@ def decide(flags: Flags) -> Setup:
     if not flags.env:
         raise ValueError(f"--env is needed to start a run in {logdir}")
     family = envs.family(flags.env)
-    platform = mesh.make(1).devices.flat[0].platform
-    preset = flags.config or configs.default(flags.env, family, platform=platform)
+    preset = flags.config or configs.default(
+        flags.env, family, platform=mesh.make(1).devices.flat[0].platform
+    )
     loaded = configs.load(preset, family=family, options=envs.default_options(flags.env))
     agent = flags.agent or name_of(loaded.agent)
     config = with_flags(with_agent(loaded, agent), flags)

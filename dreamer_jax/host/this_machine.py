@@ -10,8 +10,6 @@ from dreamer_jax import mesh as meshes
 from dreamer_jax.host import memory_limits
 from dreamer_jax.machine import Machine
 
-CGROUPS = Path("/sys/fs/cgroup")
-
 
 def find(mesh: Mesh) -> Machine:
     """The devices of `mesh` and their host, as they are now."""
@@ -30,7 +28,7 @@ def find(mesh: Mesh) -> Machine:
 def usable_cores() -> int:
     """Cores that this process may use: those it is bound to, and no more than its quota."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    granted = granted_cores(CGROUPS)
+    granted = granted_cores(memory_limits.CGROUPS)
     return min(bound or 1, granted) if granted else bound or 1
 
 

@@ -147,7 +147,7 @@ def periodic(
     """Logs, draws pictures and evaluates, each if its interval has passed since `before`.
 
     Metrics and pictures also come by time, so that a slow machine is heard of. Neither changes what
-    is learned: a report draws with keys of its own and leaves replay as it was.
+    is learned: a report draws with separate keys and leaves replay as it was.
     """
     config, device, counters = run.config.train, now.device, now.counters
 

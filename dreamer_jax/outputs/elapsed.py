@@ -47,7 +47,7 @@ class Elapsed:
             text = f"{self._done} in {self._time()}"
             self._write(f"{ERASE}{text}\n" if self._counts else f"{text}\n")
         elif self._counts:
-            self._write("\n")  # what follows has a line of its own
+            self._write("\n")  # what follows begins a new line
 
     def _count(self) -> None:
         while not self._ended.wait(COUNT_SECONDS if self._counts else LINE_SECONDS):
