@@ -2,9 +2,9 @@
 
 Runs each training and evaluation command of README.md in the order of the page, in one new folder,
 with nothing compiled before. A training that has done --seconds of updates is stopped with Ctrl-C;
-where the page has its command again, it resumes. Prints a row for each command: seconds to the first line
-and to the first update, the largest memory of its processes together, and the exit code. Exit code
-1 if a command failed.
+where the page has its command again, it resumes. Prints a row for each command: seconds to the
+first line and to the first update, the largest memory of its processes together, and the exit code.
+Exit code 1 if a command failed.
 
 --memory limits the memory of each command, in GB: by a control group where this user may make one,
 which counts cached files as well, otherwise by a ulimit on addresses. --only=PART runs the commands

@@ -7,14 +7,13 @@ from contextlib import ExitStack, suppress
 from functools import partial
 
 from dreamer_jax import config as config_
-from dreamer_jax import spaces
 from dreamer_jax.commands import options, training_recordings
 from dreamer_jax.commands.options import Flags, Setup, decide
 from dreamer_jax.commands.prepared import announce, compile_, fitted, prepare
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import train
 from dreamer_jax.run import checkpoint, manifest, spaces_record
-from dreamer_jax.run.state import Run
+from dreamer_jax.spaces import Interface
 
 
 def training(flags: Flags) -> Callable[[], None]:
@@ -74,17 +73,17 @@ def training(flags: Flags) -> Callable[[], None]:
             train(run, compiled)
         if (checkpoint.latest(directory) or 0) >= run.config.train.steps:
             with suppress(OSError):  # nobody has to listen
-                print(what_next(setup, run), file=sys.stderr)
+                print(what_next(setup, prepared.interface), file=sys.stderr)
 
     return task
 
 
-def what_next(setup: Setup, run: Run) -> str:
+def what_next(setup: Setup, interface: Interface) -> str:
     """How to evaluate, watch and plot a finished run; two lines."""
     command = ["python", "-m", "dreamer_jax.main", "--mode=eval", f"--logdir={setup.logdir}"]
     if ":" in setup.env.removeprefix("gym:"):
         command.append(f"--env={setup.env}")  # it imports a module, which must be asked for
-    if spaces.of(run.env.obs_space, run.env.act_space).obs.images:
+    if interface.obs.images:
         command.append(f"--gif={setup.logdir / 'play.gif'}")
     curves = ["tensorboard", f"--logdir={setup.logdir.parent}"]
     return f"evaluate: {shlex.join(command)}\ncurves:   {shlex.join(curves)}"
