@@ -1,6 +1,5 @@
 """Any Gymnasium environment: `gym:<id>`, or `gym:<module>:<id>` to import the module first."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -8,22 +7,11 @@ from typing import Any
 import gymnasium
 
 from envs.codecs import Actions, Observations
-from envs.extras import install, missing
-from envs.resize import check_side
+from envs.gym_options import Options, check
+from envs.make_gym import single
 from envs.vector.copy_protocol import Outcome
 from envs.vector.process import ProcessCopy
 from envs.vector.vector import VectorizedEnv
-
-LONGEST = 86_400  # seconds of timeout; timers have a limit
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Options of the Gymnasium family."""
-
-    max_steps: int = 0  # steps after which an episode is truncated; 0 keeps the environment's limit
-    size: int = 64  # pixels; side of resized images, used unless an image already fits the encoder
-    timeout: float = 60.0  # an environment hangs if it does not answer within this many seconds
 
 
 class GymCopy:
@@ -67,19 +55,15 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
             an option is out of range.
     """
     env_id = name.removeprefix("gym:")
-    if options.max_steps < 0:
-        raise ValueError(f"max_steps must not be negative, got {options.max_steps}")
-    if not 0 < options.timeout <= LONGEST:
-        raise ValueError(f"timeout must be above 0 and at most {LONGEST}, got {options.timeout}")
-    check_side(options.size)
-    build = functools.partial(_single, env_id, options.max_steps)
+    check(options)
     # One is made here for its spaces, and so that a mistake gives a readable error.
-    first = build()
+    first = single(env_id, options, copy=0)
     try:
         conversions = _conversions(first, options.size)
     finally:
         first.close()
-    copies = [ProcessCopy(build, options.timeout) for _ in range(num_envs)]
+    builds = (functools.partial(single, env_id, options, copy=i) for i in range(num_envs))
+    copies = [ProcessCopy(build, options.timeout) for build in builds]
     return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1)
 
 
@@ -99,23 +83,3 @@ def vectorize(
 
 def _conversions(env: gymnasium.Env, size: int) -> tuple[Observations, Actions]:
     return Observations(env.observation_space, size), Actions(env.action_space)
-
-
-def _single(env_id: str, max_steps: int) -> gymnasium.Env:
-    try:
-        # The checker warns authors about spaces that `envs.codecs` converts anyway.
-        return gymnasium.make(env_id, max_episode_steps=max_steps or None, disable_env_checker=True)
-    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
-        raise ValueError(f"cannot make 'gym:{env_id}': {_reason(env_id, error)}") from error
-
-
-def _reason(env_id: str, error: Exception) -> str:
-    """One line with the remedy, if one is known."""
-    if module := missing(error):
-        return f"{module} is not installed: {install(module)}"
-    if isinstance(error, gymnasium.error.UnregisteredEnv):
-        from envs.suggestions import hint  # here, since it loads the emulator of Atari
-
-        if close := hint(f"gym:{env_id}", ()):
-            return f"Gymnasium does not know it; {close}"
-    return " ".join(str(error).split())
