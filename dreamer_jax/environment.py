@@ -90,7 +90,7 @@ class Environment(Protocol):
 
     @property
     def restarts(self) -> int:
-        """How many crashed or hung environments were restarted since the process began."""
+        """Episodes cut off or kept from beginning by failures, since the process began."""
         ...
 
     @property
@@ -100,7 +100,7 @@ class Environment(Protocol):
 
     @property
     def failure(self) -> str:
-        """Why an environment no longer works; its last line is the reason. Empty while all work."""
+        """Why an environment no longer works, in one line. Empty while all work."""
         ...
 
     def prepare(self) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from envs import kinds
+from envs.arrivals import Leaf
 from envs.kinds import AnySpace
 from envs.resize import fits, resize
 
@@ -56,7 +57,11 @@ class Observations:
     """
 
     def __init__(self, space: AnySpace, size: int):
-        encoders = [_encoder(path, leaf, size) for path, leaf in _leaves(space)]
+        found = list(_leaves(space))
+        encoders = [_encoder(path, leaf, size) for path, leaf in found]
+        self.leaves = [
+            Leaf(p, _key(p, e.name), x) for (p, x), e in zip(found, encoders, strict=True)
+        ]
         self._encoders = _keyed([(_key(x.path, x.name), x) for x in encoders], space)
         self.spaces: dict[str, AnySpace] = {k: x.space for k, x in self._encoders.items()}
 

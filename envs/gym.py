@@ -1,17 +1,20 @@
 """Any Gymnasium environment: `gym:<id>`, or `gym:<module>:<id>` to import the module first."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import gymnasium
 
-from envs.codecs import Actions, Observations
-from envs.gym_options import Options, check
+from envs.arrivals import outcome
+from envs.codecs import Actions, Observations, no_actions
+from envs.gym_options import TRUNCATE, Options, check
+from envs.kinds import AnySpace
 from envs.make_gym import single
-from envs.vector.copy_protocol import Outcome
+from envs.vector.copy_protocol import CopyFailed, EnvCopy, Outcome
 from envs.vector.process import ProcessCopy
-from envs.vector.vector import VectorizedEnv
+from envs.vector.vector import EnvironmentFailed, VectorizedEnv
 
 
 class GymCopy:
@@ -37,7 +40,7 @@ class GymCopy:
     def receive(self) -> Outcome:
         """Steps the environment with the action sent last."""
         obs, reward, terminated, truncated, _ = self._env.step(self._action)
-        return Outcome(obs, float(reward), bool(terminated), bool(truncated))
+        return outcome(obs, reward, terminated, truncated)
 
     def restart(self) -> None:
         """Never called: an error in this process goes straight to the caller."""
@@ -50,21 +53,52 @@ class GymCopy:
 def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of the environment that `name` registers, each in its own process.
 
+    The first copy tells its spaces and tries one step before the others are started.
+
     Raises:
-        ValueError: the id or module is unknown, a package is missing, a space is unsupported, or
-            an option is out of range.
+        ValueError: the id or module is unknown, a package is missing, a space is unsupported, an
+            option is out of range, or the environment does not even take a step; in one line.
     """
     env_id = name.removeprefix("gym:")
     check(options)
-    # One is made here for its spaces, and so that a mistake gives a readable error.
-    first = single(env_id, options, copy=0)
-    try:
-        conversions = _conversions(first, options.size)
-    finally:
-        first.close()
-    builds = (functools.partial(single, env_id, options, copy=i) for i in range(num_envs))
-    copies = [ProcessCopy(build, options.timeout) for build in builds]
-    return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1)
+
+    def started(i: int) -> ProcessCopy:
+        build = functools.partial(single, env_id, options, copy=i)
+        return ProcessCopy(build, timeout=options.timeout, warns=i == 0)
+
+    def together(copies: Sequence[EnvCopy]) -> VectorizedEnv:
+        return VectorizedEnv(
+            copies,
+            *conversions,
+            seed=seed,
+            frames_per_step=1,
+            name=name,
+            replay=options.replay,
+            patient=options.nonfinite == TRUNCATE,
+        )
+
+    with ExitStack() as opened:
+        first = started(0)
+        opened.callback(first.close)
+        try:
+            conversions = _conversions(*first.spaces(), options.size)
+            require_step(together([first]))
+        except (CopyFailed, EnvironmentFailed) as error:
+            raise ValueError(str(error)) from None
+        opened.pop_all()
+    return together([first, *(started(i) for i in range(1, num_envs))])
+
+
+def require_step(env: VectorizedEnv) -> None:
+    """Raises EnvironmentFailed unless an episode begins and a step of it works."""
+    env.reset()
+    action = {key: no_actions(space, env.num_envs) for key, space in env.act_space.items()}
+    works = False
+    while not works:
+        failures, seen = env.restarts, env.step(action)
+        if env.failure:
+            raise EnvironmentFailed(env.failure)
+        works = env.restarts == failures and not seen.is_first.any()
 
 
 def vectorize(
@@ -73,7 +107,7 @@ def vectorize(
     """Steps `num_envs` environments of `build` in this process; resizes images to `size` pixels."""
     first = build()
     try:
-        conversions = _conversions(first, size)
+        conversions = _conversions(first.observation_space, first.action_space, size)
     except ValueError:
         first.close()
         raise
@@ -81,5 +115,5 @@ def vectorize(
     return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1)
 
 
-def _conversions(env: gymnasium.Env, size: int) -> tuple[Observations, Actions]:
-    return Observations(env.observation_space, size), Actions(env.action_space)
+def _conversions(obs: AnySpace, act: AnySpace, size: int) -> tuple[Observations, Actions]:
+    return Observations(obs, size), Actions(act)

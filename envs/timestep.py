@@ -29,11 +29,12 @@ class VectorEnv(Protocol):
     that it has returned, so the caller may keep it. An episode is a function of (run seed, row,
     episode number), of its starting point and of its actions.
 
-    A copy that crashes or hangs is restarted. Its row shows its last observation once more, with
-    reward 0 and truncated, and continues with the next episode. A copy that fails several times
-    without finishing an episode ends the environment: `failure` says why, with the traceback if
-    there is one. The timestep of that call is complete, so the caller can save it. Every later call
-    raises `envs.vector.vector.EnvironmentFailed`.
+    A copy that crashes, hangs or returns what it did not declare costs an episode: its row shows
+    its last observation once more, with reward 0 and truncated, and continues with the next
+    episode. An episode that does not begin is skipped. A copy that fails many times without
+    finishing an episode ends the environment: `failure` says why, in one line. The timestep of that
+    call is complete, so the caller can save it. Every later call raises
+    `envs.vector.vector.EnvironmentFailed`.
 
     An observation space has one of the `envs.kinds`: image, vector, choice, bits or text. An action
     space is `Box(-1, 1, (n,), float32)` or `MultiDiscrete([n, ...])` with int32 values.
@@ -44,10 +45,18 @@ class VectorEnv(Protocol):
     obs_space: dict[str, AnySpace]  # per observation key
     act_space: dict[str, AnySpace]  # per action key
     event_keys: tuple[str, ...]  # keys of Timestep.events
-    restarts: int  # restarts of copies that crashed or hung, so far
     lost: int  # episodes that the last `restore` could not continue
     milestones: list[tuple[int, str]]  # (row, name) of each reached in the step; [] after restore
-    failure: str  # why a copy failed; empty while all work
+
+    @property
+    def restarts(self) -> int:
+        """Episodes that failures of copies cut off or kept from beginning, so far."""
+        ...
+
+    @property
+    def failure(self) -> str:
+        """Why a copy failed, in one line; empty while all work."""
+        ...
 
     @property
     def episodes(self) -> np.ndarray:

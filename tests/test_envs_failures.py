@@ -11,8 +11,9 @@ from envs.codecs import Actions, Observations
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
 from envs.vector.copy_protocol import CopyFailed, Outcome
+from envs.vector.failures import PATIENCE
 from envs.vector.threads import ThreadCopy
-from envs.vector.vector import PATIENCE, EnvironmentFailed, VectorizedEnv
+from envs.vector.vector import EnvironmentFailed, VectorizedEnv
 
 SEED = 5
 NONE = np.zeros((2, 1), np.int32)
@@ -50,7 +51,7 @@ class Scripted:
 
     def fail(self) -> None:
         if self.failing and self.failing.pop(0) == "!":
-            raise CopyFailed(f"Traceback: life {self.life} is over")
+            raise CopyFailed(f"life {self.life} is over")
 
     def restart(self) -> None:
         self.calls.append("restart")
@@ -97,7 +98,8 @@ def test_a_failure_cuts_the_episode_off_and_the_neighbours_go_on(caplog):
     seeds = [episode_seed(SEED, 0, number) for number in range(3)]
     expected = [seeds[0], "begin", seeds[1], "restart", seeds[1], "begin", seeds[2]]
     assert copies[0].calls == expected
-    assert "environment 0 failed" in caplog.text and "life 0 is over" in caplog.text
+    line = "environment 0, episode 0, at step 2: life 0 is over; the next episode begins"
+    assert [f"{line} (failure 1)"] == [record.message for record in caplog.records]
 
 
 def test_events_are_those_of_the_step():
@@ -129,45 +131,55 @@ def test_all_may_fail_at_once():
     assert last.is_last.all() and not last.is_terminal.any() and env.restarts == 2
 
 
-def test_an_episode_that_does_not_begin_is_begun_again():
+def test_an_episode_that_does_not_begin_is_skipped(caplog):
+    """The next seed may begin; a resume finds the number of the episode that did."""
     env, copies = vector("!!.", "")
     assert env.reset().obs["vector"].tolist() == [[2, 0], [0, 0]]
-    first, second = (episode_seed(SEED, 0, number) for number in range(2))
-    again = [first, "begin", "restart"]
-    assert copies[0].calls == [*again, *again, first, "begin", second]
-    assert env.restarts == 2 and env.episodes.tolist() == [0, 0]
+    seeds = [episode_seed(SEED, 0, number) for number in range(4)]
+    calls = [call for call in copies[0].calls if isinstance(call, int)]
+    assert list(dict.fromkeys(calls)) == seeds
+    assert copies[0].calls.count("restart") == copies[0].calls.count("begin") - 1 == 2
+    assert env.restarts == 2 and env.episodes.tolist() == [2, 0]
+    assert "environment 0, episode 1, when it began: life 1 is over" in caplog.text
+    again, copies = vector("", "")
+    again.restore(env.snapshot())
+    assert again.episodes.tolist() == [2, 0] and copies[0].calls[0] == seeds[2]
 
 
 def test_an_environment_that_never_begins_ends_the_run():
-    env, _ = vector("", "!" * PATIENCE)
-    with pytest.raises(EnvironmentFailed, match=r"environment 1 failed 3 .*Traceback: life 2"):
-        env.reset()
-    with pytest.raises(EnvironmentFailed, match="environment 1"):
-        env.reset()
+    env, copies = vector("", "!" * PATIENCE)
+    said = "environment 1, episode 9, when it began: life 9 is over (10 failures in a row)"
+    for call in (env.reset, env.reset):
+        with pytest.raises(EnvironmentFailed) as caught:
+            call()
+        assert str(caught.value) == said
+    seeds = [episode_seed(SEED, 1, number) for number in range(PATIENCE)]
+    prepared = dict.fromkeys(call for call in copies[1].calls if isinstance(call, int))
+    assert list(prepared)[:PATIENCE] == seeds
 
 
 def test_the_last_failure_still_gives_a_whole_timestep():
-    env, _ = vector(".!.!.!", "")
-    trace = [env.reset(), *steps(env, 5)]
-    assert column(trace, "is_last", 0) == [False, True] * 3
+    env, _ = vector(".!" * PATIENCE, "")
+    trace = [env.reset(), *steps(env, 2 * PATIENCE - 1)]
+    assert column(trace, "is_last", 0) == [False, True] * PATIENCE
     assert env.restarts == PATIENCE - 1
-    assert "environment 0" in env.failure and "Traceback: life 2 is over" in env.failure
+    assert "environment 0" in env.failure and "life 9 is over" in env.failure
     snapshot = env.snapshot()
     for call in (lambda: steps(env, 1), env.reset, lambda: env.restore(snapshot)):
-        with pytest.raises(EnvironmentFailed, match="Traceback: life 2"):
+        with pytest.raises(EnvironmentFailed, match="life 9"):
             call()
     again, _ = vector("", "")
     assert_equal(again.restore(snapshot), trace[-1])
-    assert steps(again, 1)[0].is_first.tolist() == [True, False]
+    assert steps(again, 1)[0].is_first.all()
 
 
 def test_an_episode_that_never_begins_gives_a_timestep_that_can_be_restored():
     """The loop has put the end of the last episode into replay when it learns of the failure."""
-    env, _ = vector("....!!!", "")
+    env, _ = vector("...." + "!" * PATIENCE, "")
     trace = [env.reset(), *steps(env, 4)]
     assert env.failure and trace[-1].is_first.tolist() == [True, True]
     snapshot = env.snapshot()
-    assert snapshot["episodes"].tolist() == [1, 1] and snapshot["length"].tolist() == [0, 0]
+    assert snapshot["episodes"].tolist() == [PATIENCE, 1] and snapshot["length"].tolist() == [0, 0]
     again, _ = vector("", "")
     seen = again.restore(snapshot)
     assert seen.obs["vector"].tolist() == [[0, 0], [0, 0]] and not seen.is_last.any()
@@ -175,7 +187,12 @@ def test_an_episode_that_never_begins_gives_a_timestep_that_can_be_restored():
     assert shown(steps(again, 1), 0) == [[0, 1]]
 
 
-@pytest.mark.parametrize(("script", "works"), [(".!.!....!.!", True), (".!.!...!", False)])
+NEARLY = ".!" * (PATIENCE - 1)
+
+
+@pytest.mark.parametrize(
+    ("script", "works"), [(f"{NEARLY}....{NEARLY}", True), (f"{NEARLY}...!", False)]
+)
 def test_only_failures_without_an_episode_finished_in_between_count(script, works):
     env, copies = vector(script)
     env.reset()
@@ -247,17 +264,19 @@ def test_an_error_in_a_thread_costs_an_episode(caplog):
     assert shown(trace, 1) == [[0, 0], [0, 1], [0, 2], [0, 3], [0, 0]]
     assert column(trace, "is_last", 0) == [False, False, True, False, False]
     assert env.restarts == 1 and "the cartridge is loose" in caplog.text
-    assert "in step" in caplog.text  # where in the emulator it was
+    assert "test_envs_failures.py:" in caplog.text  # where in the emulator it was
     assert env.reset().is_first.all()
     env.close()
 
 
 def test_an_emulator_that_breaks_again_and_again_is_given_up():
-    env = played_by_threads(Breaking(1, 2, 3), Breaking())
+    env = played_by_threads(Breaking(*range(1, PATIENCE + 1)), Breaking())
     env.reset()
-    steps(env, 5)
-    assert "environment 0 failed 3 times" in env.failure
-    assert "the cartridge is loose" in env.failure
+    steps(env, 2 * PATIENCE - 1)
+    assert env.failure.startswith(
+        "environment 0, episode 9, at step 1: RuntimeError: the cartridge"
+    )
+    assert env.failure.endswith(f"({PATIENCE} failures in a row)")
     env.close()
 
 

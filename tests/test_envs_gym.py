@@ -220,5 +220,3 @@ def test_nobody_has_to_read_an_answer_soon(tmp_path, monkeypatch):
         env.prepare()
         time.sleep(3)
         assert env.reset().is_first.all() and env.restarts == 0
-    gymnasium.registry.pop("Large-v0")
-    sys.modules.pop("large_module")

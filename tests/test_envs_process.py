@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import pytest
 
 import envs
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
+from envs.vector.failures import PATIENCE
 from envs.vector.vector import EnvironmentFailed, VectorizedEnv
 
 NAME = "gym:fragile_module:Fragile-v0"
@@ -98,8 +98,6 @@ def fragile(tmp_path, monkeypatch) -> Iterator[Callable[..., VectorizedEnv]]:
     yield make
     for env in made:
         env.close()
-    gymnasium.registry.pop("Fragile-v0", None)
-    sys.modules.pop("fragile_module", None)
 
 
 def pids(timestep: Timestep) -> list[int]:
@@ -173,25 +171,33 @@ def test_a_failure_costs_an_episode(fragile, tmp_path, caplog, what, told):
         assert dead(int((tmp_path / "sleeper").read_text()), 5)
 
 
-def test_an_environment_that_always_fails_ends_the_run_with_its_traceback(fragile, tmp_path):
+def test_an_environment_that_always_fails_ends_the_run(fragile, tmp_path):
     env = fragile()
     env.reset()
     (tmp_path / "everyone-step").write_text("raise")
-    seen = [env.step(ACT) for _ in range(5)]
-    assert [timestep.is_last.all() for timestep in seen] == [True, False, True, False, True]
+    seen = [env.step(ACT) for _ in range(2 * PATIENCE - 1)]
+    assert [timestep.is_last.all() for timestep in seen] == [True, *[False, True] * (PATIENCE - 1)]
     with pytest.raises(EnvironmentFailed) as caught:
         env.step(ACT)
     message = str(caught.value)
-    assert "environment 0" in message and "the lever broke" in message
-    assert 'fragile_module.py", line' in message and "in obey" in message
-    assert env.restarts == 6 and env.failure == message
+    assert message.startswith(f"{NAME} 0, episode 9, at step 1: RuntimeError: the lever broke (")
+    assert "fragile_module.py:" in message and "\n" not in message
+    assert env.restarts == 3 * (PATIENCE - 1) and env.failure == message
 
 
-def test_an_environment_that_cannot_begin_ends_the_run(fragile, tmp_path):
+def test_an_environment_that_cannot_begin_ends_the_run(fragile, tmp_path, monkeypatch):
+    monkeypatch.setattr("envs.vector.failures.PATIENCE", 2)
     env = fragile()
     (tmp_path / "everyone-reset").write_text("exit")
-    with pytest.raises(EnvironmentFailed, match=r"environment 0 failed 3 times .*exit code 7"):
+    with pytest.raises(EnvironmentFailed, match=r"Fragile-v0 0, episode 1, when it .*exit code 7"):
         env.reset()
+
+
+def test_an_environment_is_tried_before_it_is_used(fragile, tmp_path, monkeypatch):
+    monkeypatch.setattr("envs.vector.failures.PATIENCE", 2)
+    (tmp_path / "everyone-step").write_text("raise")
+    with pytest.raises(ValueError, match=r"episode 1, at step 1: RuntimeError: the lever broke"):
+        fragile()
 
 
 def test_reset_may_come_when_the_next_episode_has_been_asked_for(fragile):

@@ -5,9 +5,7 @@
 
 import dataclasses
 import functools
-import sys
 
-import gymnasium
 import numpy as np
 import pytest
 from contract import arrays, assert_equal_snapshots, assert_same, random_actions
@@ -191,5 +189,3 @@ def test_an_episode_that_does_not_repeat_itself_ends_as_truncated(tmp_path, monk
     assert_same([fresh], [after], rows=slice(0, 3, 2))
     env.close()
     again.close()
-    gymnasium.registry.pop("Wilful-v0")
-    sys.modules.pop("wilful_module")

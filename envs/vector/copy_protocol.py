@@ -46,4 +46,12 @@ class EnvCopy(Protocol):
 
 
 class CopyFailed(Exception):
-    """Raised by `begin` and `receive`: the copy crashed or hangs. Its message has the traceback."""
+    """Raised by `begin` and `receive`: the copy crashed or hangs. Its message is one line."""
+
+
+class Unexpected(CopyFailed):
+    """The copy works, but it returned what it did not declare (see `envs.arrivals`)."""
+
+
+class NotFinite(Unexpected):
+    """A number is NaN, infinite, or too large."""

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import traceback
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,9 @@ from typing import Any
 
 import gymnasium
 
+from envs.arrivals import outcome
+from envs.explained import explained
+from envs.kinds import AnySpace
 from envs.vector.copy_protocol import CopyFailed, Outcome
 
 # The arguments are the pipe, the folder with this package, and the parent's module path. The module
@@ -45,17 +47,19 @@ class ProcessCopy:
     group, so that processes its environment started end with it.
     """
 
-    def __init__(self, build: Callable[[], gymnasium.Env], timeout: float):
+    def __init__(self, build: Callable[[], gymnasium.Env], *, timeout: float, warns: bool = False):
         """Starts the child without waiting for it.
 
         Args:
-            build: makes the environment in the child, which imports it by name.
+            build: makes the environment in the child, which imports it by name; ValueError in one
+                line where it cannot.
             timeout: the environment hangs if it does not answer within this many seconds.
+            warns: whether its warnings are shown; one of several copies is enough.
         """
         self._build = build
         self._timeout = timeout
         self._seed = 0
-        self._start()
+        self._start(warns=warns)
 
     def prepare(self, seed: int) -> None:
         """Requests the episode at once unless another is running."""
@@ -77,12 +81,17 @@ class ProcessCopy:
 
     def receive(self) -> Outcome:
         """Waits for the end of the step. Raises CopyFailed."""
-        outcome = Outcome(*self._answer())
-        if outcome.terminated or outcome.truncated:
+        found = outcome(*self._answer())
+        if found.terminated or found.truncated:
             # The next episode begins while the agent learns from the end of this one.
             self._playing = False
             self._ask("reset", self._seed)
-        return outcome
+        return found
+
+    def spaces(self) -> tuple[AnySpace, AnySpace]:
+        """Waits for the spaces of observations and actions. Raises CopyFailed."""
+        self._ask("spaces", None)
+        return self._answer()
 
     def restart(self) -> None:
         """Kills the child and starts a fresh one, without waiting for it."""
@@ -94,15 +103,17 @@ class ProcessCopy:
         """Lets the child close its environment; kills it after a grace period."""
         self._end()
 
-    def _start(self) -> None:
+    def _start(self, *, warns: bool = False) -> None:
         self._playing = False
         self._awaited: int | None = None  # seed of the episode requested but not begun
         self._number = 0  # of the newest request; older answers are dropped
         self._connection, theirs = Pipe()
         fd = theirs.fileno()
         self._process = subprocess.Popen(
-            # The parent made one environment itself, which showed any warnings.
-            [sys.executable, "-W", "ignore", "-c", CHILD, str(fd), HOME, *sys.path],
+            [
+                *(sys.executable, "-W", "default" if warns else "ignore"),
+                *("-c", CHILD, str(fd), HOME, *sys.path),
+            ],
             stdin=subprocess.DEVNULL,
             pass_fds=[fd],
             process_group=0,
@@ -133,14 +144,20 @@ class ProcessCopy:
         except (EOFError, OSError):
             self._end()
             raise CopyFailed(_death(self._process.returncode)) from None
-        raise CopyFailed(f"no answer within {self._timeout:g} seconds")
+        except CopyFailed:
+            raise
+        except Exception as error:  # an object that this process cannot make again
+            raise CopyFailed(f"what it returned cannot be read: {explained(error)}") from None
+        text = f"no answer within {self._timeout:g} seconds (env.timeout)"
+        raise CopyFailed(text)
 
 
 def serve(fd: int) -> None:
     """Runs in the child: makes the environment and answers requests until the pipe closes.
 
-    Requests are (number, 'reset', seed) and (number, 'step', action). Answers are (number, first
-    observation) and (number, fields of an `Outcome`). A failure sends (None, traceback) and exits.
+    Requests are (number, 'spaces', None), (number, 'reset', seed) and (number, 'step', action).
+    Answers are (number, spaces of observations and actions), (number, first observation) and
+    (number, what a step returned without its info). A failure sends (None, one line) and exits.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_inheritable(fd, False)  # the environment's own processes must not keep the pipe open
@@ -148,27 +165,39 @@ def serve(fd: int) -> None:
     try:
         build, timeout = connection.recv()
         _answer_all(connection, build, 2 * timeout)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):  # the parent may be gone
-            connection.send((None, traceback.format_exc()))
+            connection.send((None, _line(error)))
         raise SystemExit(1) from None
 
 
 def _answer_all(connection: Connection, build: Callable[[], gymnasium.Env], limit: float) -> None:
     _die_after(limit)
-    env = build()
+    try:
+        env = build()
+    except ValueError as error:
+        raise CopyFailed(str(error)) from error
     while (request := _next(connection)) is not None:
         _die_after(limit)
         number, what, argument = request
-        if what == "reset":
-            answer = env.reset(seed=argument)[0]
-        else:
-            obs, reward, terminated, truncated, _ = env.step(argument)
-            answer = (obs, float(reward), bool(terminated), bool(truncated))
+        answer = _answered(env, what, argument)
         _die_after(0)  # a large answer blocks until it is read; the parent may be compiling
         connection.send((number, answer))
     _die_after(limit)
     env.close()
+
+
+def _answered(env: gymnasium.Env, what: str, argument: Any) -> Any:
+    if what == "spaces":
+        return env.observation_space, env.action_space
+    if what == "reset":
+        return env.reset(seed=argument)[0]
+    obs, reward, terminated, truncated, _ = env.step(argument)
+    return obs, reward, terminated, truncated
+
+
+def _line(error: BaseException) -> str:
+    return str(error) if isinstance(error, CopyFailed) else explained(error)
 
 
 def _next(connection: Connection) -> tuple[int, str, Any] | None:

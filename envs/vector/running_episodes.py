@@ -8,6 +8,7 @@ from envs.codecs import no_actions
 from envs.kinds import AnySpace
 from envs.timestep import Timestep
 
+LONGEST = 200_000  # steps of an episode, beyond which it is not repeated: actions take memory
 SPARE = 64  # steps kept beyond the longest episode, so that they are rarely dropped
 FIELDS = ("reward", "is_first", "is_last", "is_terminal")  # of a timestep, each [E]
 
@@ -24,10 +25,15 @@ class RunningEpisodes:
         obs_space: dict[str, AnySpace],
         act_space: dict[str, AnySpace],
         event_keys: tuple[str, ...],
+        *,
+        replay: bool = True,
     ):
+        """`replay`: whether to keep the actions, so that episodes can be repeated."""
+        self._longest = LONGEST if replay else 0
         self.episodes = np.zeros(num_envs, np.int64)
         self.over = np.zeros(num_envs, bool)
-        self.length = np.zeros(num_envs, np.int64)  # actions in the episode; 0 if it is over
+        self.length = np.zeros(num_envs, np.int64)  # actions kept of the episode; 0 if it is over
+        self._kept = np.ones(num_envs, bool)  # whether the actions of the episode are kept
         self._actions: list[dict[str, np.ndarray]] = []  # [E, k] per key, the newest last
         self._act_space = act_space
         # Shape [E, ...] and dtype of each array of a snapshot, except actions.
@@ -50,12 +56,18 @@ class RunningEpisodes:
         self.episodes = np.array(episodes, np.int64)
         self.over = np.zeros(shape, bool)
         self.length = np.zeros(shape, np.int64)
+        self._kept = np.ones(shape, bool)
         self._actions = []
+
+    def skip(self, row: int) -> None:
+        """Goes on to the next episode of a row, before the current one has begun."""
+        self.episodes = self.episodes + (np.arange(len(self.over)) == row)
 
     def act(self, action: dict[str, np.ndarray]) -> None:
         """Rows that are over begin their next episode; all others take `action` [E, k]."""
         self.episodes = self.episodes + self.over
-        self.length = np.where(self.over, 0, self.length + 1)
+        self._kept = self.over | (self._kept & (self.length < self._longest))
+        self.length = np.where(self.over | ~self._kept, 0, self.length + 1)
         self.over = np.zeros_like(self.over)
         self._actions.append({key: np.array(value) for key, value in action.items()})
         if len(self._actions) > 2 * self.length.max() + SPARE:
@@ -110,6 +122,10 @@ class RunningEpisodes:
         self._actions = [{key: x[t] for key, x in steps.items()} for t in range(longest)]
         return _unpacked(snapshot)
 
+    def repeatable(self, seen: Timestep) -> np.ndarray:
+        """[E] bool, episodes whose actions are all known; `seen` is the current timestep."""
+        return np.where(self.length > 0, self._longest > 0, seen.is_first)
+
     def replay(self) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Yields all actions again: acting rows [E] bool, actions [E, k] per key (others 0)."""
         newest = self._newest()
@@ -126,7 +142,7 @@ class RunningEpisodes:
         """
         other = ~self.over & ~(alive & _equal_rows(obs, seen.obs))
         # Before the first action, an episode that begins differently is as good.
-        begun = other & (self.length == 0)
+        begun = other & (self.length == 0) & seen.is_first
         lost = other & ~begun
         self.end(self.over | lost)
         return seen._replace(

@@ -1,10 +1,10 @@
 """Environments stepped by threads, for emulators that release Python's lock."""
 
 import os
-import traceback
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
+from envs.explained import explained
 from envs.vector.copy_protocol import CopyFailed, Outcome
 
 
@@ -93,5 +93,5 @@ class ThreadCopy:
         work, self._work = self._work, None
         try:
             return work.result()
-        except Exception:
-            raise CopyFailed(traceback.format_exc()) from None
+        except Exception as error:
+            raise CopyFailed(explained(error)) from None

@@ -6,19 +6,25 @@ from typing import Any
 
 import numpy as np
 
+from envs.arrivals import Arrivals
 from envs.codecs import Actions, Observations
+from envs.explained import explained
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
-from envs.vector.copy_protocol import CopyFailed, EnvCopy, Outcome
+from envs.vector.copy_protocol import CopyFailed, EnvCopy, Outcome, Unexpected
+from envs.vector.failures import Failures
 from envs.vector.frontier import Frontier, FrontierState
+from envs.vector.news import told
 from envs.vector.routes import Steps, schedule
 from envs.vector.running_episodes import RunningEpisodes
 
-PATIENCE = 3  # consecutive failures of a copy, with no episode finished, that end the run
+_log = logging.getLogger(__name__)
+
+ENDLESS = 30_000  # steps of an episode, after which the user is told how to limit it
 
 
 class EnvironmentFailed(RuntimeError):
-    """A copy failed after every restart; the message names it and has its traceback."""
+    """A copy failed again and again; the message names it, its episode and step, in one line."""
 
 
 class VectorizedEnv:
@@ -32,28 +38,32 @@ class VectorizedEnv:
         *,
         seed: int,
         frames_per_step: int,
+        name: str = "environment",  # in messages
         event_keys: tuple[str, ...] = (),
         frontier: Frontier | None = None,  # of the same games; decides where episodes begin
+        replay: bool = True,  # whether `restore` repeats the running episodes
+        patient: bool = True,  # whether a number that is not finite ends an episode, not the run
     ):
         self.event_keys = event_keys
         self.num_envs = len(copies)
         self.frames_per_step = frames_per_step
         self.obs_space = observations.spaces
         self.act_space = actions.spaces
-        self.restarts = 0
         self.lost = 0
-        self.failure = ""
         self.milestones: list[tuple[int, str]] = []
         self._copies = copies
         self._observations = observations
         self._actions = actions
         self._seed = seed
         self._frontier = frontier
+        self._name = name
+        self._arrivals = Arrivals(observations.leaves)
         self._record = RunningEpisodes(
-            self.num_envs, self.obs_space, self.act_space, self.event_keys
+            self.num_envs, self.obs_space, self.act_space, self.event_keys, replay=replay
         )
-        self._failures = np.zeros(self.num_envs, np.int64)  # since the last finished episode
-        self._explained: set[str] = set()  # failures with a logged traceback
+        self._failures = Failures(self.num_envs, name=name, patient=patient)
+        self._steps = np.zeros(self.num_envs, np.int64)  # of the running episodes
+        self._warned = False  # of an episode without an end
         obs = {
             key: np.zeros((self.num_envs, *(space.shape or ())), space.dtype)
             for key, space in self.obs_space.items()
@@ -67,6 +77,16 @@ class VectorizedEnv:
     def episodes(self) -> np.ndarray:
         """See `VectorEnv.episodes`."""
         return self._record.episodes
+
+    @property
+    def restarts(self) -> int:
+        """See `VectorEnv.restarts`."""
+        return self._failures.count
+
+    @property
+    def failure(self) -> str:
+        """See `VectorEnv.failure`."""
+        return self._failures.fatal
 
     @property
     def starts(self) -> list[str]:
@@ -112,16 +132,21 @@ class VectorizedEnv:
         record, frontier = self._record, self._frontier
         past, rest = frontier.parse(snapshot) if frontier else (None, snapshot)
         self._seen = record.load(rest)
+        self._steps = np.zeros(self.num_envs, np.int64)
         if frontier and past:
             self._return_to(frontier, past)
         running = ~record.over
-        self._prepare(running, ahead=0)
-        raw = [self._begin(i) if on else None for i, on in enumerate(running)]
+        alive = running & record.repeatable(self._seen)
+        self._prepare(alive, ahead=0)
+        # Before its first action, the next episode is as good as one that does not begin.
+        begin = [self._first if n else self._begin for n in record.length]
+        raw = [begin[i](i) if on else None for i, on in enumerate(alive)]
+        alive &= [obs is not None for obs in raw]
         self._require_working()
-        alive = running.copy()
         for i, outcome in enumerate(self._replay(record.replay(), alive)):
             raw[i] = outcome.obs if outcome else raw[i]
         self._seen = record.resume(self._seen, self._encode(raw), alive)
+        self._steps = record.length.copy()
         self._prepare(np.ones_like(running), ahead=1)
         self.lost = int(np.sum(running & record.over))
         self.milestones = []
@@ -129,8 +154,11 @@ class VectorizedEnv:
 
     def close(self) -> None:
         """See `VectorEnv.close`."""
-        for copy in self._copies:
-            copy.close()
+        for i, copy in enumerate(self._copies):
+            try:
+                copy.close()
+            except Exception as error:  # all others are closed nevertheless
+                _log.warning("%s %d does not close: %s", self._name, i, explained(error))
 
     def _collect(self, starting: np.ndarray) -> Timestep:
         """Begins an episode in the rows `starting` [E] bool; receives a step in all others."""
@@ -144,10 +172,12 @@ class VectorizedEnv:
         terminal = np.array([outcome.terminated for outcome in outcomes], bool)
         over = terminal | np.array([outcome.truncated for outcome in outcomes], bool)
         self._record.end(over)
+        self._steps = np.where(starting, 0, self._steps + 1)
+        self._warn_of_endless()
         if frontier := self._frontier:
             for i, outcome in enumerate(outcomes):
                 frontier.record_step(i, outcome.milestones, bool(over[i]))
-                if outcome.state is not None and not over[i]:
+                if outcome.state is not None and self._record.length[i]:
                     seed, actions = self._episode_seed(i, ahead=0), self._record.taken(i)
                     name, state = outcome.milestones[-1], outcome.state
                     frontier.add(i, name=name, state=state, seed=seed, actions=actions)
@@ -168,16 +198,16 @@ class VectorizedEnv:
     def _return_to(self, frontier: Frontier, past: FrontierState) -> None:
         """Replays the routes to a frontier, as many in parallel as there are copies."""
         frontier.load(past)
+        rows = range(self.num_envs)
         while routes := frontier.missing_routes(self.num_envs):
             for i, route in enumerate(routes):
                 frontier.start_at(i, route.origin)
                 self._copies[i].prepare(route.seed)
-            for i in range(len(routes)):
-                self._begin(i)
-            last = self._replay(schedule(routes, self.num_envs), np.ones(self.num_envs, bool))
-            for route, outcome in zip(routes, filter(None, last), strict=True):
-                arrived = route.name in outcome.milestones
-                frontier.store_state(route, outcome.state if arrived else None)
+            begun = [i < len(routes) and self._first(i) is not None for i in rows]
+            last = self._replay(schedule(routes, self.num_envs), np.array(begun))
+            for route, outcome in zip(routes, last, strict=False):
+                arrived = outcome if outcome and route.name in outcome.milestones else None
+                frontier.store_state(route, arrived.state if arrived else None)
         frontier.start_at_origins()
 
     def _episode_seed(self, i: int, ahead: int) -> int:
@@ -196,12 +226,13 @@ class VectorizedEnv:
         A row whose episode ends is cleared in `alive` [E] bool and takes no further step.
         """
         last: list[Outcome | None] = [None] * self.num_envs
-        for acting, action in steps:
+        for acting, action in told(steps, f"{self._name}: repeating the running episodes"):
             acting &= alive
             self._send(acting, action)
             for i in np.flatnonzero(acting).tolist():
                 last[i] = outcome = self._receive(i)
                 alive[i] = not (outcome.terminated or outcome.truncated)
+            self._steps = self._steps + acting
         return last
 
     def _send(self, rows: np.ndarray, action: dict[str, np.ndarray]) -> None:
@@ -210,41 +241,50 @@ class VectorizedEnv:
             self._copies[i].send(natives[i])
 
     def _begin(self, i: int) -> Any:
-        """The first observation of the current episode; None if the copy failed too often."""
-        while True:
-            try:
-                return self._copies[i].begin()
-            except CopyFailed as error:
-                if not self._recovered(i, error, ahead=0):
-                    return None
+        """The first observation of the current episode, or of the first one after it that begins.
+
+        Whether an episode begins may depend on its seed. None: the copy failed too often.
+        """
+        while (obs := self._first(i)) is None and not self.failure:
+            self._record.skip(i)
+            if self._frontier:
+                self._frontier.draw_start(i, self._episode_seed(i, ahead=0))
+            self._copies[i].prepare(self._episode_seed(i, ahead=0))
+        return obs
+
+    def _first(self, i: int) -> Any:
+        """The first observation of the episode prepared; None if it does not begin."""
+        try:
+            return self._arrivals.observation(self._copies[i].begin())
+        except CopyFailed as error:
+            self._recover(i, error, steps=0)
+            return None
 
     def _receive(self, i: int) -> Outcome:
         """The next outcome; a failure truncates the episode and has no observation (None)."""
         try:
             outcome = self._copies[i].receive()
+            obs = self._arrivals.observation(outcome.obs)
         except CopyFailed as error:
-            self._recovered(i, error, ahead=1)
+            self._recover(i, error, steps=int(self._steps[i]) + 1)
             return Outcome(None, 0.0, False, True)
         if outcome.terminated or outcome.truncated:
-            self._failures[i] = 0
-        return outcome
+            self._failures.finished(i)
+        return outcome if obs is outcome.obs else outcome._replace(obs=obs)
 
-    def _recovered(self, i: int, error: CopyFailed, ahead: int) -> bool:
-        """Restarts a copy and prepares the episode `ahead`; False if it failed too often."""
-        self._failures[i] += 1
-        if self._failures[i] >= PATIENCE:
-            found = f"environment {i} failed {PATIENCE} times in a row: {error}"
-            self.failure = self.failure or found
-            return False
-        self.restarts += 1
-        # Repeating the same traceback would bury everything else.
-        text = str(error).strip()
-        reason = text if text not in self._explained else text.splitlines()[-1]
-        self._explained.add(text)
-        logging.getLogger(__name__).warning("environment %d failed, restarting it: %s", i, reason)
-        self._copies[i].restart()
-        self._prepare(np.arange(self.num_envs) == i, ahead)
-        return True
+    def _recover(self, i: int, error: CopyFailed, *, steps: int) -> None:
+        """Restarts a copy that no longer works, and prepares its next episode."""
+        self._failures.add(i, error, episode=int(self._record.episodes[i]), steps=steps)
+        if not self.failure:
+            if not isinstance(error, Unexpected):
+                self._copies[i].restart()
+            self._prepare(np.arange(self.num_envs) == i, ahead=1)
+
+    def _warn_of_endless(self) -> None:
+        if not self._warned and self._steps.max() >= ENDLESS:
+            self._warned = True
+            text = "%s: an episode has taken %d steps without an end; env.max_steps can end it"
+            _log.warning(text, self._name, ENDLESS)
 
     def _require_working(self) -> None:
         if self.failure:

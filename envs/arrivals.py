@@ -1,0 +1,243 @@
+"""The door: checks what an environment returns against what it declared, wherever it runs.
+
+What can be read without a loss is read: other numeric types, axes of length 1, rewards of shape
+(1,), further keys. Everything else is `Unexpected`, in one line that names key, declaration and
+what came instead.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+
+from envs import kinds
+from envs.kinds import AnySpace
+from envs.vector.copy_protocol import NotFinite, Outcome, Unexpected
+
+Check = Callable[[Any], Any]  # a value -> the same, or an equal one of the declared form
+Path = tuple[str | int, ...]
+LARGEST = float(np.finfo(np.float32).max)  # what arrives is kept as float32
+SHOWN = 60  # most characters of a value in a message
+
+
+class Leaf(NamedTuple):
+    """One part of an observation."""
+
+    path: Path  # in the nested observation
+    key: str  # of the agent
+    space: AnySpace  # as the environment declares it
+
+
+class Arrivals:
+    """Checks observations, each made of `leaves`."""
+
+    def __init__(self, leaves: Sequence[Leaf]):
+        self._checks = [(leaf.path, leaf.key, _check(leaf)) for leaf in leaves]
+
+    def observation(self, raw: Any) -> Any:
+        """`raw`, or the same in nested dicts where a leaf had to be put into its declared form.
+
+        Raises:
+            Unexpected: a leaf is missing or is not an element of its space.
+            NotFinite: a number is NaN, infinite, or too large for float32.
+        """
+        for path, key, check in self._checks:
+            value = _pick(raw, path, key)
+            if (known := check(value)) is not value:
+                raw = _replaced(raw, path, known)
+        return raw
+
+
+def outcome(obs: Any, reward: Any, terminated: Any, truncated: Any) -> Outcome:
+    """What `gymnasium.Env.step` returned, without its info; the observation is not checked.
+
+    Raises:
+        Unexpected: reward or flags are not what they should be.
+        NotFinite: the reward is not finite, or too large for float32.
+    """
+    return Outcome(
+        obs,
+        _reward(reward),
+        _flag(terminated, "terminated"),
+        _flag(truncated, "truncated"),
+    )
+
+
+def _reward(value: Any) -> float:
+    number = value if type(value) is float else _number(value, "the reward")
+    if not abs(number) <= LARGEST:
+        raise NotFinite(f"the reward should be finite, got {number}")
+    return number
+
+
+def _flag(value: Any, name: str) -> bool:
+    if type(value) is bool:
+        return value
+    number = _number(value, f"{name!r}")
+    if number not in (0, 1):
+        raise Unexpected(f"{name!r} should be true or false, got {_short(value)}")
+    return bool(number)
+
+
+def _number(value: Any, what: str) -> float:
+    array = _array(value, what, "a number")
+    if array.size != 1:
+        raise Unexpected(f"{what} should be a number, got {_form(array)}")
+    return float(array.item())
+
+
+def _check(leaf: Leaf) -> Check:
+    space = leaf.space
+    if kinds.is_box(space):
+        return _numbers(leaf, space)
+    if isinstance(space, spaces.Discrete):
+        return _choice(leaf, space)
+    if kinds.is_multi_discrete(space):
+        return _choices(leaf, space.start, space.start + space.nvec - 1)
+    if isinstance(space, spaces.MultiBinary):
+        return _choices(leaf, np.zeros(space.shape, int), np.ones(space.shape, int))
+    return _text(leaf)
+
+
+def _numbers(leaf: Leaf, space: spaces.Box[Any]) -> Check:
+    shape, dtype = space.shape, space.dtype
+    real = np.issubdtype(dtype, np.floating)
+    narrow = real and dtype != np.float64  # finite numbers of these types are finite as float32
+
+    def check(value: Any) -> Any:
+        if (
+            type(value) is np.ndarray
+            and value.dtype == dtype
+            and value.shape == shape
+            and (not real or (np.isfinite(value) if narrow else np.abs(value) <= LARGEST).all())
+        ):
+            return value
+        array = _shaped(_array(value, repr(leaf.key), space), shape, leaf)
+        wrong = ~(np.abs(array, dtype=np.float64) <= LARGEST) if array.dtype.kind == "f" else None
+        if wrong is not None and wrong.any():
+            found = array[wrong].flat[0]
+            raise NotFinite(f"{leaf.key!r} should be finite, got {found} in {wrong.sum()} places")
+        return _cast(array, dtype, leaf)
+
+    return check
+
+
+def _choice(leaf: Leaf, space: spaces.Discrete) -> Check:
+    low, high = int(space.start), int(space.start + space.n - 1)
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, int | np.integer):
+            array = _array(value, repr(leaf.key), space)
+            value = int(_cast(_shaped(array, (), leaf), np.dtype(np.int64), leaf))
+        if not low <= value <= high:
+            raise Unexpected(f"{leaf.key!r} should be from {low} to {high}, got {value}")
+        return value
+
+    return check
+
+
+def _choices(leaf: Leaf, low: np.ndarray, high: np.ndarray) -> Check:
+    def check(value: Any) -> Any:
+        if (
+            type(value) is not np.ndarray
+            or value.shape != low.shape
+            or value.dtype.kind not in "iu"
+        ):
+            array = _shaped(_array(value, repr(leaf.key), leaf.space), low.shape, leaf)
+            value = _cast(array, np.dtype(np.int64), leaf)
+        if (value < low).any() or (value > high).any():
+            wrong = value[(value < low) | (value > high)].flat[0]
+            raise Unexpected(f"{leaf.key!r} should be in {_short(leaf.space)}, got {wrong}")
+        return value
+
+    return check
+
+
+def _text(leaf: Leaf) -> Check:
+    known = isinstance(leaf.space, spaces.Text)
+    length = leaf.space.max_length if isinstance(leaf.space, spaces.Text) else 0
+    alphabet = leaf.space.character_set if isinstance(leaf.space, spaces.Text) else frozenset[str]()
+    warned = False
+
+    def check(value: Any) -> str:
+        nonlocal warned
+        if not isinstance(value, str):
+            array = np.asarray(value)
+            if array.dtype.kind != "U" or array.size != 1:
+                raise Unexpected(f"{leaf.key!r} should be a text, got {_short(value)}")
+            value = str(array.item())
+        if known and not warned and (len(value) > length or not alphabet.issuperset(value)):
+            warned = True
+            logging.getLogger(__name__).warning(
+                "%r should be in %s, got %s: it is cut off, unknown characters become one symbol",
+                leaf.key,
+                _short(leaf.space),
+                _short(value),
+            )
+        return value
+
+    return check
+
+
+def _pick(value: Any, path: Path, key: str) -> Any:
+    for name in path:
+        try:
+            value = value[name]
+        except (KeyError, IndexError, TypeError):
+            there = f"keys {', '.join(map(str, value))}" if isinstance(value, dict) else None
+            raise Unexpected(f"{key!r} is missing, got {there or _short(value)}") from None
+    return value
+
+
+def _replaced(value: Any, path: Path, leaf: Any) -> Any:
+    """Nested dicts that read like `value`, with another leaf."""
+    if not path:
+        return leaf
+    first, *rest = path
+    parts: dict[Any, Any] = dict(value) if hasattr(value, "keys") else dict(enumerate(value))
+    return parts | {first: _replaced(parts[first], tuple(rest), leaf)}
+
+
+def _array(value: Any, what: str, declared: object) -> np.ndarray:
+    """`value` as numbers."""
+    try:
+        array = np.asarray(value)
+    except Exception:  # lists of different lengths, and whatever a class does when it is asked
+        array = np.empty(0, object)
+    if array.dtype.kind not in "biuf":
+        raise Unexpected(f"{what} should be {_short(declared)}, got {_short(value)}")
+    return array
+
+
+def _shaped(array: np.ndarray, shape: tuple[int, ...], leaf: Leaf) -> np.ndarray:
+    """The array in its declared shape, from which it may differ in axes of length 1."""
+    if [n for n in array.shape if n != 1] != [n for n in shape if n != 1]:
+        raise Unexpected(f"{leaf.key!r} should be {_short(leaf.space)}, got {_form(array)}")
+    return array.reshape(shape)
+
+
+def _cast(array: np.ndarray, dtype: np.dtype[Any], leaf: Leaf) -> np.ndarray:
+    """The array in its declared type, which must not lose whole numbers or signs."""
+    if array.dtype == dtype or np.issubdtype(dtype, np.floating):
+        return array
+    with np.errstate(invalid="ignore"):
+        cast = array.astype(dtype)
+    if (changed := cast != array).any():
+        text = f"got {array[changed].flat[0]}, which is no {dtype}"
+        raise Unexpected(f"{leaf.key!r} should be {_short(leaf.space)}, {text}")
+    return cast
+
+
+def _form(array: np.ndarray) -> str:
+    return f"an array of shape {array.shape}"
+
+
+def _short(value: object) -> str:
+    """A description in one line, for any object."""
+    try:
+        text = " ".join(f"{value!r}".split())
+    except Exception:  # its own fault, which must not hide the one to report
+        text = f"an object of type {type(value).__name__}"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
