@@ -200,14 +200,15 @@ def _replaced(value: Any, path: Path, leaf: Any) -> Any:
     return parts | {first: _replaced(parts[first], tuple(rest), leaf)}
 
 
-def _array(value: Any, what: str, declared: object) -> np.ndarray:
+def _array(value: Any, what: str, declared: AnySpace | str) -> np.ndarray:
     """`value` as numbers."""
     try:
         array = np.asarray(value)
     except Exception:  # lists of different lengths, and whatever a class does when it is asked
         array = np.empty(0, object)
     if array.dtype.kind not in "biuf":
-        raise Unexpected(f"{what} should be {_short(declared)}, got {_short(value)}")
+        wanted = declared if isinstance(declared, str) else _short(declared)
+        raise Unexpected(f"{what} should be {wanted}, got {_short(value)}")
     return array
 
 
