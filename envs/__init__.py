@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,10 +17,13 @@ __all__ = [
     "action_names",
     "caption",
     "default_options",
+    "evaluation_options",
     "family",
     "human_normalized",
     "make",
     "require_trusted",
+    "require_trusted_options",
+    "trust_flags",
     "without_curriculum",
 ]
 
@@ -92,6 +96,19 @@ def without_curriculum(options: Any) -> Any:
     return dataclasses.replace(options, curriculum=0.0)
 
 
+def evaluation_options(options: Any, *, training: int) -> Any:
+    """The options of copies that only evaluate, while others of the same program train.
+
+    Args:
+        options: of the copies that train.
+        training: how many of them there are. The numbers of the others follow theirs.
+    """
+    options = without_curriculum(options)
+    if not hasattr(options, "first_copy"):
+        return options
+    return dataclasses.replace(options, first_copy=options.first_copy + training)
+
+
 def action_names(name: str, options: Any) -> tuple[str, ...]:
     """The names of the actions of a single discrete space, in order; () if they have no names.
 
@@ -119,10 +136,35 @@ def require_trusted(where: Path, name: str, named: str | None) -> None:
 
     The folder `where` may come from a stranger. Its content alone must not run code.
     """
-    module, colon, _ = name.removeprefix("gym:").partition(":")
-    if colon and name != named:
+    if _imports(name) and name != named:
+        module = name.removeprefix("gym:").partition(":")[0]
         text = f"{where} would import the module {module!r}: if you trust it, say so by"
         raise ValueError(f"{text} --env={shlex.quote(name)}")
+
+
+def require_trusted_options(where: Path, options: Any, assignments: Sequence[str]) -> None:
+    """Raises ValueError if `options` import a module that the user has not named.
+
+    Args:
+        where: the folder that the options come from.
+        options: of the environment.
+        assignments: path=value, each as the user typed it after --set.
+    """
+    wrap = getattr(options, "wrap", "")
+    if wrap and f"env.wrap={wrap}" not in assignments:
+        text = f"{where} would call {wrap}: if you trust it, say so by"
+        raise ValueError(f"{text} --set {shlex.quote(f'env.wrap={wrap}')}")
+
+
+def trust_flags(name: str, options: Any) -> list[str]:
+    """The flags by which a user trusts a run: what the two functions above ask for."""
+    wrap = getattr(options, "wrap", "")
+    return [f"--env={name}"] * _imports(name) + [f"--set=env.wrap={wrap}"] * bool(wrap)
+
+
+def _imports(name: str) -> bool:
+    """Whether making an environment imports a module that its name, or a keyword of it, names."""
+    return ":" in name.removeprefix("gym:") or name.startswith("gym:GymV")
 
 
 def human_normalized(env: str, score: float) -> float | None:

@@ -22,16 +22,24 @@ PASSED_ON = ("gymnasium" + os.sep, "numpy" + os.sep)
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colors of a terminal
 
 
+class Refused(ValueError):
+    """Says in one line what is wrong. `explained` has nothing to add."""
+
+
 def explained(error: BaseException) -> str:
     """Type, message and place of an error, such as `KeyError: 'goal' (my_levels.py:45)`.
 
     The place is the innermost frame of the user's own code, or else of an installed package that is
     not Gymnasium. There is none if the error has no such frame. A message is cut at `LONGEST`
     characters. The source line stands for a message that is empty.
+
+    `Refused` and the errors of Gymnasium speak for themselves: only their message is told.
     """
     while isinstance(error, BaseExceptionGroup) and error.exceptions:
         error = error.exceptions[0]
     message, place = _message(error), _place(error)
+    if isinstance(error, (Refused, gymnasium.error.Error)) and message:
+        return message
     where = ""
     if place:
         path, line = place

@@ -7,6 +7,8 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
+from envs import keywords
+
 _T = typing.TypeVar("_T")
 
 
@@ -30,7 +32,8 @@ class UnknownField(ValueError):
 def override(root: _T, assignment: str) -> _T:
     """Applies one `path=value`, such as `model.units=128`, to a dataclass of dataclasses.
 
-    A field with the metadata `inline` is left out of the paths of its fields.
+    A field with the metadata `inline` is left out of the paths of its fields. A field with the
+    metadata `keywords` holds a JSON object (see `envs.keywords`), into which a path may lead.
 
     Raises:
         UnknownField: the path is unknown; the message lists the valid ones.
@@ -80,6 +83,9 @@ def _replace(node: Any, names: list[str], text: str, path: str) -> Any:
         close = difflib.get_close_matches(name, known, n=1)
         raise UnknownField(path, name=name, valid=known, meant="".join(close))
     value = getattr(node, name)
+    if next(f for f in dataclasses.fields(node) if f.name == name).metadata.get("keywords"):
+        given = keywords.merged(value, rest, text, path=path)
+        return dataclasses.replace(node, **{name: given})
     if dataclasses.is_dataclass(value) != bool(rest):
         inside = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
         names_inside = ", ".join(f"{name}.{f.name}" for f in inside)

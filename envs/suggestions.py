@@ -1,13 +1,15 @@
 """What a wrong name of an environment may stand for."""
 
 import difflib
-import importlib.util
+import importlib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
 import gymnasium
 from ale_py import roms
 
+from envs import plugins
 from envs.extras import install
 
 SHOWN = 3  # most suggestions
@@ -21,8 +23,6 @@ OTHER_NAMES = {
     **dict.fromkeys(("pokemon", "pokemonblue", "pokered", "pokémon", "pokémonred"), "pokemon_red"),
     **dict.fromkeys(("gameboy", "demo"), "gameboy_demo"),
 }
-# Start of the ids of a package -> its module, which has to be imported first.
-PACKAGES = {"MiniGrid-": "minigrid", "BabyAI-": "minigrid"}
 
 
 def hint(name: str, ours: Iterable[str]) -> str:
@@ -32,13 +32,19 @@ def hint(name: str, ours: Iterable[str]) -> str:
         name: as the user gave it, with or without 'gym:'.
         ours: names of environments that need no rest, such as 'cartpole'.
     """
-    for start, module in PACKAGES.items():
-        if name.removeprefix("gym:").startswith(start):
-            full = f"gym:{module}:{name.removeprefix('gym:')}"
-            there = importlib.util.find_spec(module)
-            return f"did you mean {full}?" if there else f"{install(module)}, then --env={full}"
+    env_id = name.removeprefix("gym:")
+    module = plugins.module_of(env_id)
+    if module and not plugins.is_installed(module):
+        meant = "dm_control/<domain>-<task>-v0" if env_id.startswith("dmc_") else env_id
+        return f"{install(module.partition('.')[0])}, then --env=gym:{meant}"
+    if module:
+        with suppress(Exception, SystemExit):  # it is told when the environment is made
+            importlib.import_module(module)
     if ":" in name and not name.startswith("gym:"):
-        return f"did you mean gym:{name}?"
+        own = similar(name.replace(":", "_"), ours)
+        if plugins.is_installed(name.partition(":")[0]) or not own:
+            return f"did you mean gym:{name}?"
+        name = own[0]
     found = similar(name, ours)
     return f"did you mean {' or '.join(found)}?" if found else ""
 
@@ -60,6 +66,9 @@ def similar(name: str, ours: Iterable[str]) -> list[str]:
 
 def _closest(name: str, known: dict[str, str]) -> list[str]:
     simple = _simple(name)
+    asked = name in gymnasium.registry and not plugins.is_placeholder(name)
+    if asked and known.get(simple, "").startswith("gym:"):
+        return [f"gym:{name}"]  # not the newest version, but the one that was asked for
     keys = [simple] if simple in known else difflib.get_close_matches(simple, known, SHOWN, CUTOFF)
     return list(dict.fromkeys(known[key] for key in keys))
 

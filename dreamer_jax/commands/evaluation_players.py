@@ -24,5 +24,6 @@ def make_evaluator(
 
 def evaluation_env(setup: Setup, *, episodes: int, seed: int) -> VectorEnv:
     """At most EVAL_ENVS environments, whose episodes begin where the game begins."""
-    options = envs.without_curriculum(setup.config.env)
+    training = setup.config.train.envs if seed == PERIODIC else 0  # in the same program
+    options = envs.evaluation_options(setup.config.env, training=training)
     return envs.make(setup.env, options, num_envs=min(EVAL_ENVS, episodes), seed=setup.seed + seed)

@@ -209,6 +209,7 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
 def resumed(logdir: Path, flags: Flags) -> Setup:
     """The run that was started in `logdir`; ValueError for a flag that contradicts it."""
     before = stored(logdir, flags.env)
+    envs.require_trusted_options(logdir, before.config.env, flags.set)
     changed = manifest.changed_versions(manifest.read(logdir))
     devices = before.mesh if flags.mesh is None else flags.mesh
     if devices != before.mesh:

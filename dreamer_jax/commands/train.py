@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 
+import envs
 from dreamer_jax import config as config_
 from dreamer_jax.commands import options, training_recordings
 from dreamer_jax.commands.options import Flags, Setup, decide
@@ -81,8 +82,7 @@ def training(flags: Flags) -> Callable[[], None]:
 def what_next(setup: Setup, interface: Interface) -> str:
     """How to evaluate, watch and plot a finished run; two lines."""
     command = ["python", "-m", "dreamer_jax.main", "--mode=eval", f"--logdir={setup.logdir}"]
-    if ":" in setup.env.removeprefix("gym:"):
-        command.append(f"--env={setup.env}")  # it imports a module, which must be asked for
+    command += envs.trust_flags(setup.env, setup.config.env)
     if interface.obs.images:
         command.append(f"--gif={setup.logdir / 'play.gif'}")
     curves = ["tensorboard", f"--logdir={setup.logdir.parent}"]

@@ -218,6 +218,7 @@ def replay_recording(flags: argparse.Namespace) -> int:
     if flags.env not in (None, recording.env):
         raise ValueError(f"{recording.folder} was recorded in {recording.env}, not in {flags.env}")
     options = recorded_options(recording, flags.set)
+    envs.require_trusted_options(recording.folder, options, flags.set)
     with closing(envs.make(recording.env, options, num_envs=1, seed=recording.seed)) as env:
         recordings.require_fits(recording, env)
         different = first_difference(recording, env)

@@ -1,0 +1,112 @@
+"""Wrappers of Gymnasium, and of the user, around one environment."""
+
+import functools
+import importlib
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import wrappers
+
+from envs.explained import Refused
+from envs.gym_options import Options, functions
+
+RANDOM_STEPS = 1_000  # of random play, of which `normalize` takes mean and deviation
+
+Env = gymnasium.Env[Any, Any]
+
+
+def wrapped(env: Env, options: Options) -> Env:
+    """The environment in all wrappers that its options ask for.
+
+    From the inside out: `wrap`, `sticky`, `action_repeat`, `flatten`, `normalize`, `frame_stack`,
+    `reward_scale`, `reward_clip`, `reward_sign`. The limit of steps is inside of all of them.
+
+    Raises:
+        Refused: a function of `wrap` is not there or returns no environment.
+        Exception: of a wrapper, or of a function of the user.
+    """
+    for function in functions(options.wrap):
+        env = _own(env, function)
+    if options.sticky:
+        env = SeededStickyAction(env, options.sticky)
+    if options.action_repeat > 1:
+        env = wrappers.RepeatAction(env, options.action_repeat)
+    if options.flatten:
+        env = wrappers.FlattenObservation(env)
+    if options.normalize:
+        env = _normalized(env)
+    if options.frame_stack > 1:
+        env = wrappers.FrameStackObservation(env, options.frame_stack)
+    if options.reward_scale != 1:
+        env = wrappers.TransformReward(env, functools.partial(_times, options.reward_scale))
+    if options.reward_clip:
+        env = wrappers.ClipReward(env, -options.reward_clip, options.reward_clip)
+    if options.reward_sign:
+        env = wrappers.TransformReward(env, _sign)
+    return env
+
+
+class SeededStickyAction(wrappers.StickyAction[Any, Any]):
+    """Sticky actions that follow from the seed of the episode, whatever the environment draws."""
+
+    def __init__(self, env: Env, probability: float):
+        """probability: that the action before is repeated instead."""
+        super().__init__(env, probability)
+        self._generator = np.random.default_rng()
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """Decides which actions stick; the environment has another one."""
+        return self._generator
+
+    @np_random.setter
+    def np_random(self, value: np.random.Generator) -> None:
+        self._generator = value
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begins an episode."""
+        if seed is not None:
+            # Another stream than that of an environment with the same seed.
+            sequence = np.random.SeedSequence(seed, spawn_key=(1,))
+            self._generator = np.random.default_rng(sequence)
+        return super().reset(seed=seed, options=options)
+
+
+def _own(env: Env, function: str) -> Env:
+    module, _, name = function.partition(":")
+    found = getattr(importlib.import_module(module), name, None)
+    if not callable(found):
+        raise Refused(f"env.wrap={function}: the module {module} has no function {name}")
+    result = found(env)
+    if not isinstance(result, gymnasium.Env):
+        raise Refused(f"env.wrap={function} returned {type(result).__name__}, not an environment")
+    return result
+
+
+def _normalized(env: Env) -> Env:
+    """Statistics of a fixed random play, so that every copy has the same and an episode repeats."""
+    if not isinstance(env.observation_space, gymnasium.spaces.Box):
+        text = "env.normalize needs a Box; env.flatten=true makes one of most spaces"
+        raise Refused(f"{text}, got {env.observation_space}")
+    found = wrappers.NormalizeObservation(env)
+    env.action_space.seed(0)
+    found.reset(seed=0)
+    for _ in range(RANDOM_STEPS):
+        _, _, terminated, truncated, _ = found.step(env.action_space.sample())
+        if terminated or truncated:
+            found.reset()
+    found.update_running_mean = False
+    if not (np.isfinite(found.obs_rms.mean).all() and np.isfinite(found.obs_rms.var).all()):
+        raise Refused("env.normalize: observations of random play are not all finite")
+    return found
+
+
+def _times(factor: float, reward: Any) -> float:
+    return factor * float(reward)
+
+
+def _sign(reward: Any) -> float:
+    return float(np.sign(reward))

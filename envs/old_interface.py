@@ -1,0 +1,163 @@
+"""Environments of older interfaces, as Gymnasium defines an environment today."""
+
+import inspect
+import random
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.random import mtrand
+
+from envs.explained import Refused
+
+OLD_GYM = (
+    "it is of the old package gym, not of Gymnasium: derive it from gymnasium.Env, or pip install "
+    "shimmy gym, then --env=gym:GymV26Environment-v0 --set env.kwargs.env_id=<id>"
+)
+
+
+def modern(env: Any, *, warn: bool) -> gymnasium.Env[Any, Any]:
+    """The environment, with any older `reset` and `step` understood.
+
+    Args:
+        env: what an entry point made; it may be of no class of Gymnasium.
+        warn: warn if it cannot be seeded.
+
+    Raises:
+        Refused: it is of the old package gym.
+    """
+    if is_old_gym(env):
+        raise Refused(OLD_GYM)
+    if not isinstance(env, gymnasium.Env):
+        return Modern(Adopted(env), env, warn=warn)
+    # Wrappers of Gymnasium expect the interface of today. Others are as old as what they wrap.
+    inside, outside = env, None
+    while isinstance(inside, gymnasium.Wrapper) and _is_of_gymnasium(inside):
+        inside, outside = inside.env, inside
+    adapted = Modern(inside, inside, warn=warn)
+    if outside is None:
+        return adapted
+    outside.env = adapted
+    return env
+
+
+def is_old_gym(thing: Any) -> bool:
+    """Whether an environment or a space is of the package gym, Gymnasium's predecessor."""
+    return any(x.__module__.partition(".")[0] == "gym" for x in type(thing).__mro__)
+
+
+class Adopted(gymnasium.Env[Any, Any]):
+    """An environment that is of no class of Gymnasium. `Modern` calls its methods."""
+
+    def __init__(self, env: Any):
+        self.adopted = env
+        self.observation_space, self.action_space = env.observation_space, env.action_space
+
+    def close(self) -> None:
+        """Closes it, if it can be closed."""
+        getattr(self.adopted, "close", lambda: None)()
+
+
+class Modern(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Calls `reset` as the environment defines it, and completes what `reset` and `step` return.
+
+    Understood are a `reset` without `seed`, without `options` and without info; a `step` with one
+    flag `done`; and rewards of one element, such as of shape (1,).
+
+    Each `reset` seeds the generators of Python and NumPy that are shared by a whole process.
+    Environments that draw from them repeat an episode as well. A copy has a process of its own.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any], target: Any, *, warn: bool):
+        """Looks at the signature of `reset`.
+
+        Args:
+            env: of Gymnasium.
+            target: has the methods; `env`, or what it adopted.
+            warn: warn if it cannot be seeded.
+        """
+        super().__init__(env)
+        self._target = target
+        self._takes = _keywords(target.reset)
+        self._seed = None if "seed" in self._takes else getattr(target, "seed", None)
+        if warn and "seed" not in self._takes and not callable(self._seed):
+            text = "takes no seed; a resume may not repeat its episodes (see env.replay)"
+            print(f"warning: {type(target).__name__}.reset {text}", file=sys.stderr)
+
+    @property
+    def spec(self) -> Any:
+        """Of the environment; this wrapper is no part of it."""
+        return self.env.spec
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begins an episode."""
+        if seed is not None:
+            self._seed_all(seed)
+        given = {"seed": seed, "options": options}
+        found = self._target.reset(**{name: given[name] for name in self._takes})
+        return found if self._has_info(found) else (found, {})
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """One step.
+
+        Raises:
+            TypeError: what the environment returned has neither five nor four parts.
+        """
+        found = self._target.step(action)
+        parts = len(found) if isinstance(found, (tuple, list)) else 0
+        if parts == 5:
+            obs, reward, terminated, truncated, info = found
+        elif parts == 4:
+            obs, reward, done, info = found
+            truncated = isinstance(info, dict) and bool(info.get("TimeLimit.truncated", False))
+            terminated = bool(done) and not truncated
+        else:
+            kind = type(found).__name__ + f" of {parts} parts" * bool(parts)
+            text = "instead of observation, reward, terminated, truncated, info"
+            raise TypeError(f"step returned {kind} {text}")
+        return obs, _number(reward), terminated, truncated, info
+
+    def _seed_all(self, seed: int) -> None:
+        random.seed(seed)
+        mtrand.seed(seed)
+        if "seed" in self._takes:
+            return
+        if isinstance(self._target, gymnasium.Env):
+            gymnasium.Env.reset(self._target, seed=seed)
+        if callable(self._seed):
+            self._seed(seed)
+
+    def _has_info(self, found: Any) -> bool:
+        """Whether a result of `reset` is an observation and a dictionary of information."""
+        if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict)):
+            return False
+        space = self.env.observation_space
+        return not (isinstance(space, gymnasium.spaces.Tuple) and space.contains(found))
+
+
+def _is_of_gymnasium(env: Any) -> bool:
+    return type(env).__module__.partition(".")[0] == "gymnasium"
+
+
+def _keywords(reset: Callable[..., Any]) -> tuple[str, ...]:
+    """Which of `seed` and `options` a `reset` takes."""
+    names = ("seed", "options")
+    try:
+        parameters = inspect.signature(reset).parameters
+    except (TypeError, ValueError):  # it may be compiled
+        return names
+    if any(x.kind is inspect.Parameter.VAR_KEYWORD for x in parameters.values()):
+        return names
+    return tuple(name for name in names if name in parameters)
+
+
+def _number(reward: Any) -> Any:
+    """A reward of one element as a float; anything else unchanged, for others to judge."""
+    if isinstance(reward, (float, int)):
+        return reward
+    array = np.asarray(reward)
+    return array.item() if array.size == 1 and array.dtype.kind in "biuf" else reward
