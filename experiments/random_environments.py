@@ -80,7 +80,7 @@ def space(random: Random, kinds: dict[str, Callable[[Random], AnySpace]], depth:
 class RandomEnv(gymnasium.Env[Any, Any]):
     """See the module. `harms` says what this environment does besides its work, and how often."""
 
-    def __init__(self, draw: int = 0, deadly: bool = False):
+    def __init__(self, draw: int = 0, *, deadly: bool = False):
         random = np.random.default_rng(draw)
         self.observation_space = space(random, leaves(), DEPTH)
         self.action_space = space(random, actions(), 1)
@@ -124,9 +124,8 @@ class RandomEnv(gymnasium.Env[Any, Any]):
             ends = np.array([ends[0]]), np.array(ends[1])
         if self._does("flag_none"):
             ends = None, None
-        if self._does("four_values"):
-            return obs, self._reward(), bool(over), {}  # pyright: ignore
-        return obs, self._reward(), *ends, {}
+        found: Any = (obs, self._reward(), *ends, {})
+        return (*found[:2], bool(over), {}) if self._does("four_values") else found
 
     def close(self) -> None:
         """Closes."""
@@ -214,4 +213,4 @@ def _sum(action: Any) -> float:
     return float(np.sum(action))
 
 
-gymnasium.register("Random-v0", RandomEnv)
+gymnasium.register("Random-v0", "experiments.random_environments:RandomEnv")

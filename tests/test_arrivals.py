@@ -262,14 +262,14 @@ def test_failures_are_told_ever_more_rarely(caplog):
 
 @pytest.mark.parametrize("steps", [0, 2])
 def test_an_episode_that_is_not_to_be_repeated_is_cut_off(steps):
-    env, again = (vector(Odd(None), replay=False) for _ in range(2))
+    env, again = vector(Odd(None), replay=False), vector(copy := Odd(None), replay=False)
     env.reset()
     for _ in range(steps):
         seen = env.step(ACT)
     snapshot = env.snapshot()
     assert snapshot["length"].tolist() == [0] and len(snapshot["actions/action"]) == 0
     seen = again.restore(snapshot)
-    assert again._copies[0].begun == (steps == 0)
+    assert copy.begun == (steps == 0)
     assert seen.is_last.all() == (steps > 0) and again.lost == (steps > 0)
     after = again.step(ACT)
     assert after.is_first.all() == (steps > 0)
@@ -278,7 +278,7 @@ def test_an_episode_that_is_not_to_be_repeated_is_cut_off(steps):
 
 def test_very_long_episodes_are_not_kept(monkeypatch, caplog):
     monkeypatch.setattr("envs.vector.running_episodes.LONGEST", 100)
-    monkeypatch.setattr("envs.vector.vector.ENDLESS", 50)
+    monkeypatch.setattr("envs.vector.news.ENDLESS", 50)
     env = vector(Odd(None))
     env._copies[0].receive = lambda: Outcome(np.zeros(3), 0.0, False, False)
     env.reset()

@@ -71,6 +71,9 @@ class Large(gymnasium.Env):
     def reset(self, *, seed=None, options=None):
         return np.zeros((1000, 1000, 3), np.uint8), {}
 
+    def step(self, action):
+        return np.zeros((1000, 1000, 3), np.uint8), 0.0, False, False, {}
+
 
 gymnasium.register("Large-v0", Large)
 '''

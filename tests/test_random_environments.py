@@ -26,7 +26,8 @@ class Guarded:
     def __init__(self, build: Callable[[], gymnasium.Env]):
         self.build = build
         self.env = build()
-        self.seed, self.action = 0, None
+        self.seed = 0
+        self.action: Any = None
 
     def prepare(self, seed: int) -> None:
         self.seed = seed

@@ -14,13 +14,9 @@ from envs.timestep import Timestep
 from envs.vector.copy_protocol import CopyFailed, EnvCopy, Outcome, Unexpected
 from envs.vector.failures import Failures
 from envs.vector.frontier import Frontier, FrontierState
-from envs.vector.news import told
+from envs.vector.news import Endless, told
 from envs.vector.routes import Steps, schedule
 from envs.vector.running_episodes import RunningEpisodes
-
-_log = logging.getLogger(__name__)
-
-ENDLESS = 30_000  # steps of an episode, after which the user is told how to limit it
 
 
 class EnvironmentFailed(RuntimeError):
@@ -63,7 +59,7 @@ class VectorizedEnv:
         )
         self._failures = Failures(self.num_envs, name=name, patient=patient)
         self._steps = np.zeros(self.num_envs, np.int64)  # of the running episodes
-        self._warned = False  # of an episode without an end
+        self._endless = Endless(name)
         obs = {
             key: np.zeros((self.num_envs, *(space.shape or ())), space.dtype)
             for key, space in self.obs_space.items()
@@ -158,7 +154,9 @@ class VectorizedEnv:
             try:
                 copy.close()
             except Exception as error:  # all others are closed nevertheless
-                _log.warning("%s %d does not close: %s", self._name, i, explained(error))
+                logging.getLogger(__name__).warning(
+                    "%s %d does not close: %s", self._name, i, explained(error)
+                )
 
     def _collect(self, starting: np.ndarray) -> Timestep:
         """Begins an episode in the rows `starting` [E] bool; receives a step in all others."""
@@ -173,7 +171,7 @@ class VectorizedEnv:
         over = terminal | np.array([outcome.truncated for outcome in outcomes], bool)
         self._record.end(over)
         self._steps = np.where(starting, 0, self._steps + 1)
-        self._warn_of_endless()
+        self._endless.see(self._steps)
         if frontier := self._frontier:
             for i, outcome in enumerate(outcomes):
                 frontier.record_step(i, outcome.milestones, bool(over[i]))
@@ -279,12 +277,6 @@ class VectorizedEnv:
             if not isinstance(error, Unexpected):
                 self._copies[i].restart()
             self._prepare(np.arange(self.num_envs) == i, ahead=1)
-
-    def _warn_of_endless(self) -> None:
-        if not self._warned and self._steps.max() >= ENDLESS:
-            self._warned = True
-            text = "%s: an episode has taken %d steps without an end; env.max_steps can end it"
-            _log.warning(text, self._name, ENDLESS)
 
     def _require_working(self) -> None:
         if self.failure:
