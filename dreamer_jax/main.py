@@ -37,7 +37,7 @@ from dreamer_jax.commands import options
 from dreamer_jax.commands.evaluate import evaluation
 from dreamer_jax.commands.train import training
 from dreamer_jax.host import compile_cache, host_memory
-from envs.vector.vector import EnvironmentFailed
+from envs.vector.failures import EnvironmentFailed
 
 # --mode -> its command. It checks for mistakes of the user and returns the remaining work.
 COMMANDS = {"train": training, "eval": evaluation}

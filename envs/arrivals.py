@@ -6,11 +6,12 @@ what came instead.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from gymnasium import spaces
+from gymnasium import spaces as gym
 
 from envs import kinds
 from envs.kinds import AnySpace
@@ -33,8 +34,19 @@ class Leaf(NamedTuple):
 class Arrivals:
     """Checks observations, each made of `leaves`."""
 
-    def __init__(self, leaves: Sequence[Leaf]):
+    def __init__(self, leaves: Sequence[Leaf], spaces: Mapping[str, AnySpace]):
+        """`spaces`: of the agent, by key."""
         self._checks = [(leaf.path, leaf.key, _check(leaf)) for leaf in leaves]
+        # Numbers that stay numbers: for them it takes a look at many observations at once.
+        plain = [
+            isinstance(leaf.space, gym.Box)
+            and np.issubdtype(leaf.space.dtype, np.floating)
+            and isinstance(spaces[leaf.key], kinds.Vector)
+            for leaf in leaves
+        ]
+        self._shapes = [
+            x.space.shape if yes else None for x, yes in zip(leaves, plain, strict=True)
+        ]
 
     def observation(self, raw: Any) -> Any:
         """`raw`, or the same in nested dicts where a leaf had to be put into its declared form.
@@ -49,6 +61,36 @@ class Arrivals:
                 raw = _replaced(raw, path, known)
         return raw
 
+    def are_exact(self, raw: Sequence[Any]) -> bool:
+        """Whether `observation` would change and refuse nothing in these; the usual case, fast.
+
+        Whether vectors are finite is left to `is_finite`, after they were put together.
+        """
+        try:
+            for (path, key, check), shape in zip(self._checks, self._shapes, strict=True):
+                values = [_pick(each, path, key) for each in raw] if path else raw
+                if shape is None:
+                    if not all(check(value) is value for value in values):
+                        return False
+                else:
+                    for value in values:
+                        if type(value) is not np.ndarray or value.shape != shape:
+                            return False
+                        if value.dtype.kind not in "fiub":
+                            return False
+        except Unexpected:
+            return False
+        return True
+
+
+def is_finite(obs: Mapping[str, np.ndarray]) -> bool:
+    """Whether all numbers are finite; False also for numbers whose squares are not.
+
+    A product with itself is the fastest way to look at every number.
+    """
+    flat = [value.reshape(-1) for value in obs.values() if value.dtype == np.float32]
+    return all(math.isfinite(values.dot(values)) for values in flat)
+
 
 def outcome(obs: Any, reward: Any, terminated: Any, truncated: Any) -> Outcome:
     """What `gymnasium.Env.step` returned, without its info; the observation is not checked.
@@ -60,21 +102,19 @@ def outcome(obs: Any, reward: Any, terminated: Any, truncated: Any) -> Outcome:
     return Outcome(
         obs,
         _reward(reward),
-        _flag(terminated, "terminated"),
-        _flag(truncated, "truncated"),
+        terminated if type(terminated) is bool else _flag(terminated, "terminated"),
+        truncated if type(truncated) is bool else _flag(truncated, "truncated"),
     )
 
 
 def _reward(value: Any) -> float:
-    number = value if type(value) is float else _number(value, "the reward")
+    number = float(value) if isinstance(value, float) else _number(value, "the reward")
     if not abs(number) <= LARGEST:
         raise NotFinite(f"the reward should be finite, got {number}")
     return number
 
 
 def _flag(value: Any, name: str) -> bool:
-    if type(value) is bool:
-        return value
     number = _number(value, f"{name!r}")
     if number not in (0, 1):
         raise Unexpected(f"{name!r} should be true or false, got {_short(value)}")
@@ -92,29 +132,26 @@ def _check(leaf: Leaf) -> Check:
     space = leaf.space
     if kinds.is_box(space):
         return _numbers(leaf, space)
-    if isinstance(space, spaces.Discrete):
+    if isinstance(space, gym.Discrete):
         return _choice(leaf, space)
     if kinds.is_multi_discrete(space):
         return _choices(leaf, space.start, space.start + space.nvec - 1)
-    if isinstance(space, spaces.MultiBinary):
+    if isinstance(space, gym.MultiBinary):
         return _choices(leaf, np.zeros(space.shape, int), np.ones(space.shape, int))
     return _text(leaf)
 
 
-def _numbers(leaf: Leaf, space: spaces.Box[Any]) -> Check:
+def _numbers(leaf: Leaf, space: gym.Box[Any]) -> Check:
     shape, dtype = space.shape, space.dtype
     real = np.issubdtype(dtype, np.floating)
-    narrow = real and dtype != np.float64  # finite numbers of these types are finite as float32
 
     def check(value: Any) -> Any:
-        if (
-            type(value) is np.ndarray
-            and value.dtype == dtype
-            and value.shape == shape
-            and (not real or (np.isfinite(value) if narrow else np.abs(value) <= LARGEST).all())
-        ):
+        exact = type(value) is np.ndarray and value.dtype == dtype and value.shape == shape
+        if exact and not real:
             return value
-        array = _shaped(_array(value, repr(leaf.key), space), shape, leaf)
+        array = value
+        if not exact:
+            array = _shaped(_array(value, repr(leaf.key), space), shape, leaf)
         wrong = ~(np.abs(array, dtype=np.float64) <= LARGEST) if array.dtype.kind == "f" else None
         if wrong is not None and wrong.any():
             found = array[wrong].flat[0]
@@ -124,7 +161,7 @@ def _numbers(leaf: Leaf, space: spaces.Box[Any]) -> Check:
     return check
 
 
-def _choice(leaf: Leaf, space: spaces.Discrete) -> Check:
+def _choice(leaf: Leaf, space: gym.Discrete) -> Check:
     low, high = int(space.start), int(space.start + space.n - 1)
 
     def check(value: Any) -> Any:
@@ -156,9 +193,9 @@ def _choices(leaf: Leaf, low: np.ndarray, high: np.ndarray) -> Check:
 
 
 def _text(leaf: Leaf) -> Check:
-    known = isinstance(leaf.space, spaces.Text)
-    length = leaf.space.max_length if isinstance(leaf.space, spaces.Text) else 0
-    alphabet = leaf.space.character_set if isinstance(leaf.space, spaces.Text) else frozenset[str]()
+    known = isinstance(leaf.space, gym.Text)
+    length = leaf.space.max_length if isinstance(leaf.space, gym.Text) else 0
+    alphabet = leaf.space.character_set if isinstance(leaf.space, gym.Text) else frozenset[str]()
     warned = False
 
     def check(value: Any) -> str:

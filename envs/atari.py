@@ -110,6 +110,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
         Actions(spaces.Discrete(len(action_names(name, options)))),
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,
+        name=name,
     )
 
 

@@ -52,7 +52,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
         env = gymnasium.make("CartPole-v1", max_episode_steps=options.max_steps)
         return DrawnCartPole(env) if name == "cartpole_pixels" else env
 
-    return vectorize(build, num_envs=num_envs, seed=seed, size=SIDE)
+    return vectorize(build, num_envs=num_envs, seed=seed, size=SIDE, name=name)
 
 
 def action_names(name: str, options: Options) -> tuple[str, ...]:

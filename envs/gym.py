@@ -13,8 +13,9 @@ from envs.gym_options import TRUNCATE, Options, check
 from envs.kinds import AnySpace
 from envs.make_gym import single
 from envs.vector.copy_protocol import CopyFailed, EnvCopy, Outcome
+from envs.vector.failures import EnvironmentFailed
 from envs.vector.process import ProcessCopy
-from envs.vector.vector import EnvironmentFailed, VectorizedEnv
+from envs.vector.vector import VectorizedEnv
 
 
 class GymCopy:
@@ -102,9 +103,12 @@ def require_step(env: VectorizedEnv) -> None:
 
 
 def vectorize(
-    build: Callable[[], gymnasium.Env], *, num_envs: int, seed: int, size: int
+    build: Callable[[], gymnasium.Env], *, num_envs: int, seed: int, size: int, name: str
 ) -> VectorizedEnv:
-    """Steps `num_envs` environments of `build` in this process; resizes images to `size` pixels."""
+    """Steps `num_envs` environments of `build` in this process; resizes images to `size` pixels.
+
+    `name` stands for the environment in messages.
+    """
     first = build()
     try:
         conversions = _conversions(first.observation_space, first.action_space, size)
@@ -112,7 +116,7 @@ def vectorize(
         first.close()
         raise
     copies = [GymCopy(first), *(GymCopy(build()) for _ in range(num_envs - 1))]
-    return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1)
+    return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1, name=name)
 
 
 def _conversions(obs: AnySpace, act: AnySpace, size: int) -> tuple[Observations, Actions]:

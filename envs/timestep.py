@@ -34,7 +34,7 @@ class VectorEnv(Protocol):
     episode. An episode that does not begin is skipped. A copy that fails many times without
     finishing an episode ends the environment: `failure` says why, in one line. The timestep of that
     call is complete, so the caller can save it. Every later call raises
-    `envs.vector.vector.EnvironmentFailed`.
+    `envs.vector.failures.EnvironmentFailed`.
 
     An observation space has one of the `envs.kinds`: image, vector, choice, bits or text. An action
     space is `Box(-1, 1, (n,), float32)` or `MultiDiscrete([n, ...])` with int32 values.

@@ -30,7 +30,7 @@ from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env
 from dreamer_jax.commands.options import EPISODES, decide, parse, usage
 from dreamer_jax.loops import evaluate
 from dreamer_jax.main import COMMANDS, complain
-from envs.vector.vector import EnvironmentFailed
+from envs.vector.failures import EnvironmentFailed
 from experiments.random_play import random_actions
 
 DRAWN = 10_000  # steps until the actions repeat themselves

@@ -25,7 +25,7 @@ NESTED = spaces.Dict(
 
 def accepted(space: spaces.Space[Any], value: Any) -> dict[str, np.ndarray]:
     observations = Observations(space, 64)
-    arrived = Arrivals(observations.leaves).observation(value)
+    arrived = Arrivals(observations.leaves, observations.spaces).observation(value)
     return {key: x[0] for key, x in observations.encode([arrived]).items()}
 
 
@@ -279,6 +279,7 @@ def test_an_episode_that_is_not_to_be_repeated_is_cut_off(steps):
 def test_very_long_episodes_are_not_kept(monkeypatch, caplog):
     monkeypatch.setattr("envs.vector.running_episodes.LONGEST", 100)
     monkeypatch.setattr("envs.vector.news.ENDLESS", 50)
+    monkeypatch.setattr("envs.vector.news.SELDOM", 10)
     env = vector(Odd(None))
     env._copies[0].receive = lambda: Outcome(np.zeros(3), 0.0, False, False)
     env.reset()
@@ -287,7 +288,7 @@ def test_very_long_episodes_are_not_kept(monkeypatch, caplog):
     assert env.snapshot()["length"].tolist() == [99]
     for _ in range(500):
         env.step(ACT)
-    assert env.snapshot()["length"].tolist() == [0] and len(env._record._actions) <= 64
+    assert env.snapshot()["length"].tolist() == [0] and len(env._record._actions) <= 264
     assert [x.message for x in caplog.records] == [
         "gym:Odd-v0: an episode has taken 50 steps without an end; env.max_steps can end it"
     ]

@@ -11,9 +11,9 @@ from envs.codecs import Actions, Observations
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
 from envs.vector.copy_protocol import CopyFailed, Outcome
-from envs.vector.failures import PATIENCE
+from envs.vector.failures import PATIENCE, EnvironmentFailed
 from envs.vector.threads import ThreadCopy
-from envs.vector.vector import EnvironmentFailed, VectorizedEnv
+from envs.vector.vector import VectorizedEnv
 
 SEED = 5
 NONE = np.zeros((2, 1), np.int32)

@@ -209,7 +209,10 @@ def test_environments_are_closed():
         def close(self):
             closed.append(self)
 
-    vectorize(lambda: Closing(gymnasium.make("CartPole-v1")), num_envs=3, seed=0, size=64).close()
+    def build() -> gymnasium.Env:
+        return Closing(gymnasium.make("CartPole-v1"))
+
+    vectorize(build, num_envs=3, seed=0, size=64, name="closing").close()
     assert len(closed) == 3
 
 

@@ -15,8 +15,8 @@ import pytest
 import envs
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
-from envs.vector.failures import PATIENCE
-from envs.vector.vector import EnvironmentFailed, VectorizedEnv
+from envs.vector.failures import PATIENCE, EnvironmentFailed
+from envs.vector.vector import VectorizedEnv
 
 NAME = "gym:fragile_module:Fragile-v0"
 ACT = {"action": np.zeros((3, 1), np.int32)}

@@ -22,7 +22,7 @@ from dreamer_jax.host import array_files
 from dreamer_jax.run import checkpoint, manifest, resume
 from dreamer_jax.run.background_save import kept
 from dreamer_jax.run.state import Run
-from envs.vector.vector import EnvironmentFailed
+from envs.vector.failures import EnvironmentFailed
 
 SECONDS = 240
 

@@ -15,7 +15,7 @@ import envs
 from envs.play.controls import Command, Controls
 from envs.play.program import episode_summary, main, play_episodes
 from envs.timestep import Timestep
-from envs.vector.vector import EnvironmentFailed
+from envs.vector.failures import EnvironmentFailed
 
 
 def call(capsys: pytest.CaptureFixture[str], *flags: str) -> tuple[int, str, str]:

@@ -13,7 +13,8 @@ from envs.codecs import Actions, Observations, no_actions
 from envs.explained import explained
 from envs.timestep import Timestep
 from envs.vector.copy_protocol import CopyFailed, Outcome
-from envs.vector.vector import EnvironmentFailed, VectorizedEnv
+from envs.vector.failures import EnvironmentFailed
+from envs.vector.vector import VectorizedEnv
 from experiments.random_environments import RandomEnv
 
 DRAWS, EACH = 160, 20

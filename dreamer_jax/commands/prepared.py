@@ -24,7 +24,7 @@ from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import AgentState, AnyAgent
-from envs.vector.vector import EnvironmentFailed
+from envs.vector.failures import EnvironmentFailed
 
 
 class Prepared(NamedTuple):

@@ -195,6 +195,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
         Actions(games[0].action_space),
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,
+        name=name,
         event_keys=EVENTS,
     )
 

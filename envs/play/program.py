@@ -19,7 +19,7 @@ from envs.play.controls import ActionArrays, Command, Controls
 from envs.play.recordings import FLAGS, Recording, recorded_options
 from envs.settings import flatten, override_options
 from envs.timestep import Timestep, VectorEnv, natural_rate
-from envs.vector.vector import EnvironmentFailed
+from envs.vector.failures import EnvironmentFailed
 
 
 class InputSource(Protocol):

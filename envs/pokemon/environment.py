@@ -204,6 +204,7 @@ def make_for_cartridge(
         actions,
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,
+        name="pokemon",
         event_keys=event_keys(cartridge.world),
         frontier=Frontier(share, games, actions.spaces) if share else None,
     )

@@ -1,13 +1,16 @@
 """What failures of copies cost: an episode each, and the run after too many in a row."""
 
-import logging
-
 import numpy as np
 
 from envs.vector.copy_protocol import CopyFailed, NotFinite
+from envs.vector.news import warn
 
 PATIENCE = 10  # consecutive failures of a copy, each in another episode, that end the run
 LOUD = 20  # failures that are told one by one; of the later ones, the 32nd, 64th, ...
+
+
+class EnvironmentFailed(RuntimeError):
+    """A copy failed again and again; the message names it, its episode and step, in one line."""
 
 
 class Failures:
@@ -49,8 +52,7 @@ class Failures:
             return
         self.count += 1
         if self.count <= LOUD or self.count & (self.count - 1) == 0:
-            text = f"{text}; the next episode begins (failure {self.count})"
-            logging.getLogger(__name__).warning("%s", text)
+            warn(f"{text}; the next episode begins (failure {self.count})")
 
     def finished(self, row: int) -> None:
         """The copy has finished an episode."""

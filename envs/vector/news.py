@@ -1,6 +1,7 @@
 """Tells of what takes long."""
 
 import logging
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -9,8 +10,14 @@ import numpy as np
 
 SECONDS = 10.0  # between two lines
 ENDLESS = 30_000  # steps of an episode, after which the user is told how to limit it
+SELDOM = 1_000  # steps between two looks
 
 _T = TypeVar("_T")
+
+
+def warn(line: str) -> None:
+    """Shows a line to the user."""
+    logging.getLogger(__name__).warning("%s", line)
 
 
 def told(items: Iterable[_T], what: str) -> Iterator[_T]:
@@ -23,8 +30,7 @@ def told(items: Iterable[_T], what: str) -> Iterator[_T]:
         yield item
         if (now := time.monotonic()) - last >= SECONDS:
             last = now
-            text = "%s: %d steps in %.0f s"
-            logging.getLogger(__name__).warning(text, what, count + 1, now - began)
+            warn(f"{what}: {count + 1} steps in {now - began:.0f} s")
 
 
 class Endless:
@@ -33,11 +39,15 @@ class Endless:
     def __init__(self, name: str):
         """`name` of the environment."""
         self._name = name
-        self._told = False
+        self._next = SELDOM  # steps until the next look
 
     def see(self, steps: np.ndarray) -> None:
-        """`steps` [E] of the running episodes."""
-        if not self._told and steps.max() >= ENDLESS:
-            self._told = True
-            text = "%s: an episode has taken %d steps without an end; env.max_steps can end it"
-            logging.getLogger(__name__).warning(text, self._name, ENDLESS)
+        """Is called in each step; `steps` [E] of the running episodes."""
+        self._next -= 1
+        if self._next > 0:
+            return
+        self._next = SELDOM
+        if steps.max() >= ENDLESS:
+            self._next = sys.maxsize
+            text = f"an episode has taken {ENDLESS} steps without an end"
+            warn(f"{self._name}: {text}; env.max_steps can end it")

@@ -32,8 +32,7 @@ class RunningEpisodes:
         self._longest = LONGEST if replay else 0
         self.episodes = np.zeros(num_envs, np.int64)
         self.over = np.zeros(num_envs, bool)
-        self.length = np.zeros(num_envs, np.int64)  # actions kept of the episode; 0 if it is over
-        self._kept = np.ones(num_envs, bool)  # whether the actions of the episode are kept
+        self.steps = np.zeros(num_envs, np.int64)  # actions in the episode; 0 if it is over
         self._actions: list[dict[str, np.ndarray]] = []  # [E, k] per key, the newest last
         self._act_space = act_space
         # Shape [E, ...] and dtype of each array of a snapshot, except actions.
@@ -46,6 +45,11 @@ class RunningEpisodes:
         for key, space in obs_space.items():
             self._arrays[f"seen/obs/{key}"] = (num_envs, *_shape(space)), np.dtype(space.dtype)
 
+    @property
+    def length(self) -> np.ndarray:
+        """[E] int64, the actions that are kept of each episode: all or none."""
+        return np.where(self.steps > self._longest, 0, self.steps)
+
     def begin(self, episodes: np.ndarray | None) -> None:
         """Begins `episodes` [E] (default 0) in all rows. Raises ValueError for another shape."""
         shape = self.episodes.shape
@@ -55,8 +59,7 @@ class RunningEpisodes:
             raise ValueError(f"expected {shape[0]} episode numbers, got shape {np.shape(episodes)}")
         self.episodes = np.array(episodes, np.int64)
         self.over = np.zeros(shape, bool)
-        self.length = np.zeros(shape, np.int64)
-        self._kept = np.ones(shape, bool)
+        self.steps = np.zeros(shape, np.int64)
         self._actions = []
 
     def skip(self, row: int) -> None:
@@ -66,17 +69,16 @@ class RunningEpisodes:
     def act(self, action: dict[str, np.ndarray]) -> None:
         """Rows that are over begin their next episode; all others take `action` [E, k]."""
         self.episodes = self.episodes + self.over
-        self._kept = self.over | (self._kept & (self.length < self._longest))
-        self.length = np.where(self.over | ~self._kept, 0, self.length + 1)
+        self.steps = np.where(self.over, 0, self.steps + 1)
         self.over = np.zeros_like(self.over)
         self._actions.append({key: np.array(value) for key, value in action.items()})
-        if len(self._actions) > 2 * self.length.max() + SPARE:
+        if len(self._actions) > 2 * min(int(self.steps.max()), self._longest) + SPARE:
             self._actions = self._newest()
 
     def end(self, over: np.ndarray) -> None:
         """Ends the episodes of the rows `over` [E] bool."""
         self.over = over.copy()
-        self.length = np.where(over, 0, self.length)
+        self.steps = np.where(over, 0, self.steps)
 
     def taken(self, row: int) -> dict[str, np.ndarray]:
         """[n, k] per key, the actions of a running episode."""
@@ -110,7 +112,7 @@ class RunningEpisodes:
             last = snapshot["seen/is_last"]
             raise ValueError(f"not a snapshot: over {over} contradicts seen/is_last {last}")
         self.begin(snapshot["episodes"])
-        self.length, self.over = length, over
+        self.steps, self.over = length, over
         longest, ends = int(length.max()), np.cumsum(length)
         steps: dict[str, np.ndarray] = {}
         for key, space in self._act_space.items():
@@ -124,13 +126,13 @@ class RunningEpisodes:
 
     def repeatable(self, seen: Timestep) -> np.ndarray:
         """[E] bool, episodes whose actions are all known; `seen` is the current timestep."""
-        return np.where(self.length > 0, self._longest > 0, seen.is_first)
+        return (self.length > 0) | ((self.steps == 0) & seen.is_first)
 
     def replay(self) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Yields all actions again: acting rows [E] bool, actions [E, k] per key (others 0)."""
-        newest = self._newest()
+        newest, length = self._newest(), self.length
         for left, action in zip(range(len(newest), 0, -1), newest, strict=True):
-            yield self.length >= left, action
+            yield length >= left, action
 
     def resume(self, seen: Timestep, obs: dict[str, np.ndarray], alive: np.ndarray) -> Timestep:
         """Ends the episodes that did not repeat themselves; returns the updated `seen`.
@@ -142,7 +144,7 @@ class RunningEpisodes:
         """
         other = ~self.over & ~(alive & _equal_rows(obs, seen.obs))
         # Before the first action, an episode that begins differently is as good.
-        begun = other & (self.length == 0) & seen.is_first
+        begun = other & (self.steps == 0) & seen.is_first
         lost = other & ~begun
         self.end(self.over | lost)
         return seen._replace(

@@ -1,26 +1,21 @@
 """Makes one `VectorEnv` of E copies of a single environment."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from envs.arrivals import Arrivals
+from envs.arrivals import Arrivals, is_finite
 from envs.codecs import Actions, Observations
 from envs.explained import explained
 from envs.seeding import episode_seed
 from envs.timestep import Timestep
 from envs.vector.copy_protocol import CopyFailed, EnvCopy, Outcome, Unexpected
-from envs.vector.failures import Failures
+from envs.vector.failures import EnvironmentFailed, Failures
 from envs.vector.frontier import Frontier, FrontierState
-from envs.vector.news import Endless, told
+from envs.vector.news import Endless, told, warn
 from envs.vector.routes import Steps, schedule
 from envs.vector.running_episodes import RunningEpisodes
-
-
-class EnvironmentFailed(RuntimeError):
-    """A copy failed again and again; the message names it, its episode and step, in one line."""
 
 
 class VectorizedEnv:
@@ -53,12 +48,11 @@ class VectorizedEnv:
         self._seed = seed
         self._frontier = frontier
         self._name = name
-        self._arrivals = Arrivals(observations.leaves)
+        self._arrivals = Arrivals(observations.leaves, observations.spaces)
         self._record = RunningEpisodes(
             self.num_envs, self.obs_space, self.act_space, self.event_keys, replay=replay
         )
         self._failures = Failures(self.num_envs, name=name, patient=patient)
-        self._steps = np.zeros(self.num_envs, np.int64)  # of the running episodes
         self._endless = Endless(name)
         obs = {
             key: np.zeros((self.num_envs, *(space.shape or ())), space.dtype)
@@ -119,8 +113,8 @@ class VectorizedEnv:
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """See `VectorEnv.snapshot`."""
-        found = self._record.snapshot(self._seen)
-        return found | self._frontier.snapshot() if self._frontier else found
+        more = self._frontier.snapshot() if self._frontier else {}
+        return self._record.snapshot(self._seen) | more
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> Timestep:
         """See `VectorEnv.restore`."""
@@ -128,21 +122,19 @@ class VectorizedEnv:
         record, frontier = self._record, self._frontier
         past, rest = frontier.parse(snapshot) if frontier else (None, snapshot)
         self._seen = record.load(rest)
-        self._steps = np.zeros(self.num_envs, np.int64)
         if frontier and past:
             self._return_to(frontier, past)
         running = ~record.over
         alive = running & record.repeatable(self._seen)
         self._prepare(alive, ahead=0)
-        # Before its first action, the next episode is as good as one that does not begin.
+        # Before its first action, the next episode is as good.
         begin = [self._first if n else self._begin for n in record.length]
         raw = [begin[i](i) if on else None for i, on in enumerate(alive)]
         alive &= [obs is not None for obs in raw]
         self._require_working()
         for i, outcome in enumerate(self._replay(record.replay(), alive)):
-            raw[i] = outcome.obs if outcome else raw[i]
+            raw[i] = self._checked(i, outcome).obs if outcome else raw[i]
         self._seen = record.resume(self._seen, self._encode(raw), alive)
-        self._steps = record.length.copy()
         self._prepare(np.ones_like(running), ahead=1)
         self.lost = int(np.sum(running & record.over))
         self.milestones = []
@@ -154,9 +146,7 @@ class VectorizedEnv:
             try:
                 copy.close()
             except Exception as error:  # all others are closed nevertheless
-                logging.getLogger(__name__).warning(
-                    "%s %d does not close: %s", self._name, i, explained(error)
-                )
+                warn(f"{self._name} {i} does not close: {explained(error)}")
 
     def _collect(self, starting: np.ndarray) -> Timestep:
         """Begins an episode in the rows `starting` [E] bool; receives a step in all others."""
@@ -165,13 +155,12 @@ class VectorizedEnv:
             for i, start in enumerate(starting)
         ]
         # Converted before the copies run again: they may reuse their buffers.
-        obs = self._encode([outcome.obs for outcome in outcomes])
+        outcomes, obs = self._arrived(outcomes)
         self._prepare(starting, ahead=1)
         terminal = np.array([outcome.terminated for outcome in outcomes], bool)
         over = terminal | np.array([outcome.truncated for outcome in outcomes], bool)
         self._record.end(over)
-        self._steps = np.where(starting, 0, self._steps + 1)
-        self._endless.see(self._steps)
+        self._endless.see(self._record.steps)
         if frontier := self._frontier:
             for i, outcome in enumerate(outcomes):
                 frontier.record_step(i, outcome.milestones, bool(over[i]))
@@ -230,7 +219,6 @@ class VectorizedEnv:
             for i in np.flatnonzero(acting).tolist():
                 last[i] = outcome = self._receive(i)
                 alive[i] = not (outcome.terminated or outcome.truncated)
-            self._steps = self._steps + acting
         return last
 
     def _send(self, rows: np.ndarray, action: dict[str, np.ndarray]) -> None:
@@ -262,13 +250,32 @@ class VectorizedEnv:
         """The next outcome; a failure truncates the episode and has no observation (None)."""
         try:
             outcome = self._copies[i].receive()
-            obs = self._arrivals.observation(outcome.obs)
         except CopyFailed as error:
-            self._recover(i, error, steps=int(self._steps[i]) + 1)
+            self._recover(i, error, steps=int(self._record.steps[i]))
             return Outcome(None, 0.0, False, True)
         if outcome.terminated or outcome.truncated:
             self._failures.finished(i)
-        return outcome if obs is outcome.obs else outcome._replace(obs=obs)
+        return outcome
+
+    def _arrived(self, outcomes: list[Outcome]) -> tuple[list[Outcome], dict[str, np.ndarray]]:
+        """The outcomes, those with a wrong observation cut off, and [E, ...] per key."""
+        raw = [outcome.obs for outcome in outcomes]
+        if self._arrivals.are_exact(raw):
+            obs = self._observations.encode(raw)
+            if is_finite(obs):
+                return outcomes, obs
+        outcomes = [self._checked(i, outcome) for i, outcome in enumerate(outcomes)]
+        return outcomes, self._encode([outcome.obs for outcome in outcomes])
+
+    def _checked(self, i: int, outcome: Outcome) -> Outcome:
+        """The outcome, or the one of a failure if its observation is not as declared."""
+        if outcome.obs is None and (outcome.truncated or self.failure):
+            return outcome
+        try:
+            return outcome._replace(obs=self._arrivals.observation(outcome.obs))
+        except CopyFailed as error:
+            self._recover(i, error, steps=int(self._record.steps[i]))
+            return Outcome(None, 0.0, False, True)
 
     def _recover(self, i: int, error: CopyFailed, *, steps: int) -> None:
         """Restarts a copy that no longer works, and prepares its next episode."""
@@ -285,8 +292,6 @@ class VectorizedEnv:
     def _encode(self, raw: list[Any]) -> dict[str, np.ndarray]:
         """[E, ...] per key; a row without an observation (None) shows its last one."""
         there = np.array([obs is not None for obs in raw])
-        if there.all():
-            return self._observations.encode(raw)
         found = {key: np.array(value) for key, value in self._seen.obs.items()}
         if there.any():
             known = self._observations.encode([obs for obs in raw if obs is not None])
