@@ -54,7 +54,7 @@ setup(
         "box2d": ["gymnasium[box2d]"],
         "cuda12": ["jax[cuda12]"],
         "cuda13": ["jax[cuda13]"],
-        "dm-control": ["shimmy[dm-control]>=2"],
+        "dm-control": ["mujoco<4", "shimmy[dm-control]>=2"],  # dm-control 1.0.50 needs 3
         "docs": DOCS,
         "mario": [  # the first pair is the last one that installs before Python 3.13
             'gym-super-mario-bros==7.4.0; python_version < "3.13"',
@@ -66,7 +66,7 @@ setup(
         "mujoco": ["gymnasium[mujoco]"],
         "play": [PYGAME],
         "pokemon": [PYBOY],
-        "robotics": ["gymnasium-robotics>=1.4"],
+        "robotics": ["gymnasium-robotics>=1.4", "mujoco<3.11"],  # 1.4.2 fails from 3.13 on
         "test": [
             *("hypothesis", "matplotlib", PYBOY, PYGAME, "pyright>=1.1.414"),
             *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17", "setuptools>=65", *DOCS),

@@ -1,5 +1,7 @@
 """Optional packages, and the command that installs each: mostly an extra of this project."""
 
+import importlib.util
+
 # Module -> the extra that has it in `setup.py`.
 EXTRAS = {
     "Box2D": "box2d",
@@ -46,7 +48,9 @@ def missing(error: BaseException) -> str:
     """The module of a table whose absence caused an error; '' if that is not the cause."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ModuleNotFoundError) and cause.name in EXTRAS | PACKAGES:
-            return cause.name
+        if isinstance(cause, ModuleNotFoundError):
+            name = (cause.name or "").partition(".")[0]
+            if name in EXTRAS | PACKAGES and importlib.util.find_spec(name) is None:
+                return name
         cause = cause.__cause__ or cause.__context__
     return ""

@@ -12,6 +12,7 @@ from numpy.random import mtrand
 
 from envs.explained import Refused
 
+KEYWORDS = ("seed", "options")  # of `reset`
 OLD_GYM = (
     "it is of the old package gym, not of Gymnasium: derive it from gymnasium.Env, or pip install "
     "shimmy gym, then --env=gym:GymV26Environment-v0 --set env.kwargs.env_id=<id>"
@@ -80,8 +81,10 @@ class Modern(gymnasium.Wrapper[Any, Any, Any, Any]):
         """
         super().__init__(env)
         self._target = target
-        self._takes = _keywords(target.reset)
-        self._seed = None if "seed" in self._takes else getattr(target, "seed", None)
+        chain = _chain(target)
+        self._takes = [x for x in KEYWORDS if all(x in _keywords(part.reset) for part in chain)]
+        self._base = chain[-1]
+        self._seed = getattr(self._base, "seed", None)
         if warn and "seed" not in self._takes and not callable(self._seed):
             text = "takes no seed; a resume may not repeat its episodes (see env.replay)"
             print(f"warning: {type(target).__name__}.reset {text}", file=sys.stderr)
@@ -126,8 +129,8 @@ class Modern(gymnasium.Wrapper[Any, Any, Any, Any]):
         mtrand.seed(seed)
         if "seed" in self._takes:
             return
-        if isinstance(self._target, gymnasium.Env):
-            gymnasium.Env.reset(self._target, seed=seed)
+        if isinstance(self._base, gymnasium.Env):
+            gymnasium.Env.reset(self._base, seed=seed)
         if callable(self._seed):
             self._seed(seed)
 
@@ -143,16 +146,20 @@ def _is_of_gymnasium(env: Any) -> bool:
     return type(env).__module__.partition(".")[0] == "gymnasium"
 
 
+def _chain(env: Any) -> list[Any]:
+    """An environment and what it wraps, down to the base."""
+    return [env, *_chain(env.env)] if isinstance(env, gymnasium.Wrapper) else [env]
+
+
 def _keywords(reset: Callable[..., Any]) -> tuple[str, ...]:
     """Which of `seed` and `options` a `reset` takes."""
-    names = ("seed", "options")
     try:
         parameters = inspect.signature(reset).parameters
     except (TypeError, ValueError):  # it may be compiled
-        return names
+        return KEYWORDS
     if any(x.kind is inspect.Parameter.VAR_KEYWORD for x in parameters.values()):
-        return names
-    return tuple(name for name in names if name in parameters)
+        return KEYWORDS
+    return tuple(name for name in KEYWORDS if name in parameters)
 
 
 def _number(reward: Any) -> Any:

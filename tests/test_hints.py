@@ -14,10 +14,11 @@ from dreamer_jax.commands.hints import NAMES, OURS, override
 from dreamer_jax.commands.options import Flags, parse
 from dreamer_jax.config import Config
 from envs.extras import EXTRAS, install, missing
+from envs.gym_options import Options
 from envs.settings import flatten
 
 LUNAR = "gymnasium.envs.box2d"
-DEFAULT = Config(agent=DreamerConfig())
+DEFAULT = Config(env=Options(), agent=DreamerConfig())
 
 
 def refusal(name: str) -> str:
@@ -118,6 +119,18 @@ def test_an_id_whose_package_is_not_imported(monkeypatch: pytest.MonkeyPatch) ->
         ("--lr", "did you mean --set optimizer.learning_rate?"),
         ("--gpu", "did you mean JAX_PLATFORMS=cpu or JAX_PLATFORMS=cuda before the command"),
         ("--colour=red", "--help shows all"),
+        ("--algo=ppo", "did you mean --agent=ppo?"),
+        ("--torch_deterministic", "did you mean --deterministic?"),
+        ("--tau=0.01", "did you mean --set behavior.slow_rate=0.01?"),
+        ("--utd=1", "did you mean --set train.ratio (steps replayed for each step taken)?"),
+        ("--frame_skip=4", "did you mean --set env.action_repeat=4?"),
+        ("--frame_stack=4", "did you mean --set env.frame_stack=4?"),
+        ("--env_kwargs={}", "did you mean --set env.kwargs={}?"),
+        ("--env.kwargs.size=3", "did you mean --set env.kwargs.size=3?"),
+        ("--max_episode_steps=9", "did you mean --set env.max_steps=9?"),
+        ("--rssm.recurrent_state_size=9", "did you mean --set model.deter=9?"),
+        ("--n_eval_episodes=9", "did you mean --set train.eval_episodes=9?"),
+        ("--set=env.frame_skip=4", "no field 'frame_skip'; valid are length"),
         ("--steps=1M", "expected a whole number, such as 1000000 or 1e6, got '1M'"),
         ("--steps=1.5", "expected a whole number"),
         ("--steps=1e999", "expected a whole number"),
