@@ -59,7 +59,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
     # One is made here for its spaces, and so that a mistake gives a readable error.
     first = single(env_id, options, copy=0)
     try:
-        conversions = _conversions(first, options.size)
+        conversions = _conversions(first, options)
     finally:
         first.close()
     builds = (functools.partial(single, env_id, options, copy=i) for i in range(num_envs))
@@ -73,7 +73,7 @@ def vectorize(
     """Steps `num_envs` environments of `build` in this process; resizes images to `size` pixels."""
     first = build()
     try:
-        conversions = _conversions(first, size)
+        conversions = _conversions(first, Options(size=size))
     except ValueError:
         first.close()
         raise
@@ -81,5 +81,12 @@ def vectorize(
     return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1)
 
 
-def _conversions(env: gymnasium.Env, size: int) -> tuple[Observations, Actions]:
-    return Observations(env.observation_space, size), Actions(env.action_space)
+def _conversions(env: gymnasium.Env, options: Options) -> tuple[Observations, Actions]:
+    observations = Observations(
+        env.observation_space,
+        options.size,
+        ignore=options.ignore,
+        only=options.only,
+        kinds=options.kinds,
+    )
+    return observations, Actions(env.action_space)

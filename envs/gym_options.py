@@ -14,6 +14,9 @@ class Options:
     max_steps: int = 0  # steps after which an episode is truncated; 0 keeps the environment's limit
     size: int = 64  # pixels; side of resized images, used unless an image already fits the encoder
     timeout: float = 60.0  # an environment hangs if it does not answer within this many seconds
+    ignore: str = ""  # keys of observations to leave out, such as "goal,robot/*"
+    only: str = ""  # the only keys of observations to use
+    kinds: str = ""  # how to read keys, such as "board=symbols,depth=vector"; else by their spaces
 
 
 def check(options: Options) -> None:
