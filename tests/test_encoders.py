@@ -11,7 +11,8 @@ from by_hand import conv, linear, logits, norm_act, softmax, variables
 from dreamer_jax.nn.layers import MLP
 from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Spaces, zeros
-from dreamer_jax.world_model.decoders import Decoder, ImageDecoder, Symbols, reconstruction_losses
+from dreamer_jax.world_model.categoricals import Symbols
+from dreamer_jax.world_model.decoders import Decoder, ImageDecoder, reconstruction_losses
 from dreamer_jax.world_model.encoders import Encoder, ImageEncoder
 from dreamer_jax.world_model.latents import Latent
 
