@@ -40,6 +40,7 @@ class VectorizedEnv:
         self.frames_per_step = frames_per_step
         self.obs_space = observations.spaces
         self.act_space = actions.spaces
+        self.described = observations.described
         self.restarts = 0
         self.lost = 0
         self.failure = ""
