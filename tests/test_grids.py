@@ -108,7 +108,7 @@ def test_the_place_of_one_symbol_is_learned() -> None:
         losses = reconstruction_losses(predicted(params, obs), obs, spaces=known)
         return losses["symbols/symbols"].mean()
 
-    rule = optax.adam(5e-3)
+    rule = optax.adam(3e-3)
 
     @jax.jit
     def update(params: Any, state: Any, obs: Any) -> Any:
@@ -119,7 +119,7 @@ def test_the_place_of_one_symbol_is_learned() -> None:
     start = Latent(deter=jnp.zeros((64, 24)), stoch=jnp.zeros((64, 1, 1)))
     params = jax.jit(encoder.init)(KEY, obs), jax.jit(decoder.init)(KEY, start)
     state = rule.init(params)
-    for _ in range(300):
+    for _ in range(450):
         params, state = update(params, state, observations.encode(boards(generator, 64)[0]))
     raw, cells = boards(generator, 64)
     logits = jax.jit(predicted)(params, observations.encode(raw))["symbols"].logits

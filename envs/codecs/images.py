@@ -23,7 +23,8 @@ def pixels(space: Any) -> Grid | None:
     if not is_box(space) or not _has_bounds(space):
         return None
     # A table of quantities has bounds of its own for each of them.
-    if space.dtype != np.uint8 and (np.ptp(space.low) or np.ptp(space.high)):
+    alike = all((bound == bound.flat[0]).all() for bound in (space.low, space.high))
+    if space.dtype != np.uint8 and not alike:
         return None
     for grid in grids(space.shape):
         height, width, channels = grid.shape

@@ -70,10 +70,10 @@ def _readable(raw: dict[Path, AnySpace], asked: dict[Path, str], size: int) -> l
         try:
             found.append(Encoder(path, space, read(space, kind=kind, size=size)))
         except Unreadable as error:
-            wrong[path] = f"as {kind}: {error}" if kind else str(error)
+            wrong[path] = f" as {kind}: {error}" if kind else f": {error}"
     if wrong:
         names = {path: joined(path, whole=WHOLE) for path in wrong}
-        said = [f"cannot observe {names[path]!r} {text}" for path, text in wrong.items()]
+        said = [f"cannot observe {names[path]!r}{text}" for path, text in wrong.items()]
         remedy = ""
         if not wrong.keys() & asked.keys() and found:
             keys = ",".join(name.replace(",", "?") for name in names.values())

@@ -6,7 +6,7 @@ from envs import kinds
 from envs.codecs.axes import Grid, likely
 from envs.codecs.choices import bits, choice, symbols_in_a_row, vector
 from envs.codecs.encoder import Form, Unreadable
-from envs.codecs.images import CHANNELS, image, pixels
+from envs.codecs.images import CHANNELS, LARGE_SIDE, image, pixels
 from envs.codecs.leaves import short
 from envs.codecs.symbols import are_few, board, symbols
 from envs.codecs.texts import is_text, text
@@ -64,8 +64,9 @@ def _kind_of_box(space: AnySpace) -> str:
     if few and found is not None and found.count.sum() <= MAX_ONE_HOT:
         return "bits" if (found.count == 2).all() else "choice"
     if len(shape) > 2 and int(np.prod(shape)) > MAX_VECTOR:
-        text = f"{short(space)} is too large for a vector; images have finite bounds"
-        raise Unreadable(f"{text}, 2 long sides and up to {CHANNELS} channels")
+        text = f"{short(space)} is too large for a vector; images have finite bounds, "
+        text += f"sides of at least {LARGE_SIDE} pixels and at most {CHANNELS} channels"
+        raise Unreadable(text)
     return "vector"
 
 
