@@ -11,7 +11,7 @@ from gymnasium import spaces as gym
 
 Values = Mapping[str, jax.Array]
 
-KINDS = ("image", "vector", "choice", "bits", "text")  # of observations
+KINDS = ("image", "vector", "choice", "bits", "text", "symbols")  # of observations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,16 @@ class Spaces:
     """key -> how many; integers, 0 or 1"""
     texts: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     """key -> length, alphabet; integers"""
+    symbols: dict[str, tuple[int, int, int, int]] = field(
+        default_factory=dict[str, tuple[int, int, int, int]]
+    )
+    """key -> height, width, layers, classes; integers"""
 
     @property
     def keys(self) -> set[str]:
         """Every key."""
-        return {*self.images, *self.vectors, *self.choices, *self.bits, *self.texts}
+        lists = (self.vectors, self.choices, self.bits, self.texts)
+        return {*self.images, *self.symbols, *(key for each in lists for key in each)}
 
     @property
     def flat(self) -> tuple[str, ...]:
@@ -66,7 +71,7 @@ def observations(spaces: Mapping[str, gym.Space[Any]]) -> Spaces:
     """
     images, vectors = dict[str, tuple[int, int, int]](), dict[str, int]()
     choices, bits = dict[str, tuple[int, ...]](), dict[str, int]()
-    texts = dict[str, tuple[int, int]]()
+    texts, symbols = dict[str, tuple[int, int]](), dict[str, tuple[int, int, int, int]]()
     for key, space in sorted(spaces.items()):
         kind, classes = getattr(space, "kind", None), _classes(space)
         if kind == "image" and (shape := _pixels(space)) is not None:
@@ -79,10 +84,14 @@ def observations(spaces: Mapping[str, gym.Space[Any]]) -> Spaces:
             bits[key] = len(classes)
         elif kind == "text" and len(set(classes)) == 1:
             texts[key] = (len(classes), classes[0])
+        elif kind == "symbols" and (grid := _grid(space)) is not None:
+            symbols[key] = grid
         else:
             text = f"{key!r} is {space}, whose kind is {kind!r}"
             raise ValueError(f"{text}; expected a space of the kinds {', '.join(KINDS)}")
-    return Spaces(images=images, vectors=vectors, choices=choices, bits=bits, texts=texts)
+    return Spaces(
+        images=images, vectors=vectors, choices=choices, bits=bits, texts=texts, symbols=symbols
+    )
 
 
 class Interface(NamedTuple):
@@ -123,11 +132,9 @@ def zeros(spaces: Spaces, *batch: int) -> dict[str, jax.Array]:
     vectors = {k: jnp.zeros((*batch, n), jnp.float32) for k, n in spaces.vectors.items()}
     lengths = {k: len(n) for k, n in spaces.choices.items()} | spaces.bits
     lengths |= {k: n for k, (n, _) in spaces.texts.items()}
-    return {
-        **images,
-        **vectors,
-        **{k: jnp.zeros((*batch, n), jnp.int32) for k, n in lengths.items()},
-    }
+    shapes = {k: (n,) for k, n in lengths.items()} | {k: x[:3] for k, x in spaces.symbols.items()}
+    integers = {k: jnp.zeros((*batch, *shape), jnp.int32) for k, shape in shapes.items()}
+    return {**images, **vectors, **integers}
 
 
 def _pixels(space: gym.Space[Any]) -> tuple[int, int, int] | None:
@@ -149,3 +156,12 @@ def _classes(space: gym.Space[Any]) -> tuple[int, ...]:
     if isinstance(space, gym.MultiDiscrete) and space.nvec.ndim == 1:
         return tuple(int(n) for n in space.nvec)
     return ()
+
+
+def _grid(space: gym.Space[Any]) -> tuple[int, int, int, int] | None:
+    """Height, width, layers and classes of a grid of symbols."""
+    if not isinstance(space, gym.MultiDiscrete) or space.nvec.ndim != 3:
+        return None
+    height, width, layers = space.nvec.shape
+    classes = set(space.nvec.ravel().tolist())
+    return (height, width, layers, classes.pop()) if len(classes) == 1 else None

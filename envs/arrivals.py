@@ -8,27 +8,19 @@ what came instead.
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces as gym
 
 from envs import kinds
+from envs.codecs.leaves import Leaf, Path
 from envs.kinds import AnySpace
 from envs.vector.copy_protocol import NotFinite, Outcome, Unexpected
 
 Check = Callable[[Any], Any]  # a value -> the same, or an equal one of the declared form
-Path = tuple[str | int, ...]
 LARGEST = float(np.finfo(np.float32).max)  # what arrives is kept as float32
 SHOWN = 60  # most characters of a value in a message
-
-
-class Leaf(NamedTuple):
-    """One part of an observation."""
-
-    path: Path  # in the nested observation
-    key: str  # of the agent
-    space: AnySpace  # as the environment declares it
 
 
 class Arrivals:

@@ -82,7 +82,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
         first = started(0)
         opened.callback(first.close)
         try:
-            conversions = _conversions(*first.spaces(), options.size)
+            conversions = _conversions(*first.spaces(), options)
             require_step(together([first]))
         except (CopyFailed, EnvironmentFailed) as error:
             raise ValueError(str(error)) from None
@@ -111,7 +111,8 @@ def vectorize(
     """
     first = build()
     try:
-        conversions = _conversions(first.observation_space, first.action_space, size)
+        spaces = first.observation_space, first.action_space
+        conversions = _conversions(*spaces, Options(size=size))
     except ValueError:
         first.close()
         raise
@@ -119,5 +120,6 @@ def vectorize(
     return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1, name=name)
 
 
-def _conversions(obs: AnySpace, act: AnySpace, size: int) -> tuple[Observations, Actions]:
-    return Observations(obs, size), Actions(act)
+def _conversions(obs: AnySpace, act: AnySpace, options: Options) -> tuple[Observations, Actions]:
+    keys = {"ignore": options.ignore, "only": options.only, "kinds": options.kinds}
+    return Observations(obs, options.size, **keys), Actions(act)

@@ -19,6 +19,10 @@ class Options:
     nonfinite: str = TRUNCATE  # a number that is NaN or infinite ends its episode; "stop": the run
     replay: bool = True  # False: a resume ends the running episodes instead of repeating them
 
+    ignore: str = ""  # keys of observations to leave out, such as "goal,robot/*"
+    only: str = ""  # the only keys of observations to use
+    kinds: str = ""  # how to read keys, such as "board=symbols,depth=vector"; else by their spaces
+
     # Keyword arguments of the environment, as a JSON object.
     kwargs: str = dataclasses.field(default="{}", metadata={"keywords": True})
     first_copy: int = 0  # number of the first copy, for `{copy}` in kwargs and for DREAMER_COPY

@@ -1,7 +1,7 @@
 """The kinds of observations: each space names its kind, so that no network has to guess.
 
-An agent reads the attribute `kind`: 'image', 'vector', 'choice', 'bits' or 'text'. An environment
-may use these spaces directly. `envs.codecs` converts all other spaces to them.
+An agent reads the attribute `kind`: 'image', 'vector', 'choice', 'bits', 'text' or 'symbols'. An
+environment may use these spaces directly. `envs.codecs` converts all other spaces to them.
 """
 
 from collections.abc import Sequence
@@ -79,3 +79,15 @@ class Text(Choice):
 
     def __init__(self, length: int, alphabet: int):
         super().__init__([alphabet] * length)
+
+
+class Symbols(Choice):
+    """A grid of symbols: [height, width, layers], each a number below `classes`.
+
+    A symbol is a name: 3 is no closer to 4 than to 7. A cell has one symbol for each layer.
+    """
+
+    kind = "symbols"
+
+    def __init__(self, height: int, width: int, layers: int, *, classes: int):
+        super().__init__(np.full((height, width, layers), classes))

@@ -27,7 +27,7 @@ KEY = jax.random.key(3)
 # Scales of the losses as published; reconstruction counts for each observation.
 SCALES = {
     **{"vector/state": 1, "image/image": 1, "choice/inventory": 1},
-    **{"bits/door": 1, "text/sign": 1},
+    **{"bits/door": 1, "text/sign": 1, "symbols/board": 1},
     **{"reward": 1, "continue": 1, "dynamics": 1, "representation": 0.1},
     **{"policy": 1, "value": 1, "replay_value": 0.3},
 }
@@ -64,7 +64,7 @@ def test_single_observations_may_count_for_more_or_less() -> None:
     for name, scale in {"text/sign": 1.5, "bits/door": 0, "image/image": 1, "reward": 1}.items():
         assert weighted_sum(dreamer, {name: ones}, shape=(4, 2)) == scale
     wrong = tiny.changed("losses", keys="signs=3")
-    with pytest.raises(ValueError, match="no observation 'signs'; there are door, image"):
+    with pytest.raises(ValueError, match="no observation 'signs'; there are board, door, image"):
         agent.make(wrong, spaces.of(tiny.MIXED, tiny.TURN))
 
 

@@ -11,7 +11,8 @@ from by_hand import conv, linear, logits, norm_act, softmax, variables
 from dreamer_jax.nn.layers import MLP
 from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Spaces, zeros
-from dreamer_jax.world_model.decoders import Decoder, ImageDecoder, Symbols, reconstruction_losses
+from dreamer_jax.world_model.categoricals import Symbols
+from dreamer_jax.world_model.decoders import Decoder, ImageDecoder, reconstruction_losses
 from dreamer_jax.world_model.encoders import Encoder, ImageEncoder
 from dreamer_jax.world_model.latents import Latent
 
@@ -23,6 +24,7 @@ MIXED = Spaces(
     choices={"inventory": (4, 2)},
     bits={"badges": 5},
     texts={"sign": (18, 40)},
+    symbols={"board": (9, 5, 2, 6)},
 )
 TEXT = TextSize(width=8, layers=2, heads=2, patch=4)
 
@@ -35,9 +37,12 @@ def decoder(spaces: Spaces) -> Decoder:
     return Decoder(spaces=spaces, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=F32)
 
 
-def symbols(logits: jax.Array) -> Symbols:
+def symbols(logits: jax.Array, layers: int = 0) -> Symbols:
+    """A prediction with these logits [*, places, classes of all layers]; 0 layers for a text."""
     width = logits.shape[-1]
-    return Symbols(features=logits, kernel=jnp.eye(width), bias=jnp.zeros(width))
+    shape = (layers, width // layers) if layers else (width,)
+    kernel = jnp.eye(width).reshape(width, *shape)
+    return Symbols(features=logits, kernel=kernel, bias=jnp.zeros(shape))
 
 
 def latent(*batch: int) -> Latent:
@@ -56,6 +61,7 @@ def random_obs(spaces: Spaces, *batch: int) -> dict[str, jax.Array]:
     obs |= {k: generator.integers(0, n, (*batch, len(n))) for k, n in spaces.choices.items()}
     obs |= {k: generator.integers(0, 2, (*batch, n)) for k, n in spaces.bits.items()}
     obs |= {k: generator.integers(0, a, (*batch, n)) for k, (n, a) in spaces.texts.items()}
+    obs |= {k: generator.integers(0, x[3], (*batch, *x[:3])) for k, x in spaces.symbols.items()}
     kinds = zeros(spaces)
     return {k: jnp.asarray(x, kinds[k].dtype) for k, x in obs.items()}
 
@@ -77,19 +83,20 @@ def test_shapes_of_a_mixture_in_both_precisions() -> None:
         obs = jax.eval_shape(lambda: zeros(MIXED, 5, 2))
         net = Encoder(spaces=MIXED, depth=1, units=8, layers=2, text=TEXT, dtype=dtype)
         tokens, _ = jax.eval_shape(lambda o, net=net: net.init_with_output(KEY, o), obs)
-        assert tokens.shape == (5, 2, 9 * 4 + 16 * 4 + 8 + 3 * 8) and tokens.dtype == dtype
+        assert tokens.shape == (5, 2, 9 * 4 + 16 * 4 + 8 + 8 + 3 * 8) and tokens.dtype == dtype
         views = Decoder(spaces=MIXED, depth=1, units=8, layers=2, blocks=4, text=TEXT, dtype=dtype)
         start = jax.eval_shape(lambda: latent(5, 2))
 
         def shown(x: Latent, net: Decoder = views) -> dict[str, jax.Array]:
             outputs: Any = net.init_with_output(KEY, x)[0]
-            return outputs | {"sign": outputs["sign"].logits}
+            return outputs | {key: outputs[key].logits for key in ("sign", "board")}
 
         outputs = jax.eval_shape(shown, start)
         shapes = {key: x.shape[2:] for key, x in outputs.items()}
         assert shapes == {
             **{"left": (48, 48, 1), "right": (48, 48, 3), "large": (64, 64, 1)},
             **{"position": (3,), "inventory": (6,), "badges": (5,), "sign": (18, 40)},
+            "board": (45, 2, 6),
         }
         assert {x.dtype for x in outputs.values()} == {F32}
 
@@ -197,9 +204,11 @@ def test_losses_are_sums_over_each_observation() -> None:
         "inventory": generator.normal(size=(3, 2, 6)),
         "badges": generator.normal(size=(3, 2, 5)),
         "sign": generator.normal(size=(3, 2, 18, 40)),
+        "board": generator.normal(size=(3, 2, 45, 12)),
     }
     given: dict[str, Any] = {key: jnp.asarray(x, jnp.float32) for key, x in outputs.items()}
-    losses = reconstruction_losses(given | {"sign": symbols(given["sign"])}, obs, spaces=MIXED)
+    predicted = {"sign": symbols(given["sign"]), "board": symbols(given["board"], layers=2)}
+    losses = reconstruction_losses(given | predicted, obs, spaces=MIXED)
     for key in MIXED.images:
         error = (np.asarray(obs[key]) / 255 - outputs[key]) ** 2
         np.testing.assert_allclose(losses[f"image/{key}"], error.sum((2, 3, 4)), rtol=1e-4)
@@ -217,6 +226,10 @@ def test_losses_are_sums_over_each_observation() -> None:
     probs = softmax(outputs["sign"])
     right = np.take_along_axis(probs, np.asarray(obs["sign"])[..., None], -1)[..., 0]
     np.testing.assert_allclose(losses["text/sign"], -np.log(right).sum(-1), rtol=1e-4)
+    probs = softmax(outputs["board"].reshape(3, 2, 9, 5, 2, 6))
+    right = np.take_along_axis(probs, np.asarray(obs["board"])[..., None], -1)[..., 0]
+    expected = -np.log(right).sum((2, 3, 4))
+    np.testing.assert_allclose(losses["symbols/board"], expected, rtol=1e-4)
 
 
 def test_certain_and_wrong_costs_much_but_not_everything() -> None:

@@ -39,7 +39,7 @@ class Fragile(gymnasium.Env):
     """Shows [process, steps taken] and the seed of the episode."""
 
     observation_space = spaces.Dict(
-        {"state": spaces.Box(0, np.inf, (2,)), "seed": spaces.Discrete(2**31 - 1)}
+        {"state": spaces.Box(0, np.inf, (2,)), "seed": spaces.MultiDiscrete([2**11] * 3)}
     )
     action_space = spaces.Discrete(2)
 
@@ -54,7 +54,8 @@ class Fragile(gymnasium.Env):
         return self.observe(), 1.0, False, False, {}
 
     def observe(self):
-        return {"state": np.array([os.getpid(), self.count], np.float32), "seed": self.seed}
+        seed = [self.seed >> 22, self.seed >> 11 & 2047, self.seed & 2047]
+        return {"state": np.array([os.getpid(), self.count], np.float32), "seed": seed}
 
     def close(self):
         (FOLDER / f"{os.getpid()}-closed").touch()
@@ -106,6 +107,10 @@ def pids(timestep: Timestep) -> list[int]:
 
 def counts(timestep: Timestep) -> list[int]:
     return timestep.obs["state"][:, 1].astype(int).tolist()
+
+
+def seeds(timestep: Timestep) -> list[int]:
+    return (timestep.obs["seed"].astype(int) @ [2**22, 2**11, 1]).tolist()
 
 
 def gone(pid: int, seconds: float = 0) -> bool:
@@ -163,7 +168,7 @@ def test_a_failure_costs_an_episode(fragile, tmp_path, caplog, what, told):
     assert counts(after) == [3, 0, 3]
     assert after.is_first.tolist() == [False, True, False]
     assert pids(after)[::2] == pids(before)[::2] and pids(after)[1] != victim
-    assert after.obs["seed"][1, 0] == episode_seed(0, 1, 1)
+    assert seeds(after)[1] == episode_seed(0, 1, 1)
     assert env.restarts == 1 and env.episodes.tolist() == [0, 1, 0] and env.failure == ""
     assert gone(victim)
     if what == "hang":
@@ -209,7 +214,7 @@ def test_reset_may_come_when_the_next_episode_has_been_asked_for(fragile):
         seen = env.reset(np.full(3, first))
         assert counts(seen) == [0, 0, 0]
         expected = [episode_seed(0, i, first) for i in range(3)]
-        assert seen.obs["seed"][:, 0].tolist() == expected
+        assert seeds(seen) == expected
     assert counts(env.step(ACT)) == [1, 1, 1]
 
 

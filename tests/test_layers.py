@@ -41,7 +41,11 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ],
     },
     {
-        "world_model": [{"latents", "moments"}, {"rssm", "encoders", "decoders"}],
+        "world_model": [
+            {"latents", "moments", "categoricals"},
+            {"grids"},
+            {"rssm", "encoders", "decoders"},
+        ],
         "behavior": [{"actor_critic"}, {"metrics"}],
     },
     {

@@ -6,7 +6,7 @@ import pytest
 
 from dreamer_jax import spaces
 from dreamer_jax.spaces import Spaces
-from envs.kinds import Bits, Choice, Image, Text, Vector
+from envs.kinds import Bits, Choice, Image, Symbols, Text, Vector
 
 ITEMS, SLOTS = 64, 20
 
@@ -25,6 +25,7 @@ def test_every_kind_of_observation() -> None:
         "door": Bits(1),
         "sign": Text(SLOTS, ITEMS),
         "letter": Text(1, 2),
+        "board": Symbols(8, 9, 2, classes=13),
     }
     found = spaces.observations(seen)
     assert found == Spaces(
@@ -33,9 +34,10 @@ def test_every_kind_of_observation() -> None:
         choices={"answer": (2,), "bag": (ITEMS,) * SLOTS, "map": (256,), "mixed": (2, 3)},
         bits={"badges": 40, "door": 1},
         texts={"letter": (1, 2), "sign": (SLOTS, ITEMS)},
+        symbols={"board": (8, 9, 2, 13)},
     )
     assert found.keys == seen.keys()
-    assert list(found.flat) == sorted(seen.keys() - {"mask", "screen", "sign", "letter"})
+    assert list(found.flat) == sorted(seen.keys() - {"mask", "screen", "sign", "letter", "board"})
     assert {k: x.shape[2:] for k, x in spaces.zeros(found, 4, 2).items()} == {
         key: space.shape for key, space in seen.items()
     }
@@ -53,8 +55,14 @@ def test_a_space_of_a_kind_that_it_cannot_be_is_named() -> None:
     class Wrong(gym.MultiDiscrete):
         kind = "bits"
 
+    class Flat(gym.MultiDiscrete):
+        kind = "symbols"
+
     with pytest.raises(ValueError, match=r"'where' is .*kind is 'bits'"):
         spaces.observations({"where": Wrong([2, 3])})
+    for flat in ([3, 3], [[[2, 3]]]):
+        with pytest.raises(ValueError, match=r"'where' is .*kind is 'symbols'"):
+            spaces.observations({"where": Flat(np.array(flat))})
 
 
 def test_actions_are_choices_or_numbers() -> None:

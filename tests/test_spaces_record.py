@@ -21,7 +21,7 @@ from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.run import checkpoint, manifest
 from dreamer_jax.run.device_functions import INIT, derive
 from dreamer_jax.run.spaces_record import require_same, spaces_of, spaces_to_json
-from envs.kinds import Bits, Choice, Image, Text, Vector
+from envs.kinds import Bits, Choice, Image, Symbols, Text, Vector
 
 OBSERVATIONS: dict[str, gymnasium.Space] = {
     "vector": Vector(3),
@@ -31,6 +31,7 @@ OBSERVATIONS: dict[str, gymnasium.Space] = {
     "choice": Choice([2, 300]),
     "bits": Bits(4),
     "answer": Choice([2]),
+    "board": Symbols(8, 9, 2, classes=13),
 }
 ACTIONS: dict[str, gymnasium.Space] = {
     "turn": gym.Box(-1, 1, (2,), np.float32),
@@ -53,6 +54,9 @@ def test_every_kind_is_read_as_it_was_written() -> None:
     }
     assert told["observations"]["text"] == {
         **{"kind": "text", "shape": [5], "dtype": "int32", "alphabet": 300},
+    }
+    assert told["observations"]["board"] == {
+        **{"kind": "symbols", "shape": [8, 9, 2], "dtype": "uint8", "classes": 13},
     }
     assert told["actions"]["press"] == {
         **{"kind": "choice", "shape": [2], "dtype": "int32", "classes": [2, 7]},
@@ -89,6 +93,9 @@ def test_the_order_in_the_file_does_not_matter() -> None:
         (("observations", "choice", "classes"), [2]),
         (("observations", "choice", "classes"), [2, 3.0]),
         (("observations", "text", "alphabet"), 0),
+        (("observations", "board", "classes"), [13]),
+        (("observations", "board", "classes"), 0),
+        (("observations", "board", "shape"), [8, 9]),
         (("actions", "press", "kind"), "bits"),
         (("actions", "press", "dtype"), "int64"),
     ],

@@ -10,7 +10,8 @@ import pytest
 from by_hand import linear, logits, norm, norm_act, silu, softmax, variables
 
 from dreamer_jax.nn.transformer import TextSize
-from dreamer_jax.world_model.decoders import Symbols, TextDecoder, cross_entropy
+from dreamer_jax.world_model.categoricals import Symbols, cross_entropy
+from dreamer_jax.world_model.decoders import TextDecoder
 from dreamer_jax.world_model.encoders import TextEncoder
 
 F32 = jnp.dtype("float32")

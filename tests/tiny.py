@@ -20,7 +20,7 @@ from dreamer_jax.agents.dreamer.state import DreamerState
 from dreamer_jax.config import Config, resolve
 from dreamer_jax.types import Step, Window
 from dreamer_jax.world_model.latents import Latent, compact
-from envs.kinds import Bits, Choice, Image, Text, Vector
+from envs.kinds import Bits, Choice, Image, Symbols, Text, Vector
 
 Space = dict[str, gymnasium.Space]
 
@@ -33,6 +33,7 @@ MIXED: Space = {
     "inventory": Choice([3, 2]),
     "door": Bits(2),
     "sign": Text(18, 32),
+    "board": Symbols(9, 5, 2, classes=4),
 }
 TURN: Space = {"action": gym.MultiDiscrete([3])}
 BOTH: Space = {**TURN, "speed": gym.Box(-1, 1, (2,), np.float32)}
@@ -100,6 +101,8 @@ def experience(dreamer: Dreamer, steps: int = LENGTH, seed: int = 0) -> Step:
             values[key] = generator.integers(0, 2, (steps, BATCH, size))
         for key, (length, alphabet) in known.texts.items():
             values[key] = generator.integers(0, alphabet, (steps, BATCH, length))
+        for key, (*shape, classes) in known.symbols.items():
+            values[key] = generator.integers(0, classes, (steps, BATCH, *shape))
         kinds = spaces.zeros(known)
         return {key: jnp.asarray(x, kinds[key].dtype) for key, x in values.items()}
 

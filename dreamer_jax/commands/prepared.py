@@ -89,6 +89,8 @@ def announce(prepared: Prepared, run: Run, sizes: Sizes) -> None:
     lines = [f"{setup.env} -> {setup.logdir} ({'new run' if new else 'resumes'})"]
     if new:
         lines.append(sizing.summary(setup, run, sizes, machine, interface))
+        if envs.family(setup.env) == "gym" and (read := getattr(run.env, "described", "")):
+            lines.append(f"observes {read}")
     print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 

@@ -6,7 +6,8 @@
     "numbers": {"kind": "vector", "shape": [21], "dtype": "float32"},
     "types": {"kind": "choice", "shape": [2], "dtype": "uint8", "classes": [28, 28]},
     "badges": {"kind": "bits", "shape": [8], "dtype": "uint8"},
-    "text": {"kind": "text", "shape": [360], "dtype": "uint8", "alphabet": 256}
+    "text": {"kind": "text", "shape": [360], "dtype": "uint8", "alphabet": 256},
+    "board": {"kind": "symbols", "shape": [8, 8, 1], "dtype": "uint8", "classes": 13}
   },
   "actions": {"action": {"kind": "choice", "shape": [1], "dtype": "int32", "classes": [7]}}
 }
@@ -27,10 +28,12 @@ from dreamer_jax.spaces import Interface, Spaces
 INTEGERS = ("uint8", "int32")
 OBSERVATIONS = {
     **{"image": ("uint8",), "vector": ("float32",)},
-    **dict.fromkeys(("choice", "bits", "text"), INTEGERS),
+    **dict.fromkeys(("choice", "bits", "text", "symbols"), INTEGERS),
 }
 ACTIONS = {"vector": ("float32",), "choice": ("int32",)}
-FIELDS = {"choice": {"classes"}, "text": {"alphabet"}}  # beyond kind, shape and dtype
+# Kind -> its fields beyond kind, shape and dtype.
+FIELDS = {"choice": {"classes"}, "text": {"alphabet"}, "symbols": {"classes"}}
+AXES = {"image": 3, "symbols": 3}  # of all other kinds: 1
 LARGEST = 2**31 - 1  # of any number in it
 LONGEST_DESCRIPTION = 100  # characters of a description in a message
 
@@ -93,6 +96,9 @@ def _entry(known: Spaces, key: str, dtype: str) -> dict[str, Any]:
     if key in known.texts:
         length, alphabet = known.texts[key]
         return {"kind": "text", "shape": [length], "dtype": dtype, "alphabet": alphabet}
+    if key in known.symbols:
+        *shape, symbols = known.symbols[key]
+        return {"kind": "symbols", "shape": shape, "dtype": dtype, "classes": symbols}
     classes = list(known.choices[key])
     return {"kind": "choice", "shape": [len(classes)], "dtype": dtype, "classes": classes}
 
@@ -103,7 +109,7 @@ def _read(entries: Any, path: str, dtypes: Mapping[str, tuple[str, ...]]) -> Spa
         raise ValueError(f"{path}: expected spaces by their keys, not {_short(entries)}")
     images, vectors = dict[str, tuple[int, int, int]](), dict[str, int]()
     choices, bits = dict[str, tuple[int, ...]](), dict[str, int]()
-    texts = dict[str, tuple[int, int]]()
+    texts, symbols = dict[str, tuple[int, int]](), dict[str, tuple[int, int, int, int]]()
     # Networks read spaces in the order of their keys, whichever order the file has.
     for key, entry in sorted(cast(dict[str, Any], entries).items()):
         if not _is_right(entry, dtypes):
@@ -117,9 +123,13 @@ def _read(entries: Any, path: str, dtypes: Mapping[str, tuple[str, ...]]) -> Spa
             bits[key] = shape[0]
         elif kind == "text":
             texts[key] = (shape[0], entry["alphabet"])
+        elif kind == "symbols":
+            symbols[key] = (shape[0], shape[1], shape[2], entry["classes"])
         else:
             choices[key] = tuple(entry["classes"])
-    return Spaces(images=images, vectors=vectors, choices=choices, bits=bits, texts=texts)
+    return Spaces(
+        images=images, vectors=vectors, choices=choices, bits=bits, texts=texts, symbols=symbols
+    )
 
 
 def _is_right(entry: Any, dtypes: Mapping[str, tuple[str, ...]]) -> bool:
@@ -132,11 +142,11 @@ def _is_right(entry: Any, dtypes: Mapping[str, tuple[str, ...]]) -> bool:
         return False
     if entry.keys() != {"kind", "shape", "dtype"} | FIELDS.get(kind, set()):
         return False
-    if entry["dtype"] not in dtypes[kind] or not _counts(entry["shape"], 1 + 2 * (kind == "image")):
+    if entry["dtype"] not in dtypes[kind] or not _counts(entry["shape"], AXES.get(kind, 1)):
         return False
     if kind == "choice":
         return _counts(entry["classes"], entry["shape"][0])
-    return kind != "text" or _counts([entry["alphabet"]], 1)
+    return all(_counts([entry[name]], 1) for name in FIELDS.get(kind, ()))
 
 
 def _counts(values: Any, length: int) -> bool:

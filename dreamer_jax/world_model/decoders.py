@@ -4,25 +4,26 @@ import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.struct import PyTreeNode
 
 from dreamer_jax.nn.dists import Bernoulli
-from dreamer_jax.nn.forms import batch_apply, product, step_by_step, upsample_conv5x5
+from dreamer_jax.nn.forms import batch_apply, upsample_conv5x5
 from dreamer_jax.nn.layers import CHANNELS, MLP, BlockLinear, Conv, Linear, NormAct
 from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Spaces
+from dreamer_jax.world_model.categoricals import Logits, Symbols, cross_entropy
+from dreamer_jax.world_model.grids import GridDecoder
 from dreamer_jax.world_model.latents import Latent
 
 HALVINGS = len(CHANNELS)  # of the sides of an image, on its way through the encoder
-BIAS_RATE = 30  # learning rate of a bias of logits, in multiples of that of the weights
+Prediction = jax.Array | Symbols  # of one key, as `Decoder` gives it
 
 
 class Decoder(nn.Module, kw_only=True):
     """Predicts every observation. (§ World model learning)
 
-    Images of one size come from one deconvolutional stack, each text from a network, and every
-    other key from an MLP. A single MLP for all of them failed to learn changing keys next to
-    constant ones, such as the 256 zeros of an empty bag.
+    Images of one size come from one deconvolutional stack, each text and each grid of symbols from
+    a network, and every other key from an MLP. A single MLP for all of them failed to learn
+    changing keys next to constant ones, such as the 256 zeros of an empty bag.
     """
 
     spaces: Spaces
@@ -34,7 +35,7 @@ class Decoder(nn.Module, kw_only=True):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, latent: Latent) -> "dict[str, Prediction]":
+    def __call__(self, latent: Latent) -> dict[str, Prediction]:
         """Predicts one observation of every key.
 
         Args:
@@ -42,7 +43,7 @@ class Decoder(nn.Module, kw_only=True):
 
         Returns: float32 for each key. Images: pixels [*, h, w, c] in [0, 1]. Vectors: [*, n],
           scaled as the encoder saw them. Choices: logits [*, Σ classes]. Bits: logits [*, n].
-          Texts: `Symbols`.
+          Texts and grids: `Symbols`.
         """
         chex.assert_equal_shape_prefix([latent.deter, latent.stoch], latent.deter.ndim - 1)
         stoch = latent.flat_stoch
@@ -61,6 +62,19 @@ class Decoder(nn.Module, kw_only=True):
                 name=f"{key}_text",
             )
             outputs[key] = text(joined)
+        for key, (height, width, symbols, classes) in self.spaces.symbols.items():
+            grid = GridDecoder(
+                height=height,
+                width=width,
+                symbols=symbols,
+                classes=classes,
+                depth=self.depth,
+                units=self.units,
+                layers=self.layers,
+                dtype=self.dtype,
+                name=f"{key}_symbols",
+            )
+            outputs[key] = grid(joined)
         choices = {key: sum(classes) for key, classes in self.spaces.choices.items()}
         for key in self.spaces.flat:
             mlp = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name=f"{key}_mlp")
@@ -138,34 +152,6 @@ class ImageDecoder(nn.Module, kw_only=True):
         return x.reshape(-1, height, width, channels)
 
 
-class Symbols(PyTreeNode, kw_only=True):
-    """A distribution over an alphabet for each symbol of a text.
-
-    It holds the factors of its logits, which would be by far the largest array of an update.
-    """
-
-    features: jax.Array  # [*, n, width]
-    kernel: jax.Array  # [width, alphabet]
-    bias: jax.Array  # [alphabet]
-
-    @property
-    def logits(self) -> jax.Array:
-        """[*, n, alphabet] float32."""
-        return (product(self.features, self.kernel) + self.bias).astype(jnp.float32)
-
-    def loss(self, symbols: jax.Array) -> jax.Array:
-        """-Σ ln p(symbol): [*, n] integers -> [*]."""
-        chex.assert_shape(symbols, self.features.shape[:-1])
-
-        def loss(features: jax.Array, index: jax.Array) -> jax.Array:
-            return cross_entropy(self.replace(features=features).logits, index).sum(-1)
-
-        return step_by_step(loss, self.features, symbols, batch_axes=symbols.ndim - 1)
-
-
-Prediction = jax.Array | Symbols  # of one key, as `Decoder` gives it
-
-
 class TextDecoder(nn.Module, kw_only=True):
     """A vector for each patch of symbols, then one for each symbol, then logits for all of them."""
 
@@ -192,45 +178,12 @@ class TextDecoder(nn.Module, kw_only=True):
         return Symbols(features=x, kernel=kernel, bias=bias)
 
 
-class Logits(nn.Module, kw_only=True):
-    """y = x W + 30 b, which is 0 in a fresh network.
-
-    The steps of the optimizer have a fixed size, so a bias scaled by 30 learns 30 times faster. It
-    absorbs what is constant, such as the blanks of a text, before the features have to.
-    """
-
-    units: int
-    dtype: jnp.dtype
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """[..., in] -> [..., units]."""
-        kernel, bias = self.weights(x.shape[-1])
-        return product(x.astype(self.dtype), kernel) + bias
-
-    @nn.compact
-    def weights(self, inputs: int) -> tuple[jax.Array, jax.Array]:
-        """W [inputs, units] and 30 b [units]."""
-        kernel = self.param("kernel", nn.initializers.zeros, (inputs, self.units))
-        bias = self.param("bias", nn.initializers.zeros, (self.units,))
-        return kernel.astype(self.dtype), BIAS_RATE * bias.astype(self.dtype)
-
-
-def cross_entropy(logits: jax.Array, index: jax.Array) -> jax.Array:
-    """-ln softmax(logits)[index]: [*, K] float32, [*] integers -> [*].
-
-    A product picks the class, because the gradient of indexing writes each number separately.
-    """
-    chex.assert_shape(index, logits.shape[:-1])
-    picked = jax.nn.one_hot(index, logits.shape[-1], dtype=logits.dtype)
-    return jax.nn.logsumexp(logits, axis=-1) - jnp.sum(picked * logits, axis=-1)
-
-
 def reconstruction_losses(
     outputs: dict[str, Prediction], obs: dict[str, jax.Array], *, spaces: Spaces
 ) -> dict[str, jax.Array]:
     """The error of each prediction, summed over the observation. (§ World model learning)
 
-    Images: Σ (x / 255 - x̂)². Vectors: Σ (x - x̂)². Choices, bits and texts: -Σ ln p(x).
+    Images: Σ (x / 255 - x̂)². Vectors: Σ (x - x̂)². All others: -Σ ln p(x).
 
     The numbers of a key are summed and not averaged, as in a log-likelihood. So a large image
     weighs more than a short vector.
@@ -244,7 +197,7 @@ def reconstruction_losses(
     """
     losses: dict[str, jax.Array] = {}
     numbers = {key: x for key, x in outputs.items() if isinstance(x, jax.Array)}
-    texts = {key: x for key, x in outputs.items() if isinstance(x, Symbols)}
+    symbols = {key: x for key, x in outputs.items() if isinstance(x, Symbols)}
     for key, shape in spaces.images.items():
         chex.assert_equal_shape([obs[key], numbers[key]])
         error = obs[key].astype(jnp.float32) / 255 - numbers[key]
@@ -261,5 +214,7 @@ def reconstruction_losses(
         each_bit = Bernoulli(numbers[key]).loss(obs[key].astype(jnp.float32))
         losses[f"bits/{key}"] = each_bit.sum(-1)
     for key in spaces.texts:
-        losses[f"text/{key}"] = texts[key].loss(obs[key])
+        losses[f"text/{key}"] = symbols[key].loss(obs[key])
+    for key in spaces.symbols:
+        losses[f"symbols/{key}"] = symbols[key].loss(obs[key])
     return losses

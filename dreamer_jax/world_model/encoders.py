@@ -10,14 +10,15 @@ from dreamer_jax.nn.layers import CHANNELS, MLP, Conv, Linear, Norm, NormAct, tr
 from dreamer_jax.nn.plain.batches import batch_major, batch_minor
 from dreamer_jax.nn.transformer import Attention, TextSize, Transformer, positions
 from dreamer_jax.spaces import Spaces, numbers
+from dreamer_jax.world_model.grids import GridEncoder
 
 
 class Encoder(nn.Module, kw_only=True):
     """All observations as one vector. (§ World model learning)
 
-    Images of one size go through one convolutional stack, each text through a transformer, and
-    every other key through an MLP. So the scale of a key does not depend on how many numbers the
-    other keys have.
+    Images of one size go through one convolutional stack, each text through a transformer, each
+    grid of symbols through patches, and every other key through an MLP. So the scale of a key does
+    not depend on how many numbers the other keys have.
     """
 
     spaces: Spaces
@@ -52,6 +53,16 @@ class Encoder(nn.Module, kw_only=True):
                 name=f"{key}_text",
             )
             tokens.append(text(obs[key]))
+        for key, (*_, classes) in self.spaces.symbols.items():
+            grid = GridEncoder(
+                classes=classes,
+                depth=self.depth,
+                units=self.units,
+                layers=self.layers,
+                dtype=self.dtype,
+                name=f"{key}_symbols",
+            )
+            tokens.append(batch_apply(grid, obs[key], batch_axes=obs[key].ndim - 3))
         for key in self.spaces.flat:
             mlp = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name=f"{key}_mlp")
             tokens.append(mlp(numbers(obs, self.spaces, key=key)))

@@ -40,6 +40,7 @@ class VectorizedEnv:
         self.frames_per_step = frames_per_step
         self.obs_space = observations.spaces
         self.act_space = actions.spaces
+        self.described = observations.described
         self.lost = 0
         self.milestones: list[tuple[int, str]] = []
         self._copies = copies
@@ -54,14 +55,12 @@ class VectorizedEnv:
         )
         self._failures = Failures(self.num_envs, name=name, patient=patient)
         self._endless = Endless(name)
-        obs = {
-            key: np.zeros((self.num_envs, *(space.shape or ())), space.dtype)
-            for key, space in self.obs_space.items()
-        }
+        rows = self.num_envs
+        obs = {k: np.zeros((rows, *(x.shape or ())), x.dtype) for k, x in self.obs_space.items()}
         no = np.zeros(self.num_envs, bool)
+        zero = no.astype(np.float32)
         # The last timestep: a row that fails shows its observation again.
-        nothing = {key: no.astype(np.float32) for key in event_keys}
-        self._seen = Timestep(obs, no.astype(np.float32), no, no, no, nothing)
+        self._seen = Timestep(obs, zero, no, no, no, dict.fromkeys(event_keys, zero))
 
     @property
     def episodes(self) -> np.ndarray:

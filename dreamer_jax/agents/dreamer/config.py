@@ -61,6 +61,7 @@ class Losses:
     choice: Scale = 1.0  # reconstruction of each discrete observation
     bits: Scale = 1.0  # reconstruction of each list of bits
     text: Scale = 1.0  # reconstruction of each text
+    symbols: Scale = 1.0  # reconstruction of each grid of symbols
     keys: str = ""  # further factors for single observations, such as "screen=0.5 text=2"
     reward: Scale = 1.0
     continue_: Scale = 1.0

@@ -1,14 +1,21 @@
 """Pictures of the world model's expectations, and their errors."""
 
+import colorsys
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dreamer_jax.agents.dreamer.batches import prepare
 from dreamer_jax.agents.dreamer.networks import Dreamer, scale_vectors
 from dreamer_jax.agents.dreamer.state import DreamerState
 from dreamer_jax.types import Metrics, Window
 from dreamer_jax.world_model import rssm
+from dreamer_jax.world_model.categoricals import Symbols
 from dreamer_jax.world_model.decoders import reconstruction_losses
+
+SIDE = 64  # pixels that a smaller grid of symbols is enlarged to, by a whole factor
+TURN = 0.618  # of the color circle between two symbols, so that neighbors look different
 
 
 def report(
@@ -26,7 +33,8 @@ def report(
       key: consumed.
 
     Returns: errors per key for both halves, under `report/seen/` and `report/expected/`; for each
-      image key the truth and the model's view of it, [2, T, B, h, w, c] uint8.
+      image key the truth and the model's view of it, [2, T, B, h, w, c] uint8, and the same for
+      each grid of symbols, of which every symbol has a color.
     """
     batch = prepare(dreamer, window)
     scaled = scale_vectors(dreamer, state.moments, batch.step.obs)
@@ -64,6 +72,12 @@ def report(
         assert isinstance(pixels, jax.Array)
         view = jnp.round(255 * pixels).astype(jnp.uint8)
         pictures[name] = jnp.stack([batch.step.obs[name], view])
+    for name, (*_, classes) in dreamer.obs.symbols.items():
+        grid = outputs[name]
+        assert isinstance(grid, Symbols)
+        truth = batch.step.obs[name].astype(jnp.int32)
+        guess = jnp.argmax(grid.logits, axis=-1).reshape(truth.shape)
+        pictures[name] = painted(jnp.stack([truth, guess]), classes=classes)
     return metrics, pictures
 
 
@@ -71,3 +85,18 @@ def _replay(features: jax.Array, action: jax.Array) -> tuple[jax.Array, jax.Arra
     """A policy for `rssm.imagine` that repeats recorded actions, given in place of noise."""
     del features
     return action, action
+
+
+def painted(symbols: jax.Array, *, classes: int) -> jax.Array:
+    """Colors of symbols, 0 black: [..., h, w, layers] integers -> [..., H, W, 3] uint8.
+
+    Layers of a cell are mixed: of each primary color, the brightest counts. Cells become squares.
+    """
+    height, width, layers = symbols.shape[-3:]
+    names = np.arange(layers * classes)
+    palette = np.array([colorsys.hsv_to_rgb(TURN * i % 1, 0.7, 1) for i in names])
+    palette[names % classes == 0] = 0
+    colors = jnp.asarray(np.rint(255 * palette), jnp.uint8)
+    mixed = colors[symbols + classes * np.arange(layers)].max(-2)
+    factor = max(1, SIDE // max(height, width))
+    return mixed.repeat(factor, -3).repeat(factor, -2)
