@@ -6,12 +6,15 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import wrappers
+from gymnasium import spaces, wrappers
 
 from envs.explained import Refused
 from envs.gym_options import Options, functions
 
 RANDOM_STEPS = 1_000  # of random play, of which `normalize` takes mean and deviation
+
+# Spaces that Gymnasium can flatten and stack.
+SIMPLE = (spaces.Box, spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete, spaces.Text)
 
 Env = gymnasium.Env[Any, Any]
 
@@ -33,10 +36,12 @@ def wrapped(env: Env, options: Options) -> Env:
     if options.action_repeat > 1:
         env = wrappers.RepeatAction(env, options.action_repeat)
     if options.flatten:
+        _require_known(env.observation_space, "env.flatten")
         env = wrappers.FlattenObservation(env)
     if options.normalize:
         env = _normalized(env)
     if options.frame_stack > 1:
+        _require_known(env.observation_space, "env.frame_stack")
         env = wrappers.FrameStackObservation(env, options.frame_stack)
     if options.reward_scale != 1:
         env = wrappers.TransformReward(env, functools.partial(_times, options.reward_scale))
@@ -86,11 +91,24 @@ def _own(env: Env, function: str) -> Env:
     return result
 
 
+def _require_known(space: spaces.Space[Any], option: str, key: str = "") -> None:
+    """Raises Refused, naming its key, for a part of which Gymnasium does not know the form."""
+    inside: dict[str, spaces.Space[Any]] = {}
+    if isinstance(space, (spaces.Dict, spaces.Tuple)):
+        pairs = space.items() if isinstance(space, spaces.Dict) else enumerate(space)
+        inside = {str(name): part for name, part in pairs}
+    elif not isinstance(space, SIMPLE):
+        text = f"{option} cannot include {key or 'observations'} ({type(space).__name__})"
+        raise Refused(f"{text}; a function of env.wrap can leave it out")
+    for name, part in inside.items():
+        _require_known(part, option, f"{key}/{name}" if key else name)
+
+
 def _normalized(env: Env) -> Env:
     """Statistics of a fixed random play, so that every copy has the same and an episode repeats."""
-    if not isinstance(env.observation_space, gymnasium.spaces.Box):
+    if not isinstance(env.observation_space, spaces.Box):
         text = "env.normalize needs a Box; env.flatten=true makes one of most spaces"
-        raise Refused(f"{text}, got {env.observation_space}")
+        raise Refused(f"{text}, got {type(env.observation_space).__name__}")
     found = wrappers.NormalizeObservation(env)
     env.action_space.seed(0)
     found.reset(seed=0)

@@ -97,7 +97,7 @@ def _plugins() -> None:
         inside = (
             nullcontext() if entry.name.startswith("__") else registration.namespace(entry.name)
         )
-        with inside, suppress(Exception):
+        with inside, suppress(Exception, SystemExit):
             register = entry.load()
             if callable(register):
                 register()

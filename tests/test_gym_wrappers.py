@@ -47,7 +47,7 @@ nobody = 3
 class Counter(gymnasium.Env[Any, Any]):
     """Shows [steps, action] and rewards an action with itself; draws from its own generator."""
 
-    observation_space = spaces.Box(-9, 9, (2,), np.float32)
+    observation_space: spaces.Space[Any] = spaces.Box(-9, 9, (2,), np.float32)
     action_space = spaces.Discrete(9, start=-4)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
@@ -177,6 +177,28 @@ def test_what_cannot_be_normalized() -> None:
 
     with pytest.raises(ValueError, match="not all finite"):
         wrapped(Broken(), options(normalize=True))
+
+
+class Letter(spaces.Space[str]):
+    """A space that Gymnasium does not know, such as the missions of MiniGrid."""
+
+
+@pytest.mark.parametrize("changes", [{"flatten": True}, {"frame_stack": 2}])
+@pytest.mark.parametrize(
+    ("space", "told"),
+    [
+        (spaces.Dict({"a": spaces.Dict({"b": Letter()})}), r"a/b \(Letter\)"),
+        (spaces.Tuple((spaces.Discrete(2), spaces.Sequence(spaces.Discrete(2)))), "1 .Sequence."),
+        (Letter(), "observations .Letter."),
+    ],
+)
+def test_what_cannot_be_flattened_or_stacked(
+    changes: dict[str, Any], space: spaces.Space[Any], told: str
+) -> None:
+    env = Counter()
+    env.observation_space = space
+    with pytest.raises(ValueError, match=rf"env.{next(iter(changes))} cannot include {told}"):
+        wrapped(env, options(**changes))
 
 
 class Unseeded(Counter):

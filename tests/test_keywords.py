@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,19 @@ def build(shape):
     return Asking(shape)
 
 
-for name in ("Asking", "Passing"):
+class Seat(Asking):
+    """Shows the number of the copy, once from each source."""
+
+    observation_space = gymnasium.spaces.MultiDiscrete([9, 9])
+
+    def reset(self, *, seed=None, options=None):
+        return [self.given["size"], int(self.copy)], {}
+
+    def step(self, action):
+        return [self.given["size"], int(self.copy)], 0.0, False, False, {}
+
+
+for name in ("Asking", "Passing", "Seat"):
     gymnasium.register(f"{name}-v0", f"asking_module:{name}")
 gymnasium.register("Built-v0", build)
 gymnasium.register("Given-v0", Asking, kwargs={"size": 3, "level": {"depth": 1}})
@@ -64,7 +77,7 @@ def asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv(COPY, "")
     yield "asking_module"
-    for name in ("Asking-v0", "Passing-v0", "Built-v0", "Given-v0"):
+    for name in ("Asking-v0", "Passing-v0", "Seat-v0", "Built-v0", "Given-v0"):
         gymnasium.registry.pop(name, None)
     sys.modules.pop("asking_module", None)
 
@@ -186,6 +199,12 @@ def test_the_number_of_a_copy(asking: str) -> None:
         expected = {"size": int(f"50{number}"), "color": f"seat {number}", "level": [1, number]}
         assert unwrapped(env).given == expected
         assert unwrapped(env).copy == os.environ[COPY] == str(number)
+
+
+def test_processes_know_their_number(asking: str) -> None:
+    chosen = options("kwargs.size={copy}", "first_copy=3")
+    with closing(envs.make(f"gym:{asking}:Seat-v0", chosen, num_envs=2, seed=0)) as env:
+        assert env.reset().obs["discrete"].tolist() == [[3, 3], [4, 4]]
 
 
 def test_copies_that_evaluate_have_numbers_of_their_own() -> None:
