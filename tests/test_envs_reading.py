@@ -12,7 +12,6 @@ from envs import kinds
 from envs.codecs import Actions, Observations
 from envs.codecs.axes import likely
 
-
 BOOL: Any = bool  # as the dtype of a box
 
 
