@@ -36,8 +36,8 @@ class VectorEnv(Protocol):
     call is complete, so the caller can save it. Every later call raises
     `envs.vector.failures.EnvironmentFailed`.
 
-    An observation space has one of the `envs.kinds`: image, vector, choice, bits or text. An action
-    space is `Box(-1, 1, (n,), float32)` or `MultiDiscrete([n, ...])` with int32 values.
+    An observation space has one of the `envs.kinds`: image, vector, choice, bits, text or symbols.
+    An action space is `Box(-1, 1, (n,), float32)` or `MultiDiscrete([n, ...])` with int32 values.
     """
 
     num_envs: int  # E

@@ -118,8 +118,9 @@ def make(config: Config, interface: Interface) -> Agent[State, Actor, None]:
     """Builds the agent; ValueError for what it cannot see or do."""
     agent, obs, act = config.agent, interface.obs, interface.act
     assert isinstance(agent, DQNConfig)
-    if unseen := {*obs.images, *obs.texts}:
-        raise ValueError(f"--agent=dqn reads numbers, no images and no text: not {min(unseen)!r}")
+    if unseen := {*obs.images, *obs.texts, *obs.symbols}:
+        text = "--agent=dqn reads numbers, no images, texts and grids"
+        raise ValueError(f"{text}: not {min(unseen)!r}")
     if act.vectors or [len(entries) for entries in act.choices.values()] != [1]:
         keys = ", ".join(sorted(act.keys))
         raise ValueError(f"--agent=dqn makes one discrete choice a step, and cannot give: {keys}")

@@ -132,6 +132,18 @@ def test_unknown_ids_get_one_line(env_id, part):
     assert env_id in message and part in message and "\n" not in message
 
 
+def test_keys_are_left_out_and_read_as_the_user_says(toy):
+    options = gym_options(ignore="pair/0", kinds="camera=symbols,flags=vector")
+    with closing(make(toy, options, num_envs=1, seed=0)) as env:
+        said = "camera: 12x20 symbols of 256; flags: 2 numbers; pair/1: 4 numbers; ignored: pair/0"
+        assert env.described == said
+        assert {k: x.shape for k, x in env.reset().obs.items()} == {
+            **{"camera": (1, 12, 20, 1), "flags": (1, 2), "pair/1": (1, 4)},
+        }
+    with pytest.raises(ValueError, match=r"env.only: no key 'cam'; did you mean 'camera'\?"):
+        make(toy, gym_options(only="cam"), num_envs=1, seed=0)
+
+
 def test_max_steps_truncates():
     env = envs.make("gym:Pendulum-v1", gym_options(max_steps=3), num_envs=1, seed=0)
     env.reset()

@@ -117,7 +117,7 @@ def test_an_agent_of_your_own_learns_to_balance(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--env=cartpole_pixels",), "no images and no text: not 'image'"),
+        (("--env=cartpole_pixels",), "no images, texts and grids: not 'image'"),
         (("--env=gym:Pendulum-v1",), "one discrete choice a step, and cannot give: action"),
         (("--env=cartpole", "--size=1m"), "--size=1m: a DQN takes a number"),
         (("--env=cartpole", "--set=q.discount=1"), "q.discount=1.0: must be at least 0 and below"),

@@ -198,6 +198,8 @@ def trained(module: Path) -> Path:
             *("--steps=60", f"--logdir={logdir}"),
         )
     assert result.code == 0, result.err
+    said = "observes bag: 17 choices of 33; flag: 1 bit; position: 2 numbers; sign: text of 5\n"
+    assert said in result.err
     return logdir
 
 

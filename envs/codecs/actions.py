@@ -75,13 +75,13 @@ def _decoder(path: Path, space: AnySpace) -> Decoder:
         return _bounded(path, space)
     if (found := ranges(space)) is None:
         raise Unreadable(f"unsupported space {short(space)}")
-    if found.count.sum() > MAX_CLASSES:
+    if found.classes.sum() > MAX_CLASSES:
         raise Unreadable(f"{short(space)} has too many actions")
     return _discrete(path, space, found)
 
 
 def _discrete(path: Path, space: AnySpace, found: Ranges) -> Decoder:
-    nvec, start = found.count.ravel(), found.low.ravel()
+    nvec, start = found.classes.ravel(), found.low.ravel()
 
     def decode(action: np.ndarray) -> list[Any]:
         # Some emulators crash at an unknown action.

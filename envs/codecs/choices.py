@@ -30,24 +30,24 @@ def _flat(raw: list[Any], dtype: type[np.generic]) -> np.ndarray:
 def choice(space: AnySpace) -> Form:
     """Each entry as one of its classes; Unreadable if it has too many, or no bounds."""
     found = _few(space)
-    return _discrete(found, kinds.Choice(found.count.ravel()), _classes(found))
+    return _discrete(found, kinds.Choice(found.classes.ravel()), _classes(found))
 
 
 def bits(space: AnySpace) -> Form:
     """Entries of two classes as independent bits; Unreadable if one has not two classes."""
     found = _few(space)
-    if not (found.count == 2).all():
+    if not (found.classes == 2).all():
         raise Unreadable(f"bits have two values each, unlike {short(space)}")
-    return _discrete(found, kinds.Bits(found.count.size), counted(found.count.size, "bit"))
+    return _discrete(found, kinds.Bits(found.classes.size), counted(found.classes.size, "bit"))
 
 
 def symbols_in_a_row(space: AnySpace) -> Form:
     """Whole numbers of any shape as the symbols of a text; Unreadable if their classes differ."""
     found = _whole(space)
-    alphabet, *others = set(found.count.ravel().tolist())
+    alphabet, *others = set(found.classes.ravel().tolist())
     if others or alphabet > MAX_CLASSES:
         raise Unreadable(f"the symbols of a text have one alphabet, unlike {short(space)}")
-    length = found.count.size
+    length = found.classes.size
     return _discrete(found, kinds.Text(length, alphabet), f"text of {length}")
 
 
@@ -60,7 +60,7 @@ def _whole(space: AnySpace) -> Ranges:
 
 def _few(space: AnySpace) -> Ranges:
     found = _whole(space)
-    if found.count.sum() > MAX_CLASSES:
+    if found.classes.sum() > MAX_CLASSES:
         raise Unreadable(f"{short(space)} has too many classes; env.kinds can make it a vector")
     return found
 
@@ -73,7 +73,7 @@ def _discrete(found: Ranges, agent_space: kinds.Choice, words: str) -> Form:
 
 
 def _classes(found: Ranges) -> str:
-    classes = found.count.ravel().tolist()
+    classes = found.classes.ravel().tolist()
     if len(classes) == 1:
         return f"choice of {classes[0]}"
     if len(set(classes)) == 1:

@@ -51,7 +51,7 @@ def _own_kind(space: AnySpace) -> str:
         return _kind_of_box(space)
     if (found := ranges(space)) is None:
         raise Unreadable(f"unsupported space {short(space)}")
-    return "bits" if (found.count == 2).all() else "choice"
+    return "bits" if (found.classes == 2).all() else "choice"
 
 
 def _kind_of_box(space: AnySpace) -> str:
@@ -61,8 +61,8 @@ def _kind_of_box(space: AnySpace) -> str:
     if pixels(space) is not None:
         return "image"
     few = len(shape) < 2 and found is not None and are_few(space)
-    if few and found is not None and found.count.sum() <= MAX_ONE_HOT:
-        return "bits" if (found.count == 2).all() else "choice"
+    if few and found is not None and found.classes.sum() <= MAX_ONE_HOT:
+        return "bits" if (found.classes == 2).all() else "choice"
     if len(shape) > 2 and int(np.prod(shape)) > MAX_VECTOR:
         text = f"{short(space)} is too large for a vector; images have finite bounds, "
         text += f"sides of at least {LARGE_SIDE} pixels and at most {CHANNELS} channels"

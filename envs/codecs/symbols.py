@@ -20,7 +20,7 @@ def are_few(space: AnySpace) -> bool:
     if not is_box(space) or space.dtype.kind not in "biu":
         return False
     found = ranges(space)
-    return found is not None and bool((found.count <= FEW).all())
+    return found is not None and bool((found.classes <= FEW).all())
 
 
 def board(space: AnySpace) -> Grid | None:
@@ -30,7 +30,7 @@ def board(space: AnySpace) -> Grid | None:
     if grid is None or (found := ranges(space)) is None:
         return None
     height, width, layers = grid.shape
-    logits = height * width * layers * int(found.count.max())
+    logits = height * width * layers * int(found.classes.max())
     return grid if height * width <= MAX_CELLS and logits <= MAX_LOGITS else None
 
 
@@ -49,7 +49,7 @@ def symbols(space: AnySpace) -> Form:
     if found is None or grid is None:
         text = "symbols are whole numbers with bounds on 1 to 4 axes"
         raise Unreadable(f"{text}, not {short(space)}")
-    classes = int(found.count.max())
+    classes = int(found.classes.max())
     agent_space = Symbols(*grid.shape, classes=classes)
 
     def encode(raw: list[Any]) -> np.ndarray:

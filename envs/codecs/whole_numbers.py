@@ -11,10 +11,10 @@ LARGEST = 2**31  # bounds beyond it count as missing
 
 
 class Ranges(NamedTuple):
-    """The range of each entry: `low`, `low + 1`, ..., `low + count - 1`."""
+    """The range of each entry: `low`, `low + 1`, ..., `low + classes - 1`."""
 
     low: np.ndarray  # [*shape] int64
-    count: np.ndarray  # [*shape] int64
+    classes: np.ndarray  # [*shape] int64, how many
 
     def offsets(self, raw: list[Any]) -> np.ndarray:
         """E raw values -> [E, *shape] int64: how far each entry is above `low`."""
