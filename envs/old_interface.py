@@ -4,6 +4,7 @@ import inspect
 import random
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gymnasium
@@ -69,10 +70,12 @@ class Modern(gymnasium.Wrapper[Any, Any, Any, Any]):
             warn: warn if it cannot be seeded.
         """
         super().__init__(env)
-        if old_gym.belongs(env.observation_space):
-            self.observation_space = old_gym.converted(env.observation_space)
-        if old_gym.belongs(env.action_space):
-            self.action_space = old_gym.converted(env.action_space)
+        for name in ("observation_space", "action_space"):
+            space = None
+            with suppress(Exception):  # a wrapper may define what the base does not have
+                space = getattr(env, name)
+            if old_gym.belongs(space):
+                setattr(self, name, old_gym.converted(space))
         self._target = target
         chain = _chain(target)
         self._takes = [x for x in KEYWORDS if all(x in _keywords(part.reset) for part in chain)]
@@ -130,7 +133,7 @@ class Modern(gymnasium.Wrapper[Any, Any, Any, Any]):
         """Whether a result of `reset` is an observation and a dictionary of information."""
         if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict)):
             return False
-        space = self.observation_space
+        space = getattr(self, "observation_space", None)  # a wrapper may be what has it
         return not (isinstance(space, gymnasium.spaces.Tuple) and space.contains(found))
 
 
