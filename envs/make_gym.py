@@ -5,7 +5,6 @@ import difflib
 import inspect
 import os
 import re
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -18,7 +17,7 @@ from envs.explained import Refused, explained
 from envs.extras import install, missing
 from envs.gym_options import Options
 from envs.gym_wrappers import wrapped
-from envs.old_interface import OLD_GYM, is_old_gym, modern
+from envs.old_interface import modern
 
 COPY = "DREAMER_COPY"  # environment variable with the number of the copy
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
@@ -90,8 +89,6 @@ class Creator:
 def _require_spaces(env: gymnasium.Env[Any, Any]) -> None:
     for name in ("observation_space", "action_space"):
         space = getattr(env, name)
-        if is_old_gym(space):
-            raise Refused(OLD_GYM)
         if not isinstance(space, gymnasium.spaces.Space):
             kind = type(space).__name__
             raise Refused(f"its {name} is of type {kind}, which is no space of Gymnasium")
@@ -134,9 +131,7 @@ def _parameters(create: Callable[..., Any]) -> list[str]:
 
 def _reason(env_id: str, error: BaseException) -> str:
     """One line with the remedy, if one is known."""
-    if (module := missing(error)) == "gym" or _is_of_old_gym(env_id, error):
-        return OLD_GYM.replace("<id>", env_id)
-    if module:
+    if module := missing(error):
         return f"{module} is not installed: {install(module)}"
     if isinstance(error, gymnasium.error.UnregisteredEnv) or plugins.is_placeholder(env_id):
         from envs.suggestions import hint  # here, since it loads the emulator of Atari
@@ -148,11 +143,3 @@ def _reason(env_id: str, error: BaseException) -> str:
     text = explained(error)
     remedy = next((help for part, help in REMEDIES.items() if part in text), "")
     return f"{text}; {remedy}" if remedy else text
-
-
-def _is_of_old_gym(env_id: str, error: BaseException) -> bool:
-    """Whether an id that Gymnasium does not know is known to its predecessor."""
-    if not isinstance(error, gymnasium.error.UnregisteredEnv):
-        return False
-    registry = getattr(sys.modules.get("gym.envs.registration"), "registry", {})
-    return env_id.rpartition(":")[2] in getattr(registry, "env_specs", registry)

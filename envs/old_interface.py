@@ -4,19 +4,16 @@ import inspect
 import random
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gymnasium
 import numpy as np
 from numpy.random import mtrand
 
-from envs.explained import Refused
+from envs import old_gym
 
 KEYWORDS = ("seed", "options")  # of `reset`
-OLD_GYM = (
-    "it is of the old package gym, not of Gymnasium: derive it from gymnasium.Env, or pip install "
-    "shimmy gym, then --env=gym:GymV26Environment-v0 --set env.kwargs.env_id=<id>"
-)
 
 
 def modern(env: Any, *, warn: bool) -> gymnasium.Env[Any, Any]:
@@ -27,10 +24,8 @@ def modern(env: Any, *, warn: bool) -> gymnasium.Env[Any, Any]:
         warn: warn if it cannot be seeded.
 
     Raises:
-        Refused: it is of the old package gym.
+        Refused: a space of the old package gym has no counterpart.
     """
-    if is_old_gym(env):
-        raise Refused(OLD_GYM)
     if not isinstance(env, gymnasium.Env):
         return Modern(Adopted(env), env, warn=warn)
     # Wrappers of Gymnasium expect the interface of today. Others are as old as what they wrap.
@@ -42,11 +37,6 @@ def modern(env: Any, *, warn: bool) -> gymnasium.Env[Any, Any]:
         return adapted
     outside.env = adapted
     return env
-
-
-def is_old_gym(thing: Any) -> bool:
-    """Whether an environment or a space is of the package gym, Gymnasium's predecessor."""
-    return any(x.__module__.partition(".")[0] == "gym" for x in type(thing).__mro__)
 
 
 class Adopted(gymnasium.Env[Any, Any]):
@@ -65,7 +55,7 @@ class Modern(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Calls `reset` as the environment defines it, and completes what `reset` and `step` return.
 
     Understood are a `reset` without `seed`, without `options` and without info; a `step` with one
-    flag `done`; and rewards of one element, such as of shape (1,).
+    flag `done`; rewards of one element, such as of shape (1,); and spaces of the old package gym.
 
     Each `reset` seeds the generators of Python and NumPy that are shared by a whole process.
     Environments that draw from them repeat an episode as well. A copy has a process of its own.
@@ -80,12 +70,18 @@ class Modern(gymnasium.Wrapper[Any, Any, Any, Any]):
             warn: warn if it cannot be seeded.
         """
         super().__init__(env)
+        for name in ("observation_space", "action_space"):
+            space = None
+            with suppress(Exception):  # a wrapper may define what the base does not have
+                space = getattr(env, name)
+            if old_gym.belongs(space):
+                setattr(self, name, old_gym.converted(space))
         self._target = target
         chain = _chain(target)
         self._takes = [x for x in KEYWORDS if all(x in _keywords(part.reset) for part in chain)]
         self._base = chain[-1]
-        self._seed = getattr(self._base, "seed", None)
-        if warn and "seed" not in self._takes and not callable(self._seed):
+        self._seed = _seeding(self._base)
+        if warn and "seed" not in self._takes and self._seed is None:
             text = "takes no seed; a resume may not repeat its episodes (see env.replay)"
             print(f"warning: {type(target).__name__}.reset {text}", file=sys.stderr)
 
@@ -129,21 +125,34 @@ class Modern(gymnasium.Wrapper[Any, Any, Any, Any]):
         mtrand.seed(seed)
         if "seed" in self._takes:
             return
-        if isinstance(self._base, gymnasium.Env):
-            gymnasium.Env.reset(self._base, seed=seed)
-        if callable(self._seed):
+        old_gym.seed_base(self._base, seed)
+        if self._seed is not None:
             self._seed(seed)
 
     def _has_info(self, found: Any) -> bool:
         """Whether a result of `reset` is an observation and a dictionary of information."""
         if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict)):
             return False
-        space = self.env.observation_space
+        space = getattr(self, "observation_space", None)  # a wrapper may be what has it
         return not (isinstance(space, gymnasium.spaces.Tuple) and space.contains(found))
 
 
 def _is_of_gymnasium(env: Any) -> bool:
     return type(env).__module__.partition(".")[0] == "gymnasium"
+
+
+def _seeding(env: Any) -> Callable[[int], Any] | None:
+    """The method `seed`, if there is one that takes a seed."""
+    found = getattr(env, "seed", None)
+    if not callable(found):
+        return None
+    try:
+        inspect.signature(found).bind(0)
+    except TypeError:
+        return None
+    except ValueError:  # it may be compiled
+        return found
+    return found
 
 
 def _chain(env: Any) -> list[Any]:

@@ -8,6 +8,8 @@ from contextlib import nullcontext, suppress
 import gymnasium
 from gymnasium.envs import registration
 
+from envs import old_gym
+
 # Module -> starts of the ids that it registers. Only these are ever imported for an id.
 STARTS = {
     "flappy_bird_gymnasium": "FlappyBird-",
@@ -46,7 +48,7 @@ def find(env_id: str) -> registration.EnvSpec:
     module, colon, name = env_id.partition(":")
     if colon:
         importlib.import_module(module)
-        return _registered(name)
+        return old_gym.registered(name) or _registered(name)
     package = module_of(env_id)
     if package and (env_id not in gymnasium.registry or is_placeholder(env_id)):
         importlib.import_module(package)

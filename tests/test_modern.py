@@ -136,3 +136,19 @@ def test_generators_of_the_process_are_seeded() -> None:
     assert (random.random(), mtrand.random()) != first
     env.reset(seed=7)
     assert (random.random(), mtrand.random()) == first
+
+
+def test_a_base_without_a_space() -> None:
+    """A wrapper of Gymnasium may be the one that has it."""
+
+    class Spaceless(gymnasium.Env[Any, Any]):
+        action_space = Base.action_space
+
+        def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+            return (3, {"options": options}) if seed else 3
+
+    space = spaces.Discrete(9)
+    env = gymnasium.wrappers.TransformObservation(Spaceless(), lambda obs: 2 * obs, space)
+    found = modern(env, warn=True)
+    assert found.observation_space is space and found.reset(seed=0) == (6, {})
+    assert found.reset(seed=1) == (6, {"options": None})

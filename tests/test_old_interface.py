@@ -9,9 +9,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
 import envs
+from envs import old_gym
 from envs.gym_options import Options
 from envs.make_gym import single
 
@@ -171,23 +173,61 @@ def test_a_wrapper_that_its_entry_is_registered_with(module: str) -> None:
 
 
 def test_environments_of_the_old_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registered with it or with Gymnasium, of its last version or earlier ones."""
     gym = pytest.importorskip("gym", reason="the old package gym is not installed")
 
     class Ancient(gym.Env):
-        observation_space = action_space = gym.spaces.Discrete(2)
+        observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+        action_space = gym.spaces.Discrete(2)
 
-    class Mixed(gymnasium.Env):
-        observation_space = gym.spaces.Discrete(2)
+        def reset(self) -> Any:
+            return self.np_random.random(1)
 
-    for kind in (Ancient, Mixed):
-        monkeypatch.setitem(
-            gymnasium.registry,
-            "Ancient-v0",
-            EnvSpec("Ancient-v0", kind),
-        )
-        with pytest.raises(ValueError, match=r"of the old package gym, not of Gymnasium.*shimmy"):
-            single("Ancient-v0", Options(), copy=0)
-    monkeypatch.delitem(gymnasium.registry, "Ancient-v0")
-    gym.register("Ancient-v0", Ancient)
-    with pytest.raises(ValueError, match=r"--set env.kwargs.env_id=Ancient-v0$"):
-        single("Ancient-v0", Options(), copy=0)
+        def step(self, action: Any) -> Any:
+            return self.np_random.random(1), 0.5, True, {"action": action}
+
+    class Later(Ancient):
+        def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+            gym.Env.reset(self, seed=seed, options=options)
+            return self.np_random.random(1), {}
+
+        def step(self, action: Any) -> Any:
+            return self.np_random.random(1), 0.5, False, False, {"action": action}
+
+    later: Any = Later
+    monkeypatch.setitem(gymnasium.registry, "Later-v0", EnvSpec("Later-v0", later))
+    monkeypatch.setitem(
+        gym.envs.registration.registry,
+        "Ancient-v0",
+        gym.envs.registration.EnvSpec("Ancient-v0", Ancient, max_episode_steps=2),
+    )
+    for name, terminated in (("gym:Ancient-v0", True), ("Later-v0", False)):
+        env, other = (single(name, Options(max_steps=1), copy=i) for i in range(2))
+        assert isinstance(env.observation_space, gymnasium.spaces.Box)
+        first = env.reset(seed=SEED)[0]
+        assert first == other.reset(seed=SEED)[0] == env.reset(seed=SEED)[0]
+        assert first != env.reset(seed=SEED + 1)[0]
+        assert env.step(1)[1:] == (0.5, terminated, True, {"action": 1})
+
+
+def test_spaces_of_the_old_package() -> None:
+    gym = pytest.importorskip("gym", reason="the old package gym is not installed")
+    old = gym.spaces.Dict(
+        box=gym.spaces.Box(-1, 2, (2, 3), np.float64),
+        bits=gym.spaces.MultiBinary((2, 3)),
+        both=gym.spaces.Tuple((gym.spaces.Discrete(3, start=5), gym.spaces.MultiBinary(4))),
+        several=gym.spaces.MultiDiscrete([2, 3]),
+        text=gym.spaces.Text(5, charset="abc"),
+    )
+    assert old_gym.converted(old) == spaces.Dict(
+        box=spaces.Box(-1, 2, (2, 3), np.float64),
+        bits=spaces.MultiBinary((2, 3)),
+        both=spaces.Tuple((spaces.Discrete(3, start=5), spaces.MultiBinary(4))),
+        several=spaces.MultiDiscrete([2, 3]),
+        text=spaces.Text(5, charset="abc"),
+    )
+    with pytest.raises(
+        ValueError, match="its space Sequence of the old package gym has no counter"
+    ):
+        old_gym.converted(gym.spaces.Sequence(gym.spaces.Discrete(2)))
+    assert not old_gym.belongs(spaces.Discrete(2)) and old_gym.belongs(old)
