@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from command import call
@@ -11,7 +12,9 @@ from gymnasium import spaces
 from PIL import Image, ImageSequence
 
 import envs
+from dreamer_jax.agents.dreamer import reports
 from dreamer_jax.commands.evaluation_players import EVAL_ENVS, FINAL
+from envs.kinds import Symbols
 from envs.play.film import (
     IMAGE_SIDE,
     LINE_HEIGHT,
@@ -164,3 +167,18 @@ def test_a_policy_is_filmed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(images[0][:IMAGE_SIDE], enlarged)
     assert len(images) == 8
     assert sum(durations) == 270  # eight steps of a thirtieth of a second
+
+
+def test_each_symbol_of_a_board_has_a_color(tmp_path: Path) -> None:
+    shown = film(tmp_path / "film.gif", board=Symbols(2, 3, 1, classes=300), vector=VECTOR)
+    board = np.array([[[0], [1], [2]], [[1], [299], [0]]], np.int32)
+    obs = {"board": board[None], "vector": np.zeros((1, 3), np.float32)}
+    first: Any = SimpleNamespace(obs=obs, reward=np.zeros(1), is_last=np.zeros(1, bool))
+    shown.add(first, None)
+    (image,) = shown._frames[0].images
+    colors = [tuple(color) for color in image.reshape(6, 3).tolist()]
+    assert colors[0] == colors[5] == (0, 0, 0) and colors[1] == colors[3]
+    assert len(set(colors)) == 4 and image.dtype == np.uint8
+    symbols = jnp.asarray(board)
+    same = np.asarray(reports.painted(symbols, classes=300))[:: 64 // 3, :: 64 // 3]
+    np.testing.assert_array_equal(image, same)

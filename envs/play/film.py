@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import envs
+from envs.kinds import Symbols
+from envs.play.boards import painted
 from envs.timestep import Timestep, VectorEnv, natural_rate
 
 IMAGE_SIDE = 256  # pixels; images are enlarged to about this side, by a whole factor
@@ -36,11 +38,15 @@ class Film:
         """Starts a GIF of the environment `name`, made with `options`; `save` overwrites `path`.
 
         Raises:
-            ValueError: the environment has no images, or `path` is not a writable .gif.
+            ValueError: the environment has no images and no grids of symbols, or `path` is not a
+                writable .gif.
         """
-        spaces = env.obs_space.items()
+        self._classes: dict[str, int] = {
+            k: int(x.nvec.max()) for k, x in env.obs_space.items() if isinstance(x, Symbols)
+        }
+        spaces = [(k, x) for k, x in env.obs_space.items() if k not in self._classes]
         self.keys = [k for k, x in spaces if x.dtype == np.uint8 and len(x.shape or ()) == 3]
-        if not self.keys:
+        if not self.keys and not self._classes:
             raise ValueError(
                 f"--gif={path}: no observation is an image: {', '.join(env.obs_space)}"
             )
@@ -65,6 +71,7 @@ class Film:
             return
         first = {key: value[:1] for key, value in timestep.obs.items()}
         images = [first[key][0].copy() for key in self.keys]  # a view would keep all E images alive
+        images += [painted(first[key][0], classes=n) for key, n in self._classes.items()]
         self._score += float(timestep.reward[0])
         # The number of the step also keeps equal frames apart, which a GIF would join to one.
         parts = [f"step {len(self._frames)}", f"score {short(self._score)}"]

@@ -114,7 +114,7 @@ class PlayWindow:
         """Draws the first image large, the others smaller, then the text; keys at the bottom."""
         screen = self._pygame.display.get_surface()
         screen.fill(DARK)
-        images = [x[0] for x in timestep.obs.values() if x.ndim == 4]
+        images = [x[0] for x in timestep.obs.values() if _is_image(x)]
         left = PADDING
         for first, group in ((True, images[:1]), (False, images[1:])):
             drawn = [
@@ -137,10 +137,15 @@ class PlayWindow:
         totals = [f"{k.removeprefix('event/')} {x:g}" for k, x in self._totals.items() if x]
         lines = [f"step {self._steps}, {self._rate:.3g} a second", *totals, ""]
         lines += envs.caption(self._name, timestep.obs).splitlines()
-        if not any(x.ndim == 4 for x in timestep.obs.values()):
+        if not any(_is_image(x) for x in timestep.obs.values()):
             for key, x in timestep.obs.items():
-                lines += [f"{key}[{i}] {value:.3g}" for i, value in enumerate(x[0, :MAX_NUMBERS])]
+                shown = x[0].ravel()[:MAX_NUMBERS]
+                lines += [f"{key}[{i}] {value:.3g}" for i, value in enumerate(shown)]
         return lines
+
+
+def _is_image(x: np.ndarray) -> bool:
+    return x.ndim == 4 and x.dtype == np.uint8
 
 
 def _open(pygame: ModuleType, title: str, height: int) -> None:

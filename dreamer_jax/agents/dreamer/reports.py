@@ -93,9 +93,9 @@ def painted(symbols: jax.Array, *, classes: int) -> jax.Array:
     Layers of a cell are mixed: of each primary color, the brightest counts. Cells become squares.
     """
     height, width, layers = symbols.shape[-3:]
-    names = np.arange(layers * classes)
-    palette = np.array([colorsys.hsv_to_rgb(TURN * i % 1, 0.7, 1) for i in names])
-    palette[names % classes == 0] = 0
+    hues = [TURN * i % 1 for i in range(layers * classes)]
+    palette = np.array([colorsys.hsv_to_rgb(hue, 0.7, 1) for hue in hues])
+    palette[::classes] = 0
     colors = jnp.asarray(np.rint(255 * palette), jnp.uint8)
     mixed = colors[symbols + classes * np.arange(layers)].max(-2)
     factor = max(1, SIDE // max(height, width))
