@@ -72,7 +72,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
             copies,
             *conversions,
             seed=seed,
-            frames_per_step=1,
+            frames_per_step=options.action_repeat,
             name=name,
             replay=options.replay,
             patient=options.nonfinite == TRUNCATE,
