@@ -62,14 +62,14 @@ class Arrivals:
             for (path, key, check), shape in zip(self._checks, self._shapes, strict=True):
                 values = [_pick(each, path, key) for each in raw] if path else raw
                 if shape is None:
-                    if not all(check(value) is value for value in values):
-                        return False
+                    exact = all(check(value) is value for value in values)
                 else:
-                    for value in values:
-                        if type(value) is not np.ndarray or value.shape != shape:
-                            return False
-                        if value.dtype.kind not in "fiub":
-                            return False
+                    exact = all(
+                        type(x) is np.ndarray and x.shape == shape and x.dtype.kind in "fiub"
+                        for x in values
+                    )
+                if not exact:
+                    return False
         except Unexpected:
             return False
         return True
@@ -81,7 +81,8 @@ def is_finite(obs: Mapping[str, np.ndarray]) -> bool:
     A product with itself is the fastest way to look at every number.
     """
     flat = [value.reshape(-1) for value in obs.values() if value.dtype == np.float32]
-    return all(math.isfinite(values.dot(values)) for values in flat)
+    with np.errstate(over="ignore"):
+        return all(math.isfinite(values.dot(values)) for values in flat)
 
 
 def outcome(obs: Any, reward: Any, terminated: Any, truncated: Any) -> Outcome:
