@@ -49,6 +49,7 @@ class Train:
     report_seconds: Count = 180  # without a picture until the next one; 0: by steps alone
     eval_every: Count = 0  # steps between two evaluations; 0: never
     eval_episodes: Positive = 20  # episodes of each evaluation
+    eval_envs: Count = 0  # environments that play them; 0: one for each episode, at most 16
     save_every: Positive = 100_000  # steps between two checkpoints
     keep: Positive = 2  # newest checkpoints kept
     keep_every: Count = 0  # steps between two checkpoints whose weights are never removed; 0: none

@@ -33,7 +33,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
             {
-                *("sink", "jsonl", "tensorboard", "progress", "elapsed"),
+                *("sink", "jsonl", "tensorboard", "progress", "elapsed", "evaluation_progress"),
                 *("episode_sums", "averages", "pictures"),
             },
             {"sinks", "journal_state"},

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import cast
 
 import envs
-from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_evaluator
+from dreamer_jax.commands.evaluation_players import (
+    FINAL,
+    evaluation_env,
+    make_evaluator,
+    say_on_stderr,
+)
 from dreamer_jax.commands.options import EPISODES, Flags, decide
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.host import host_memory
@@ -39,7 +44,9 @@ def evaluation(flags: Flags) -> Callable[[], None]:
             )
             watch = adder(filmed) if filmed else evaluate.unwatched
             with closing(player.env):
-                results = player.play(saved.state, episodes=episodes, watch=watch)
+                results = player.play(
+                    saved.state, episodes=episodes, watch=watch, say=say_on_stderr
+                )
             show(results, policy=name, env=setup.env)
         if film:
             film.save()

@@ -2,8 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,11 +10,10 @@ import envs
 from dreamer_jax import mesh, spaces
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.commands import sizing
-from dreamer_jax.commands.evaluation_players import PERIODIC, make_evaluator
+from dreamer_jax.commands.evaluation_players import PeriodicEvaluation
 from dreamer_jax.commands.options import CAPACITY, Setup, stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.host import this_machine
-from dreamer_jax.loops import evaluate
 from dreamer_jax.machine import Machine
 from dreamer_jax.run import checkpoint, manifest, spaces_record
 from dreamer_jax.run.fit import DoesNotFit, Sizes, check, with_capacity
@@ -24,7 +22,6 @@ from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import AgentState, AnyAgent
-from envs.vector.vector import EnvironmentFailed
 
 
 class Prepared(NamedTuple):
@@ -54,7 +51,8 @@ def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) 
     if not manifest.exists(setup.logdir):
         setup = sizing.with_model(setup, machine, interface)
     agent = AGENTS[setup.agent].make(setup.config, interface)
-    evaluation = periodic_evaluation(setup, agent, opened=opened)
+    evaluation = PeriodicEvaluation(setup, agent.player)
+    opened.callback(evaluation.close)
     run = Run(
         agent=agent,
         env=env,
@@ -104,37 +102,6 @@ def compile_(setup: Setup, run: Run, sizes: Sizes) -> tuple[Run, Programs]:
             raise
         print(f"{error}; a smaller ring is compiled", file=sys.stderr, flush=True)
         return smaller, preflight(smaller, sizes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PeriodicEvaluation:
-    """The evaluation during training. It always plays the same episodes, greedily."""
-
-    scores: Callable[[AgentState, Callable[[], bool]], dict[str, float]]  # `Run.evaluate`
-    failure: Callable[[], str]  # why its environments no longer work; empty while they do
-
-
-def periodic_evaluation(setup: Setup, agent: AnyAgent, *, opened: ExitStack) -> PeriodicEvaluation:
-    """Makes the environments and the policy of the evaluation; `opened` closes them."""
-    train_ = setup.config.train
-    if not train_.eval_every:
-        return PeriodicEvaluation(scores=lambda _state, _stopped: {}, failure=lambda: "")
-    player = make_evaluator(
-        setup,
-        player=agent.player,
-        act=agent.player.greedy,
-        episodes=train_.eval_episodes,
-        seed=PERIODIC,
-    )
-    opened.callback(player.env.close)
-
-    def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
-        with suppress(EnvironmentFailed):  # `failure` reports it
-            results = player.play(state, episodes=train_.eval_episodes, stopped=stopped)
-            return evaluate.summary(results)
-        return {}
-
-    return PeriodicEvaluation(scores=scores, failure=lambda: player.env.failure)
 
 
 def initializer(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:

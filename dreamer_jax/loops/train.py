@@ -66,7 +66,7 @@ def train(
             for note in begun.notes:
                 journal.say(note)
             if journal.owes_evaluation:
-                scores = run.evaluate(now.device.state, stopped)
+                scores = run.evaluate(now.device.state, stopped, journal.say)
                 journal.evaluation(scores, counters=now.counters)
             while now.counters.step < config.steps and not (stopped() or run.failure()):
                 before, began = now.counters, time.monotonic()
@@ -166,7 +166,8 @@ def periodic(
         metrics, views = compiled.report(device.seed, device.state, device.memory, run.recordings)
         journal.report(metrics, views, counters=counters)
     if due(config.eval_every):
-        journal.evaluation(run.evaluate(device.state, stopped), counters=counters)
+        scores = run.evaluate(device.state, stopped, journal.say)
+        journal.evaluation(scores, counters=counters)
     return replace(now, device=device)
 
 

@@ -26,7 +26,8 @@ FIELD_TYPES = {
 CHANGEABLE = (
     *("train.steps", "train.save_every", "train.keep", "train.keep_every"),
     *("train.log_every", "train.log_seconds", "train.report_every", "train.report_seconds"),
-    *("train.eval_every", "train.eval_episodes", "replay.seed_from", "env.timeout"),
+    *("train.eval_every", "train.eval_episodes", "train.eval_envs"),
+    *("replay.seed_from", "env.timeout"),
 )
 
 

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from dreamer_jax.config import Config
 from dreamer_jax.counters import Counters
 from dreamer_jax.environment import Environment, Timestep
+from dreamer_jax.outputs.evaluation_progress import Say
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.replay import samplers
 from dreamer_jax.run import layout
@@ -31,8 +32,8 @@ class Run:
     seed: int
     mesh: Mesh
     logdir: Path
-    evaluate: Callable[[AgentState, Callable[[], bool]], dict[str, float]]
-    """(state, stopped) -> scores of the policy; {} if it was stopped or could not continue"""
+    evaluate: Callable[[AgentState, Callable[[], bool], Say], dict[str, float]]
+    """(state, stopped, say) -> scores of the policy; {} if it was stopped or could not continue"""
     begin: Callable[[AgentState], AgentState]
     """(fresh state) -> the state that training begins with"""
     evaluation_failure: Callable[[], str] = lambda: ""  # `failure` of the evaluation's environments
