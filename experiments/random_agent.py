@@ -27,7 +27,8 @@ elif not own_packages.found():
 import configs
 from dreamer_jax.commands.evaluate import show
 from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, say_on_stderr
-from dreamer_jax.commands.options import EPISODES, decide, parse, usage
+from dreamer_jax.commands.flags import EPISODES, parse, usage
+from dreamer_jax.commands.options import decide
 from dreamer_jax.loops import evaluate
 from dreamer_jax.main import COMMANDS, complain
 from envs.vector.vector import EnvironmentFailed

@@ -193,8 +193,22 @@ def test_round_trip_through_json():
         assert manifest.rebuild(like, values) == config
 
 
-@pytest.mark.parametrize("section", ["agent", "env", ""])
-@pytest.mark.parametrize("damage", ["unknown", "missing", "flat"])
+def test_what_a_later_version_added_has_its_default():
+    like = changed("train.eval_envs=5 model.units=9")
+    values: Any = to_dict(like)
+    del values["train"]["eval_envs"], values["env"]["length"], values["agent"]["model"]["units"]
+    found = manifest.rebuild(like, values)
+    assert (found.train.eval_envs, found.env.length, found.agent.model.units) == (0, 10, 0)
+
+
+@pytest.mark.parametrize(
+    ("section", "damage"),
+    [
+        *((section, "unknown") for section in ("agent", "env", "")),
+        *((section, "flat") for section in ("agent", "env", "")),
+        *((section, "missing") for section in ("agent", "")),
+    ],
+)
 def test_rebuild_names_what_does_not_match(section: str, damage: str):
     values: Any = to_dict(DEFAULT)
     part = values[section] if section else values

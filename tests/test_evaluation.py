@@ -11,7 +11,8 @@ from witness import Witness, policy
 import envs
 from dreamer_jax.commands import evaluation_players
 from dreamer_jax.commands.evaluation_players import PeriodicEvaluation, evaluation_env
-from dreamer_jax.commands.options import Setup, decide, parse
+from dreamer_jax.commands.flags import parse
+from dreamer_jax.commands.options import Setup, decide
 from dreamer_jax.loops import evaluate
 from dreamer_jax.outputs import evaluation_progress
 from envs.counting import Counting

@@ -54,7 +54,8 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
         "run": [
-            {"checkpoint", "manifest", "layout"},
+            {"checksums", "manifest", "layout", "history"},
+            {"checkpoint", "initial_weights"},
             {"device_functions"},
             {"programs"},
             {"state", "background_save", "spaces_record"},
@@ -66,9 +67,11 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {"loops": [{"train", "evaluate"}]},
     {
         "commands": [
-            {"hints"},
+            {"hints", "changes"},
+            {"flags"},
             {"options"},
             {"training_recordings", "restored_agents", "evaluation_players", "sizing"},
+            {"initial_agents"},
             {"prepared"},
             {"train", "evaluate"},
         ]

@@ -12,7 +12,8 @@ from command import ROOT, SMALL, Result, call, start
 
 import configs
 import envs
-from dreamer_jax.commands.options import Flags, stored
+from dreamer_jax.commands.flags import Flags
+from dreamer_jax.commands.options import stored
 from dreamer_jax.config import resolve, to_dict
 from dreamer_jax.run import manifest
 

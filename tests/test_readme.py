@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from command import ROOT
 
-from dreamer_jax.commands.options import decide, parse
+from dreamer_jax.commands.flags import parse
+from dreamer_jax.commands.options import decide
 from dreamer_jax.main import COMMANDS
 from experiments.release_check import PROGRAM, UPDATED, commands
 

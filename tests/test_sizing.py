@@ -16,7 +16,8 @@ from dreamer_jax.agents.dreamer import sizes
 from dreamer_jax.agents.dreamer.config import DreamerConfig, Model
 from dreamer_jax.commands import prepared as command
 from dreamer_jax.commands import sizing
-from dreamer_jax.commands.options import CAPACITY, decide, parse
+from dreamer_jax.commands.flags import parse
+from dreamer_jax.commands.options import CAPACITY, decide
 from dreamer_jax.host import this_machine
 from dreamer_jax.machine import Machine
 from dreamer_jax.main import COMMANDS

@@ -13,7 +13,8 @@ from dreamer_jax.commands.evaluation_players import (
     make_evaluator,
     say_on_stderr,
 )
-from dreamer_jax.commands.options import EPISODES, Flags, decide
+from dreamer_jax.commands.flags import EPISODES, Flags
+from dreamer_jax.commands.options import decide
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate

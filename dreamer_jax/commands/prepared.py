@@ -1,9 +1,7 @@
 """Everything of a run before its first step: environments, agent, programs, fit to the machine."""
 
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import NamedTuple
 
 import envs
@@ -11,17 +9,16 @@ from dreamer_jax import mesh, spaces
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.commands import sizing
 from dreamer_jax.commands.evaluation_players import PeriodicEvaluation
-from dreamer_jax.commands.options import CAPACITY, Setup, stored
-from dreamer_jax.commands.restored_agents import restored
+from dreamer_jax.commands.initial_agents import initial
+from dreamer_jax.commands.options import CAPACITY, Setup
 from dreamer_jax.host import this_machine
 from dreamer_jax.machine import Machine
-from dreamer_jax.run import checkpoint, manifest, spaces_record
+from dreamer_jax.run import history, manifest, spaces_record
 from dreamer_jax.run.fit import DoesNotFit, Sizes, check, with_capacity
 from dreamer_jax.run.preflight import measure, preflight
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
 from dreamer_jax.spaces import Interface
-from dreamer_jax.types import AgentState, AnyAgent
 
 
 class Prepared(NamedTuple):
@@ -31,6 +28,7 @@ class Prepared(NamedTuple):
     run: Run
     machine: Machine
     interface: Interface
+    notes: list[str]  # lines about the weights that it begins with
 
 
 def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) -> Prepared:
@@ -53,6 +51,7 @@ def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) 
     agent = AGENTS[setup.agent].make(setup.config, interface)
     evaluation = PeriodicEvaluation(setup, agent.player)
     opened.callback(evaluation.close)
+    first = initial(setup, agent)
     run = Run(
         agent=agent,
         env=env,
@@ -61,10 +60,11 @@ def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) 
         mesh=devices,
         logdir=setup.logdir,
         evaluate=evaluation.scores,
-        begin=initializer(setup, agent),
+        begin=first.begin,
         evaluation_failure=evaluation.failure,
     )
-    return Prepared(setup=setup, run=run, machine=machine, interface=interface)
+    setup = setup._replace(sources=first.sources)
+    return Prepared(setup=setup, run=run, machine=machine, interface=interface, notes=first.notes)
 
 
 def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
@@ -72,7 +72,7 @@ def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
 
     Raises DoesNotFit in one line where something is too large.
     """
-    setup, run, machine, _ = prepared
+    setup, run, machine = prepared.setup, prepared.run, prepared.machine
     sizes = measure(run)
     if not manifest.exists(setup.logdir):
         run = sizing.with_ring(setup, run, sizes, machine)
@@ -82,11 +82,12 @@ def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
 
 def announce(prepared: Prepared, run: Run, sizes: Sizes) -> None:
     """Prints where the run is, and what it is about to use if it is new."""
-    setup, _, machine, interface = prepared
+    setup, machine, interface = prepared.setup, prepared.machine, prepared.interface
     new = not manifest.exists(setup.logdir)
     lines = [f"{setup.env} -> {setup.logdir} ({'new run' if new else 'resumes'})"]
     if new:
         lines.append(sizing.summary(setup, run, sizes, machine, interface))
+    lines += [*prepared.notes, *history.in_words(setup.changes)]
     print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
@@ -102,18 +103,3 @@ def compile_(setup: Setup, run: Run, sizes: Sizes) -> tuple[Run, Programs]:
             raise
         print(f"{error}; a smaller ring is compiled", file=sys.stderr, flush=True)
         return smaller, preflight(smaller, sizes)
-
-
-def initializer(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
-    """A function that gives a fresh state the world model of another run, if there is one.
-
-    ValueError if the other run is of an agent whose world model this one cannot use.
-    """
-    if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
-        return lambda state: state
-    source = Path(setup.config.train.world_model)
-    other, inherit = stored(source, setup.env), AGENTS[setup.agent].inherit
-    if inherit is None or other.agent != setup.agent:
-        text = f"has the agent {other.agent!r}"
-        raise ValueError(f"{source} {text}, whose world model {setup.agent!r} cannot use")
-    return inherit(agent, restored(other).state, source)

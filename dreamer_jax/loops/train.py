@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from dreamer_jax.config import Config
-from dreamer_jax.counters import Counters
+from dreamer_jax.counters import BEGINNING, Counters
 from dreamer_jax.environment import Timestep
 from dreamer_jax.faults import Fault
 from dreamer_jax.outputs.journal import Journal
@@ -119,7 +119,7 @@ def advance(run: Run, compiled: Programs, now: RunState, *, journal: Journal) ->
         )
     device = device.replace(memory=memory, carry=carry)
     step = counters.step + run.env.num_envs
-    owed = updates_owed(step, updates=counters.updates, config=run.config)
+    owed = updates_owed(step, updates=counters.updates, config=run.config, since=run.since)
     if owed:
         count = count_on_device(run.layout, owed)
         state, memory, sums = compiled.learn(
@@ -194,20 +194,23 @@ def overdue(seconds: int, *, since: float) -> bool:
     return 0 < seconds <= time.monotonic() - since
 
 
-def updates_owed(step: int, *, updates: int, config: Config) -> int:
+def updates_owed(step: int, *, updates: int, config: Config, since: Counters = BEGINNING) -> int:
     """Updates to do now, so that `ratio` steps are replayed for each step taken since the prefill.
 
     It is a function of integers, so a run does the same updates at the same steps on every machine.
+    Where the pace was changed, steps and updates count from there.
 
     Args:
       step: steps taken, over all environments.
       updates: done so far.
+      since: the counters when the pace was changed last.
 
     Returns:
       max(0, floor((step - prefill) * ratio / (B * T)) - updates).
     """
     batch = config.replay.batch * config.replay.length
-    return max(0, (step - prefill(config)) * config.train.ratio // batch - updates)
+    counted = step - max(prefill(config), since.step)
+    return max(0, counted * config.train.ratio // batch - (updates - since.updates))
 
 
 def prefill(config: Config) -> int:
