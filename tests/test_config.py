@@ -194,11 +194,11 @@ def test_round_trip_through_json():
 
 
 def test_what_a_later_version_added_has_its_default():
-    like = changed("train.eval_envs=5 model.units=9")
+    like = changed("train.eval_envs=5 model.units=9 env.sticky=0.5")
     values: Any = to_dict(like)
-    del values["train"]["eval_envs"], values["env"]["length"], values["agent"]["model"]["units"]
+    del values["train"]["eval_envs"], values["env"]["sticky"], values["agent"]["model"]["units"]
     found = manifest.rebuild(like, values)
-    assert (found.train.eval_envs, found.env.length, found.agent.model.units) == (0, 10, 0)
+    assert (found.train.eval_envs, found.env.sticky, found.agent.model.units) == (0, 0.25, 0)
 
 
 @pytest.mark.parametrize(

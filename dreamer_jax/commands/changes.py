@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamer_jax.run import manifest
+from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL
 
 Changes = Mapping[str, tuple[Any, Any]]  # path -> (value of the run, value that was asked for)
 # Parts of the config that the arrays of a run depend on, whichever agent it has.
@@ -21,17 +22,20 @@ def require_allowed(logdir: Path, changes: Changes, *, fixed: Changes, override:
       override: whether the user asked for changes that numbers depend on.
     """
     never = {**fixed, **{path: changes[path] for path in FIXED if path in changes}}
-    wrong = {
-        path: values
-        for path, values in changes.items()
-        if path not in (*manifest.CHANGEABLE, *never)
-    }
-    refused = never if override else {**never, **wrong}
+    refused = never if override else {**never, **that_matter(changes)}
     if not refused:
         return
     text = "; ".join(manifest.contradiction(path, values) for path, values in refused.items())
+    if never and never.keys() <= {INIT_FROM, WORLD_MODEL}:
+        hint = "or leave it out, as the run needs it no more once it has a checkpoint"
+        raise ValueError(f"{logdir} holds another run: {text}; use another --logdir, {hint}")
     if never:
         hint = ", as --override cannot change that" if override else ""
         raise ValueError(f"{logdir} holds another run: {text}; use another --logdir{hint}")
     hint = "use another --logdir, or add --override to change this run"
     raise ValueError(f"{logdir} holds another run: {text}; {hint}")
+
+
+def that_matter(changes: Changes) -> Changes:
+    """The changes that numbers depend on."""
+    return {path: x for path, x in changes.items() if path not in manifest.CHANGEABLE}

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_jax.agents.by_name import AGENTS
-from dreamer_jax.commands.options import INIT_FROM, WORLD_MODEL, Setup, stored, unplayed
+from dreamer_jax.commands.options import Setup, stored, unplayed
 from dreamer_jax.commands.restored_agents import Restored, restored
 from dreamer_jax.run import checkpoint, initial_weights
-from dreamer_jax.run.initial_weights import Source
+from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL, Source
 from dreamer_jax.shapes import state_shapes
 from dreamer_jax.types import AgentState, AnyAgent
 
@@ -62,12 +62,15 @@ def initial(setup: Setup, agent: AnyAgent) -> Initial:
 
 def _read(other: Setup, given: Source, setup: Setup) -> tuple[Restored, Source]:
     """The agent of another run at the step that was given, or at the newest; and the step."""
-    if given.step is not None and initial_weights.sha1(given.logdir, step=given.step) == "":
-        text = f"no checkpoint of step {given.step} in {given.logdir}"
-        raise ValueError(f"{text}, which {setup.logdir} begins with")
+    if given.step is not None:
+        there = initial_weights.sha1(given.logdir, step=given.step)
+        if given.sha1 and there != given.sha1:
+            text = f"{setup.logdir} was begun with step {given.step} of {given.logdir}"
+            raise ValueError(f"{text}, which is no longer there; use another --logdir")
+        if not there:
+            known = ", ".join(map(str, checkpoint.steps(given.logdir / "checkpoints")))
+            text = f"no checkpoint of step {given.step} in {given.logdir}"
+            raise ValueError(f"{text}; there are {known or 'none'}")
     found = restored(other, step=given.step)
     used = given.pinned(found.step)
-    if given.sha1 and used.sha1 != given.sha1:
-        text = f"step {given.step} of {given.logdir} is not what {setup.logdir} was begun with"
-        raise ValueError(f"{text}; use another --logdir")
     return found, used

@@ -18,12 +18,11 @@ from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.hints import override
 from dreamer_jax.config import Config
 from dreamer_jax.run import initial_weights, manifest
-from dreamer_jax.run.initial_weights import Source
+from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL, Source
 from envs.settings import flatten
 
 AUTO = "auto"  # as a value of these two: the machine decides
 SIZE, CAPACITY = "size", "replay.capacity"
-INIT_FROM, WORLD_MODEL = "init_from", "train.world_model"  # what names the source of weights
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

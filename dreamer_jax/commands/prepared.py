@@ -8,6 +8,7 @@ import envs
 from dreamer_jax import mesh, spaces
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.commands import sizing
+from dreamer_jax.commands.changes import that_matter
 from dreamer_jax.commands.evaluation_players import PeriodicEvaluation
 from dreamer_jax.commands.initial_agents import initial
 from dreamer_jax.commands.options import CAPACITY, Setup
@@ -87,7 +88,7 @@ def announce(prepared: Prepared, run: Run, sizes: Sizes) -> None:
     lines = [f"{setup.env} -> {setup.logdir} ({'new run' if new else 'resumes'})"]
     if new:
         lines.append(sizing.summary(setup, run, sizes, machine, interface))
-    lines += [*prepared.notes, *history.in_words(setup.changes)]
+    lines += [*prepared.notes, *history.in_words(that_matter(setup.changes))]
     print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import envs
 from dreamer_jax import config as config_
 from dreamer_jax.commands import options, training_recordings
+from dreamer_jax.commands.changes import that_matter
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.options import Setup, decide
 from dreamer_jax.commands.prepared import announce, compile_, fitted, prepare
@@ -96,10 +97,11 @@ def found_counters(setup: Setup, run: Run) -> Counters:
     try:
         return resume.find(run) or BEGINNING
     except Mismatch as error:
-        if not setup.changes:
+        changes = that_matter(setup.changes)
+        if not changes:
             raise
-        changes = ", ".join(history.in_words(setup.changes))
-        raise ValueError(f"--override cannot make this change ({changes}): {error}") from None
+        text = f"--override cannot change {', '.join(history.in_words(changes))}"
+        raise ValueError(f"{text}: {error}; use another --logdir") from None
 
 
 def history_with(setup: Setup, at: Counters) -> list[dict[str, Any]]:
