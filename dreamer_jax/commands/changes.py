@@ -26,7 +26,7 @@ def require_allowed(logdir: Path, changes: Changes, *, fixed: Changes, override:
     if not refused:
         return
     text = "; ".join(manifest.contradiction(path, values) for path, values in refused.items())
-    if never and never.keys() <= {INIT_FROM, WORLD_MODEL}:
+    if never and never.keys() <= {INIT_FROM, WORLD_MODEL} and all(x for x, _ in never.values()):
         hint = "or leave it out, as the run needs it no more once it has a checkpoint"
         raise ValueError(f"{logdir} holds another run: {text}; use another --logdir, {hint}")
     if never:
