@@ -1,9 +1,11 @@
 """Everything of a run before its first step: environments, agent, programs, fit to the machine."""
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
+import configs
 import envs
 from dreamer_jax import mesh, spaces
 from dreamer_jax.agents.by_name import AGENTS
@@ -42,14 +44,16 @@ def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) 
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
     mesh.require_divisible(devices, config.train.envs, name="train.envs")
     mesh.require_divisible(devices, config.replay.batch, name="replay.batch")
-    env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
+    with naming_its_preset(setup):
+        env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
     opened.callback(env.close)
     spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
     interface = spaces.of(env.obs_space, env.act_space)
     machine = machine or this_machine.find(devices)
     if not manifest.exists(setup.logdir):
         setup = sizing.with_model(setup, machine, interface)
-    agent = AGENTS[setup.agent].make(setup.config, interface)
+    with naming_its_preset(setup):
+        agent = AGENTS[setup.agent].make(setup.config, interface)
     evaluation = PeriodicEvaluation(setup, agent.player)
     opened.callback(evaluation.close)
     first = initial(setup, agent)
@@ -66,6 +70,22 @@ def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) 
     )
     setup = setup._replace(sources=first.sources)
     return Prepared(setup=setup, run=run, machine=machine, interface=interface, notes=first.notes)
+
+
+@contextmanager
+def naming_its_preset(setup: Setup) -> Generator[None]:
+    """Adds to a mistake that the preset is for another environment of the family, if it is.
+
+    Options that the user did not type would be a riddle otherwise.
+    """
+    try:
+        yield
+    except ValueError as error:
+        usual = configs.default(setup.env, envs.family(setup.env))
+        if setup.preset in (usual, configs.ON_CPU.get(usual)) or not configs.PRESETS[setup.preset]:
+            raise
+        text = f"{error} (with --config={setup.preset}; that of {setup.env} is {usual})"
+        raise ValueError(text) from None
 
 
 def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
