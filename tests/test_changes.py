@@ -17,7 +17,7 @@ from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.commands.flags import parse
 from dreamer_jax.commands.options import deterministic, stored
-from dreamer_jax.config import Config, Replay, Train
+from dreamer_jax.config import Config, Replay, Train, to_dict
 from dreamer_jax.counters import Counters
 from dreamer_jax.host import array_files
 from dreamer_jax.loops.train import updates_owed
@@ -129,6 +129,15 @@ def test_what_changes_no_number_is_free() -> None:
     free = {path.removeprefix("train.") for path in manifest.CHANGEABLE if "train." in path}
     assert free | NUMBERS == {field.name for field in dataclasses.fields(Train)}
     assert not free & NUMBERS and "env.timeout" in manifest.CHANGEABLE
+
+
+def test_what_a_later_version_added_has_its_default() -> None:
+    """Not what the preset has: it may be another one by then."""
+    like = dataclasses.replace(paced(eval_envs=5), env=gym.Options(timeout=3.0))
+    values: Any = to_dict(like)
+    del values["train"]["eval_envs"], values["env"]["timeout"], values["agent"]["model"]["units"]
+    found = manifest.rebuild(like, values)
+    assert (found.train.eval_envs, found.env.timeout, found.agent.model.units) == (0, 60.0, 0)
 
 
 def test_a_gpu_goes_on_as_it_began(run: Path) -> None:

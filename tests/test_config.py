@@ -193,26 +193,16 @@ def test_round_trip_through_json():
         assert manifest.rebuild(like, values) == config
 
 
-def test_what_a_later_version_added_has_its_default():
-    like = changed("train.eval_envs=5 model.units=9 env.sticky=0.5")
-    values: Any = to_dict(like)
-    del values["train"]["eval_envs"], values["env"]["sticky"], values["agent"]["model"]["units"]
-    found = manifest.rebuild(like, values)
-    assert (found.train.eval_envs, found.env.sticky, found.agent.model.units) == (0, 0.25, 0)
-
-
-@pytest.mark.parametrize(
-    ("section", "damage"),
-    [
-        *((section, "unknown") for section in ("agent", "env", "")),
-        *((section, "flat") for section in ("agent", "env", "")),
-        *((section, "missing") for section in ("agent", "")),
-    ],
-)
+@pytest.mark.parametrize("section", ["agent", "env", ""])
+@pytest.mark.parametrize("damage", ["unknown", "missing", "flat"])
 def test_rebuild_names_what_does_not_match(section: str, damage: str):
     values: Any = to_dict(DEFAULT)
     part = values[section] if section else values
     name = next(iter(part))
+    if (damage, section) == ("missing", "env"):
+        del part[name]  # a value, not a section: a later version may have added it
+        assert manifest.rebuild(DEFAULT, values) == DEFAULT
+        return
     if damage == "unknown":
         part["novelty"] = 1
     elif damage == "missing":

@@ -1,6 +1,7 @@
 """How a run starts while somebody else does, and what is said where nothing is left to do."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,8 @@ def test_blocks_that_are_gone_are_found_before_anything_is_compiled(tmp_path: Pa
     blocks[-1].unlink()
     before = resume.find(run)  # which does not need it
     assert before is not None and before.step < newest
-    for path in blocks[:-1]:
-        path.unlink()
+    for step in checkpoint.steps(tmp_path / "checkpoints")[:-1]:
+        shutil.rmtree(tmp_path / "checkpoints" / str(step))
     with pytest.raises(Damaged, match=f"{blocks[-1].name} is missing"):
         resume.find(run)
     assert resume.find(Witness().run(tmp_path / "new")) is None

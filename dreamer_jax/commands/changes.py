@@ -22,7 +22,7 @@ def require_allowed(logdir: Path, changes: Changes, *, fixed: Changes, override:
       override: whether the user asked for changes that numbers depend on.
     """
     never = {**fixed, **{path: changes[path] for path in FIXED if path in changes}}
-    refused = never if override else {**never, **that_matter(changes)}
+    refused = never if override else {**that_matter(changes), **never}
     if not refused:
         return
     text = "; ".join(manifest.contradiction(path, values) for path, values in refused.items())
