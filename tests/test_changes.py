@@ -186,6 +186,19 @@ def test_damage_is_found_before_anything_is_compiled(run: Path, name: str) -> No
     assert f"checkpoint {STEP} is damaged" in said and name.split("/")[0] in said
 
 
+@pytest.mark.parametrize("name", manifest.RECORD)
+def test_what_takes_the_place_of_a_file_or_folder(begun: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / manifest.NAME).write_bytes((begun / manifest.NAME).read_bytes())
+    if name in manifest.FOLDERS:
+        (tmp_path / name).write_text("")
+    else:
+        (tmp_path / name).mkdir()
+    said = refusal(call(f"--logdir={tmp_path}", "--steps=90"))
+    assert (
+        f"{tmp_path / name} should be a {'folder' if name in manifest.FOLDERS else 'file'}" in said
+    )
+
+
 def test_the_pace_of_updates_changes_from_there_on() -> None:
     """An update replays 8 steps; from step 100 on there are half as many for each step, or more."""
     config = paced(ratio=4, prefill=0)

@@ -26,7 +26,7 @@ def test_the_flags_of_every_command_exist(
     flags = parse(["", *shlex.split(line.removeprefix(PROGRAM))], COMMANDS)
     assert page
     if flags.mode == "train" and flags.env:
-        assert decide(flags).env == flags.env
+        assert decide(flags._replace(init_from=None)).env == flags.env  # there is no such run here
 
 
 def test_the_commands_are_found() -> None:

@@ -67,8 +67,12 @@ def state(logdir: Path) -> tuple[bytes, set[str]]:
 def require_plain(logdir: Path) -> None:
     """ValueError if anything that belongs to a run is a link, or neither file nor folder.
 
-    A run from a stranger could use a link to write or remove files elsewhere.
+    A run from a stranger could use a link to write or remove files elsewhere. A file in the place
+    of a folder would only be found when the run is saved.
     """
+    for path in (logdir / name for name in RECORD):
+        if path.exists() and path.is_dir() != (path.name in FOLDERS):
+            raise ValueError(f"{path} should be a {'folder' if path.name in FOLDERS else 'file'}")
     below = [path for name in FOLDERS for path in (logdir / name).rglob("*")]
     for path in [*logdir.glob("*"), *below]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
