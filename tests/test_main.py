@@ -71,6 +71,10 @@ def complaint(result: Result) -> str:
             ["--env=gameboy_demo", "--set=env.goal=win"],
             ("'win' is not an event", "such as", "gate_open"),
         ),
+        (
+            ["--env=gameboy_demo", "--config=pokemon_red", "--set=env.goal=win"],
+            ("'win' is not", "with --config=pokemon_red, and the preset of gameboy_demo is"),
+        ),
         ([COUNTING, "--mode=eval"], ("no run in", "config.json")),
         (["--mode=eval"], ("no run in", "config.json")),
         ([COUNTING, "--agent=muzero"], ("--agent=muzero", "dreamer")),

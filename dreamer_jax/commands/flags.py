@@ -101,7 +101,7 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     text("gif", help="With --mode=eval: file for a film of the first greedy episode.")
     gpu = "Make a GPU repeat itself to the last bit; slower. A resume keeps it."
     absl_flags.DEFINE_bool("deterministic", None, gpu, flag_values=values)
-    switch("override", help="Let --set, --size and --steps change the run that is resumed.")
+    switch("override", help="Let --set, --size and --deterministic change a run.")
     text("init_from", help="Begin a new run with the weights of this logdir, or <logdir>@<step>.")
     switch("help", help="Show these flags.")
     return values

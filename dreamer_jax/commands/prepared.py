@@ -84,8 +84,8 @@ def naming_its_preset(setup: Setup) -> Generator[None]:
         usual = configs.default(setup.env, envs.family(setup.env))
         if setup.preset in (usual, configs.ON_CPU.get(usual)) or not configs.PRESETS[setup.preset]:
             raise
-        text = f"{error} (with --config={setup.preset}; that of {setup.env} is {usual})"
-        raise ValueError(text) from None
+        text = f"with --config={setup.preset}, and the preset of {setup.env} is {usual}"
+        raise ValueError(f"{error} ({text})") from None
 
 
 def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
