@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar, Protocol, Self
 from dreamer_jax import limits
 from dreamer_jax.limits import Count, Positive, Scale, Share, one_of
 
+LONGEST = 2**31 - 1  # steps of a row of the ring, and updates; both are counted in int32
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -47,6 +49,7 @@ class Train:
     report_seconds: Count = 180  # without a picture until the next one; 0: by steps alone
     eval_every: Count = 0  # steps between two evaluations; 0: never
     eval_episodes: Positive = 20  # episodes of each evaluation
+    eval_envs: Count = 0  # environments that play them; 0: one for each episode, at most 16
     save_every: Positive = 100_000  # steps between two checkpoints
     keep: Positive = 2  # newest checkpoints kept
     keep_every: Count = 0  # steps between two checkpoints whose weights are never removed; 0: none
@@ -98,6 +101,7 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
     r, t, inheriting = config.replay, config.train, config.agent.INHERITING
     stages, taken = one_of(*config.agent.STAGES), sections_with_a_name_of(config)
     rows = r.capacity // t.envs
+    turns, updates = -(-t.steps // t.envs), t.steps * t.ratio // (r.batch * r.length or 1)
     return [
         (bool(taken), f"{', '.join(taken)}: a section of the agent has the name of another one"),
         (not stages.holds(t.learn), f"train.learn={t.learn}: must be {stages.text}"),
@@ -116,6 +120,16 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
             rows < r.length + 1,
             f"replay.capacity={r.capacity}: {rows} steps for each of {t.envs} environments, "
             f"but a sequence needs {r.length + 1}",
+        ),
+        (
+            turns > LONGEST,
+            f"train.steps={t.steps}: {turns} steps of each of {t.envs} environments, and no more "
+            f"than {LONGEST} can be counted; take fewer steps or more train.envs",
+        ),
+        (
+            updates > LONGEST,
+            f"train.ratio={t.ratio}: {updates} updates in train.steps={t.steps}, and no more than "
+            f"{LONGEST} can be counted",
         ),
     ]
 

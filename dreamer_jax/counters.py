@@ -10,3 +10,6 @@ class Counters:
     step: int = 0  # actions taken, over all environments
     updates: int = 0
     seconds: float = 0.0  # spent training
+
+
+BEGINNING = Counters()

@@ -11,6 +11,10 @@ class Damaged(Fault):
     """A file of a checkpoint is missing, truncated or changed, or was never a valid one."""
 
 
+class Mismatch(Fault):
+    """A checkpoint holds other arrays than the run would have."""
+
+
 class Diverged(Fault):
     """A loss or a parameter is no longer finite."""
 

@@ -33,6 +33,7 @@ elif not own_packages.found():
     sys.exit(2)
 
 import configs
+from dreamer_jax.commands import flags as command_line
 from dreamer_jax.commands import options
 from dreamer_jax.commands.evaluate import evaluation
 from dreamer_jax.commands.train import training
@@ -49,14 +50,14 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # a full disk is no mistake of the user
 def main(argv: Sequence[str]) -> int:
     """Exit code: 0 done, 2 for a mistake of the user, 1 for a fault; both explained in one line."""
     try:
-        given = options.parse(argv, COMMANDS)
+        given = command_line.parse(argv, COMMANDS)
         if given.help:
-            print(f"{__doc__}\n{options.usage(COMMANDS)}")
+            print(f"{__doc__}\n{command_line.usage(COMMANDS)}")
             return 0
         if given.config == "help":
             print(configs.describe())
             return 0
-        if given.deterministic:
+        if options.deterministic(given):
             flag = "--xla_gpu_deterministic_ops=true"
             os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
         # Orbax logs the errors that it raises, and those of other tasks that failed with them.

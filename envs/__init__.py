@@ -19,6 +19,7 @@ __all__ = [
     "default_options",
     "evaluation_options",
     "family",
+    "files",
     "human_normalized",
     "make",
     "require_trusted",
@@ -119,6 +120,18 @@ def action_names(name: str, options: Any) -> tuple[str, ...]:
     """
     find = getattr(_module(name), "action_names", None)
     return find(name, options) if find else ()
+
+
+def files(name: str, options: Any) -> dict[str, str]:
+    """Path of each option that names a file of the game -> the SHA-1 of what is in it.
+
+    A game is what its file holds, wherever the file lies.
+
+    Raises:
+        ValueError: no form of a name fits, or a file is missing or not the game.
+    """
+    find = getattr(_module(name), "files", None)
+    return find(name, options) if find else {}
 
 
 def caption(name: str, obs: dict[str, Any]) -> str:

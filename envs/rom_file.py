@@ -14,4 +14,5 @@ def read_rom(path: Path, most: int) -> bytes:
             return file.read(most)
     except (OSError, RuntimeError) as error:  # RuntimeError: `~name` of an unknown user
         reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"cannot read the ROM {path}: {reason}") from None
+        text = f"cannot read the ROM {path}: {reason}"
+        raise ValueError(f"{text}; --set env.rom=<file> says where it lies") from None

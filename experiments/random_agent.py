@@ -26,8 +26,9 @@ elif not own_packages.found():
 
 import configs
 from dreamer_jax.commands.evaluate import show
-from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env
-from dreamer_jax.commands.options import EPISODES, decide, parse, usage
+from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, say_on_stderr
+from dreamer_jax.commands.flags import EPISODES, parse, usage
+from dreamer_jax.commands.options import decide
 from dreamer_jax.loops import evaluate
 from dreamer_jax.main import COMMANDS, complain
 from envs.vector.failures import EnvironmentFailed
@@ -50,7 +51,12 @@ def main(argv: Sequence[str]) -> int:
     try:
         with closing(env):
             actions = random_actions(env, DRAWN, setup.seed + FINAL, beyond=1.0)
-            results = evaluate.play(env, lambda _, step: actions[step % DRAWN], episodes=episodes)
+            results = evaluate.play(
+                env,
+                lambda _, step: actions[step % DRAWN],
+                episodes=episodes,
+                say=say_on_stderr,
+            )
     except EnvironmentFailed as error:
         return complain(error, 1)
     show(results, policy="random", env=setup.env)

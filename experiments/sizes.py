@@ -13,7 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from dreamer_jax.commands import sizing
-from dreamer_jax.commands.options import decide, parse
+from dreamer_jax.commands.flags import parse
+from dreamer_jax.commands.options import decide
 from dreamer_jax.commands.prepared import prepare
 from dreamer_jax.machine import CPU, Machine
 from dreamer_jax.main import COMMANDS

@@ -20,7 +20,8 @@ from dreamer_jax import mesh as meshes
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.agents.dreamer.state import DreamerState
-from dreamer_jax.commands.options import decide, parse, stored
+from dreamer_jax.commands.flags import parse
+from dreamer_jax.commands.options import decide, stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.config import Replay
 from dreamer_jax.replay import ring as replay

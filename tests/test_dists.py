@@ -48,6 +48,32 @@ def test_entropy() -> None:
     np.testing.assert_allclose(categorical(np.zeros((1, 8))).entropy(), [math.log(8)], rtol=1e-6)
 
 
+@pytest.mark.parametrize("unimix", [0.0, 1e-300, 1e-40, 1e-30, 0.01])
+def test_certainty_has_finite_entropy_and_gradients(unimix: float) -> None:
+    """Classes whose probability is 0 in float32 add nothing to entropy, KL and their gradients."""
+    sure = jnp.array([1000.0, 0.0, -1000.0])
+    for size in (0.0, 1.0, 100.0):
+        dist = Categorical.from_logits(size * sure, unimix=unimix)
+        p = mixed(np.asarray(size * sure, np.float64), unimix)
+        expected = -(p[p > 0] * np.log(p[p > 0])).sum()
+        np.testing.assert_allclose(dist.entropy(), expected, rtol=1e-4, atol=1e-6)
+
+    def entropy(logits: jax.Array) -> jax.Array:
+        return Categorical.from_logits(logits, unimix=unimix).entropy()
+
+    def kl(logits: jax.Array) -> jax.Array:
+        other = Categorical.from_logits(logits[::-1], unimix=unimix)
+        return Categorical.from_logits(logits, unimix=unimix).kl(other)
+
+    assert not np.asarray(jax.grad(entropy)(sure)).any()
+    assert np.isfinite(kl(sure)) and kl(sure) > 1
+    assert np.isfinite(jax.grad(kl)(sure)).all()
+    # Away from certainty, the gradient is that of differences.
+    near, step = jnp.array([0.3, -0.2, 0.1]), 1e-2
+    found = [(entropy(near + step * e) - entropy(near - step * e)) / (2 * step) for e in jnp.eye(3)]
+    np.testing.assert_allclose(jax.grad(entropy)(near), found, atol=1e-4)
+
+
 def test_kl() -> None:
     p, q = mixed(LOGITS), mixed(OTHER)
     expected = (p * (np.log(p) - np.log(q))).sum(-1)

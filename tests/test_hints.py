@@ -10,8 +10,8 @@ from command import ROOT, call
 
 import envs
 from dreamer_jax.agents.dreamer.config import DreamerConfig
+from dreamer_jax.commands.flags import Flags, parse
 from dreamer_jax.commands.hints import NAMES, OURS, override
-from dreamer_jax.commands.options import Flags, parse
 from dreamer_jax.config import Config
 from envs.extras import EXTRAS, install, missing
 from envs.gym_options import Options

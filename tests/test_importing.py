@@ -31,7 +31,7 @@ assert flags.FLAGS.seed == "mine" and flags.FLAGS.env == "of the host"
 
 assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3"  # XLA says what it says
 
-from dreamer_jax.commands.options import parse
+from dreamer_jax.commands.flags import parse
 
 assert parse(["main", "--seed=3"], ["train"]).seed == 3 and flags.FLAGS.seed == "mine"
 """

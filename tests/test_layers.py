@@ -33,7 +33,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
             {
-                *("sink", "jsonl", "tensorboard", "progress", "elapsed"),
+                *("sink", "jsonl", "tensorboard", "progress", "elapsed", "evaluation_progress"),
                 *("episode_sums", "averages", "pictures"),
             },
             {"sinks", "journal_state"},
@@ -58,7 +58,8 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
         "run": [
-            {"checkpoint", "manifest", "layout"},
+            {"checksums", "manifest", "layout", "history"},
+            {"checkpoint", "initial_weights"},
             {"device_functions"},
             {"programs"},
             {"state", "background_save", "spaces_record"},
@@ -70,9 +71,11 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {"loops": [{"train", "evaluate"}]},
     {
         "commands": [
-            {"hints"},
+            {"hints", "changes"},
+            {"flags"},
             {"options"},
             {"training_recordings", "restored_agents", "evaluation_players", "sizing"},
+            {"initial_agents"},
             {"prepared"},
             {"train", "evaluate"},
         ]

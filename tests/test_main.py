@@ -12,7 +12,8 @@ from command import ROOT, SMALL, Result, call, start
 
 import configs
 import envs
-from dreamer_jax.commands.options import Flags, stored
+from dreamer_jax.commands.flags import Flags
+from dreamer_jax.commands.options import stored
 from dreamer_jax.config import resolve, to_dict
 from dreamer_jax.run import manifest
 
@@ -69,6 +70,10 @@ def complaint(result: Result) -> str:
         (
             ["--env=gameboy_demo", "--set=env.goal=win"],
             ("'win' is not an event", "such as", "gate_open"),
+        ),
+        (
+            ["--env=gameboy_demo", "--config=pokemon_red", "--set=env.goal=win"],
+            ("'win' is not", "with --config=pokemon_red, and the preset of gameboy_demo is"),
         ),
         ([COUNTING, "--mode=eval"], ("no run in", "config.json")),
         (["--mode=eval"], ("no run in", "config.json")),

@@ -83,7 +83,11 @@ def test_behavior_resumes_without_its_source(source: Path, behavior: Path):
     """What was borrowed is saved with the run."""
     away = source.rename(source.with_name("away"))
     try:
-        assert call(f"--logdir={behavior}", "--steps=70").code == 0
+        moved = f"--set=train.world_model={away}"
+        wrong = call(f"--logdir={behavior}", f"--set=train.world_model={behavior}")
+        assert wrong.code == 2 and f"train.world_model is '{source}@60' there" in wrong.err
+        assert call(f"--logdir={behavior}", "--steps=70", moved).code == 0
+        assert stored(behavior).config.train.world_model == str(away)
     finally:
         away.rename(source)
     ours, theirs = final(behavior), final(source)

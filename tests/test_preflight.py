@@ -119,5 +119,8 @@ def test_a_disk_without_room_for_the_files(tmp_path: Path, monkeypatch: pytest.M
         fit.check(made, SIZES)
     assert asked == [tmp_path]
     made.logdir.mkdir(parents=True)
-    (made.logdir / "written").write_bytes(b"1")
+    (made.logdir / "notes.txt").write_bytes(b"1")
+    with pytest.raises(ValueError, match="disk for"):
+        fit.check(made, SIZES)
+    (made.logdir / "metrics.jsonl").write_bytes(b"1")
     fit.check(made, SIZES)

@@ -16,7 +16,8 @@ from dreamer_jax.agents.dreamer import sizes
 from dreamer_jax.agents.dreamer.config import DreamerConfig, Model
 from dreamer_jax.commands import prepared as command
 from dreamer_jax.commands import sizing
-from dreamer_jax.commands.options import CAPACITY, decide, parse
+from dreamer_jax.commands.flags import parse
+from dreamer_jax.commands.options import CAPACITY, decide
 from dreamer_jax.host import this_machine
 from dreamer_jax.machine import Machine
 from dreamer_jax.main import COMMANDS
@@ -111,8 +112,11 @@ def test_what_was_chosen_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(this_machine, "find", lambda _: gpu(141))
     again = call(f"--logdir={logdir}", "--size=auto", "--set=replay.capacity=auto", "--steps=80")
     assert again.code == 0 and "preset" not in again.err
-    assert json.loads((logdir / manifest.NAME).read_text()) == {
+    now = json.loads((logdir / manifest.NAME).read_text())
+    assert [entry["changes"] for entry in now["history"]] == [{"train.steps": [40, 80]}]
+    assert now == {
         **saved,
+        "history": now["history"],
         "config": {**saved["config"], "train": {**saved["config"]["train"], "steps": 80}},
     }
     assert lines(logdir)[-1]["step"] == 80

@@ -142,8 +142,8 @@ class Witness:
         learner = Learner(self.init, self.update, self.report)
         return Agent(learner, Player(self.carry, self.actor, policy, policy))
 
-    def evaluate(self, state: AgentState, stopped: Any) -> dict[str, float]:
-        assert not stopped()
+    def evaluate(self, state: AgentState, stopped: Any, say: Any) -> dict[str, float]:
+        assert not stopped() and callable(say)
         self.evaluations.append(int(jax.device_get(state.updates)))
         return {"mean": float(self.evaluations[-1])}
 

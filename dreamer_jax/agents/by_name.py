@@ -23,6 +23,8 @@ class Sizing(NamedTuple):
     """(config, spaces) -> floating-point operations of an update for each replayed step"""
     fitted: Callable[[Any, Machine, Interface], Any]
     """(config, machine, spaces) -> the config with a size that the machine trains well, or less"""
+    like: Callable[[Any, Any], Any]
+    """(config, config of another run) -> the config with a size that takes weights of that run"""
     precise: Callable[[Any, Machine], Any]
     """(config, machine) -> the config with the type to compute in, unless it has one"""
     dtype: Callable[[Any], str]
@@ -46,6 +48,7 @@ DREAMER_SIZING = Sizing(
     name=sizes.name,
     operations=sizes.operations,
     fitted=sizes.fitted,
+    like=sizes.like,
     precise=sizes.precise,
     dtype=sizes.dtype,
 )

@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import cast
 
 import envs
-from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, make_evaluator
-from dreamer_jax.commands.options import EPISODES, Flags, decide
+from dreamer_jax.commands.changes import that_matter
+from dreamer_jax.commands.evaluation_players import (
+    FINAL,
+    evaluation_env,
+    make_evaluator,
+    say_on_stderr,
+)
+from dreamer_jax.commands.flags import EPISODES, Flags
+from dreamer_jax.commands.options import decide
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
-from dreamer_jax.run import spaces_record
+from dreamer_jax.run import history, spaces_record
 from envs.play.film import Film
 
 
@@ -29,7 +36,8 @@ def evaluation(flags: Flags) -> Callable[[], None]:
         if flags.gif is not None:
             film = Film(Path(flags.gif), setup.env, env, options=setup.config.env)
     episodes = flags.episodes or EPISODES
-    print(f"{setup.logdir} at step {saved.step}", file=sys.stderr)
+    changed = history.in_words(that_matter(setup.changes))
+    print(f"{setup.logdir} at step {saved.step}", *changed, sep="\n", file=sys.stderr)
 
     def play() -> None:
         shown = ("greedy", agent.player.greedy, film), ("sampled", agent.player.act, None)
@@ -39,7 +47,9 @@ def evaluation(flags: Flags) -> Callable[[], None]:
             )
             watch = adder(filmed) if filmed else evaluate.unwatched
             with closing(player.env):
-                results = player.play(saved.state, episodes=episodes, watch=watch)
+                results = player.play(
+                    saved.state, episodes=episodes, watch=watch, say=say_on_stderr
+                )
             show(results, policy=name, env=setup.env)
         if film:
             film.save()

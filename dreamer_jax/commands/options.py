@@ -1,117 +1,29 @@
 """Decides what to run from the flags and from the run that the logdir may hold."""
 
 import dataclasses
-import math
 import re
 import sys
-from collections.abc import Collection, Sequence
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
-
-from absl import flags as absl_flags
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import configs
 import envs
 from dreamer_jax import config as config_
 from dreamer_jax import mesh
 from dreamer_jax.agents.by_name import AGENTS, name_of
-from dreamer_jax.agents.dreamer.config import SIZES
-from dreamer_jax.commands.hints import override, unknown_flag
+from dreamer_jax.commands.changes import Changes, require_allowed
+from dreamer_jax.commands.flags import Flags
+from dreamer_jax.commands.hints import override
 from dreamer_jax.config import Config
-from dreamer_jax.run import manifest
+from dreamer_jax.run import initial_weights, manifest
+from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL, Source
 from envs.settings import flatten
 
-EPISODES = 100  # of an evaluation, unless --episodes is given
 AUTO = "auto"  # as a value of these two: the machine decides
 SIZE, CAPACITY = "size", "replay.capacity"
-
-
-class WholeNumber(absl_flags.IntegerParser):
-    """Reads numbers as --set does: 1000000, 1_000_000 or 1e6."""
-
-    def convert(self, argument: int | str) -> int:
-        """The number; ValueError where there is none."""
-        try:
-            number = float(argument) if "e" in str(argument).lower() else int(argument)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number) or number != int(number):
-            raise ValueError(f"expected a whole number, such as 1000000 or 1e6, got {argument!r}")
-        return int(number)
-
-
-class Flags(NamedTuple):
-    """The flags of a command line; None for one that is not given."""
-
-    env: str | None
-    config: str | None
-    agent: str | None
-    size: str | None
-    set: list[str]
-    mode: str
-    logdir: str | None
-    seed: int | None
-    steps: int | None
-    mesh: str | None
-    episodes: int | None
-    gif: str | None
-    deterministic: bool
-    help: bool
-
-
-def parse(argv: Sequence[str], modes: Collection[str]) -> Flags:
-    """The flags of a command line, the first word of which is the name of the program.
-
-    Raises:
-      absl_flags.Error: the value of a flag is out of range.
-      ValueError: a flag is unknown, or an argument is no flag.
-    """
-    values = defined(modes)
-    argv = ["--help" if text == "-h" else text for text in argv]
-    try:
-        unknown = values(argv)[1:]
-    except absl_flags.UnrecognizedFlagError as error:
-        raise ValueError(unknown_flag(error.flagname, argv, Flags._fields)) from None
-    if unknown:
-        raise ValueError(f"unexpected argument {unknown[0]!r}; flags look like --env=cartpole")
-    return Flags(**values.flag_values_dict())
-
-
-def usage(modes: Collection[str]) -> str:
-    """Every flag and its purpose."""
-    return defined(modes).get_help(include_special_flags=False)
-
-
-def defined(modes: Collection[str]) -> absl_flags.FlagValues:
-    """The flags of the command line, separate from absl's global flags, which are the host's."""
-    values = absl_flags.FlagValues()
-    text = partial(absl_flags.DEFINE_string, default=None, flag_values=values)
-    switch = partial(absl_flags.DEFINE_bool, default=False, flag_values=values)
-
-    def number(name: str, *, help: str, **bounds: int) -> None:
-        absl_flags.DEFINE(WholeNumber(**bounds), name, None, help, flag_values=values)
-
-    names = "cartpole, cartpole_pixels, gym:<id>, atari_<rom>, mario_<world>_<stage>, mario"
-    text("env", help=f"Environment: {names}, pokemon_red, gameboy_demo.")
-    text("config", help="Preset; --config=help lists them. Default: the environment's own.")
-    agents = f"Agent: {', '.join(AGENTS)}. Default: the one that the preset is for."
-    absl_flags.DEFINE_enum("agent", None, AGENTS, agents, flag_values=values)
-    sizes = f"{', '.join(SIZES)}, or a depth number"
-    text("size", help=f"Model size: {sizes}. Default: auto, the preset's or what a machine can do.")
-    assignment = "Override a value: path=value, e.g. model.units=128"
-    absl_flags.DEFINE_multi_string("set", [], assignment, flag_values=values)
-    absl_flags.DEFINE_enum("mode", "train", modes, "What to do.", flag_values=values)
-    text("logdir", help="Where the run lives; the same one again resumes it.")
-    number("seed", help="Seed of everything; default 0.", lower_bound=0, upper_bound=2**31 - 1)
-    number("steps", help="Actions to take in all; short for train.steps.", lower_bound=1)
-    text("mesh", help="Devices to split replay and batch over: data=N; default data=1.")
-    many = f"Episodes to play with --mode=eval; default {EPISODES}."
-    number("episodes", help=many, lower_bound=1)
-    text("gif", help="With --mode=eval: file for a film of the first greedy episode.")
-    switch("deterministic", help="Make a GPU repeat itself to the last bit; slower.")
-    switch("help", help="Show these flags.")
-    return values
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Setup(NamedTuple):
@@ -127,6 +39,11 @@ class Setup(NamedTuple):
     logdir: Path
     auto: tuple[str, ...]
     """What the machine decides, or decided when the run began: SIZE, CAPACITY"""
+    deterministic: bool = False
+    sources: Mapping[str, Source] = NOTHING
+    """INIT_FROM, WORLD_MODEL -> the checkpoint of another run whose weights the run began with"""
+    changes: Changes = NOTHING
+    """What the flags change of the config that the run had before"""
 
 
 def place(flags: Flags) -> Path:
@@ -144,24 +61,40 @@ def decide(flags: Flags) -> Setup:
         raise ValueError(f"--gif={flags.gif} is for --mode=eval")
     if flags.steps is not None and flags.mode != "train":
         raise ValueError(f"--steps={flags.steps} is for training; --episodes is for --mode=eval")
-    if logdir.exists() and not logdir.is_dir():
-        raise ValueError(f"--logdir={logdir} is a file")
+    if flags.init_from is not None and flags.mode != "train":
+        raise ValueError(f"--init_from={flags.init_from} is for training")
+    if flags.mode == "train":
+        manifest.require_folder(logdir)
     if manifest.exists(logdir):
         return resumed(logdir, flags)
     if flags.mode != "train":
         raise ValueError(f"no run in {logdir}: it has no {manifest.NAME}")
-    if others := [name for name in manifest.RECORD if (logdir / name).exists()]:
-        text = f"{logdir} has {', '.join(others)}, but no {manifest.NAME} that names their run"
-        raise ValueError(f"{text}; use another --logdir")
+    if flags.override:
+        raise ValueError(f"--override changes a run, and {logdir} holds none")
+    others = manifest.require_free(logdir)
     if not flags.env:
         raise ValueError(f"--env is needed to start a run in {logdir}")
+    setup = begun(logdir, flags)
+    if others:
+        print(f"{logdir} has other files, which stay: {', '.join(others)}", file=sys.stderr)
+    return setup
+
+
+def begun(logdir: Path, flags: Flags) -> Setup:
+    """A new run; ValueError where the flags are wrong or contradict each other."""
+    assert flags.env is not None
     family = envs.family(flags.env)
     preset = flags.config or configs.default(
         flags.env, family, platform=mesh.make(1).devices.flat[0].platform
     )
     loaded = configs.load(preset, family=family, options=envs.default_options(flags.env))
     agent = flags.agent or name_of(loaded.agent)
-    config = with_flags(with_agent(loaded, agent), flags)
+    config, auto, sources = with_agent(loaded, agent), left_open(flags), dict[str, Source]()
+    if flags.init_from is not None:
+        sources[INIT_FROM] = initial_weights.source(flags.init_from)
+        config = with_size_of(config, unplayed(sources[INIT_FROM].logdir))
+        auto = tuple(name for name in auto if name != SIZE)
+    config = with_flags(config, flags)
     config_.resolve(config)  # finds mistakes
     return Setup(
         env=flags.env,
@@ -171,7 +104,9 @@ def decide(flags: Flags) -> Setup:
         config=config,
         mesh="data=1" if flags.mesh is None else flags.mesh,
         logdir=logdir,
-        auto=left_open(flags),
+        auto=auto,
+        deterministic=bool(flags.deterministic),
+        sources=sources,
     )
 
 
@@ -181,9 +116,14 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
     trusted: the environment that the user named. Another one must not import a module, because the
         config may come from a stranger: ValueError.
     """
+    envs.require_trusted(logdir, manifest.read(logdir)["env"], trusted)
+    return unplayed(logdir)
+
+
+def unplayed(logdir: Path) -> Setup:
+    """As `stored`, for a run whose environment is not made, and so imports nothing."""
     manifest.require_plain(logdir)
     run = manifest.read(logdir)
-    envs.require_trusted(logdir, run["env"], trusted)
     if (agent := run["agent"]) not in AGENTS:
         text = f"{logdir} has the agent {agent!r}, and this program has only {', '.join(AGENTS)}"
         raise ValueError(f"{text}; use the program that defines it")
@@ -203,15 +143,19 @@ def stored(logdir: Path, trusted: str | None = None) -> Setup:
         mesh=run["mesh"],
         logdir=logdir,
         auto=tuple(run["auto"]),
+        deterministic=bool(run["deterministic"]),
+        sources={
+            name: initial_weights.source_from_json(saved) for name, saved in run["weights"].items()
+        },
     )
 
 
 def resumed(logdir: Path, flags: Flags) -> Setup:
     """The run that was started in `logdir`; ValueError for a flag that contradicts it."""
-    before = stored(logdir, flags.env)
+    before, run = stored(logdir, flags.env), manifest.read(logdir)
     envs.require_trusted_options(logdir, before.config.env, flags.set)
-    changed = manifest.changed_versions(manifest.read(logdir))
     devices = before.mesh if flags.mesh is None else flags.mesh
+    changed = manifest.changed_versions(run)
     if devices != before.mesh:
         mesh.parse(devices)
         changed.append(f"--mesh={before.mesh}, now {devices}")
@@ -219,13 +163,91 @@ def resumed(logdir: Path, flags: Flags) -> Setup:
         text = f"warning: {logdir} was started with {'; '.join(changed)}: numbers may differ"
         print(text, file=sys.stderr)
     config = config_.resolve(with_flags(before.config, flags))
+    changes = manifest.differences(flatten(before.config, ""), flatten(config, ""))
+    sources, others = same_sources(before, flags, changes)
     asked = {"env": flags.env, "preset": flags.config, "agent": flags.agent, "seed": flags.seed}
     asked = {key: value for key, value in asked.items() if value is not None}
-    wrong = manifest.contradictions(before._asdict(), asked)
-    wrong += manifest.contradictions(flatten(before.config, ""), flatten(config, ""))
-    if wrong:
-        raise ValueError(f"{logdir} holds another run: {'; '.join(wrong)}; use another --logdir")
-    return before._replace(config=config, mesh=devices)
+    fixed = {**manifest.differences(before._asdict(), asked), **others}
+    files: dict[str, str] = run["files"]
+    same = {path for path in sources if path not in others} | files.keys()
+    changes = {path: values for path, values in changes.items() if path not in same}
+    changes |= other_files(before, config, files)
+    repeats, given = run["deterministic"], flags.deterministic
+    if flags.mode == "train" and None not in (repeats, given) and repeats != given:
+        changes["deterministic"] = (repeats, given)
+    require_allowed(logdir, changes, fixed=fixed, override=flags.override)
+    return before._replace(
+        config=config,
+        mesh=devices,
+        deterministic=before.deterministic if given is None else given,
+        sources=sources,
+        changes=changes,
+    )
+
+
+def other_files(before: Setup, config: Config, files: Mapping[str, str]) -> Changes:
+    """The files of the game that are not those that the run was started with, by their option.
+
+    files: option -> SHA-1, of those. ValueError if one is gone.
+    """
+    if not files:
+        return {}
+    found, old, new = (
+        envs.files(before.env, config.env),
+        flatten(before.config, ""),
+        flatten(config, ""),
+    )
+    return {
+        path: (f"{old.get(path)} (SHA-1 {sha1})", f"{new.get(path)} (SHA-1 {found.get(path)})")
+        for path, sha1 in files.items()
+        if found.get(path) != sha1
+    }
+
+
+def same_sources(
+    before: Setup, flags: Flags, changes: Changes
+) -> tuple[dict[str, Source], dict[str, tuple[Any, Any]]]:
+    """Where the weights are that a run began with, and the contradictions to that.
+
+    A source may have moved: what counts is the checkpoint in it.
+    """
+    sources, others = dict(before.sources), dict[str, tuple[Any, Any]]()
+    asked = dict[str, str]()
+    if flags.init_from is not None:
+        asked[INIT_FROM] = flags.init_from
+    if WORLD_MODEL in changes and WORLD_MODEL in sources:
+        asked[WORLD_MODEL] = changes[WORLD_MODEL][1]
+    for name, text in asked.items():
+        known, given = sources.get(name), initial_weights.source(text)
+        if known is None:
+            others[name] = ("", text)
+        elif initial_weights.is_same(known, given):
+            sources[name] = known._replace(logdir=given.logdir)
+        else:
+            others[name] = (f"{known.logdir}@{known.step}", text)
+    return sources, others
+
+
+def deterministic(flags: Flags) -> bool:
+    """Whether a GPU must repeat itself: as the flags say, else as the run in the logdir began."""
+    if flags.deterministic is None and manifest.exists(logdir := place(flags)):
+        return bool(manifest.read(logdir)["deterministic"])
+    return bool(flags.deterministic)
+
+
+def with_size_of(config: Config, other: Setup) -> Config:
+    """The config with the size of another run, whose weights it is to take.
+
+    ValueError if that run has another agent.
+    """
+    agent = name_of(config.agent)
+    if other.agent != agent:
+        text = f"has the agent {other.agent!r}, whose weights {agent!r} cannot use"
+        raise ValueError(f"{other.logdir} {text}")
+    sizing = AGENTS[agent].sizing
+    if sizing is None:
+        return config
+    return dataclasses.replace(config, agent=sizing.like(config.agent, other.config.agent))
 
 
 def with_agent(config: Config, name: str) -> Config:

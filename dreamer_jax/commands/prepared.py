@@ -1,30 +1,27 @@
 """Everything of a run before its first step: environments, agent, programs, fit to the machine."""
 
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
+import configs
 import envs
 from dreamer_jax import mesh, spaces
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.commands import sizing
-from dreamer_jax.commands.evaluation_players import PERIODIC, make_evaluator
-from dreamer_jax.commands.options import CAPACITY, Setup, stored
-from dreamer_jax.commands.restored_agents import restored
+from dreamer_jax.commands.changes import that_matter
+from dreamer_jax.commands.evaluation_players import PeriodicEvaluation
+from dreamer_jax.commands.initial_agents import initial
+from dreamer_jax.commands.options import CAPACITY, Setup
 from dreamer_jax.host import this_machine
-from dreamer_jax.loops import evaluate
 from dreamer_jax.machine import Machine
-from dreamer_jax.run import checkpoint, manifest, spaces_record
+from dreamer_jax.run import history, manifest, spaces_record
 from dreamer_jax.run.fit import DoesNotFit, Sizes, check, with_capacity
 from dreamer_jax.run.preflight import measure, preflight
 from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
 from dreamer_jax.spaces import Interface
-from dreamer_jax.types import AgentState, AnyAgent
-from envs.vector.failures import EnvironmentFailed
 
 
 class Prepared(NamedTuple):
@@ -34,6 +31,7 @@ class Prepared(NamedTuple):
     run: Run
     machine: Machine
     interface: Interface
+    notes: list[str]  # lines about the weights that it begins with
 
 
 def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) -> Prepared:
@@ -46,15 +44,19 @@ def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) 
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
     mesh.require_divisible(devices, config.train.envs, name="train.envs")
     mesh.require_divisible(devices, config.replay.batch, name="replay.batch")
-    env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
+    with naming_its_preset(setup):
+        env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
     opened.callback(env.close)
     spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
     interface = spaces.of(env.obs_space, env.act_space)
     machine = machine or this_machine.find(devices)
     if not manifest.exists(setup.logdir):
         setup = sizing.with_model(setup, machine, interface)
-    agent = AGENTS[setup.agent].make(setup.config, interface)
-    evaluation = periodic_evaluation(setup, agent, opened=opened)
+    with naming_its_preset(setup):
+        agent = AGENTS[setup.agent].make(setup.config, interface)
+    evaluation = PeriodicEvaluation(setup, agent.player)
+    opened.callback(evaluation.close)
+    first = initial(setup, agent)
     run = Run(
         agent=agent,
         env=env,
@@ -63,10 +65,27 @@ def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) 
         mesh=devices,
         logdir=setup.logdir,
         evaluate=evaluation.scores,
-        begin=initializer(setup, agent),
+        begin=first.begin,
         evaluation_failure=evaluation.failure,
     )
-    return Prepared(setup=setup, run=run, machine=machine, interface=interface)
+    setup = setup._replace(sources=first.sources)
+    return Prepared(setup=setup, run=run, machine=machine, interface=interface, notes=first.notes)
+
+
+@contextmanager
+def naming_its_preset(setup: Setup) -> Generator[None]:
+    """Adds to a mistake that the preset is for another environment of the family, if it is.
+
+    Options that the user did not type would be a riddle otherwise.
+    """
+    try:
+        yield
+    except ValueError as error:
+        usual = configs.default(setup.env, envs.family(setup.env))
+        if setup.preset in (usual, configs.ON_CPU.get(usual)) or not configs.PRESETS[setup.preset]:
+            raise
+        text = f"with --config={setup.preset}, and the preset of {setup.env} is {usual}"
+        raise ValueError(f"{error} ({text})") from None
 
 
 def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
@@ -74,7 +93,7 @@ def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
 
     Raises DoesNotFit in one line where something is too large.
     """
-    setup, run, machine, _ = prepared
+    setup, run, machine = prepared.setup, prepared.run, prepared.machine
     sizes = measure(run)
     if not manifest.exists(setup.logdir):
         run = sizing.with_ring(setup, run, sizes, machine)
@@ -84,13 +103,14 @@ def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
 
 def announce(prepared: Prepared, run: Run, sizes: Sizes) -> None:
     """Prints where the run is, and what it is about to use if it is new."""
-    setup, _, machine, interface = prepared
+    setup, machine, interface = prepared.setup, prepared.machine, prepared.interface
     new = not manifest.exists(setup.logdir)
     lines = [f"{setup.env} -> {setup.logdir} ({'new run' if new else 'resumes'})"]
     if new:
         lines.append(sizing.summary(setup, run, sizes, machine, interface))
         if envs.family(setup.env) == "gym" and (read := getattr(run.env, "described", "")):
             lines.append(f"observes {read}")
+    lines += [*prepared.notes, *history.in_words(that_matter(setup.changes))]
     print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
@@ -106,49 +126,3 @@ def compile_(setup: Setup, run: Run, sizes: Sizes) -> tuple[Run, Programs]:
             raise
         print(f"{error}; a smaller ring is compiled", file=sys.stderr, flush=True)
         return smaller, preflight(smaller, sizes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PeriodicEvaluation:
-    """The evaluation during training. It always plays the same episodes, greedily."""
-
-    scores: Callable[[AgentState, Callable[[], bool]], dict[str, float]]  # `Run.evaluate`
-    failure: Callable[[], str]  # why its environments no longer work; empty while they do
-
-
-def periodic_evaluation(setup: Setup, agent: AnyAgent, *, opened: ExitStack) -> PeriodicEvaluation:
-    """Makes the environments and the policy of the evaluation; `opened` closes them."""
-    train_ = setup.config.train
-    if not train_.eval_every:
-        return PeriodicEvaluation(scores=lambda _state, _stopped: {}, failure=lambda: "")
-    player = make_evaluator(
-        setup,
-        player=agent.player,
-        act=agent.player.greedy,
-        episodes=train_.eval_episodes,
-        seed=PERIODIC,
-    )
-    opened.callback(player.env.close)
-
-    def scores(state: AgentState, stopped: Callable[[], bool]) -> dict[str, float]:
-        with suppress(EnvironmentFailed):  # `failure` reports it
-            results = player.play(state, episodes=train_.eval_episodes, stopped=stopped)
-            return evaluate.summary(results)
-        return {}
-
-    return PeriodicEvaluation(scores=scores, failure=lambda: player.env.failure)
-
-
-def initializer(setup: Setup, agent: AnyAgent) -> Callable[[AgentState], AgentState]:
-    """A function that gives a fresh state the world model of another run, if there is one.
-
-    ValueError if the other run is of an agent whose world model this one cannot use.
-    """
-    if not setup.config.train.world_model or checkpoint.steps(setup.logdir / "checkpoints"):
-        return lambda state: state
-    source = Path(setup.config.train.world_model)
-    other, inherit = stored(source, setup.env), AGENTS[setup.agent].inherit
-    if inherit is None or other.agent != setup.agent:
-        text = f"has the agent {other.agent!r}"
-        raise ValueError(f"{source} {text}, whose world model {setup.agent!r} cannot use")
-    return inherit(agent, restored(other).state, source)

@@ -20,14 +20,14 @@ class Restored(NamedTuple):
     step: int  # of the checkpoint
 
 
-def restored(setup: Setup) -> Restored:
-    """The agent of a saved run at its newest checkpoint that is whole.
+def restored(setup: Setup, *, step: int | None = None) -> Restored:
+    """The agent of a saved run at its newest checkpoint that is whole, or at a given step.
 
     No environment is made, because config.json holds its spaces.
 
     Raises:
       ValueError: there is no checkpoint yet, or no device.
-      Damaged: there are checkpoints, but none is whole.
+      Damaged: there are checkpoints, but none is whole, or that of the step is not.
     """
     directory = setup.logdir / "checkpoints"
     if not checkpoint.steps(directory):
@@ -38,6 +38,9 @@ def restored(setup: Setup) -> Restored:
     agent = AGENTS[setup.agent].make(setup.config, interface)
     where = layout.make(devices, setup.config.replay)
     wanted = {"agent": with_sharding(state_shapes(agent), where.state)}
+    if step is not None:
+        loaded = checkpoint.restore(directory, step, wanted)
+        return Restored(agent=agent, state=loaded["agent"], step=step)
     found = checkpoint.newest(directory, lambda s: checkpoint.restore(directory, s, wanted))
     for note in found.notes:
         print(note, file=sys.stderr)

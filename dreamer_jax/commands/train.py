@@ -4,16 +4,23 @@ import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import envs
 from dreamer_jax import config as config_
 from dreamer_jax.commands import options, training_recordings
-from dreamer_jax.commands.options import Flags, Setup, decide
+from dreamer_jax.commands.changes import that_matter
+from dreamer_jax.commands.flags import Flags
+from dreamer_jax.commands.options import Setup, decide
 from dreamer_jax.commands.prepared import announce, compile_, fitted, prepare
+from dreamer_jax.counters import BEGINNING, Counters
+from dreamer_jax.faults import Mismatch
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import train
-from dreamer_jax.run import checkpoint, manifest, spaces_record
+from dreamer_jax.run import checkpoint, history, manifest, resume, spaces_record
+from dreamer_jax.run.state import Run
 from dreamer_jax.spaces import Interface
 
 
@@ -31,14 +38,17 @@ def training(flags: Flags) -> Callable[[], None]:
     5. Lock the logdir. The lock is the first file that is written.
     6. Compare the logdir with the first look at it. Until the lock, another process could begin a
        run there or save a checkpoint, which would make the decisions above wrong.
-    7. Preflight: compile, which takes most of the time, and check that everything fits. The lock
+    7. Check the checkpoint that the run resumes from: whether it is whole, and whether its arrays
+       are those that the run would have, which an --override may have changed.
+    8. Preflight: compile, which takes most of the time, and check that everything fits. The lock
        keeps two processes from compiling for the same logdir.
-    8. Close the gaps that compiling left in the heap, before arrays would be spread over them.
-    9. Load the arrays of the recording and check its files.
-    10. Write config.json: from here on, the logdir holds a run that can be resumed.
+    9. Close the gaps that compiling left in the heap, before arrays would be spread over them.
+    10. Load the arrays of the recording and check its files.
+    11. Write config.json: from here on, the logdir holds a run that can be resumed.
 
     Raises:
       ValueError, OSError: a mistake of the user, in one line.
+      Fault: the run in the logdir cannot be resumed.
     """
     if flags.episodes is not None:
         raise ValueError(f"--episodes={flags.episodes} is for --mode=eval; --steps is for training")
@@ -59,13 +69,13 @@ def training(flags: Flags) -> Callable[[], None]:
         opened.callback(manifest.unlock, setup.logdir, lock)
         if manifest.state(setup.logdir) != before:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
+        changed = history_with(setup, found_counters(setup, run))
+        run = replace(run, since=history.paced_since(changed))
         announce(prepared, run, sizes)  # every mistake that is found at once came before
         run, compiled = compile_(setup, run, sizes)
         host_memory.close_gaps()
         run = training_recordings.load(run, recording)
-        found = {**setup._asdict(), "logdir": str(setup.logdir)}
-        found |= {"config": config_.to_dict(run.config)}
-        found |= {"spaces": spaces_record.spaces_to_json(run.env.obs_space, run.env.act_space)}
+        found = {**record(setup, run), "history": changed}
         manifest.write(setup.logdir, found | training_recordings.manifest_entry(recording))
         kept = opened.pop_all()
 
@@ -77,6 +87,47 @@ def training(flags: Flags) -> Callable[[], None]:
                 print(what_next(setup, prepared.interface), file=sys.stderr)
 
     return task
+
+
+def found_counters(setup: Setup, run: Run) -> Counters:
+    """Those of the checkpoint that the run resumes from; zeros for a run without any.
+
+    Raises ValueError if its arrays do not fit the changes that the user asked for.
+    """
+    try:
+        return resume.find(run) or BEGINNING
+    except Mismatch as error:
+        changes = that_matter(setup.changes)
+        if not changes:
+            raise
+        text = f"--override cannot change {', '.join(history.in_words(changes))}"
+        raise ValueError(f"{text}: {error}; use another --logdir") from None
+
+
+def history_with(setup: Setup, at: Counters) -> list[dict[str, Any]]:
+    """What was changed of the run so far, and by this command, at these counters."""
+    before = list[dict[str, Any]]()
+    if manifest.exists(setup.logdir):
+        before = manifest.read(setup.logdir)["history"]
+    return [*before, history.entry(setup.changes, at)] if setup.changes else before
+
+
+def record(setup: Setup, run: Run) -> dict[str, Any]:
+    """What config.json says of a run, apart from its history and its recording."""
+    return {
+        "env": setup.env,
+        "preset": setup.preset,
+        "agent": setup.agent,
+        "seed": setup.seed,
+        "config": config_.to_dict(run.config),
+        "mesh": setup.mesh,
+        "logdir": str(setup.logdir),
+        "auto": setup.auto,
+        "deterministic": setup.deterministic,
+        "files": envs.files(setup.env, setup.config.env),
+        "weights": {name: used.to_json() for name, used in setup.sources.items()},
+        "spaces": spaces_record.spaces_to_json(run.env.obs_space, run.env.act_space),
+    }
 
 
 def what_next(setup: Setup, interface: Interface) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.outputs.episode_sums import EpisodeSums
+from dreamer_jax.outputs.evaluation_progress import EvaluationProgress, Say, silent
 from dreamer_jax.types import Act, ActorT, AgentState, AnyAct, AnyPlayer, CarryT, Obs
 
 Results = dict[str, np.ndarray]  # each [episodes]: 'score', 'length', and the sum of each event
@@ -44,6 +45,7 @@ class Evaluator:
         episodes: int,
         stopped: Callable[[], bool] = lambda: False,
         watch: Watch = unwatched,
+        say: Say = silent,
     ) -> Results:
         """Plays whole episodes with the parameters of `state`; may be called many times.
 
@@ -52,6 +54,7 @@ class Evaluator:
           episodes: how many, over all environments.
           stopped: once it returns True, `play` returns {}.
           watch: is called with every timestep, and with the actions that led to it.
+          say: prints a line about the progress of a long evaluation.
 
         Returns:
           The results of `evaluate.play`, the same whenever the state is the same.
@@ -67,7 +70,7 @@ class Evaluator:
                 carry, action = self.step(seed, actor, carry, *inputs)
             return jax.device_get(action)
 
-        return play(self.env, choose, episodes=episodes, stopped=stopped, watch=watch)
+        return play(self.env, choose, episodes=episodes, stopped=stopped, watch=watch, say=say)
 
 
 def step(
@@ -105,6 +108,7 @@ def play(
     episodes: int,
     stopped: Callable[[], bool] = lambda: False,
     watch: Watch = unwatched,
+    say: Say = silent,
 ) -> Results:
     """Results of the first episodes of each environment, always the same ones.
 
@@ -117,17 +121,25 @@ def play(
       episodes: how many, over all environments.
       stopped: once it returns True, `play` returns {}.
       watch: is called with every timestep, and with the actions that led to it.
+      say: prints a line about the progress of a long evaluation, or that it was cut off.
     """
     envs = env.num_envs
     quota = episodes // envs + (np.arange(envs) < episodes % envs)
     finished: list[list[dict[str, float]]] = [[] for _ in range(envs)]
     running = EpisodeSums.empty(envs, env.event_keys)
+    progress = EvaluationProgress(say, episodes=episodes)
+
+    def done() -> int:
+        return sum(min(len(row), n) for row, n in zip(finished, quota.tolist(), strict=True))
+
     seen, index = env.reset(), 0
     watch(seen, None)
-    while any(len(row) < n for row, n in zip(finished, quota, strict=True)):
+    while (count := done()) < episodes:
         if stopped():
             return {}
+        progress.tick(steps=index * envs, finished=count)
         if index >= STEP_LIMIT * quota.max():
+            progress.cut(steps=index, finished=count)
             for i in np.flatnonzero(~seen.is_last).tolist():
                 finished[i].append(running.row(i))
             break

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from dreamer_jax.config import Config
-from dreamer_jax.counters import Counters
+from dreamer_jax.counters import BEGINNING, Counters
 from dreamer_jax.environment import Timestep
 from dreamer_jax.faults import Fault
 from dreamer_jax.outputs.journal import Journal
@@ -66,7 +66,7 @@ def train(
             for note in begun.notes:
                 journal.say(note)
             if journal.owes_evaluation:
-                scores = run.evaluate(now.device.state, stopped)
+                scores = run.evaluate(now.device.state, stopped, journal.say)
                 journal.evaluation(scores, counters=now.counters)
             while now.counters.step < config.steps and not (stopped() or run.failure()):
                 before, began = now.counters, time.monotonic()
@@ -81,9 +81,7 @@ def train(
             journal.unfinished(now.device.sums, now.seen, counters=now.counters, env=run.env)
             journal.end(counters=now.counters)
             if failure := run.failure():
-                journal.say(failure)
-                reason = failure.splitlines()[-1]
-                raise Fault(f"an environment fails again and again: {reason}")
+                raise Fault(failure)
     return now.device.state
 
 
@@ -119,7 +117,7 @@ def advance(run: Run, compiled: Programs, now: RunState, *, journal: Journal) ->
         )
     device = device.replace(memory=memory, carry=carry)
     step = counters.step + run.env.num_envs
-    owed = updates_owed(step, updates=counters.updates, config=run.config)
+    owed = updates_owed(step, updates=counters.updates, config=run.config, since=run.since)
     if owed:
         count = count_on_device(run.layout, owed)
         state, memory, sums = compiled.learn(
@@ -166,7 +164,8 @@ def periodic(
         metrics, views = compiled.report(device.seed, device.state, device.memory, run.recordings)
         journal.report(metrics, views, counters=counters)
     if due(config.eval_every):
-        journal.evaluation(run.evaluate(device.state, stopped), counters=counters)
+        scores = run.evaluate(device.state, stopped, journal.say)
+        journal.evaluation(scores, counters=counters)
     return replace(now, device=device)
 
 
@@ -193,20 +192,23 @@ def overdue(seconds: int, *, since: float) -> bool:
     return 0 < seconds <= time.monotonic() - since
 
 
-def updates_owed(step: int, *, updates: int, config: Config) -> int:
+def updates_owed(step: int, *, updates: int, config: Config, since: Counters = BEGINNING) -> int:
     """Updates to do now, so that `ratio` steps are replayed for each step taken since the prefill.
 
     It is a function of integers, so a run does the same updates at the same steps on every machine.
+    Where the pace was changed, steps and updates count from there.
 
     Args:
       step: steps taken, over all environments.
       updates: done so far.
+      since: the counters when the pace was changed last.
 
     Returns:
       max(0, floor((step - prefill) * ratio / (B * T)) - updates).
     """
     batch = config.replay.batch * config.replay.length
-    return max(0, (step - prefill(config)) * config.train.ratio // batch - updates)
+    counted = step - max(prefill(config), since.step)
+    return max(0, counted * config.train.ratio // batch - (updates - since.updates))
 
 
 def prefill(config: Config) -> int:

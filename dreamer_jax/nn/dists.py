@@ -15,6 +15,8 @@ from flax.struct import PyTreeNode, field
 
 from dreamer_jax.math import symexp_bins, two_hot
 
+SMALLEST = float(jnp.finfo(jnp.float32).tiny)  # devices may take smaller numbers for 0
+
 
 class Categorical(PyTreeNode):
     """A categorical over the last axis, mixed with a uniform one. (§ World model learning)"""
@@ -25,9 +27,13 @@ class Categorical(PyTreeNode):
     def from_logits(cls, logits: jax.Array, *, unimix: float) -> "Categorical":
         """p = (1 - unimix) softmax(logits) + unimix / K, of logits [..., K].
 
-        Sampling, KL and entropy all use the mixed probabilities.
+        Sampling, KL and entropy all use the mixed probabilities. Their logarithms are finite for
+        finite logits, whatever `unimix` is.
         """
-        probs = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)
+        logits = logits.astype(jnp.float32)
+        if unimix / logits.shape[-1] < SMALLEST:  # the logarithm of a probability could be -inf
+            return cls(jax.nn.log_softmax(logits, axis=-1))
+        probs = jax.nn.softmax(logits, axis=-1)
         return cls(jnp.log((1 - unimix) * probs + unimix / logits.shape[-1]))
 
     @property

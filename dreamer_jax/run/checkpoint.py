@@ -5,7 +5,6 @@ files, and `checksums.json` of the arrays, which is written last.
 """
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -17,10 +16,11 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
-from dreamer_jax.faults import Damaged, Fault
+from dreamer_jax.faults import Damaged, Mismatch
 from dreamer_jax.host import array_files
+from dreamer_jax.run.checksums import ARRAYS, CHECKSUMS, checksums, verify
 
-ARRAYS, COUNTERS, CHECKSUMS = "arrays", "counters.json", "checksums.json"
+COUNTERS = "counters.json"
 ASIDE = ".damaged"  # suffix of checkpoints that could not be restored
 
 
@@ -59,7 +59,7 @@ def save(
         (fresh / ARRAYS / COUNTERS).write_text(json.dumps(counters))
         for name, tree in files.items():
             array_files.write(fresh / f"{name}.npz", tree)
-        (fresh / CHECKSUMS).write_text(json.dumps(_checksums(fresh / ARRAYS, items), indent=1))
+        (fresh / CHECKSUMS).write_text(json.dumps(checksums(fresh / ARRAYS, items), indent=1))
     except Exception:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
@@ -86,7 +86,7 @@ def is_whole(directory: str | os.PathLike[str], step: int) -> bool:
     """Whether all files of a checkpoint match their checksums."""
     try:
         path = _existing(directory, step)
-        _verify(path, None)
+        verify(path, None)
         for file in path.glob("*.npz"):
             array_files.read_all(file)
     except Damaged:
@@ -145,23 +145,35 @@ def restore(
     """Reads the items named in `abstract`, and no others.
 
     abstract: for each item its tree of `jax.ShapeDtypeStruct`, each with the sharding to have.
-    Raises FileNotFoundError where there is no such checkpoint, Damaged where a file of these items
-    does not match its checksum, and Fault, naming the first path that differs, where the checkpoint
-    does not hold exactly these arrays.
+    Raises what `require` does.
     """
+    wanted = require(directory, step, abstract)
     path = _existing(directory, step)
-    _verify(path, abstract)
-    saved = _metadata(path).metadata
-    wanted = {name: tree for name, tree in abstract.items() if jax.tree.leaves(tree)}
-    for name, tree in abstract.items():
-        if name not in saved and name in wanted:
-            raise Fault(f"checkpoint {path} has no {name!r}, only {sorted(saved)}")
-        _require_equal(f"checkpoint {path}", name, _arrays(saved.get(name)), _arrays(tree))
     try:
         with _context():
             return abstract | ocp.load_checkpointables(str(path / ARRAYS), wanted)
     except Exception as error:  # damage from before the checksums were made
         raise array_files.damage(path / ARRAYS, error) from None
+
+
+def require(
+    directory: str | os.PathLike[str], step: int, abstract: dict[str, Any]
+) -> dict[str, Any]:
+    """Checks that a checkpoint holds the items of `abstract`; returns those that have arrays.
+
+    Raises FileNotFoundError where there is no such checkpoint, Damaged where a file of these items
+    does not match its checksum, and Mismatch, naming the first path that differs, where the
+    checkpoint does not hold exactly these arrays.
+    """
+    path = _existing(directory, step)
+    verify(path, abstract)
+    saved = _metadata(path).metadata
+    wanted = {name: tree for name, tree in abstract.items() if jax.tree.leaves(tree)}
+    for name, tree in abstract.items():
+        if name not in saved and name in wanted:
+            raise Mismatch(f"checkpoint {path} has no {name!r}, only {sorted(saved)}")
+        _require_equal(f"checkpoint {path}", name, _arrays(saved.get(name)), _arrays(tree))
+    return wanted
 
 
 def read_counters(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
@@ -170,7 +182,7 @@ def read_counters(directory: str | os.PathLike[str], step: int) -> dict[str, Any
     Raises Damaged where they do not match their checksum, or are no JSON object.
     """
     path = _existing(directory, step)
-    _verify(path, ())
+    verify(path, ())
     try:
         counters = json.loads((path / ARRAYS / COUNTERS).read_text())
     except (OSError, ValueError, RecursionError) as error:
@@ -183,7 +195,7 @@ def read_counters(directory: str | os.PathLike[str], step: int) -> dict[str, Any
 def read_arrays(directory: str | os.PathLike[str], step: int) -> dict[str, Any]:
     """All items of a checkpoint as they were saved, by name; see `restore` for errors."""
     path = _existing(directory, step)
-    _verify(path, _metadata(path).metadata)
+    verify(path, _metadata(path).metadata)
     return ocp.load_checkpointables(str(path / ARRAYS))
 
 
@@ -206,48 +218,6 @@ def _sweep(root: Path) -> None:
         ours = path.name.split(".")[0].isdecimal() and path.suffix != ASIDE
         if ours and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-
-
-def _verify(path: Path, items: Iterable[str] | None) -> None:
-    """Raises Damaged unless the files of these items (None: all) match their checksums.
-
-    Files that belong to no item are always compared.
-    """
-    present = {folder.name for folder in (path / ARRAYS).glob("*") if folder.is_dir()}
-    checked = present if items is None else set(items)
-
-    def of_these(sums: dict[str, str]) -> dict[str, str]:
-        return {
-            name: x
-            for name, x in sums.items()
-            if items is None or "/" not in name or name.split("/")[0] in checked
-        }
-
-    try:
-        expected = of_these(json.loads((path / CHECKSUMS).read_text()))
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise array_files.damage(path / CHECKSUMS, error) from None
-    found = of_these(_checksums(path / ARRAYS, checked))
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            raise Damaged(f"{path / ARRAYS / name} does not match its checksum")
-
-
-def _checksums(folder: Path, items: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of each file directly in the folder and in those of the items."""
-    files = [*folder.glob("*"), *(file for item in items for file in (folder / item).rglob("*"))]
-    sums = dict[str, str]()
-    for file in files:
-        if file.is_symlink():
-            raise Damaged(f"{file} is a symbolic link")
-        if file.is_file():
-            try:
-                with file.open("rb") as stream:
-                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            except OSError as error:
-                raise array_files.damage(file, error) from None
-            sums[file.relative_to(folder).as_posix()] = digest
-    return sums
 
 
 def _context() -> ocp.Context:
@@ -297,4 +267,4 @@ def _require_equal(where: str, name: str, saved: dict[str, str], wanted: dict[st
     for path in [*wanted, *saved]:
         have, want = saved.get(path, "nothing"), wanted.get(path, "nothing")
         if have != want:
-            raise Fault(f"{where} has {have} at {name}/{path} where {want} is expected")
+            raise Mismatch(f"{where} has {have} at {name}/{path} where {want} is expected")

@@ -152,7 +152,9 @@ def free_disk(run: Run) -> int:
     """Bytes for the files of a run, those that it has already included."""
     logdir = run.logdir.absolute()
     there = next(path for path in (logdir, *logdir.parents) if path.exists())
-    written = sum(path.stat().st_size for path in logdir.rglob("*") if path.is_file())
+    names = [logdir / name for name in manifest.RECORD]
+    ours = [*names, *(path for name in names for path in name.rglob("*"))]
+    written = sum(path.stat().st_size for path in ours if path.is_file())
     return shutil.disk_usage(there).free + written
 
 

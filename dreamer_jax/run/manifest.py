@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import re
 import typing
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -16,17 +17,22 @@ from dreamer_jax import __version__
 NAME = "config.json"
 LOCK = "lock"
 FOLDERS = ("checkpoints", "replay")
+EVENTS = "events.out.tfevents"  # start of the names of TensorBoard's files
+LONGEST_LOCK = 1_000  # bytes
 RECORD = (*FOLDERS, "metrics.jsonl", "episodes.jsonl", "milestones.jsonl")
 FIELD_TYPES = {
     **{"env": str, "preset": str, "agent": str, "seed": int, "config": dict, "mesh": str},
     **{"auto": list, "spaces": dict, "versions": dict},
 }
+# Fields that runs of earlier versions lack. An empty one stands for a missing one.
+LATER = {"history": list, "files": dict, "weights": dict}
 # What a resume may change, because nothing that is learned depends on it. A run may be made longer.
 # Its recording may move: its checksum is compared instead.
 CHANGEABLE = (
     *("train.steps", "train.save_every", "train.keep", "train.keep_every"),
     *("train.log_every", "train.log_seconds", "train.report_every", "train.report_seconds"),
-    *("train.eval_every", "train.eval_episodes", "replay.seed_from", "env.timeout"),
+    *("train.eval_every", "train.eval_episodes", "train.eval_envs"),
+    *("replay.seed_from", "env.timeout", "env.first_copy", "env.replay"),
 )
 
 
@@ -61,12 +67,50 @@ def state(logdir: Path) -> tuple[bytes, set[str]]:
 def require_plain(logdir: Path) -> None:
     """ValueError if anything that belongs to a run is a link, or neither file nor folder.
 
-    A run from a stranger could use a link to write or remove files elsewhere.
+    A run from a stranger could use a link to write or remove files elsewhere. A file in the place
+    of a folder would only be found when the run is saved.
     """
+    for path in (logdir / name for name in RECORD):
+        if path.exists() and path.is_dir() != (path.name in FOLDERS):
+            raise ValueError(f"{path} should be a {'folder' if path.name in FOLDERS else 'file'}")
     below = [path for name in FOLDERS for path in (logdir / name).rglob("*")]
     for path in [*logdir.glob("*"), *below]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{path} is neither a plain file nor a folder: such a run is not used")
+
+
+def require_folder(logdir: Path) -> None:
+    """ValueError if `logdir` is a file, or a new folder that could not be made."""
+    there = next((path for path in (logdir, *logdir.absolute().parents) if path.exists()), logdir)
+    if there.exists() and not there.is_dir():
+        raise ValueError(f"--logdir={logdir}{f': {there}' * (there != logdir)} is a file")
+    if there != logdir and not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"--logdir={logdir}: no permission to write in {there}")
+
+
+def require_free(logdir: Path) -> list[str]:
+    """The names of what lies in the folder of a new run, and stays as it is.
+
+    ValueError if a run would write over one of them, or mix its curves with those of another run.
+    """
+    if not logdir.is_dir():
+        return []
+    require_plain(logdir)
+    names = sorted(path.name for path in logdir.iterdir())
+    others = [name for name in names if name in RECORD or name.startswith(EVENTS)]
+    if LOCK in names and not _is_lock(logdir / LOCK):
+        others.append(LOCK)
+    if others:
+        text = f"{logdir} has {', '.join(others)}, but no {NAME} that names their run"
+        raise ValueError(f"{text}; use another --logdir")
+    return [name for name in names if name not in (LOCK, f"{NAME}.partial")]
+
+
+def _is_lock(path: Path) -> bool:
+    """Whether a file is what a killed process left of its lock."""
+    if not path.is_file() or path.stat().st_size > LONGEST_LOCK:
+        return False
+    return re.fullmatch(rb"(process \d+ on [^\n]*\n)?", path.read_bytes()) is not None
 
 
 def lock(logdir: Path) -> TextIO:
@@ -121,18 +165,25 @@ def read(logdir: Path) -> dict[str, Any]:
     for name, kind in FIELD_TYPES.items():
         if type(run.get(name)) is not kind:
             raise ValueError(f"{path}: {name} should be of type {kind.__name__}")
+    for name, kind in LATER.items():
+        if type(run.setdefault(name, kind())) is not kind:
+            raise ValueError(f"{path}: {name} should be of type {kind.__name__}")
+    if type(run.setdefault("deterministic", None)) not in (bool, type(None)):
+        raise ValueError(f"{path}: deterministic should be of type bool")
     return run
 
 
 def rebuild(like: Any, values: Any, *, path: str = "config") -> Any:
     """The inverse of `dataclasses.asdict`: a dataclass of the same types as `like`.
 
-    ValueError, naming its path, for a field that is unknown, missing or of another type.
+    A missing value is one that a later version has added: it is the default of its field.
+    ValueError, naming its path, for a section that is missing, and for a field that is unknown or
+    of another type.
     """
     names = {field.name for field in dataclasses.fields(like)}
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected the fields {sorted(names)}, not {values!r}")
-    values = cast(dict[str, Any], values)
+    values = _added(like) | cast(dict[str, Any], values)
     for text, wrong in (("lacks", names - set(values)), ("has unknown", set(values) - names)):
         if wrong:
             listed = ", ".join(sorted(wrong))
@@ -151,6 +202,16 @@ def rebuild(like: Any, values: Any, *, path: str = "config") -> Any:
     return dataclasses.replace(like, **children)
 
 
+def _added(like: Any) -> dict[str, Any]:
+    """Field -> default, for each field of a dataclass that is no section."""
+    return {
+        field.name: field.default
+        for field in dataclasses.fields(like)
+        if field.default is not dataclasses.MISSING
+        and not dataclasses.is_dataclass(getattr(like, field.name))
+    }
+
+
 def versions() -> dict[str, str]:
     """Versions of the software that the numbers of a run depend on."""
     found = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")}
@@ -167,14 +228,13 @@ def changed_versions(run: dict[str, Any]) -> list[str]:
     ]
 
 
-def contradictions(saved: dict[str, Any], asked: dict[str, Any], *, path: str = "") -> list[str]:
-    """Each leaf that differs, as `path is saved there, not asked`, except those in `CHANGEABLE`."""
-    found = list[str]()
-    for name, value in asked.items():
-        here = f"{path}{name}"
-        if isinstance(value, dict):
-            below = cast(dict[str, Any], value)
-            found += contradictions(saved.get(name, {}), below, path=f"{here}.")
-        elif here not in CHANGEABLE and saved.get(name) != value:
-            found.append(f"{here} is {saved.get(name)!r} there, not {value!r}")
-    return found
+def differences(saved: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Path -> (saved, asked), for each value of `asked` that is another one in `saved`."""
+    return {
+        path: (saved.get(path), value) for path, value in asked.items() if saved.get(path) != value
+    }
+
+
+def contradiction(path: str, values: tuple[Any, Any]) -> str:
+    """A difference in words: what is saved there, and what was asked for."""
+    return f"{path} is {values[0]!r} there, not {values[1]!r}"

@@ -55,6 +55,56 @@ def start(run: Run, compiled: Programs) -> Start:
     return Start(now=now, past=past, notes=notes)
 
 
+def find(run: Run) -> Counters | None:
+    """The counters of the checkpoint that `start` will restore; None for a new run.
+
+    Nothing has to be compiled for it. Everything is checked apart from the content of the blocks,
+    of which it only checks that they are there, and the environments' episodes.
+
+    Raises:
+      Damaged: there are checkpoints, but none is whole.
+      Mismatch: the checkpoint is of an agent or a ring with other arrays.
+    """
+    directory = run.logdir / "checkpoints"
+    if not checkpoint.steps(directory):
+        checkpoint.require_none(directory)
+        return None
+    return checkpoint.newest(directory, lambda step: _checked(run, step=step)).loaded
+
+
+def _checked(run: Run, *, step: int) -> Counters:
+    """The counters of a checkpoint that can be restored; raises Damaged or Mismatch."""
+    directory = run.logdir / "checkpoints"
+    counters, _ = read_counters(run, checkpoint.read_counters(directory, step), step=step)
+    checkpoint.require(directory, step, learned(run, jax.eval_shape(ring(run))))
+    for name in ("env", "tail"):
+        array_files.read_all(checkpoint.path_of(directory, step, name=name))
+    for index in full_blocks(run, counters):
+        if not (file := blocks.path(run.logdir / "replay", index)).is_file():
+            raise Damaged(f"{file} is missing")
+    return counters
+
+
+def learned(run: Run, memory: ReplayState) -> dict[str, Any]:
+    """Shapes, and where they lie, of the arrays in a checkpoint that do not depend on programs.
+
+    memory: the ring, for its shapes and dtypes.
+    """
+    where = run.layout
+    changing = {"latents": memory.latents, "total": memory.total, "sampler": memory.sampler}
+    places = {
+        "latents": where.ring.latents,
+        "total": where.ring.total,
+        "sampler": where.ring.sampler,
+    }
+    carry = carry_shapes(run.agent, rows=run.env.num_envs)
+    return {
+        "agent": with_sharding(state_shapes(run.agent), where.state),
+        "replay": with_sharding(jax.eval_shape(lambda: changing), places),
+        "acting": with_sharding(carry, where.carry),
+    }
+
+
 def begin(run: Run, compiled: Programs) -> RunState:
     """The state of a new run, before its first step."""
     seed = seed_on_device(run.layout, run.seed)
@@ -148,21 +198,8 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, Journ
     counters, past = read_counters(run, checkpoint.read_counters(directory, step), step=step)
     memory = empty(run)
     seed = seed_on_device(run.layout, run.seed)
-    state = state_shapes(run.agent)
-    carry = carry_shapes(run.agent, rows=run.env.num_envs)
     where = run.layout
-    changing = {"latents": memory.latents, "total": memory.total, "sampler": memory.sampler}
-    places = {
-        "latents": where.ring.latents,
-        "total": where.ring.total,
-        "sampler": where.ring.sampler,
-    }
-    wanted = {
-        "agent": with_sharding(state, where.state),
-        "replay": with_sharding(jax.eval_shape(lambda: changing), places),
-        "acting": with_sharding(carry, where.carry),
-        "sums": compiled.sums,
-    }
+    wanted = {**learned(run, memory), "sums": compiled.sums}
     items = checkpoint.restore(directory, step, wanted)
     for first, steps in stored_blocks(run, memory, counters=counters):
         memory = compiled.put(

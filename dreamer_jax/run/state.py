@@ -12,8 +12,9 @@ from flax.struct import PyTreeNode
 from jax.sharding import Mesh
 
 from dreamer_jax.config import Config
-from dreamer_jax.counters import Counters
+from dreamer_jax.counters import BEGINNING, Counters
 from dreamer_jax.environment import Environment, Timestep
+from dreamer_jax.outputs.evaluation_progress import Say
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.replay import samplers
 from dreamer_jax.run import layout
@@ -31,11 +32,13 @@ class Run:
     seed: int
     mesh: Mesh
     logdir: Path
-    evaluate: Callable[[AgentState, Callable[[], bool]], dict[str, float]]
-    """(state, stopped) -> scores of the policy; {} if it was stopped or could not continue"""
+    evaluate: Callable[[AgentState, Callable[[], bool], Say], dict[str, float]]
+    """(state, stopped, say) -> scores of the policy; {} if it was stopped or could not continue"""
     begin: Callable[[AgentState], AgentState]
     """(fresh state) -> the state that training begins with"""
     evaluation_failure: Callable[[], str] = lambda: ""  # `failure` of the evaluation's environments
+    since: Counters = BEGINNING
+    """when `train.ratio`, or another part of the pace of updates, was changed last"""
     recordings: Recordings | None = None  # their shapes until `training_recordings.load`
 
     @cached_property

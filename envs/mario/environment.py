@@ -167,6 +167,12 @@ def action_names(name: str, options: Options) -> tuple[str, ...]:
     return tuple("+".join(words) or "noop" for words in held)
 
 
+def files(name: str, options: Options) -> dict[str, str]:
+    """See `envs.files`."""
+    del name
+    return {"env.rom": rom.sha1(options.rom)}
+
+
 def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
     """Makes `num_envs` copies of a stage or of the whole game; observation keys: 'image'.
 

@@ -43,6 +43,11 @@ def cartridge(rom: str) -> bytes:
     return HEADER + body
 
 
+def sha1(rom: str) -> str:
+    """The SHA-1 of a cartridge without its header; see `cartridge` for argument and errors."""
+    return hashlib.sha1(cartridge(rom)[len(HEADER) :]).hexdigest()
+
+
 def _packaged() -> Path:
     spec = importlib.util.find_spec("gym_super_mario_bros")
     if spec is None or not spec.submodule_search_locations:

@@ -18,7 +18,7 @@ from envs.pokemon.demo_cartridge import load_demo_cartridge
 from envs.pokemon.gameboy import BUTTONS, Gameboy
 from envs.pokemon.memory import PokemonReading
 from envs.pokemon.progress import Achieved, EpisodeProgress, event_keys
-from envs.pokemon.red_cartridge import Cartridge, load_red_cartridge
+from envs.pokemon.red_cartridge import Cartridge, load_red_cartridge, red_sha1
 from envs.pokemon.text import BLANK, decode
 from envs.pokemon.view import letters, observe, space
 from envs.resize import check_side
@@ -233,6 +233,11 @@ def action_names(name: str, options: Options) -> tuple[str, ...]:
     """See `envs.action_names`."""
     del name
     return buttons(options)
+
+
+def files(name: str, options: Options) -> dict[str, str]:
+    """See `envs.files`; the project's own cartridge is no file."""
+    return {} if name == DEMO else {"env.rom": red_sha1(options.rom)}
 
 
 def buttons(options: Options) -> tuple[str, ...]:

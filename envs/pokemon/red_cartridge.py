@@ -47,6 +47,11 @@ def load_red_cartridge(path: str) -> Cartridge:
     return Cartridge(rom, red_world(), Gameboy.play_intro, seeds=(), lost=None)
 
 
+def red_sha1(path: str) -> str:
+    """The SHA-1 of the cartridge; see `load_red_cartridge` for argument and errors."""
+    return hashlib.sha1(_checked(path or os.environ.get(VARIABLE, ""))).hexdigest()
+
+
 def red_world() -> World:
     """Red's events, maps and badges from PyBoy's lists. Raises ValueError if it is missing."""
     import_pyboy()

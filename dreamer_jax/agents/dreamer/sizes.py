@@ -43,6 +43,12 @@ def fitted(config: DreamerConfig, machine: Machine, interface: Interface) -> Dre
     return smaller
 
 
+def like(config: DreamerConfig, other: DreamerConfig) -> DreamerConfig:
+    """The config with the model of another one, so that its weights fit; computes in its type."""
+    model = dataclasses.replace(other.model, dtype=config.model.dtype)
+    return dataclasses.replace(config, model=model)
+
+
 def precise(config: DreamerConfig, machine: Machine) -> DreamerConfig:
     """The same with the type to compute in: float32 on a CPU, bfloat16 elsewhere, unless given."""
     if dtype(config) != "auto":

@@ -1,0 +1,41 @@
+"""What a later command may change of a run, and what it must say for that."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dreamer_jax.run import manifest
+from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL
+
+Changes = Mapping[str, tuple[Any, Any]]  # path -> (value of the run, value that was asked for)
+# Parts of the config that the arrays of a run depend on, whichever agent it has.
+FIXED = ("train.envs", "replay.capacity")
+
+
+def require_allowed(logdir: Path, changes: Changes, *, fixed: Changes, override: bool) -> None:
+    """ValueError, naming both values, for a change that is not allowed.
+
+    Args:
+      logdir: of the run.
+      changes: of the config.
+      fixed: what makes another run: its environment, preset, agent, seed and first weights.
+      override: whether the user asked for changes that numbers depend on.
+    """
+    never = {**fixed, **{path: changes[path] for path in FIXED if path in changes}}
+    refused = never if override else {**that_matter(changes), **never}
+    if not refused:
+        return
+    text = "; ".join(manifest.contradiction(path, values) for path, values in refused.items())
+    if never and never.keys() <= {INIT_FROM, WORLD_MODEL} and all(x for x, _ in never.values()):
+        hint = "or leave it out, as the run needs it no more once it has a checkpoint"
+        raise ValueError(f"{logdir} holds another run: {text}; use another --logdir, {hint}")
+    if never:
+        hint = ", as --override cannot change that" if override else ""
+        raise ValueError(f"{logdir} holds another run: {text}; use another --logdir{hint}")
+    hint = "use another --logdir, or add --override to change this run"
+    raise ValueError(f"{logdir} holds another run: {text}; {hint}")
+
+
+def that_matter(changes: Changes) -> Changes:
+    """The changes that numbers depend on."""
+    return {path: x for path, x in changes.items() if path not in manifest.CHANGEABLE}
