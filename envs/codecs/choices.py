@@ -11,7 +11,7 @@ from envs.codecs.leaves import short
 from envs.codecs.whole_numbers import Ranges, ranges
 from envs.kinds import AnySpace, is_box
 
-MAX_CLASSES = 65_536  # of all choices of a space together: each has its own weights
+MAX_CLASSES = 2**20  # of all choices of a space together: each has its own weights
 
 
 def vector(space: AnySpace) -> Form:
@@ -43,10 +43,12 @@ def bits(space: AnySpace) -> Form:
 
 def symbols_in_a_row(space: AnySpace) -> Form:
     """Whole numbers of any shape as the symbols of a text; Unreadable if their classes differ."""
-    found = _few(space)
+    found = ranges(space)
+    if found is None:
+        raise Unreadable(f"a text needs strings, or whole numbers with bounds, not {short(space)}")
     alphabet, *others = set(found.classes.ravel().tolist())
-    if others:
-        raise Unreadable(f"the symbols of a text have one alphabet, unlike {short(space)}")
+    if others or alphabet > MAX_CLASSES:
+        raise Unreadable(f"the symbols of a text have one small alphabet, unlike {short(space)}")
     length = found.classes.size
     return _discrete(found, kinds.Text(length, alphabet), f"text of {length}")
 
