@@ -48,7 +48,7 @@ def refused(space: spaces.Space[Any], **options: str) -> str:
         (spaces.Box(0, 0.5, (4,)), "text", "whole numbers with bounds"),
         (spaces.Box(-np.inf, 1, (4,)), "choice", "whole numbers with bounds"),
         (spaces.Discrete(3), "bits", "two values each"),
-        (spaces.MultiDiscrete([2, 3]), "text", "one small alphabet"),
+        (spaces.MultiDiscrete([2, 3]), "text", "one alphabet"),
         (spaces.Box(0, 1, (0,)), "vector", "no entries"),
         (spaces.Box(0, 65_535, (4, 4), np.uint16), "symbols", "too many classes for symbols"),
         (spaces.MultiDiscrete([2**19] * 3), "choice", "too many classes; env.kinds can make it"),

@@ -43,20 +43,23 @@ def bits(space: AnySpace) -> Form:
 
 def symbols_in_a_row(space: AnySpace) -> Form:
     """Whole numbers of any shape as the symbols of a text; Unreadable if their classes differ."""
-    found = ranges(space)
-    if found is None:
-        raise Unreadable(f"a text needs strings, or whole numbers with bounds, not {short(space)}")
+    found = _whole(space)
     alphabet, *others = set(found.classes.ravel().tolist())
     if others or alphabet > MAX_CLASSES:
-        raise Unreadable(f"the symbols of a text have one small alphabet, unlike {short(space)}")
+        raise Unreadable(f"the symbols of a text have one alphabet, unlike {short(space)}")
     length = found.classes.size
     return _discrete(found, kinds.Text(length, alphabet), f"text of {length}")
 
 
-def _few(space: AnySpace) -> Ranges:
+def _whole(space: AnySpace) -> Ranges:
     found = ranges(space)
     if found is None:
         raise Unreadable(f"classes need whole numbers with bounds, not {short(space)}")
+    return found
+
+
+def _few(space: AnySpace) -> Ranges:
+    found = _whole(space)
     if found.classes.sum() > MAX_CLASSES:
         raise Unreadable(f"{short(space)} has too many classes; env.kinds can make it a vector")
     return found
