@@ -166,7 +166,7 @@ def test_texts_outside_of_their_space() -> None:
         (spaces.MultiBinary(3), "choice", kinds.Choice([2, 2, 2])),
         (spaces.Box(0, 300, (2,), np.int64), "choice", kinds.Choice([301, 301])),
         (spaces.Box(0, 1, (2, 2), np.int64), "bits", kinds.Bits(4)),
-        (spaces.MultiDiscrete([50] * 9), "text", kinds.Text(9, 50)),
+        (spaces.MultiDiscrete([50_000] * 64), "text", kinds.Text(64, 50_000)),
         (spaces.Text(4, charset="ab"), "text", kinds.Text(4, 4)),
     ],
     ids=str,

@@ -50,6 +50,8 @@ def refused(space: spaces.Space[Any], **options: str) -> str:
         (spaces.Discrete(3), "bits", "two values each"),
         (spaces.MultiDiscrete([2, 3]), "text", "one alphabet"),
         (spaces.Box(0, 1, (0,)), "vector", "no entries"),
+        (spaces.Box(0, 65_535, (4, 4), np.uint16), "symbols", "too many classes for symbols"),
+        (spaces.MultiDiscrete([2**19] * 3), "choice", "too many classes; env.kinds can make it"),
     ],
     ids=str,
 )

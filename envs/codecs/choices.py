@@ -11,7 +11,7 @@ from envs.codecs.leaves import short
 from envs.codecs.whole_numbers import Ranges, ranges
 from envs.kinds import AnySpace, is_box
 
-MAX_CLASSES = 65_536  # of all choices of a space together: each has its own weights
+MAX_CLASSES = 2**20  # of all choices of a space together: each has its own weights
 
 
 def vector(space: AnySpace) -> Form:

@@ -13,6 +13,7 @@ from envs.kinds import AnySpace, Symbols, is_box
 FEW = 32  # most values of an entry that are taken for names
 MAX_CELLS = 64 * 64  # of a grid that nobody has called one
 MAX_LOGITS = FEW * MAX_CELLS  # of such a grid: classes of all symbols together
+MAX_CLASSES = 4_096  # of any grid: each has its own weights in every cell
 
 
 def are_few(space: AnySpace) -> bool:
@@ -50,6 +51,8 @@ def symbols(space: AnySpace) -> Form:
         text = "symbols are whole numbers with bounds on 1 to 4 axes"
         raise Unreadable(f"{text}, not {short(space)}")
     classes = int(found.classes.max())
+    if classes > MAX_CLASSES:
+        raise Unreadable(f"{short(space)} has too many classes for symbols")
     agent_space = Symbols(*grid.shape, classes=classes)
 
     def encode(raw: list[Any]) -> np.ndarray:
