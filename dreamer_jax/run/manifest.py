@@ -95,7 +95,6 @@ def require_free(logdir: Path) -> list[str]:
     """
     if not logdir.is_dir():
         return []
-    require_plain(logdir)
     names = sorted(path.name for path in logdir.iterdir())
     others = [name for name in names if name in RECORD or name.startswith(EVENTS)]
     if LOCK in names and not _is_lock(logdir / LOCK):
@@ -103,6 +102,7 @@ def require_free(logdir: Path) -> list[str]:
     if others:
         text = f"{logdir} has {', '.join(others)}, but no {NAME} that names their run"
         raise ValueError(f"{text}; use another --logdir")
+    require_plain(logdir)  # a run beside links could not be resumed
     return [name for name in names if name not in (LOCK, f"{NAME}.partial")]
 
 
