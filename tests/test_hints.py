@@ -4,7 +4,6 @@ import re
 import sys
 from pathlib import Path
 
-import gymnasium
 import pytest
 from command import ROOT, call
 
@@ -93,13 +92,6 @@ def test_no_cartridge(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_name_may_stand_for(name: str, meant: str) -> None:
     message = refusal(name)
     assert f"did you mean {meant}" in message if meant else "did you mean" not in message
-
-
-def test_an_id_whose_package_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [x for x in gymnasium.registry if x.startswith(("ALE/", "Pong"))]:
-        monkeypatch.delitem(gymnasium.registry, name)
-    assert "did you mean atari_pong?" in refusal("gym:ALE/Pong-v5")
-    assert "did you mean atari_pong?" in refusal("gym:PongNoFrameskip-v4")
 
 
 @pytest.mark.parametrize(

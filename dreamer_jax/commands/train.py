@@ -134,7 +134,7 @@ def what_next(setup: Setup, interface: Interface) -> str:
     """How to evaluate, watch and plot a finished run; two lines."""
     command = ["python", "-m", "dreamer_jax.main", "--mode=eval", f"--logdir={setup.logdir}"]
     command += envs.trust_flags(setup.env, setup.config.env)
-    if interface.obs.images:
+    if interface.obs.images or interface.obs.symbols:
         command.append(f"--gif={setup.logdir / 'play.gif'}")
     curves = ["tensorboard", f"--logdir={setup.logdir.parent}"]
     return f"evaluate: {shlex.join(command)}\ncurves:   {shlex.join(curves)}"
