@@ -36,8 +36,7 @@ class Spaces:
     @property
     def keys(self) -> set[str]:
         """Every key."""
-        lists = (self.vectors, self.choices, self.bits, self.texts)
-        return {*self.images, *self.symbols, *(key for each in lists for key in each)}
+        return {*self.images, *self.flat, *self.texts, *self.symbols}
 
     @property
     def flat(self) -> tuple[str, ...]:

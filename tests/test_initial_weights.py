@@ -160,6 +160,13 @@ def test_the_size_of_the_source_is_the_default() -> None:
     assert (found.depth, found.units, found.dtype) == (4, 77, "float32")
 
 
+def test_a_run_never_gets_a_world_model_later(tmp_path: Path) -> None:
+    logdir = begun(tmp_path / "run", "counting")
+    flags = ("--set=train.learn=behavior", f"--set=train.world_model={tmp_path}", "--override")
+    with pytest.raises(ValueError, match=r"train\.world_model is '' there.*--override cannot"):
+        resumed(logdir, *flags)
+
+
 # A game is what its file holds ----------------------------------------------------------------
 
 

@@ -77,6 +77,14 @@ def test_links_are_left_alone(tmp_path: Path, name: str, mode: str) -> None:
     assert content(mine) == before
 
 
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_a_config_that_is_a_pipe_is_not_waited_for(tmp_path: Path, mode: str) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    result = call("--env=counting", f"--logdir={tmp_path}", f"--mode={mode}")
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert f"{tmp_path / 'config.json'} should be a file" in result.err
+
+
 @pytest.fixture
 def evil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A module that says when it was imported, where Python finds it; its folder."""

@@ -10,6 +10,8 @@ from command import call
 from test_trust import begun
 
 import envs
+from dreamer_jax.commands.flags import parse
+from dreamer_jax.commands.options import decide
 from dreamer_jax.run import manifest
 from envs.gym_options import Options
 from envs.play import program as play
@@ -43,7 +45,7 @@ def edited(logdir: Path, **options: str) -> Path:
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-@pytest.mark.parametrize("named", [[], ["--env=gym:CartPole-v1"], ["--set=env.wrap=json:dumps"]])
+@pytest.mark.parametrize("named", [[], ["--env=gym:CartPole-v1"], ["--override"]])
 def test_a_config_wraps_nothing_unasked(evil: Path, mode: str, named: list[str]) -> None:
     logdir = edited(begun(evil / "run", "gym:CartPole-v1"), wrap=WRAP)
     result = call(f"--logdir={logdir}", f"--mode={mode}", *named)
@@ -59,6 +61,19 @@ def test_asked_it_wraps(evil: Path) -> None:
     logdir = edited(logdir, kwargs="{}", wrap="evil_module:missing")
     result = call(f"--logdir={logdir}", "--set=env.wrap=evil_module:missing")
     assert result.code == 2 and "no function missing" in result.err
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_another_function_takes_its_place_if_that_is_said(evil: Path, mode: str) -> None:
+    logdir = edited(begun(evil / "run", "gym:CartPole-v1"), wrap=WRAP)
+    flags = (f"--logdir={logdir}", f"--mode={mode}", "--set=env.wrap=json:missing")
+    result = call(*flags)
+    assert result.code == 2 and "add --override" in result.err
+    assert f"env.wrap is '{WRAP}' there, not 'json:missing'" in result.err
+    setup = decide(parse(["main", *flags, "--override"], ("train", "eval")))
+    assert setup.config.env.wrap == "json:missing"
+    assert setup.changes == {"env.wrap": (WRAP, "json:missing")}
+    assert not (evil / "imported").exists()
 
 
 def test_a_keyword_imports_nothing_unasked(evil: Path) -> None:

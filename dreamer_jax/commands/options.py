@@ -153,7 +153,6 @@ def unplayed(logdir: Path) -> Setup:
 def resumed(logdir: Path, flags: Flags) -> Setup:
     """The run that was started in `logdir`; ValueError for a flag that contradicts it."""
     before, run = stored(logdir, flags.env), manifest.read(logdir)
-    envs.require_trusted_options(logdir, before.config.env, flags.set)
     devices = before.mesh if flags.mesh is None else flags.mesh
     changed = manifest.changed_versions(run)
     if devices != before.mesh:
@@ -163,6 +162,7 @@ def resumed(logdir: Path, flags: Flags) -> Setup:
         text = f"warning: {logdir} was started with {'; '.join(changed)}: numbers may differ"
         print(text, file=sys.stderr)
     config = config_.resolve(with_flags(before.config, flags))
+    envs.require_trusted_options(logdir, config.env, flags.set)
     changes = manifest.differences(flatten(before.config, ""), flatten(config, ""))
     sources, others = same_sources(before, flags, changes)
     asked = {"env": flags.env, "preset": flags.config, "agent": flags.agent, "seed": flags.seed}
@@ -209,14 +209,16 @@ def same_sources(
 ) -> tuple[dict[str, Source], dict[str, tuple[Any, Any]]]:
     """Where the weights are that a run began with, and the contradictions to that.
 
-    A source may have moved: what counts is the checkpoint in it.
+    A source may have moved: what counts is the checkpoint in it. A run that began without one never
+    gets one.
     """
     sources, others = dict(before.sources), dict[str, tuple[Any, Any]]()
     asked = dict[str, str]()
     if flags.init_from is not None:
         asked[INIT_FROM] = flags.init_from
-    if WORLD_MODEL in changes and WORLD_MODEL in sources:
-        asked[WORLD_MODEL] = changes[WORLD_MODEL][1]
+    old, new = changes.get(WORLD_MODEL, ("", ""))
+    if old != new and (WORLD_MODEL in sources or not old):  # earlier versions kept no checksum
+        asked[WORLD_MODEL] = new
     for name, text in asked.items():
         known, given = sources.get(name), initial_weights.source(text)
         if known is None:

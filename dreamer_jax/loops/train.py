@@ -204,7 +204,8 @@ def updates_owed(step: int, *, updates: int, config: Config, since: Counters = B
       since: the counters when the pace was changed last.
 
     Returns:
-      max(0, floor((step - prefill) * ratio / (B * T)) - updates).
+      max(0, floor((step - start) * ratio / (B * T)) - (updates - since.updates)), where start is
+      the later one of prefill and since.step.
     """
     batch = config.replay.batch * config.replay.length
     counted = step - max(prefill(config), since.step)

@@ -1,4 +1,4 @@
-"""config.json: the settings that a run was started with. They win over later flags."""
+"""config.json: what a run was started with, and what was changed of it since."""
 
 import dataclasses
 import fcntl
@@ -154,6 +154,8 @@ def read(logdir: Path) -> dict[str, Any]:
     path = logdir / NAME
     if not path.exists():
         raise ValueError(f"no run in {logdir}: it has no {NAME}")
+    if not path.is_file():  # reading a pipe would never end
+        raise ValueError(f"{path} should be a file")
     try:
         run = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):

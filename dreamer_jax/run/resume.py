@@ -76,7 +76,7 @@ def _checked(run: Run, *, step: int) -> Counters:
     """The counters of a checkpoint that can be restored; raises Damaged or Mismatch."""
     directory = run.logdir / "checkpoints"
     counters, _ = read_counters(run, checkpoint.read_counters(directory, step), step=step)
-    checkpoint.require(directory, step, learned(run, jax.eval_shape(ring(run))))
+    checkpoint.require(directory, step, checkpoint_shapes(run, jax.eval_shape(ring(run))))
     for name in ("env", "tail"):
         array_files.read_all(checkpoint.path_of(directory, step, name=name))
     for index in full_blocks(run, counters):
@@ -85,8 +85,10 @@ def _checked(run: Run, *, step: int) -> Counters:
     return counters
 
 
-def learned(run: Run, memory: ReplayState) -> dict[str, Any]:
-    """Shapes, and where they lie, of the arrays in a checkpoint that do not depend on programs.
+def checkpoint_shapes(run: Run, memory: ReplayState) -> dict[str, Any]:
+    """Shapes and shardings of the items of a checkpoint, by name.
+
+    `sums` is not among them: only the compiled programs know its shapes.
 
     memory: the ring, for its shapes and dtypes.
     """
@@ -199,7 +201,7 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, Journ
     memory = empty(run)
     seed = seed_on_device(run.layout, run.seed)
     where = run.layout
-    wanted = {**learned(run, memory), "sums": compiled.sums}
+    wanted = {**checkpoint_shapes(run, memory), "sums": compiled.sums}
     items = checkpoint.restore(directory, step, wanted)
     for first, steps in stored_blocks(run, memory, counters=counters):
         memory = compiled.put(
