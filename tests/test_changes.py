@@ -115,6 +115,11 @@ def test_what_arrays_depend_on_never_changes(
     assert content(run) == before
 
 
+def test_an_evaluation_says_as_well_what_does_not_fit(run: Path) -> None:
+    said = refusal(call(f"--logdir={run}", "--mode=eval", "--override", "--set=q.units=64"))
+    assert "--override cannot change q.units: 128 -> 64: checkpoint" in said
+
+
 def test_there_must_be_something_to_change(tmp_path: Path) -> None:
     said = refusal(call("--env=counting", "--override", f"--logdir={tmp_path / 'new'}"))
     assert "--override changes a run" in said and not list(tmp_path.iterdir())
@@ -166,6 +171,7 @@ def test_a_gpu_goes_on_as_it_began(run: Path) -> None:
         ("history", 3, "history should be of type list"),
         ("history", [3], "history holds '3'"),
         ("history", [{"step": -1, "updates": 0, "time": "", "changes": {}}], "which is no change"),
+        ("history", [{"step": 1, "updates": 2**31, "time": "", "changes": {}}], "is no change"),
         ("files", [], "files should be of type dict"),
         ("weights", {"init_from": 3}, "weights holds '3'"),
         ("weights", {"init_from": {"logdir": "a", "step": "b", "sha1": ""}}, "names no checkpoint"),

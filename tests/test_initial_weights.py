@@ -91,6 +91,7 @@ def test_a_run_without_a_checkpoint_still_needs_its_source(source: Path, tmp_pat
 @pytest.mark.parametrize(
     ("flags", "parts"),
     [
+        (("--init_from=",), ("--init_from= names no logdir",)),
         (("--init_from=nowhere",), ("no run in nowhere: it has no config.json",)),
         (("--init_from={source}@7",), ("no checkpoint of step 7 in", "there are 50, 60")),
         (("--init_from={source}", "--agent=dreamer"), ("has the agent 'dqn', whose weights",)),

@@ -1,10 +1,12 @@
 """What a later command may change of a run, and what it must say for that."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dreamer_jax.run import manifest
+from dreamer_jax.faults import Mismatch
+from dreamer_jax.run import history, manifest
 from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL
 
 Changes = Mapping[str, tuple[Any, Any]]  # path -> (value of the run, value that was asked for)
@@ -34,6 +36,18 @@ def require_allowed(logdir: Path, changes: Changes, *, fixed: Changes, override:
         raise ValueError(f"{logdir} holds another run: {text}; use another --logdir{hint}")
     hint = "use another --logdir, or add --override to change this run"
     raise ValueError(f"{logdir} holds another run: {text}; {hint}")
+
+
+@contextmanager
+def naming_what_does_not_fit(changes: Changes) -> Generator[None]:
+    """Makes a Mismatch a ValueError that names the changes, if there are any."""
+    try:
+        yield
+    except Mismatch as error:
+        if not (changed := history.in_words(that_matter(changes))):
+            raise
+        text = f"--override cannot change {', '.join(changed)}"
+        raise ValueError(f"{text}: {error}; use another --logdir") from None
 
 
 def that_matter(changes: Changes) -> Changes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import envs
-from dreamer_jax.commands.changes import that_matter
+from dreamer_jax.commands.changes import naming_what_does_not_fit, that_matter
 from dreamer_jax.commands.evaluation_players import (
     FINAL,
     evaluation_env,
@@ -27,7 +27,8 @@ def evaluation(flags: Flags) -> Callable[[], None]:
     """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
     setup = decide(flags)
     host_memory.close_gaps()  # for large pages, although policies are compiled later
-    saved = restored(setup)
+    with naming_what_does_not_fit(setup.changes):
+        saved = restored(setup)
     agent = saved.agent
     # An environment that cannot be made is found here, before anything is compiled.
     with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:

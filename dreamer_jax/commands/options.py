@@ -63,6 +63,8 @@ def decide(flags: Flags) -> Setup:
         raise ValueError(f"--steps={flags.steps} is for training; --episodes is for --mode=eval")
     if flags.init_from is not None and flags.mode != "train":
         raise ValueError(f"--init_from={flags.init_from} is for training")
+    if flags.init_from == "":
+        raise ValueError("--init_from= names no logdir")
     if flags.mode == "train":
         manifest.require_folder(logdir)
     if manifest.exists(logdir):

@@ -11,12 +11,11 @@ from typing import Any
 import envs
 from dreamer_jax import config as config_
 from dreamer_jax.commands import options, training_recordings
-from dreamer_jax.commands.changes import that_matter
+from dreamer_jax.commands.changes import naming_what_does_not_fit
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.options import Setup, decide
 from dreamer_jax.commands.prepared import announce, compile_, fitted, prepare
 from dreamer_jax.counters import BEGINNING, Counters
-from dreamer_jax.faults import Mismatch
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import train
 from dreamer_jax.run import checkpoint, history, manifest, resume, spaces_record
@@ -69,7 +68,9 @@ def training(flags: Flags) -> Callable[[], None]:
         opened.callback(manifest.unlock, setup.logdir, lock)
         if manifest.state(setup.logdir) != before:
             raise ValueError(f"another process has just changed {setup.logdir}; please try again")
-        changed = history_with(setup, found_counters(setup, run))
+        with naming_what_does_not_fit(setup.changes):
+            at = resume.find(run) or BEGINNING
+        changed = history_with(setup, at)
         run = replace(run, since=history.paced_since(changed))
         announce(prepared, run, sizes)  # every mistake that is found at once came before
         run, compiled = compile_(setup, run, sizes)
@@ -87,21 +88,6 @@ def training(flags: Flags) -> Callable[[], None]:
                 print(what_next(setup, prepared.interface), file=sys.stderr)
 
     return task
-
-
-def found_counters(setup: Setup, run: Run) -> Counters:
-    """Those of the checkpoint that the run resumes from; zeros for a run without any.
-
-    Raises ValueError if its arrays do not fit the changes that the user asked for.
-    """
-    try:
-        return resume.find(run) or BEGINNING
-    except Mismatch as error:
-        changes = that_matter(setup.changes)
-        if not changes:
-            raise
-        text = f"--override cannot change {', '.join(history.in_words(changes))}"
-        raise ValueError(f"{text}: {error}; use another --logdir") from None
 
 
 def history_with(setup: Setup, at: Counters) -> list[dict[str, Any]]:

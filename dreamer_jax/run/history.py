@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from dreamer_jax.config import LONGEST
 from dreamer_jax.counters import BEGINNING, Counters
 
 # A run that changes one of these owes updates at its new pace from then on, none for the past.
@@ -46,6 +47,6 @@ def _checked(found: Any) -> Mapping[str, Any]:
     right = isinstance(found, dict)
     for name, kind in FIELDS.items():
         right = right and type(cast(dict[str, Any], found).get(name)) is kind
-    if not right or min(found["step"], found["updates"]) < 0:
+    if not right or found["step"] < 0 or not 0 <= found["updates"] <= LONGEST:
         raise ValueError(f"config.json: history holds {str(found)[:60]!r}, which is no change")
     return found
