@@ -15,6 +15,7 @@ from command import ROOT, Result, call
 
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.dreamer.config import DreamerConfig
+from dreamer_jax.commands.changes import require_allowed
 from dreamer_jax.commands.flags import parse
 from dreamer_jax.commands.options import decide, deterministic, stored
 from dreamer_jax.config import Config, Replay, Train, to_dict
@@ -113,6 +114,13 @@ def test_what_arrays_depend_on_never_changes(
     for part in parts:
         assert part in said
     assert content(run) == before
+
+
+def test_a_curriculum_changes_but_neither_begins_nor_ends(tmp_path: Path) -> None:
+    for values in ((0.0, 0.5), (0.5, 0.0)):
+        with pytest.raises(ValueError, match=r"env\.curriculum is 0\..*--override cannot"):
+            require_allowed(tmp_path, {"env.curriculum": values}, fixed={}, override=True)
+    require_allowed(tmp_path, {"env.curriculum": (0.5, 0.25)}, fixed={}, override=True)
 
 
 def test_an_evaluation_says_as_well_what_does_not_fit(run: Path) -> None:

@@ -12,6 +12,8 @@ from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL
 Changes = Mapping[str, tuple[Any, Any]]  # path -> (value of the run, value that was asked for)
 # Parts of the config that the arrays of a run depend on, whichever agent it has.
 FIXED = ("train.envs", "replay.capacity")
+# Options that are off at 0. With them on, snapshots of the environments hold further arrays.
+SWITCHES = ("env.curriculum",)
 
 
 def require_allowed(logdir: Path, changes: Changes, *, fixed: Changes, override: bool) -> None:
@@ -23,7 +25,9 @@ def require_allowed(logdir: Path, changes: Changes, *, fixed: Changes, override:
       fixed: what makes another run: its environment, preset, agent, seed and first weights.
       override: whether the user asked for changes that numbers depend on.
     """
-    never = {**fixed, **{path: changes[path] for path in FIXED if path in changes}}
+    kept = [path for path in FIXED if path in changes]
+    kept += [path for path in SWITCHES if path in changes and 0 in changes[path]]
+    never = {**fixed, **{path: changes[path] for path in kept}}
     refused = never if override else {**that_matter(changes), **never}
     if not refused:
         return
