@@ -94,7 +94,7 @@ def history_with(setup: Setup, at: Counters) -> list[dict[str, Any]]:
     """What was changed of the run so far, and by this command, at these counters."""
     before = list[dict[str, Any]]()
     if manifest.exists(setup.logdir):
-        before = manifest.read(setup.logdir)["history"]
+        before = history.up_to(manifest.read(setup.logdir)["history"], at)
     return [*before, history.entry(setup.changes, at)] if setup.changes else before
 
 

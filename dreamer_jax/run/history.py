@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from dreamer_jax.config import LONGEST
 from dreamer_jax.counters import BEGINNING, Counters
 
 # A run that changes one of these owes updates at its new pace from then on, none for the past.
@@ -31,13 +30,23 @@ def in_words(changes: Mapping[str, tuple[Any, Any]]) -> list[str]:
     return [f"{path}: {old!r} -> {new!r}" for path, (old, new) in changes.items()]
 
 
-def paced_since(history: Sequence[Mapping[str, Any]]) -> Counters:
-    """The counters at the last change of the pace; zeros where there was none.
+def up_to(history: Sequence[Any], at: Counters) -> list[dict[str, Any]]:
+    """The history of a run that is at these counters: later changes count from there.
+
+    A run goes back behind a change where the checkpoints after it are damaged.
 
     Raises ValueError in one line for what is no history.
     """
+    return [
+        {**each, "step": min(each["step"], at.step), "updates": min(each["updates"], at.updates)}
+        for each in map(_checked, history)
+    ]
+
+
+def paced_since(history: Sequence[Mapping[str, Any]]) -> Counters:
+    """The counters at the last change of the pace; zeros where there was none."""
     since = BEGINNING
-    for each in map(_checked, history):
+    for each in history:
         if any(path in each["changes"] for path in PACE):
             since = Counters(step=each["step"], updates=each["updates"])
     return since
@@ -47,6 +56,6 @@ def _checked(found: Any) -> Mapping[str, Any]:
     right = isinstance(found, dict)
     for name, kind in FIELDS.items():
         right = right and type(cast(dict[str, Any], found).get(name)) is kind
-    if not right or found["step"] < 0 or not 0 <= found["updates"] <= LONGEST:
+    if not right or min(found["step"], found["updates"]) < 0:
         raise ValueError(f"config.json: history holds {str(found)[:60]!r}, which is no change")
     return found
