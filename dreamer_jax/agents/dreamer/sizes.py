@@ -44,7 +44,7 @@ def fitted(config: DreamerConfig, machine: Machine, interface: Interface) -> Dre
 
 
 def like(config: DreamerConfig, other: DreamerConfig) -> DreamerConfig:
-    """The config with the model of another one, so that its weights fit; computes in its type."""
+    """The config with `model` of another one, apart from `dtype`, so that weights of it fit."""
     model = dataclasses.replace(other.model, dtype=config.model.dtype)
     return dataclasses.replace(config, model=model)
 
