@@ -63,6 +63,7 @@ def main() -> int:
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     print("| command | observations | train, resume, evaluate | |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", f"{folder}/compiled")
         return max(tried(line, Path(folder) / str(i)) for i, line in enumerate(lines))
 
 
