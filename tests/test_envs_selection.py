@@ -13,6 +13,9 @@ from envs.codecs import Actions, Observations
 class Nothing(spaces.Space[Any]):
     """A space of a user's own class, of which nothing is known."""
 
+    def __repr__(self) -> str:
+        return "Nothing()"
+
 
 UNREADABLE: list[spaces.Space[Any]] = [
     Nothing(),
