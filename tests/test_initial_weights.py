@@ -24,6 +24,7 @@ from dreamer_jax.agents.dreamer import sizes
 from dreamer_jax.agents.dreamer.config import DreamerConfig, Model
 from dreamer_jax.commands.flags import parse
 from dreamer_jax.commands.options import Setup, decide
+from dreamer_jax.config import resolve
 from dreamer_jax.run import checkpoint, initial_weights, manifest
 from dreamer_jax.run.initial_weights import Fit, Source
 from envs.mario import rom
@@ -159,6 +160,28 @@ def test_the_size_of_the_source_is_the_default() -> None:
     here = DreamerConfig(model=Model(dtype="float32"))
     found = sizes.like(here, wide).model
     assert (found.depth, found.units, found.dtype) == (4, 77, "float32")
+
+
+@pytest.mark.parametrize(
+    ("flags", "widths"),
+    [
+        ((), (3, 48, 384)),
+        (("--set=model.units=5",), (3, 5, 384)),
+        (("--size=16",), (16, 256, 2048)),
+        (("--set=model.depth=16",), (16, 256, 2048)),
+    ],
+)
+def test_a_size_is_not_mixed_with_that_of_the_source(
+    tmp_path: Path, flags: tuple[str, ...], widths: tuple[int, ...]
+) -> None:
+    source = begun(tmp_path / "source", "counting")
+    text = manifest.read(source)
+    text["config"]["agent"]["model"] |= {"depth": 3, "units": 48, "deter": 384}
+    manifest.write(source, text)
+    new = ("--env=counting", f"--init_from={source}", f"--logdir={tmp_path / 'run'}")
+    agent: Any = resolve(decide(parse(["main", *new, *flags], ("train",))).config).agent
+    model = agent.model
+    assert (model.depth, model.units, model.deter) == widths
 
 
 def test_a_run_never_gets_a_world_model_later(tmp_path: Path) -> None:

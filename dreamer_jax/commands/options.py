@@ -94,7 +94,8 @@ def begun(logdir: Path, flags: Flags) -> Setup:
     config, auto, sources = with_agent(loaded, agent), left_open(flags), dict[str, Source]()
     if flags.init_from is not None:
         sources[INIT_FROM] = initial_weights.source(flags.init_from)
-        config = with_size_of(config, unplayed(sources[INIT_FROM].logdir))
+        same_size = with_size_of(config, unplayed(sources[INIT_FROM].logdir))
+        config = same_size if SIZE in auto else config
         auto = tuple(name for name in auto if name != SIZE)
     config = with_flags(config, flags)
     config_.resolve(config)  # finds mistakes
