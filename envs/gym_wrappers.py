@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces, wrappers
 
+from envs.arrivals import number
 from envs.explained import Refused
 from envs.gym_options import Options, functions
 
@@ -33,6 +34,9 @@ def wrapped(env: Env, options: Options) -> Env:
         env = _own(env, function)
     if options.sticky:
         env = SeededStickyAction(env, options.sticky)
+    # Gymnasium's wrappers calculate with whatever they get, and do not say with what.
+    if options.action_repeat > 1 or _changes_rewards(options):
+        env = wrappers.TransformReward(env, functools.partial(number, what="the reward"))
     if options.action_repeat > 1:
         env = wrappers.RepeatAction(env, options.action_repeat)
     if options.flatten:
@@ -120,6 +124,10 @@ def _normalized(env: Env) -> Env:
     if not (np.isfinite(found.obs_rms.mean).all() and np.isfinite(found.obs_rms.var).all()):
         raise Refused("env.normalize: observations of random play are not all finite")
     return found
+
+
+def _changes_rewards(options: Options) -> bool:
+    return options.reward_scale != 1 or options.reward_clip > 0 or options.reward_sign
 
 
 def _times(factor: float, reward: Any) -> float:

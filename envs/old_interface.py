@@ -157,7 +157,8 @@ def _seeding(env: Any) -> Callable[[int], Any] | None:
 
 def _chain(env: Any) -> list[Any]:
     """An environment and what it wraps, down to the base."""
-    return [env, *_chain(env.env)] if isinstance(env, gymnasium.Wrapper) else [env]
+    wraps = isinstance(env, gymnasium.Wrapper) or old_gym.is_wrapper(env)
+    return [env, *_chain(env.env)] if wraps else [env]
 
 
 def _keywords(reset: Callable[..., Any]) -> tuple[str, ...]:

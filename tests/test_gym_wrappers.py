@@ -17,6 +17,7 @@ from envs.gym_options import Options
 from envs.gym_wrappers import wrapped
 from envs.make_gym import single
 from envs.settings import override_options
+from envs.vector.copy_protocol import Unexpected
 
 OWN = """
 import gymnasium
@@ -121,6 +122,15 @@ def test_nothing_is_wrapped_by_default() -> None:
 def test_rewards(changes: dict[str, Any], rewards: list[float]) -> None:
     found = played(wrapped(Counter(), options(**changes)), [-2, 0, 3])[1]
     assert found == pytest.approx(rewards)
+
+
+@pytest.mark.parametrize("changes", ["action_repeat=2", "reward_scale=2", "reward_clip=1"])
+@pytest.mark.parametrize("reward", [None, "1", [1.0, 2.0]])
+def test_a_reward_that_is_no_number_is_named(changes: str, reward: Any) -> None:
+    wrong = gymnasium.wrappers.TransformReward(Counter(), lambda _: reward)
+    env = wrapped(wrong, override_options(Options(), [f"env.{changes}"]))
+    with pytest.raises(Unexpected, match="the reward should be a number, got "):
+        played(env, [1])
 
 
 def test_an_action_is_repeated_until_the_end() -> None:

@@ -16,6 +16,7 @@ import envs
 from envs import old_gym
 from envs.gym_options import Options
 from envs.make_gym import single
+from envs.old_interface import modern
 
 SEED = 5
 
@@ -208,6 +209,27 @@ def test_environments_of_the_old_package(monkeypatch: pytest.MonkeyPatch) -> Non
         assert first == other.reset(seed=SEED)[0] == env.reset(seed=SEED)[0]
         assert first != env.reset(seed=SEED + 1)[0]
         assert env.step(1)[1:] == (0.5, terminated, True, {"action": 1})
+
+
+def test_wrappers_of_the_old_package() -> None:
+    """They pass any keyword on, even if what they wrap takes none."""
+    gym = pytest.importorskip("gym", reason="the old package gym is not installed")
+
+    class Ancient(gym.Env):
+        observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+        action_space = gym.spaces.Discrete(2)
+
+        def reset(self) -> Any:
+            return self.np_random.random(1)
+
+    class Plain(gym.Wrapper):
+        def reset(self) -> Any:
+            return self.env.reset()
+
+    for env in (gym.Wrapper(Ancient()), Plain(gym.Wrapper(Ancient()))):
+        known = modern(env, warn=False)
+        first, info = known.reset(seed=SEED)
+        assert first == known.reset(seed=SEED)[0] != known.reset(seed=SEED + 1)[0] and info == {}
 
 
 def test_spaces_of_the_old_package() -> None:

@@ -17,11 +17,15 @@ class Ranges(NamedTuple):
     classes: np.ndarray  # [*shape] int64, how many
 
     def offsets(self, raw: list[Any]) -> np.ndarray:
-        """E raw values -> [E, *shape] int64: how far each entry is above `low`."""
+        """E raw values -> [E, *shape] int64: how far each entry is above `low`.
+
+        Numbers outside of the range count as the nearest of it: a Box may state its bounds wrongly.
+        """
         values = np.array(raw)
         if values.dtype.kind == "f":
             values = np.rint(values)
-        return values.astype(np.int64).reshape(len(raw), *self.low.shape) - self.low
+        values = values.astype(np.int64).reshape(len(raw), *self.low.shape)
+        return np.clip(values - self.low, 0, self.classes - 1)
 
 
 def ranges(space: AnySpace) -> Ranges | None:
