@@ -11,6 +11,7 @@ from gymnasium import spaces, wrappers
 from envs.arrivals import number
 from envs.explained import Refused
 from envs.gym_options import Options, functions
+from envs.old_interface import modern
 
 RANDOM_STEPS = 1_000  # of random play, of which `normalize` takes mean and deviation
 
@@ -32,6 +33,8 @@ def wrapped(env: Env, options: Options) -> Env:
     """
     for function in functions(options.wrap):
         env = _own(env, function)
+    if options.wrap:
+        env = modern(env, warn=False)
     if options.sticky:
         env = SeededStickyAction(env, options.sticky)
     # Gymnasium's wrappers calculate with whatever they get, and do not say with what.

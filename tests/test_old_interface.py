@@ -90,6 +90,17 @@ class OldWrapper(gymnasium.Wrapper):
         return obs / 2, reward, done, info
 
 
+class NewInOld(gymnasium.Wrapper):
+    """A wrapper that is older than what it wraps."""
+
+    def reset(self):
+        return self.env.reset()[0]
+
+    def step(self, action):
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        return obs, np.array([reward]), terminated or truncated, info
+
+
 def old_in_old():
     return OldWrapper(Old())
 
@@ -171,6 +182,15 @@ def test_a_wrapper_that_its_entry_is_registered_with(module: str) -> None:
     spec.additional_wrappers = (wrapper,)
     env = single(f"{module}:Old-v0", Options(max_steps=2), copy=0)
     assert [x[1:] for x in episode(env)[1:3]] == [(0.25, False, False), (0.25, False, True)]
+
+
+def test_a_wrapper_of_the_user_that_is_older_than_what_it_wraps(module: str) -> None:
+    env = single("CartPole-v1", Options(wrap=f"{module}:NewInOld", reward_scale=2), copy=0)
+    like = single("CartPole-v1", Options(), copy=0)
+    np.testing.assert_array_equal(env.reset(seed=SEED)[0], like.reset(seed=SEED)[0])
+    found, expected = env.step(1), like.step(1)
+    np.testing.assert_array_equal(found[0], expected[0])
+    assert found[1:] == (2.0, *expected[2:])
 
 
 def test_environments_of_the_old_package(monkeypatch: pytest.MonkeyPatch) -> None:
