@@ -216,7 +216,7 @@ class VectorizedEnv:
         A row whose episode ends is cleared in `alive` [E] bool and takes no further step.
         """
         last: list[Outcome | None] = [None] * self.num_envs
-        for acting, action in told(steps, f"{self._name}: repeating the running episodes"):
+        for acting, action in told(steps, f"{self._name}: repeating episodes"):
             acting &= alive
             self._send(acting, action)
             for i in np.flatnonzero(acting).tolist():
