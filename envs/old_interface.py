@@ -176,5 +176,8 @@ def _number(reward: Any) -> Any:
     """A reward of one element as a float; anything else unchanged, for others to judge."""
     if isinstance(reward, (float, int)):
         return reward
-    array = np.asarray(reward)
+    try:
+        array = np.asarray(reward)
+    except Exception:  # such as lists of different lengths
+        return reward
     return array.item() if array.size == 1 and array.dtype.kind in "biuf" else reward

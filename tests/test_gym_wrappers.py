@@ -125,7 +125,7 @@ def test_rewards(changes: dict[str, Any], rewards: list[float]) -> None:
 
 
 @pytest.mark.parametrize("changes", ["action_repeat=2", "reward_scale=2", "reward_clip=1"])
-@pytest.mark.parametrize("reward", [None, "1", [1.0, 2.0]])
+@pytest.mark.parametrize("reward", [None, "1", [1.0, 2.0], [[1], [1, 2]]])
 def test_a_reward_that_is_no_number_is_named(changes: str, reward: Any) -> None:
     wrong = gymnasium.wrappers.TransformReward(Counter(), lambda _: reward)
     env = wrapped(wrong, override_options(Options(), [f"env.{changes}"]))

@@ -59,7 +59,7 @@ def _whole(space: AnySpace) -> Ranges:
 
 def _few(space: AnySpace) -> Ranges:
     found = _whole(space)
-    if found.classes.sum() > MAX_CLASSES:
+    if found.total > MAX_CLASSES:
         raise Unreadable(f"{short(space)} has too many classes; env.kinds can make it a vector")
     return found
 

@@ -16,6 +16,11 @@ class Ranges(NamedTuple):
     low: np.ndarray  # [*shape] int64
     classes: np.ndarray  # [*shape] int64, how many
 
+    @property
+    def total(self) -> float:
+        """Classes of all entries together; int64 might overflow."""
+        return float(self.classes.sum(dtype=np.float64))
+
     def offsets(self, raw: list[Any]) -> np.ndarray:
         """E raw values -> [E, *shape] int64: how far each entry is above `low`.
 
