@@ -1,4 +1,4 @@
-"""The door: checks what an environment returns against what it declared, wherever it runs.
+"""Checks what an environment returns against what it declared, wherever it runs.
 
 What can be read without a loss is read: other numeric types, axes of length 1, rewards of shape
 (1,), further keys. Everything else is `Unexpected`, in one line that names key, declaration and
