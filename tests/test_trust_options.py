@@ -61,18 +61,19 @@ def test_asked_it_wraps(evil: Path) -> None:
     assert result.code == 2 and "no function missing" in result.err
 
 
-@pytest.mark.parametrize(
-    ("name", "kwargs"),
-    [
-        ("gym:GymV26Environment-v0", '{"env_id": "evil_module:Evil-v0"}'),
-        ("gym:highway-v0", '{"config": {"other_vehicles_type": "evil_module.wrap"}}'),
-        ("gym:parking-v0", '{"config": {"other_vehicles_type": "evil_module.wrap"}}'),
-    ],
-)
-def test_a_keyword_imports_nothing_unasked(evil: Path, name: str, kwargs: str) -> None:
-    """These environments import the module that a keyword names."""
-    logdir = edited(begun(evil / "run", name), kwargs=kwargs)
+def test_a_keyword_imports_nothing_unasked(evil: Path) -> None:
+    """A compatibility environment imports the module that its keyword names."""
+    name = "gym:GymV26Environment-v0"
+    logdir = edited(begun(evil / "run", name), kwargs='{"env_id": "evil_module:Evil-v0"}')
     result = call(f"--logdir={logdir}")
+    assert result.code == 2 and f"say so by --env={name}" in result.err
+    assert not (evil / "imported").exists()
+
+
+@pytest.mark.parametrize("name", ["gym:highway-v0", "gym:parking-v0"])
+def test_neither_does_a_keyword_inside_of_another(evil: Path, name: str) -> None:
+    kwargs = '{"config": {"other_vehicles_type": "evil_module.wrap"}}'
+    result = call(f"--logdir={edited(begun(evil / 'run', name), kwargs=kwargs)}")
     assert result.code == 2 and result.err.count("\n") == 1
     told = "would import any module that its env.kwargs name: if you trust it"
     assert f"{told}, say so by --env={name}\n" in result.err
