@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from envs import plugins
 from envs.atari_scores import SCORES
 from envs.timestep import Timestep, VectorEnv
 
@@ -150,8 +151,9 @@ def require_trusted(where: Path, name: str, named: str | None) -> None:
     The folder `where` may come from a stranger. Its content alone must not run code.
     """
     if _imports(name) and name != named:
-        module = name.removeprefix("gym:").partition(":")[0]
-        text = f"{where} would import the module {module!r}: if you trust it, say so by"
+        module, named_by_id, _ = name.removeprefix("gym:").partition(":")
+        what = f"the module {module!r}" if named_by_id else "any module that its env.kwargs name"
+        text = f"{where} would import {what}: if you trust it, say so by"
         raise ValueError(f"{text} --env={shlex.quote(name)}")
 
 
@@ -177,7 +179,8 @@ def trust_flags(name: str, options: Any) -> list[str]:
 
 def _imports(name: str) -> bool:
     """Whether making an environment imports a module that its name, or a keyword of it, names."""
-    return ":" in name.removeprefix("gym:") or name.startswith("gym:GymV")
+    env_id = name.removeprefix("gym:")
+    return ":" in env_id or (env_id != name and env_id.startswith(plugins.IMPORTING))
 
 
 def human_normalized(env: str, score: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The door: checks what an environment returns against what it declared, wherever it runs.
+"""Checks what an environment returns against what it declared, wherever it runs.
 
 What can be read without a loss is read: other numeric types, axes of length 1, rewards of shape
 (1,), further keys. Everything else is `Unexpected`, in one line that names key, declaration and
@@ -100,25 +100,28 @@ def outcome(obs: Any, reward: Any, terminated: Any, truncated: Any) -> Outcome:
     )
 
 
-def _reward(value: Any) -> float:
-    number = float(value) if isinstance(value, float) else _number(value, "the reward")
-    if not abs(number) <= LARGEST:
-        raise NotFinite(f"the reward should be finite, got {number}")
-    return number
-
-
-def _flag(value: Any, name: str) -> bool:
-    number = _number(value, f"{name!r}")
-    if number not in (0, 1):
-        raise Unexpected(f"{name!r} should be true or false, got {_short(value)}")
-    return bool(number)
-
-
-def _number(value: Any, what: str) -> float:
+def number(value: Any, what: str) -> float:
+    """A number of any type, or an array of one; Unexpected, naming `what`, for anything else."""
+    if isinstance(value, float):
+        return float(value)
     array = _array(value, what, "a number")
     if array.size != 1:
         raise Unexpected(f"{what} should be a number, got {_form(array)}")
     return float(array.item())
+
+
+def _reward(value: Any) -> float:
+    reward = number(value, "the reward")
+    if not abs(reward) <= LARGEST:
+        raise NotFinite(f"the reward should be finite, got {reward}")
+    return reward
+
+
+def _flag(value: Any, name: str) -> bool:
+    flag = number(value, f"{name!r}")
+    if flag not in (0, 1):
+        raise Unexpected(f"{name!r} should be true or false, got {_short(value)}")
+    return bool(flag)
 
 
 def _check(leaf: Leaf) -> Check:
@@ -194,7 +197,7 @@ def _text(leaf: Leaf) -> Check:
     def check(value: Any) -> str:
         nonlocal warned
         if not isinstance(value, str):
-            array = np.asarray(value)
+            array = _converted(value)
             if array.dtype.kind != "U" or array.size != 1:
                 raise Unexpected(f"{leaf.key!r} should be a text, got {_short(value)}")
             value = str(array.item())
@@ -215,8 +218,8 @@ def _pick(value: Any, path: Path, key: str) -> Any:
     for name in path:
         try:
             value = value[name]
-        except (KeyError, IndexError, TypeError):
-            there = f"keys {', '.join(map(str, value))}" if isinstance(value, dict) else None
+        except Exception:  # whatever an object raises when it is asked
+            there = f"keys {_cut(', '.join(map(str, value)))}" if isinstance(value, dict) else ""
             raise Unexpected(f"{key!r} is missing, got {there or _short(value)}") from None
     return value
 
@@ -232,14 +235,19 @@ def _replaced(value: Any, path: Path, leaf: Any) -> Any:
 
 def _array(value: Any, what: str, declared: AnySpace | str) -> np.ndarray:
     """`value` as numbers."""
-    try:
-        array = np.asarray(value)
-    except Exception:  # lists of different lengths, and whatever a class does when it is asked
-        array = np.empty(0, object)
+    array = _converted(value)
     if array.dtype.kind not in "biuf":
         wanted = declared if isinstance(declared, str) else _short(declared)
         raise Unexpected(f"{what} should be {wanted}, got {_short(value)}")
     return array
+
+
+def _converted(value: Any) -> np.ndarray:
+    """`value` as an array; an empty one of objects if it cannot be one."""
+    try:
+        return np.asarray(value)
+    except Exception:  # lists of different lengths, and whatever a class does when it is asked
+        return np.empty(0, object)
 
 
 def _shaped(array: np.ndarray, shape: tuple[int, ...], leaf: Leaf) -> np.ndarray:
@@ -268,7 +276,11 @@ def _form(array: np.ndarray) -> str:
 def _short(value: object) -> str:
     """A description in one line, for any object."""
     try:
-        text = " ".join(f"{value!r}".split())
+        return _cut(f"{value!r}")
     except Exception:  # its own fault, which must not hide the one to report
-        text = f"an object of type {type(value).__name__}"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+        return f"an object of type {type(value).__name__}"
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."

@@ -83,5 +83,8 @@ def _short(path: str) -> str:
     """The path inside of its package, inside of the current folder, or the name of the file."""
     if INSTALLED.match(path):
         return INSTALLED.sub("", path)
-    inside = os.path.relpath(path)
+    try:
+        inside = os.path.relpath(path)
+    except (OSError, ValueError):  # there is no current folder, or it is on another drive
+        return os.path.basename(path)
     return os.path.basename(path) if inside.startswith(os.pardir) else inside

@@ -2,16 +2,20 @@
 
 import functools
 import importlib
+from contextlib import suppress
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces, wrappers
 
+from envs.arrivals import number
 from envs.explained import Refused
 from envs.gym_options import Options, functions
+from envs.old_interface import modern
 
 RANDOM_STEPS = 1_000  # of random play, of which `normalize` takes mean and deviation
+RESETS = 10  # in a row that may fail in it
 
 # Spaces that Gymnasium can flatten and stack.
 SIMPLE = (spaces.Box, spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete, spaces.Text)
@@ -31,8 +35,13 @@ def wrapped(env: Env, options: Options) -> Env:
     """
     for function in functions(options.wrap):
         env = _own(env, function)
+    if options.wrap:
+        env = modern(env, warn=False)
     if options.sticky:
         env = SeededStickyAction(env, options.sticky)
+    # Gymnasium's wrappers calculate with whatever they get, and do not say with what.
+    if options.action_repeat > 1 or _changes_rewards(options):
+        env = wrappers.TransformReward(env, functools.partial(number, what="the reward"))
     if options.action_repeat > 1:
         env = wrappers.RepeatAction(env, options.action_repeat)
     if options.flatten:
@@ -111,15 +120,32 @@ def _normalized(env: Env) -> Env:
         raise Refused(f"{text}, got {type(env.observation_space).__name__}")
     found = wrappers.NormalizeObservation(env)
     env.action_space.seed(0)
-    found.reset(seed=0)
+    _begin(found, 0)
     for _ in range(RANDOM_STEPS):
-        _, _, terminated, truncated, _ = found.step(env.action_space.sample())
-        if terminated or truncated:
-            found.reset()
+        action, over = env.action_space.sample(), True
+        with suppress(Exception):  # it costs an episode, as in training
+            over = any(found.step(action)[2:4])
+        if over:
+            _begin(found, None)
     found.update_running_mean = False
     if not (np.isfinite(found.obs_rms.mean).all() and np.isfinite(found.obs_rms.var).all()):
         raise Refused("env.normalize: observations of random play are not all finite")
     return found
+
+
+def _changes_rewards(options: Options) -> bool:
+    return options.reward_scale != 1 or options.reward_clip > 0 or options.reward_sign
+
+
+def _begin(env: Env, seed: int | None) -> None:
+    """Begins an episode; some environments fail to begin those of some seeds."""
+    for other in range(1, RESETS):
+        try:
+            env.reset(seed=seed)
+            return
+        except Exception:
+            seed = other
+    env.reset(seed=seed)
 
 
 def _times(factor: float, reward: Any) -> float:

@@ -22,6 +22,12 @@ def belongs(thing: Any) -> bool:
     return any(x.__module__.partition(".")[0] == MODULE for x in type(thing).__mro__)
 
 
+def is_wrapper(env: Any) -> bool:
+    """Whether an environment is a wrapper of the package gym."""
+    names = [(x.__module__, x.__name__) for x in type(env).__mro__]
+    return (f"{MODULE}.core", "Wrapper") in names
+
+
 def registered(name: str) -> EnvSpec | None:
     """What gym has under an id, for `gymnasium.make`; None if it has nothing, or is not loaded.
 

@@ -157,7 +157,8 @@ def _seeding(env: Any) -> Callable[[int], Any] | None:
 
 def _chain(env: Any) -> list[Any]:
     """An environment and what it wraps, down to the base."""
-    return [env, *_chain(env.env)] if isinstance(env, gymnasium.Wrapper) else [env]
+    wraps = isinstance(env, gymnasium.Wrapper) or old_gym.is_wrapper(env)
+    return [env, *_chain(env.env)] if wraps else [env]
 
 
 def _keywords(reset: Callable[..., Any]) -> tuple[str, ...]:
@@ -175,5 +176,8 @@ def _number(reward: Any) -> Any:
     """A reward of one element as a float; anything else unchanged, for others to judge."""
     if isinstance(reward, (float, int)):
         return reward
-    array = np.asarray(reward)
+    try:
+        array = np.asarray(reward)
+    except Exception:  # such as lists of different lengths
+        return reward
     return array.item() if array.size == 1 and array.dtype.kind in "biuf" else reward

@@ -31,6 +31,9 @@ STARTS = {
     "vizdoom.gymnasium_wrapper": "Vizdoom",
 }
 MODULES = {start: module for module, starts in STARTS.items() for start in starts.split()}
+# Starts of ids whose environments import a module that a keyword names: compatibility environments
+# (`env_id`), and the classes of vehicles in highway-env (`config`).
+IMPORTING = ("GymV", *STARTS["highway_env"].split())
 GROUP = "gymnasium.envs"  # of entry points, by which packages name what registers environments
 
 

@@ -103,6 +103,12 @@ def test_whole_numbers_of_few_values_are_symbols(dtype: Any, low: int) -> None:
     assert (beyond == 5).all()
 
 
+@pytest.mark.parametrize("high", [1, 3])
+def test_classes_beyond_the_bounds_are_the_nearest(high: int) -> None:
+    space = spaces.Box(0, high, (3,), np.int64)
+    assert encoded_unchecked(space, np.array([-1, 1, 9])).tolist() == [0, 1, high]
+
+
 def encoded_unchecked(space: spaces.Space[Any], value: Any) -> np.ndarray:
     (array,) = Observations(space, 64).encode([value]).values()
     return array[0]

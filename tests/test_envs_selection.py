@@ -55,6 +55,7 @@ def refused(space: spaces.Space[Any], **options: str) -> str:
         (spaces.Box(0, 1, (0,)), "vector", "no entries"),
         (spaces.Box(0, 65_535, (4, 4), np.uint16), "symbols", "too many classes for symbols"),
         (spaces.MultiDiscrete([2**19] * 3), "choice", "too many classes; env.kinds can make it"),
+        (spaces.MultiDiscrete([2**62] * 4), "choice", "too many classes"),  # more than int64 holds
     ],
     ids=str,
 )

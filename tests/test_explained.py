@@ -113,7 +113,12 @@ def test_files_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.parent.mkdir()
     path.write_text(MINE)
     monkeypatch.chdir(tmp_path)
-    assert caught(module(path).missing) == "KeyError: 'goal' (mine/levels.py:11)"
+    mine = module(path)
+    assert caught(mine.missing) == "KeyError: 'goal' (mine/levels.py:11)"
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert caught(mine.missing) == "KeyError: 'goal' (levels.py:11)"
 
 
 def test_no_place_in_gymnasium_python_or_here() -> None:

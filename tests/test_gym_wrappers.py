@@ -17,6 +17,7 @@ from envs.gym_options import Options
 from envs.gym_wrappers import wrapped
 from envs.make_gym import single
 from envs.settings import override_options
+from envs.vector.copy_protocol import Unexpected
 
 OWN = """
 import gymnasium
@@ -123,6 +124,15 @@ def test_rewards(changes: dict[str, Any], rewards: list[float]) -> None:
     assert found == pytest.approx(rewards)
 
 
+@pytest.mark.parametrize("changes", ["action_repeat=2", "reward_scale=2", "reward_clip=1"])
+@pytest.mark.parametrize("reward", [None, "1", [1.0, 2.0], [[1], [1, 2]]])
+def test_a_reward_that_is_no_number_is_named(changes: str, reward: Any) -> None:
+    wrong = gymnasium.wrappers.TransformReward(Counter(), lambda _: reward)
+    env = wrapped(wrong, override_options(Options(), [f"env.{changes}"]))
+    with pytest.raises(Unexpected, match="the reward should be a number, got "):
+        played(env, [1])
+
+
 def test_an_action_is_repeated_until_the_end() -> None:
     observations, rewards = played(wrapped(Counter(), options(action_repeat=4)), [1, 2, 3, 4])
     assert [obs[0] for obs in observations] == [0, 4, 8, 9]
@@ -149,34 +159,6 @@ def test_stacked_pictures_are_channels() -> None:
     chosen = override_options(Options(), ["env.frame_stack=4", "env.max_steps=3"])
     with closing(envs.make("gym:ALE/Pong-v5", chosen, num_envs=1, seed=0)) as env:
         assert env.obs_space["image"].shape == (64, 64, 12)
-
-
-def test_normalized_observations_repeat_themselves() -> None:
-    """Statistics are those of a fixed play: not of the copy, nor of what it has played before."""
-    actions = [1, -1, 4, -4, 0]
-    first = wrapped(Counter(), options(normalize=True))
-    expected = played(first, actions)[0]
-    played(first, [4] * 9, seed=3)
-    for env in (first, wrapped(Counter(), options(normalize=True))):
-        for found, known in zip(played(env, actions)[0], expected, strict=True):
-            np.testing.assert_array_equal(found, known)
-    rows = np.array([played(first, [action] * 9, seed=7)[0] for action in range(-4, 5)])
-    np.testing.assert_allclose(rows[:, 1:, 1].mean(), 0, atol=0.15)
-    np.testing.assert_allclose(rows[:, 1:, 1].std(), 1, atol=0.15)
-    both = wrapped(Dicts(), options(flatten=True, normalize=True))
-    assert both.observation_space.shape == (5,)
-
-
-def test_what_cannot_be_normalized() -> None:
-    with pytest.raises(ValueError, match=r"env.normalize needs a Box; env.flatten=true makes one"):
-        wrapped(Dicts(), options(normalize=True))
-
-    class Broken(Counter):
-        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-            return np.full(2, np.nan, np.float32), *super().step(action)[1:]
-
-    with pytest.raises(ValueError, match="not all finite"):
-        wrapped(Broken(), options(normalize=True))
 
 
 class Letter(spaces.Space[str]):

@@ -16,6 +16,7 @@ import envs
 from envs import old_gym
 from envs.gym_options import Options
 from envs.make_gym import single
+from envs.old_interface import modern
 
 SEED = 5
 
@@ -87,6 +88,17 @@ class OldWrapper(gymnasium.Wrapper):
     def step(self, action):
         obs, reward, done, info = self.env.step(action)
         return obs / 2, reward, done, info
+
+
+class NewInOld(gymnasium.Wrapper):
+    """A wrapper that is older than what it wraps."""
+
+    def reset(self):
+        return self.env.reset()[0]
+
+    def step(self, action):
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        return obs, np.array([reward]), terminated or truncated, info
 
 
 def old_in_old():
@@ -172,6 +184,15 @@ def test_a_wrapper_that_its_entry_is_registered_with(module: str) -> None:
     assert [x[1:] for x in episode(env)[1:3]] == [(0.25, False, False), (0.25, False, True)]
 
 
+def test_a_wrapper_of_the_user_that_is_older_than_what_it_wraps(module: str) -> None:
+    env = single("CartPole-v1", Options(wrap=f"{module}:NewInOld", reward_scale=2), copy=0)
+    like = single("CartPole-v1", Options(), copy=0)
+    np.testing.assert_array_equal(env.reset(seed=SEED)[0], like.reset(seed=SEED)[0])
+    found, expected = env.step(1), like.step(1)
+    np.testing.assert_array_equal(found[0], expected[0])
+    assert found[1:] == (2.0, *expected[2:])
+
+
 def test_environments_of_the_old_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """Registered with it or with Gymnasium, of its last version or earlier ones."""
     gym = pytest.importorskip("gym", reason="the old package gym is not installed")
@@ -208,6 +229,27 @@ def test_environments_of_the_old_package(monkeypatch: pytest.MonkeyPatch) -> Non
         assert first == other.reset(seed=SEED)[0] == env.reset(seed=SEED)[0]
         assert first != env.reset(seed=SEED + 1)[0]
         assert env.step(1)[1:] == (0.5, terminated, True, {"action": 1})
+
+
+def test_wrappers_of_the_old_package() -> None:
+    """They pass any keyword on, even if what they wrap takes none."""
+    gym = pytest.importorskip("gym", reason="the old package gym is not installed")
+
+    class Ancient(gym.Env):
+        observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+        action_space = gym.spaces.Discrete(2)
+
+        def reset(self) -> Any:
+            return self.np_random.random(1)
+
+    class Plain(gym.Wrapper):
+        def reset(self) -> Any:
+            return self.env.reset()
+
+    for env in (gym.Wrapper(Ancient()), Plain(gym.Wrapper(Ancient()))):
+        known = modern(env, warn=False)
+        first, info = known.reset(seed=SEED)
+        assert first == known.reset(seed=SEED)[0] != known.reset(seed=SEED + 1)[0] and info == {}
 
 
 def test_spaces_of_the_old_package() -> None:

@@ -85,6 +85,16 @@ def test_a_keyword_imports_nothing_unasked(evil: Path) -> None:
     assert not (evil / "imported").exists()
 
 
+@pytest.mark.parametrize("name", ["gym:highway-v0", "gym:parking-v0"])
+def test_neither_does_a_keyword_inside_of_another(evil: Path, name: str) -> None:
+    kwargs = '{"config": {"other_vehicles_type": "evil_module.wrap"}}'
+    result = call(f"--logdir={edited(begun(evil / 'run', name), kwargs=kwargs)}")
+    assert result.code == 2 and result.err.count("\n") == 1
+    told = "would import any module that its env.kwargs name: if you trust it"
+    assert f"{told}, say so by --env={name}\n" in result.err
+    assert not (evil / "imported").exists()
+
+
 def test_neither_does_a_recording(evil: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recording, name = evil / "recording", "gym:CartPole-v1"
     (evil / "script").write_text("1")
@@ -106,6 +116,7 @@ def test_neither_does_a_recording(evil: Path, capsys: pytest.CaptureFixture[str]
         ("gym:CartPole-v1", "", []),
         ("cartpole", "", []),
         ("gym:my_envs:Mine-v0", "", ["--env=gym:my_envs:Mine-v0"]),
+        ("gym:highway-v0", "", ["--env=gym:highway-v0"]),
         ("gym:CartPole-v1", "a:b,c:d", ["--set=env.wrap=a:b,c:d"]),
     ],
 )

@@ -75,7 +75,7 @@ def _decoder(path: Path, space: AnySpace) -> Decoder:
         return _bounded(path, space)
     if (found := ranges(space)) is None:
         raise Unreadable(f"unsupported space {short(space)}")
-    if found.classes.sum() > MAX_CLASSES:
+    if found.total > MAX_CLASSES:
         raise Unreadable(f"{short(space)} has too many actions")
     return _discrete(path, space, found)
 

@@ -1,6 +1,5 @@
 """Numbers, and whole numbers of which each has few values."""
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,12 @@ def vector(space: AnySpace) -> Form:
     if not is_box(space) and ranges(space) is None:
         raise Unreadable(f"numbers need a Box or a discrete space, not {short(space)}")
     size = int(np.prod(space.shape or ()))
-    encode = functools.partial(_flat, dtype=np.float32)
-    return Form("vector", kinds.Vector(size), encode, counted(size, "number"))
+    return Form("vector", kinds.Vector(size), _flat, counted(size, "number"))
 
 
-def _flat(raw: list[Any], dtype: type[np.generic]) -> np.ndarray:
-    return np.array(raw, dtype).reshape(len(raw), -1)
+def _flat(raw: list[Any]) -> np.ndarray:
+    with np.errstate(over="ignore"):  # numbers that get infinite are refused later
+        return np.array(raw, np.float32).reshape(len(raw), -1)
 
 
 def choice(space: AnySpace) -> Form:
@@ -60,7 +59,7 @@ def _whole(space: AnySpace) -> Ranges:
 
 def _few(space: AnySpace) -> Ranges:
     found = _whole(space)
-    if found.classes.sum() > MAX_CLASSES:
+    if found.total > MAX_CLASSES:
         raise Unreadable(f"{short(space)} has too many classes; env.kinds can make it a vector")
     return found
 

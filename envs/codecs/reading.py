@@ -61,7 +61,7 @@ def _kind_of_box(space: AnySpace) -> str:
     if pixels(space) is not None:
         return "image"
     few = len(shape) < 2 and found is not None and are_few(space)
-    if few and found is not None and found.classes.sum() <= MAX_ONE_HOT:
+    if few and found is not None and found.total <= MAX_ONE_HOT:
         return "bits" if (found.classes == 2).all() else "choice"
     if len(shape) > 2 and int(np.prod(shape)) > MAX_VECTOR:
         text = f"{short(space)} is too large for a vector; images have finite bounds, "

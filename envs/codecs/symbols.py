@@ -56,8 +56,7 @@ def symbols(space: AnySpace) -> Form:
     agent_space = Symbols(*grid.shape, classes=classes)
 
     def encode(raw: list[Any]) -> np.ndarray:
-        inside = np.clip(found.offsets(raw), 0, classes - 1)
-        return np.ascontiguousarray(grid.arrange(inside), agent_space.dtype)
+        return np.ascontiguousarray(grid.arrange(found.offsets(raw)), agent_space.dtype)
 
     height, width, layers = grid.shape
     sides = f"{height}x{width}" + f"x{layers}" * (layers > 1)

@@ -16,12 +16,21 @@ class Ranges(NamedTuple):
     low: np.ndarray  # [*shape] int64
     classes: np.ndarray  # [*shape] int64, how many
 
+    @property
+    def total(self) -> float:
+        """Classes of all entries together; int64 might overflow."""
+        return float(self.classes.sum(dtype=np.float64))
+
     def offsets(self, raw: list[Any]) -> np.ndarray:
-        """E raw values -> [E, *shape] int64: how far each entry is above `low`."""
+        """E raw values -> [E, *shape] int64: how far each entry is above `low`.
+
+        Numbers outside of the range count as the nearest of it: a Box may state its bounds wrongly.
+        """
         values = np.array(raw)
         if values.dtype.kind == "f":
             values = np.rint(values)
-        return values.astype(np.int64).reshape(len(raw), *self.low.shape) - self.low
+        values = values.astype(np.int64).reshape(len(raw), *self.low.shape)
+        return np.clip(values - self.low, 0, self.classes - 1)
 
 
 def ranges(space: AnySpace) -> Ranges | None:

@@ -54,6 +54,6 @@ class Failures:
         if self.count <= LOUD or self.count & (self.count - 1) == 0:
             warn(f"{text}; the next episode begins (failure {self.count})")
 
-    def finished(self, row: int) -> None:
-        """The copy has finished an episode."""
-        self._in_a_row[row] = 0
+    def finished(self, rows: np.ndarray) -> None:
+        """The copies of the rows [E] bool have finished an episode without a failure."""
+        self._in_a_row[rows] = 0

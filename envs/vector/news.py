@@ -23,7 +23,7 @@ def warn(line: str) -> None:
 def told(items: Iterable[_T], what: str) -> Iterator[_T]:
     """The same items, with a line about their number every `SECONDS`.
 
-    what: the work, such as 'repeating the running episodes'.
+    what: the work, such as 'repeating episodes'.
     """
     began = last = time.monotonic()
     for count, item in enumerate(items):

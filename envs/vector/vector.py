@@ -17,6 +17,8 @@ from envs.vector.news import Endless, told, warn
 from envs.vector.routes import Steps, schedule
 from envs.vector.running_episodes import RunningEpisodes
 
+FAILED = Outcome(None, 0.0, False, True)  # of a copy that failed: it has no observation
+
 
 class VectorizedEnv:
     """A `VectorEnv` (see there) of copies; handles episodes, seeds and autoreset."""
@@ -133,6 +135,7 @@ class VectorizedEnv:
         self._require_working()
         for i, outcome in enumerate(self._replay(record.replay(), alive)):
             raw[i] = self._checked(i, outcome).obs if outcome else raw[i]
+            alive[i] &= raw[i] is not None
         self._seen = record.resume(self._seen, self._encode(raw), alive)
         self._prepare(np.ones_like(running), ahead=1)
         self.lost = int(np.sum(running & record.over))
@@ -159,6 +162,7 @@ class VectorizedEnv:
         terminal = np.array([outcome.terminated for outcome in outcomes], bool)
         over = terminal | np.array([outcome.truncated for outcome in outcomes], bool)
         self._record.end(over)
+        self._failures.finished(over & [outcome is not FAILED for outcome in outcomes])
         self._endless.see(self._record.steps)
         if frontier := self._frontier:
             for i, outcome in enumerate(outcomes):
@@ -212,7 +216,7 @@ class VectorizedEnv:
         A row whose episode ends is cleared in `alive` [E] bool and takes no further step.
         """
         last: list[Outcome | None] = [None] * self.num_envs
-        for acting, action in told(steps, f"{self._name}: repeating the running episodes"):
+        for acting, action in told(steps, f"{self._name}: repeating episodes"):
             acting &= alive
             self._send(acting, action)
             for i in np.flatnonzero(acting).tolist():
@@ -246,15 +250,12 @@ class VectorizedEnv:
             return None
 
     def _receive(self, i: int) -> Outcome:
-        """The next outcome; a failure truncates the episode and has no observation (None)."""
+        """The next outcome; FAILED, which truncates the episode, if there is none."""
         try:
-            outcome = self._copies[i].receive()
+            return self._copies[i].receive()
         except CopyFailed as error:
             self._recover(i, error, steps=int(self._record.steps[i]))
-            return Outcome(None, 0.0, False, True)
-        if outcome.terminated or outcome.truncated:
-            self._failures.finished(i)
-        return outcome
+            return FAILED
 
     def _arrived(self, outcomes: list[Outcome]) -> tuple[list[Outcome], dict[str, np.ndarray]]:
         """The outcomes, those with a wrong observation cut off, and [E, ...] per key."""
@@ -267,14 +268,14 @@ class VectorizedEnv:
         return outcomes, self._encode([outcome.obs for outcome in outcomes])
 
     def _checked(self, i: int, outcome: Outcome) -> Outcome:
-        """The outcome, or the one of a failure if its observation is not as declared."""
-        if outcome.obs is None and (outcome.truncated or self.failure):
+        """The outcome, or FAILED if its observation is not as declared."""
+        if outcome is FAILED or (outcome.obs is None and self.failure):
             return outcome
         try:
             return outcome._replace(obs=self._arrivals.observation(outcome.obs))
         except CopyFailed as error:
             self._recover(i, error, steps=int(self._record.steps[i]))
-            return Outcome(None, 0.0, False, True)
+            return FAILED
 
     def _recover(self, i: int, error: CopyFailed, *, steps: int) -> None:
         """Restarts a copy that no longer works, and prepares its next episode."""
