@@ -63,9 +63,14 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
     env_id = name.removeprefix("gym:")
     check(options)
 
-    def started(i: int) -> ProcessCopy:
+    def started(i: int, opened: ExitStack) -> ProcessCopy:
         build = functools.partial(single, env_id, options, copy=i)
-        return ProcessCopy(build, timeout=options.timeout, warns=i == 0)
+        try:
+            copy = ProcessCopy(build, timeout=options.timeout, warns=i == 0)
+        except OSError as error:
+            raise ValueError(f"{name}: copy {i} cannot be started: {error}") from None
+        opened.callback(copy.close)
+        return copy
 
     def together(copies: Sequence[EnvCopy]) -> VectorizedEnv:
         return VectorizedEnv(
@@ -79,15 +84,15 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
         )
 
     with ExitStack() as opened:
-        first = started(0)
-        opened.callback(first.close)
+        copies = [started(0, opened)]
         try:
-            conversions = _conversions(*first.spaces(), options)
-            require_step(together([first]))
+            conversions = _conversions(*copies[0].spaces(), options)
+            require_step(together(copies))
         except (CopyFailed, EnvironmentFailed) as error:
             raise ValueError(str(error)) from None
+        copies += [started(i, opened) for i in range(1, num_envs)]
         opened.pop_all()
-    return together([first, *(started(i) for i in range(1, num_envs))])
+    return together(copies)
 
 
 def require_step(env: VectorizedEnv) -> None:

@@ -176,16 +176,16 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
         raise ValueError(f"rom={options.rom}: {DEMO} has its own cartridge; use pokemon_red")
     cartridge = load_demo_cartridge() if name == DEMO else load_red_cartridge(options.rom)
     return make_for_cartridge(
-        with_goal(cartridge, options.goal), options, num_envs=num_envs, seed=seed
+        with_goal(cartridge, options.goal), options, num_envs=num_envs, seed=seed, name=name
     )
 
 
 def make_for_cartridge(
-    cartridge: Cartridge, options: Options, *, num_envs: int, seed: int
+    cartridge: Cartridge, options: Options, *, num_envs: int, seed: int, name: str = "pokemon"
 ) -> VectorizedEnv:
     """Makes `num_envs` copies of a cartridge, stepped by threads: PyBoy releases Python's lock.
 
-    The intro is played once, in memory. Nothing is written to disk.
+    The intro is played once, in memory. Nothing is written to disk. `name` is for messages.
     """
     games = [PokemonGame(cartridge, options) for _ in range(num_envs)]
     try:
@@ -204,7 +204,7 @@ def make_for_cartridge(
         actions,
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,
-        name="pokemon",
+        name=name,
         event_keys=event_keys(cartridge.world),
         frontier=Frontier(share, games, actions.spaces) if share else None,
     )

@@ -50,4 +50,4 @@ class Endless:
         if steps.max() >= ENDLESS:
             self._next = sys.maxsize
             text = f"an episode has taken {ENDLESS} steps without an end"
-            warn(f"{self._name}: {text}; env.max_steps can end it")
+            warn(f"{self._name}: {text}; env.max_steps, or the limit of its family, can end it")
