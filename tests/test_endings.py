@@ -61,7 +61,9 @@ def test_a_signal_while_compiling(
     assert seen == [signal.SIG_DFL]  # a second one ends at once
     first = f"counting -> {tmp_path / 'run'} (new run)"
     named, fitted, *rest = result.err.splitlines()
-    assert named == first and "preset debug" in fitted and rest == ["compiling 0:00", said]
+    assert named == first and "preset debug" in fitted and rest.pop() == said
+    # A slow machine has more than one such line.
+    assert rest and all(line.startswith("compiling 0:") for line in rest)
     assert result.code == 128 + number and not list(tmp_path.iterdir())
 
 
