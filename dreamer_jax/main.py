@@ -118,9 +118,18 @@ def interrupt(number: int, _: object) -> None:
     raise KeyboardInterrupt(number)
 
 
+def show_warnings_plainly(name: str) -> None:
+    """Warnings of the package `name` are lines for the user, without the name of a module."""
+    lines = logging.StreamHandler()
+    lines.setFormatter(logging.Formatter("warning: %(message)s"))
+    logging.getLogger(name).addHandler(lines)
+    logging.getLogger(name).propagate = False
+
+
 def run() -> int:
     """The console script `dreamer-jax`; returns the exit code, or ends the process with it."""
     own_packages.search_current_folder()
+    show_warnings_plainly("envs")
     code = interruptible(sys.argv)
     if code:
         # Python would wait for threads that may compile for minutes.
