@@ -43,7 +43,6 @@ GROUPS = {
     "all": [
         "--env=gym:experiments.random_environments:Random-v0 --set env.kwargs.draw=0",
         '--env=gym:FrozenLake-v1 --set env.kwargs={"is_slippery":false}',
-        "--env=gym:examples.own_environment:Corridor-v0",
     ],
 }
 COMMON = (
