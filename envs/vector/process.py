@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import numpy as np
 
 from envs.arrivals import outcome
 from envs.explained import explained
@@ -37,6 +38,7 @@ from envs.vector.process import serve
 serve(fd)
 """
 HOME = str(Path(__file__).parents[2])
+SCALARS: tuple[type[Any], ...] = (np.generic,)  # of NumPy
 GRACE = 5.0  # seconds for a child to close its environment
 
 
@@ -193,7 +195,12 @@ def _answered(env: gymnasium.Env, what: str, argument: Any) -> Any:
     if what == "reset":
         return env.reset(seed=argument)[0]
     obs, reward, terminated, truncated, _ = env.step(argument)
-    return obs, reward, terminated, truncated
+    return obs, _plain(reward), _plain(terminated), _plain(truncated)
+
+
+def _plain(value: Any) -> Any:
+    """A scalar of NumPy as one of Python, which takes a tenth of the time to send."""
+    return value.item() if isinstance(value, SCALARS) else value
 
 
 def _line(error: BaseException) -> str:

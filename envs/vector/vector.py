@@ -92,11 +92,10 @@ class VectorizedEnv:
         """See `VectorEnv.reset`."""
         self._require_working()
         self._record.begin(episodes)
-        everyone = np.ones(self.num_envs, bool)
         if self._frontier:
             self._frontier.clear()
-        self._prepare(everyone, ahead=0)
-        timestep = self._collect(everyone)
+        self.prepare()
+        timestep = self._collect(np.ones(self.num_envs, bool))
         self._require_working()
         return timestep
 
@@ -160,9 +159,11 @@ class VectorizedEnv:
         outcomes, obs = self._arrived(outcomes)
         self._prepare(starting, ahead=1)
         terminal = np.array([outcome.terminated for outcome in outcomes], bool)
-        over = terminal | np.array([outcome.truncated for outcome in outcomes], bool)
+        ended = [outcome.terminated or outcome.truncated for outcome in outcomes]
+        over = np.array(ended, bool)
         self._record.end(over)
-        self._failures.finished(over & [outcome is not FAILED for outcome in outcomes])
+        if any(ended):
+            self._failures.finished(over & [outcome is not FAILED for outcome in outcomes])
         self._endless.see(self._record.steps)
         if frontier := self._frontier:
             for i, outcome in enumerate(outcomes):
@@ -188,12 +189,11 @@ class VectorizedEnv:
     def _return_to(self, frontier: Frontier, past: FrontierState) -> None:
         """Replays the routes to a frontier, as many in parallel as there are copies."""
         frontier.load(past)
-        rows = range(self.num_envs)
         while routes := frontier.missing_routes(self.num_envs):
             for i, route in enumerate(routes):
                 frontier.start_at(i, route.origin)
                 self._copies[i].prepare(route.seed)
-            begun = [i < len(routes) and self._first(i) is not None for i in rows]
+            begun = [i < len(routes) and self._first(i) is not None for i in range(self.num_envs)]
             last = self._replay(schedule(routes, self.num_envs), np.array(begun))
             for route, outcome in zip(routes, last, strict=False):
                 arrived = outcome if outcome and route.name in outcome.milestones else None
