@@ -5,7 +5,6 @@ What can be read without a loss is read: other numeric types, axes of length 1, 
 what came instead.
 """
 
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from envs import kinds
 from envs.codecs.leaves import Leaf, Path
 from envs.kinds import AnySpace
 from envs.vector.copy_protocol import NotFinite, Outcome, Unexpected
+from envs.vector.news import warn
 
 Check = Callable[[Any], Any]  # a value -> the same, or an equal one of the declared form
 LARGEST = float(np.finfo(np.float32).max)  # what arrives is kept as float32
@@ -189,9 +189,7 @@ def _choices(leaf: Leaf, low: np.ndarray, high: np.ndarray) -> Check:
 
 
 def _text(leaf: Leaf) -> Check:
-    known = isinstance(leaf.space, gym.Text)
-    length = leaf.space.max_length if isinstance(leaf.space, gym.Text) else 0
-    alphabet = leaf.space.character_set if isinstance(leaf.space, gym.Text) else frozenset[str]()
+    declared = leaf.space if isinstance(leaf.space, gym.Text) else None
     warned = False
 
     def check(value: Any) -> str:
@@ -201,17 +199,17 @@ def _text(leaf: Leaf) -> Check:
             if array.dtype.kind != "U" or array.size != 1:
                 raise Unexpected(f"{leaf.key!r} should be a text, got {_short(value)}")
             value = str(array.item())
-        if known and not warned and (len(value) > length or not alphabet.issuperset(value)):
+        if declared and not warned and not _fits(value, declared):
             warned = True
-            logging.getLogger(__name__).warning(
-                "%r should be in %s, got %s: it is cut off, unknown characters become one symbol",
-                leaf.key,
-                _short(leaf.space),
-                _short(value),
-            )
+            text = f"{leaf.key!r} should be in {_short(leaf.space)}, got {_short(value)}"
+            warn(f"{text}: it is cut off, unknown characters become one symbol")
         return value
 
     return check
+
+
+def _fits(text: str, space: gym.Text) -> bool:
+    return len(text) <= space.max_length and space.character_set.issuperset(text)
 
 
 def _pick(value: Any, path: Path, key: str) -> Any:

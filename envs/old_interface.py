@@ -58,7 +58,7 @@ class Modern(gymnasium.Wrapper[Any, Any, Any, Any]):
     flag `done`; rewards of one element, such as of shape (1,); and spaces of the old package gym.
 
     Each `reset` seeds the generators of Python and NumPy that are shared by a whole process.
-    Environments that draw from them repeat an episode as well. A copy has a process of its own.
+    Environments that draw from them repeat an episode as well. A copy has its own process.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], target: Any, *, warn: bool):

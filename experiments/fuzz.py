@@ -1,7 +1,7 @@
 """Whole runs in environments made at random: python -m experiments.fuzz --draws=40
 
 Each draw is another environment of `experiments.random_environments`, with nested spaces and with
-misbehavior of any method, and also with what only a process of its own survives: crashes, hangs.
+misbehavior of any method, and also with what only a separate process survives: crashes, hangs.
 It is trained, resumed and evaluated by the command line, one fourth also without the break. Then:
 
 * no command hangs, prints a traceback, or ends with another exit code than 0, 1 or 2;

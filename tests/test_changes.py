@@ -4,16 +4,15 @@ import dataclasses
 import importlib
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from command import ROOT, Result, call
+from command import Result, call
+from example_modules import importable
 
-from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.commands.changes import require_allowed
 from dreamer_jax.commands.flags import parse
@@ -35,16 +34,12 @@ NUMBERS = {"envs", "ratio", "prefill", "learn", "world_model"}
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run of 60 steps; its agent is known as long as these tests run."""
-    agents, logdir = dict(AGENTS), tmp_path_factory.mktemp("changes") / "begun"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "examples")
+    logdir = tmp_path_factory.mktemp("changes") / "begun"
+    with importable():
         importlib.import_module("own_agent")
         result = call(*DQN, f"--steps={STEP}", f"--logdir={logdir}")
         assert result.code == 0, result.err
         yield logdir
-    AGENTS.clear()
-    AGENTS.update(agents)
-    sys.modules.pop("own_agent", None)
 
 
 @pytest.fixture

@@ -14,30 +14,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from command import ENVIRON, ROOT, call, lines
+from example_modules import EXAMPLES, importable
 
-from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.config import Config
 from dreamer_jax.host import array_files
 from dreamer_jax.run import checkpoint
 from dreamer_jax.spaces import Interface, Spaces
 from dreamer_jax.types import AnyAgent, Step, Window
 
-EXAMPLES = ROOT / "examples"
 NAME = "gym:own_environment:Corridor-v0"
 DQN = ("--env=cartpole", "--agent=dqn", "--config=debug")
 
 
 @pytest.fixture
-def examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Examples can be imported; what they register is forgotten afterwards."""
-    agents = dict(AGENTS)
-    monkeypatch.syspath_prepend(EXAMPLES)
-    yield
-    AGENTS.clear()
-    AGENTS.update(agents)
-    gymnasium.registry.pop("Corridor-v0", None)
-    for name in ("own_environment", "own_agent"):
-        sys.modules.pop(name, None)
+def examples() -> Iterator[None]:
+    """Examples can be imported."""
+    with importable():
+        yield
 
 
 @pytest.fixture

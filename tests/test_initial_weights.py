@@ -2,7 +2,6 @@
 
 import importlib
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
-from command import ROOT, call
+from command import call
+from example_modules import importable
 from extras import MARIO
 from flax.struct import PyTreeNode
 from test_changes import DQN, STEP, arrays, refusal
 from test_trust import begun
 
 import envs
-from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.dreamer import sizes
 from dreamer_jax.agents.dreamer.config import DreamerConfig, Model
 from dreamer_jax.commands.flags import parse
@@ -33,16 +32,12 @@ from envs.mario import rom
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run of the small agent of the examples, with two checkpoints."""
-    agents, logdir = dict(AGENTS), tmp_path_factory.mktemp("weights") / "source"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "examples")
+    logdir = tmp_path_factory.mktemp("weights") / "source"
+    with importable():
         importlib.import_module("own_agent")
         more = ("--set=train.save_every=50", f"--steps={STEP}", f"--logdir={logdir}")
         assert call(*DQN, *more).code == 0
         yield logdir
-    AGENTS.clear()
-    AGENTS.update(agents)
-    sys.modules.pop("own_agent", None)
 
 
 def agent_of(logdir: Path, step: int) -> dict[str, Any]:

@@ -193,9 +193,8 @@ def test_a_wrapper_of_the_user_that_is_older_than_what_it_wraps(module: str) -> 
     assert found[1:] == (2.0, *expected[2:])
 
 
-def test_environments_of_the_old_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Registered with it or with Gymnasium, of its last version or earlier ones."""
-    gym = pytest.importorskip("gym", reason="the old package gym is not installed")
+def ancient(gym: Any) -> Any:
+    """A class of environments of the old package."""
 
     class Ancient(gym.Env):
         observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
@@ -206,6 +205,15 @@ def test_environments_of_the_old_package(monkeypatch: pytest.MonkeyPatch) -> Non
 
         def step(self, action: Any) -> Any:
             return self.np_random.random(1), 0.5, True, {"action": action}
+
+    return Ancient
+
+
+def test_environments_of_the_old_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registered with it or with Gymnasium, of its last version or earlier ones."""
+    gym = pytest.importorskip("gym", reason="the old package gym is not installed")
+
+    Ancient = ancient(gym)
 
     class Later(Ancient):
         def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
@@ -235,12 +243,7 @@ def test_wrappers_of_the_old_package() -> None:
     """They pass any keyword on, even if what they wrap takes none."""
     gym = pytest.importorskip("gym", reason="the old package gym is not installed")
 
-    class Ancient(gym.Env):
-        observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
-        action_space = gym.spaces.Discrete(2)
-
-        def reset(self) -> Any:
-            return self.np_random.random(1)
+    Ancient = ancient(gym)
 
     class Plain(gym.Wrapper):
         def reset(self) -> Any:

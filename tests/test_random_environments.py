@@ -22,7 +22,7 @@ ENVS, STEPS = 2, 20
 
 
 class Guarded:
-    """An `EnvCopy` in this process, whose environment may raise; it is made anew afterwards."""
+    """An `EnvCopy` in this process, whose environment may raise; it is made again afterwards."""
 
     def __init__(self, build: Callable[[], gymnasium.Env]):
         self.build = build
@@ -106,7 +106,7 @@ def trace(env: VectorizedEnv, begin: Callable[[], Timestep], *, draw: int) -> li
     except EnvironmentFailed as error:
         assert "\n" not in str(error) and len(str(error)) < 600, error
         assert "Traceback" not in str(error)
-        kept = kept[:-1]  # the last one is whole, but no other run goes on after it
+        kept = kept[:-1]  # the last one is whole, but no other run continues after it
     assert all(digest(seen) == was for seen, was in kept), "what was returned is written again"
     return [was for _, was in kept]
 

@@ -13,7 +13,7 @@ from dreamer_jax.host import array_files
 from dreamer_jax.run.checksums import CHECKSUMS
 
 INIT_FROM, WORLD_MODEL = "init_from", "train.world_model"  # what names another run
-FRESH = ("optimizer", "updates")  # parts of an agent's state that always begin anew
+FRESH = ("optimizer", "updates")  # parts of an agent's state that are always fresh
 SHOWN = 4  # most arrays that a line names
 
 

@@ -102,7 +102,7 @@ def require_free(logdir: Path) -> list[str]:
     if others:
         text = f"{logdir} has {', '.join(others)}, but no {NAME} that names their run"
         raise ValueError(f"{text}; use another --logdir")
-    require_plain(logdir)  # a run beside links could not be resumed
+    require_plain(logdir)  # a run next to links could not be resumed
     return [name for name in names if name not in (LOCK, f"{NAME}.partial")]
 
 

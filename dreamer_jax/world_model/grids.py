@@ -33,8 +33,8 @@ class Patches(NamedTuple):
         """[N, height, width, n] -> [N, patches, cells of a patch * n]; zeros beyond the grid."""
         count, height, width, n = x.shape
         below = self.rows * self.height - height
-        beside = self.columns * self.width - width
-        x = jnp.pad(x, [(0, 0), (0, below), (0, beside), (0, 0)])
+        right = self.columns * self.width - width
+        x = jnp.pad(x, [(0, 0), (0, below), (0, right), (0, 0)])
         x = x.reshape(count, self.rows, self.height, self.columns, self.width, n)
         return x.swapaxes(2, 3).reshape(count, self.rows * self.columns, -1)
 

@@ -22,7 +22,7 @@ def pixels(space: Any) -> Grid | None:
     """The grid of a box that is surely an image; None if it may be something else."""
     if not is_box(space) or not _has_bounds(space):
         return None
-    # A table of quantities has bounds of its own for each of them.
+    # A table of quantities has separate bounds for each of them.
     alike = all((bound == bound.flat[0]).all() for bound in (space.low, space.high))
     if space.dtype != np.uint8 and not alike:
         return None

@@ -1,4 +1,4 @@
-"""Grids of symbols as pictures, each symbol in a color of its own."""
+"""Grids of symbols as pictures, each symbol in its own color."""
 
 import colorsys
 

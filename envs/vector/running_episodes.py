@@ -63,7 +63,7 @@ class RunningEpisodes:
         self._actions = []
 
     def skip(self, row: int) -> None:
-        """Goes on to the next episode of a row, before the current one has begun."""
+        """Skips to the next episode of a row, before the current one has begun."""
         self.episodes = self.episodes + (np.arange(len(self.over)) == row)
 
     def act(self, action: dict[str, np.ndarray]) -> None:

@@ -1,0 +1,27 @@
+"""The examples as modules, while a test runs."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+import gymnasium
+import pytest
+from command import ROOT
+
+from dreamer_jax.agents.by_name import AGENTS
+
+EXAMPLES = ROOT / "examples"
+
+
+@contextlib.contextmanager
+def importable() -> Iterator[None]:
+    """Examples can be imported; what they register is forgotten afterwards."""
+    agents = dict(AGENTS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLES)
+        yield
+    AGENTS.clear()
+    AGENTS.update(agents)
+    gymnasium.registry.pop("Corridor-v0", None)
+    for name in ("own_environment", "own_agent"):
+        sys.modules.pop(name, None)
