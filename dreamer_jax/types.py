@@ -137,14 +137,50 @@ class Learner(NamedTuple, Generic[StateT]):
     """
 
 
+class Readout(NamedTuple):
+    """What a model says of the moments in a carry."""
+
+    obs: dict[str, jax.Array]  # [E, ...], the most likely value in the units of each space
+    reward: jax.Array  # [E] float32, expected with the observation
+    continue_: jax.Array  # [E] float32, probability that the episode continues, times the discount
+    value: jax.Array  # [E] float32, the critic's return from here
+
+
+Choose = Callable[[StateT, CarryT, jax.Array], Action]  # (state, carry, key) -> action [E, n]
+
+
+class Model(NamedTuple, Generic[StateT, CarryT]):
+    """Dreaming, as pure functions, for agents with a model of their environment.
+
+    The carry is that of the player: a moment as the model remembers it, and the action that was
+    chosen there. Playing is a loop of `see`, `choose` and `took`; dreaming is one of `choose`,
+    `took` and `imagine`. A loop may go from one to the other at every step.
+
+    Only what dreams need of a state is read: the optimizer's part of it may be absent. Arrays are
+    [E, ...], and keys are consumed.
+    """
+
+    see: Callable[[StateT, CarryT, Obs, jax.Array, jax.Array], CarryT]
+    """(state, carry, obs, is_first [E] bool, key) -> the next moment, as observed"""
+    choose: Choose[StateT, CarryT]  # draws an action from the policy
+    greedy: Choose[StateT, CarryT]  # takes the most likely action
+    took: Callable[[CarryT, Action], CarryT]
+    """(carry, action) -> the same moment, at which this action was chosen, by whomever"""
+    imagine: Callable[[StateT, CarryT, jax.Array], CarryT]
+    """(state, carry, key) -> the next moment, without an observation"""
+    read: Callable[[StateT, CarryT], Readout]
+
+
 class Agent(NamedTuple, Generic[StateT, ActorT, CarryT]):
-    """An agent learns and acts; the two halves meet in its state alone."""
+    """An agent learns and acts; its parts meet in its state alone."""
 
     learner: Learner[StateT]
     player: Player[StateT, ActorT, CarryT]
+    model: Model[StateT, CarryT] | None = None  # None for agents that cannot dream
 
 
 # For loops and programs, which serve every agent.
 AnyAct = Act[Any, Any]
 AnyPlayer = Player[Any, Any, Any]
 AnyAgent = Agent[Any, Any, Any]
+AnyModel = Model[Any, Any]

@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
         if flags.help or flags.config == "help":
             print(configs.describe() if flags.config else f"{__doc__}\n{usage(COMMANDS)}")
             return 0
-        setup, episodes = decide(flags), flags.episodes or EPISODES
+        setup, episodes = decide(flags._replace(episodes=None)), flags.episodes or EPISODES
         env = evaluation_env(setup, episodes=episodes, seed=FINAL)
     except (absl_flags.Error, ValueError, OSError) as error:
         return complain(error, 2)

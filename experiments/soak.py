@@ -73,12 +73,12 @@ def watch(process: psutil.Process, metrics: Path) -> list[tuple[int, int]]:
 def checkpoints(metrics: Path) -> dict[str, float]:
     """Share of the time that training stood still, and the bytes of the last checkpoint."""
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
-    saves = [line for line in lines if "checkpoint/pause_seconds" in line]
-    pauses = sum(line["checkpoint/pause_seconds"] for line in saves)
+    saves = [line for line in lines if "speed/checkpoint_seconds" in line]
+    pauses = sum(line["speed/checkpoint_seconds"] for line in saves)
     return {
         "checkpoints": len(saves),
         "share of time in pauses": pauses / lines[-1]["seconds"],
-        "bytes of a checkpoint": saves[-1]["checkpoint/bytes_before"],
+        "bytes of a checkpoint": saves[-1]["speed/checkpoint_bytes"],
     }
 
 

@@ -192,7 +192,7 @@ def trained(folder: Path) -> dict[str, Any]:
     logdir = folder / "run"
     code = call(*WIDE, "--mesh=data=8", "--steps=120", f"--logdir={logdir}").code
     state = restored(stored(logdir)).state
-    written = [line["step"] for line in lines(logdir) if "loss/total" in line]
+    written = [line["step"] for line in lines(logdir) if "optimizer/loss" in line]
     return {"code": code, "steps": written, "updates": int(state.updates)}
 
 

@@ -51,7 +51,7 @@ def test_an_environment_of_your_own_is_trained_and_evaluated(tmp_path: Path) -> 
     done = run(tmp_path, EXAMPLES / "own_environment.py", "--steps=80")
     assert done.returncode == 0, done.stderr
     logdir = tmp_path / "logdir" / "corridor"
-    assert any(line.get("loss/reward") is not None for line in lines(logdir))
+    assert any(line.get("world_model/loss/reward") is not None for line in lines(logdir))
     episodes = lines(logdir, "episodes")
     assert episodes
     for episode in episodes:  # scores are those of the environment, whether it arrived or not

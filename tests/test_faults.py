@@ -19,7 +19,7 @@ from witness import Witness, compiled, run_to_the_end
 
 from dreamer_jax.faults import Diverged, Fault
 from dreamer_jax.host import array_files
-from dreamer_jax.run import checkpoint, manifest, resume
+from dreamer_jax.run import checkpoint, manifest, resume, stored_ring
 from dreamer_jax.run.background_save import kept
 from dreamer_jax.run.state import Run
 from envs.vector.failures import EnvironmentFailed
@@ -147,7 +147,7 @@ class Diverging(Witness):
     def update(self, state: Any, window: Any, key: Any) -> Any:
         state, latents, metrics = super().update(state, window, key)
         loss = jnp.where(state.updates < 19, 1.0, jnp.nan)
-        return state, latents, {**metrics, "loss/image/screen": loss}
+        return state, latents, {**metrics, "world_model/loss/image/screen": loss}
 
 
 class Exploding(Witness):
@@ -171,7 +171,7 @@ class Overflowing(Witness):
 @pytest.mark.parametrize(
     ("agent", "message"),
     [
-        (Diverging, r"between steps 120 and 129: loss/image/screen"),
+        (Diverging, r"between steps 120 and 129: world_model/loss/image/screen"),
         (Exploding, r"129: random"),
         (Overflowing, r"129: momentum"),
     ],
@@ -284,7 +284,7 @@ def test_the_replay_of_old_checkpoints_goes(tmp_path: Path) -> None:
     run: Run = replace(base, config=replace(base.config, train=train_))
     run_to_the_end(run)
     assert checkpoint.steps(tmp_path / "checkpoints") == [129, 258, 384, 402]
-    blocks = resume.full_blocks(run, resume.Counters(step=402))
+    blocks = stored_ring.full_blocks(run, resume.Counters(step=402))
     written = sorted(int(file.stem) for file in (tmp_path / "replay").iterdir())
     assert written == list(blocks)
 

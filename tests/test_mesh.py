@@ -101,7 +101,7 @@ def test_the_reader_of_programs():
 def test_the_same_losses_on_one_device_and_on_eight(facts: dict[str, Any]):
     assert facts["devices"] == 8
     one, eight = facts["losses"]
-    assert one.keys() == eight.keys() and "loss/total" in one
+    assert one.keys() == eight.keys() and "optimizer/loss" in one
     for name, value in one.items():
         assert eight[name] == pytest.approx(value, rel=1e-5, abs=1e-5), name
 

@@ -54,7 +54,7 @@ def test_the_world_model_learns_alone(source: Path):
         assert equal(state.params[name], fresh.params[name]), name
     assert not equal(state.moments, fresh.moments)
     names = set().union(*lines(source))
-    assert "loss/dynamics" in names and "loss/policy" not in names
+    assert "world_model/loss/dynamics" in names and "actor_critic/loss/policy" not in names
 
 
 def restored_fresh(logdir: Path) -> DreamerState:
@@ -76,7 +76,7 @@ def test_behavior_learns_on_a_frozen_world_model(source: Path, behavior: Path):
         assert not equal(ours.params[name], fresh.params[name]), name
         assert not equal(ours.params[name], theirs.params[name]), name
     names = set().union(*lines(behavior))
-    assert "loss/policy" in names and "loss/dynamics" not in names
+    assert "actor_critic/loss/policy" in names and "world_model/loss/dynamics" not in names
 
 
 def test_behavior_resumes_without_its_source(source: Path, behavior: Path):

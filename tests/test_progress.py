@@ -139,7 +139,7 @@ def test_milestones_and_evaluations_are_printed(capsys: pytest.CaptureFixture[st
     shown = Progress(10, first_step=0)
     shown.milestone("map/one", step=3, hours=0.257, env=1)
     known = {"step": 4, "frames": 16, "seconds": 1.0, "unfinished": False}
-    shown.scalars({"loss/total": 1.0}, **known)
+    shown.scalars({"optimizer/loss": 1.0}, **known)
     shown.scalars({"evaluation/mean": 2.0, "evaluation/success": 0.125}, **known)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [

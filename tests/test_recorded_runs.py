@@ -67,7 +67,7 @@ def test_a_run_says_what_it_was_begun_with(trained: tuple[Path, Path]) -> None:
     assert run["recording"] == recordings.find(own).digest
     assert run["config"]["replay"]["seed_from"] == str(own)
     assert checkpoint.steps(logdir / "checkpoints") == [60]
-    assert [line for line in lines(logdir) if "loss/total" in line]
+    assert [line for line in lines(logdir) if "optimizer/loss" in line]
 
 
 def test_it_goes_on_with_the_same_recording_only(

@@ -51,8 +51,8 @@ def test_a_run_leaves_its_record(trained: tuple[Path, Result]):
     for line in written:
         assert {"step", "frames", "seconds"} <= set(line)
     names = set().union(*written)
-    assert names >= {"loss/total", "optimizer/gradient_norm", "evaluation/mean"}
-    assert names >= {"report/seen/vector/vector", "report/expected/choice/discrete"}
+    assert names >= {"optimizer/loss", "optimizer/gradient_norm", "evaluation/mean"}
+    assert names >= {"world_model/seen/vector/vector", "world_model/expected/choice/discrete"}
     assert {x["score"] for x in lines(logdir, "episodes")} == {SCORE}
     assert "step 40: evaluation mean 15.0" in result.err and "60/60 steps" in result.err
 

@@ -67,7 +67,7 @@ def close(sinks: list[Sink]) -> None:
 def test_lines_and_points(tmp_path: Path) -> None:
     logdir = tmp_path / "new" / "run"
     sinks = default_sinks(logdir, 0)
-    scalars(sinks, 10, {"loss/image": 0.25, "count": 3})
+    scalars(sinks, 10, {"world_model/loss/image": 0.25, "count": 3})
     episode(sinks, 12, "", {"length": 500, "score": 21.0, "event/x": 2.0})
     episode(sinks, 13, "flag/one", {"length": 50, "score": 4.0})
     # A line can be read as soon as the call returns, and its keys have an order.
@@ -76,10 +76,10 @@ def test_lines_and_points(tmp_path: Path) -> None:
         '{"step": 13, "score": 4.0, "length": 50, "env": 3, "start": "flag/one"}\n'
     )
     assert (logdir / "metrics.jsonl").read_text() == (
-        '{"step": 10, "frames": 40, "seconds": 1.5, "loss/image": 0.25, "count": 3}\n'
+        '{"step": 10, "frames": 40, "seconds": 1.5, "world_model/loss/image": 0.25, "count": 3}\n'
     )
     assert not (logdir / "milestones.jsonl").exists()
-    assert "loss/image" in {v.tag for event in events(logdir) for v in event.summary.value}
+    assert any("loss/image" in x.tag for event in events(logdir) for x in event.summary.value)
     close(sinks)
     points = {
         value.tag: (event.step, value.simple_value)
@@ -87,12 +87,12 @@ def test_lines_and_points(tmp_path: Path) -> None:
         for value in event.summary.value
     }
     assert points == {
-        "loss/image": (10, 0.25),
+        "world_model/loss/image": (10, 0.25),
         "count": (10, 3.0),
         "episode/score": (12, 21.0),
         "episode/length": (12, 500.0),
-        "frontier/score": (13, 4.0),
-        "frontier/length": (13, 50.0),
+        "collection/frontier/score": (13, 4.0),
+        "collection/frontier/length": (13, 50.0),
     }
 
 
@@ -149,12 +149,12 @@ def test_resuming_drops_the_lines_of_later_steps(tmp_path: Path) -> None:
 def test_images(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 20, 3), np.uint8)
     board = TensorBoard(tmp_path, 0)
-    board.image("report/reconstruction", pixels, step=5)
+    board.image("world_model/reconstruction", pixels, step=5)
     with pytest.raises(ValueError, match=r"\[H, W, 3\] uint8, not \[8, 20\] float32"):
         board.image("gray", np.zeros((8, 20), np.float32), step=5)
     (value,) = [v for event in events(tmp_path) for v in event.summary.value]  # before it is closed
     board.close()
-    assert value.tag == "report/reconstruction"
+    assert value.tag == "world_model/reconstruction"
     shown = np.asarray(Image.open(io.BytesIO(value.image.encoded_image_string)))
     assert np.array_equal(shown, pixels)
 
@@ -227,7 +227,7 @@ def test_a_sink_of_ones_own_receives_everything(tmp_path: Path) -> None:
     assert {line["length"] for line in mine.episodes} == {EPISODE}
     assert {line["env"] for line in mine.episodes} == set(range(ENVS))
     shown = [(name, step) for name, step, _ in mine.images]
-    assert shown == [("report/view", 51), ("report/view", 102)]
+    assert shown == [("world_model/view", 51), ("world_model/view", 102)]
     assert {shape for _, _, shape in mine.images} == {(4 * 2 * 8, 8 * 8, 3)}
     assert mine.closed == 1
 

@@ -27,21 +27,24 @@ def behavior_metrics(
       advantage: [H, *].
       return_range: after this batch.
     """
-    entropies = {f"entropy/{key}": dist.entropy().mean() for key, dist in policy.items()}
+    entropies = {
+        f"actor_critic/entropy/{key}": dist.entropy().mean() for key, dist in policy.items()
+    }
     shares = {
-        f"randomness/{key}": entropies[f"entropy/{key}"] / dist.max_entropy()
+        f"actor_critic/randomness/{key}": entropies[f"actor_critic/entropy/{key}"]
+        / dist.max_entropy()
         for key, dist in policy.items()
         if dist.max_entropy() > 0  # else there is nothing to choose
     }
     return {
-        "behavior/imagined_return": returns.mean(),
-        "behavior/imagined_return_std": returns.std(),
-        "behavior/imagined_reward": rollout.reward.mean(),
-        "behavior/imagined_continue": rollout.continue_.mean(),
-        "behavior/value": value.mean(),
-        "behavior/advantage_std": advantage.std(),
-        "behavior/return_low": return_range.low,
-        "behavior/return_high": return_range.high,
+        "actor_critic/imagined_return": returns.mean(),
+        "actor_critic/imagined_return_std": returns.std(),
+        "actor_critic/imagined_reward": rollout.reward.mean(),
+        "actor_critic/imagined_continue": rollout.continue_.mean(),
+        "actor_critic/value": value.mean(),
+        "actor_critic/advantage_std": advantage.std(),
+        "actor_critic/return_low": return_range.low,
+        "actor_critic/return_high": return_range.high,
         **entropies,
         **shares,
     }

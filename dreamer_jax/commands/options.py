@@ -24,6 +24,13 @@ from envs.settings import flatten
 AUTO = "auto"  # as a value of these two: the machine decides
 SIZE, CAPACITY = "size", "replay.capacity"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+# Flag -> the modes that it is for. Flags that are not here are for all.
+OF_MODES = {
+    "episodes": ("eval",),
+    "gif": ("eval",),
+    "init_from": ("train",),
+    "steps": ("train",),
+}
 
 
 class Setup(NamedTuple):
@@ -54,15 +61,19 @@ def place(flags: Flags) -> Path:
     return Path(flags.logdir or Path("logdir") / re.sub(r"[^\w.-]+", "_", name))
 
 
+def require_of_mode(flags: Flags) -> None:
+    """ValueError for a flag that its mode does not have."""
+    for name, modes in OF_MODES.items():
+        value = getattr(flags, name)
+        if value not in (None, False) and flags.mode not in modes:
+            given = f"--{name}" if value is True else f"--{name}={value}"
+            raise ValueError(f"{given} is for --mode={'|'.join(modes)}, not for {flags.mode}")
+
+
 def decide(flags: Flags) -> Setup:
     """Reads flags and logdir; ValueError where they are wrong or contradict each other."""
     logdir = place(flags)
-    if flags.gif is not None and flags.mode != "eval":
-        raise ValueError(f"--gif={flags.gif} is for --mode=eval")
-    if flags.steps is not None and flags.mode != "train":
-        raise ValueError(f"--steps={flags.steps} is for training; --episodes is for --mode=eval")
-    if flags.init_from is not None and flags.mode != "train":
-        raise ValueError(f"--init_from={flags.init_from} is for training")
+    require_of_mode(flags)
     if flags.init_from == "":
         raise ValueError("--init_from= names no logdir")
     if flags.mode == "train":

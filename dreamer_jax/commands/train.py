@@ -49,8 +49,6 @@ def training(flags: Flags) -> Callable[[], None]:
       ValueError, OSError: a mistake of the user, in one line.
       Fault: the run in the logdir cannot be resumed.
     """
-    if flags.episodes is not None:
-        raise ValueError(f"--episodes={flags.episodes} is for --mode=eval; --steps is for training")
     before = manifest.state(options.place(flags))
     setup = decide(flags)
     directory = setup.logdir / "checkpoints"

@@ -18,7 +18,7 @@ from dreamer_jax.faults import Fault
 from dreamer_jax.outputs.journal import Journal
 from dreamer_jax.outputs.sink import Sink
 from dreamer_jax.outputs.sinks import default_sinks
-from dreamer_jax.run import checkpoint, programs, resume
+from dreamer_jax.run import checkpoint, programs, resume, stored_ring
 from dreamer_jax.run.background_save import Saver
 from dreamer_jax.run.layout import count_on_device
 from dreamer_jax.run.programs import Programs
@@ -61,7 +61,7 @@ def train(
             prefill=prefill(run.config),
             sinks=make_sinks(run.logdir, now.counters.step),
         )
-        saver = Saver(run.logdir, config, blocks=resume.full_blocks(run, now.counters).stop)
+        saver = Saver(run.logdir, config, blocks=stored_ring.full_blocks(run, now.counters).stop)
         with journal, saver, jax.transfer_guard("disallow"):
             for note in begun.notes:
                 journal.say(note)

@@ -10,7 +10,7 @@ import numpy as np
 def means(kind: str, episodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Mean score of episodes, and of the sum of each event in them; empty for no episodes.
 
-    kind: first part of the names; 'frontier' for episodes that began at milestones.
+    kind: group of the names; 'collection/frontier' for episodes that began at milestones.
     """
     keys = sorted(episodes[0].keys() - {"length"}) if episodes else []
     return {
@@ -22,6 +22,11 @@ def means(kind: str, episodes: Sequence[Mapping[str, float]]) -> dict[str, float
 def average(sums: Mapping[str, jax.Array], updates: int) -> dict[str, float]:
     """Sums of metrics, each [], divided by their number of updates; empty for no updates."""
     return {k: float(v) / updates for k, v in jax.device_get(sums).items()} if updates else {}
+
+
+def is_loss(name: str) -> bool:
+    """Whether a metric is a loss, such as 'world_model/loss/reward': it must stay finite."""
+    return "loss" in name.split("/")
 
 
 def computed(sums: Mapping[str, Any]) -> bool:

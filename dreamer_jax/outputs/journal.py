@@ -14,7 +14,7 @@ import numpy as np
 from dreamer_jax.counters import Counters
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.faults import Diverged, Fault
-from dreamer_jax.outputs.averages import average, computed, means
+from dreamer_jax.outputs.averages import average, computed, is_loss, means
 from dreamer_jax.outputs.journal_state import JournalState
 from dreamer_jax.outputs.pictures import picture
 from dreamer_jax.outputs.progress import Progress
@@ -166,7 +166,7 @@ class Journal:
         )
         self.logged = (counters.step, counters.updates)
         values = self._rates(counters, restarts)
-        values |= means("episode", self.recent) | means("frontier", self.recent_later)
+        values |= means("episode", self.recent) | means("collection/frontier", self.recent_later)
         self._scalars(values, counters)
         self.recent.clear()
         self.recent_later.clear()
@@ -189,7 +189,7 @@ class Journal:
         step, updates = self.logged
         if counters.step > step:
             values = self._rates(counters, env.restarts)
-            values |= means("episode", recent) | means("frontier", later)
+            values |= means("episode", recent) | means("collection/frontier", later)
             values |= average(sums, counters.updates - updates)
             self._scalars(values, counters, unfinished=True)
 
@@ -201,7 +201,7 @@ class Journal:
         values = average(pending.sums, pending.updates)
         if values:
             self._scalars(values, pending.counters)
-        wrong = [k for k, v in values.items() if k.startswith("loss/") and not math.isfinite(v)]
+        wrong = [k for k, v in values.items() if is_loss(k) and not math.isfinite(v)]
         if wrong:
             span = f"between steps {pending.since} and {pending.counters.step}"
             raise Diverged(f"no longer finite {span}: {', '.join(wrong)}")
@@ -214,7 +214,7 @@ class Journal:
 
     def checkpoint(self, *, counters: Counters, seconds: float, bytes_before: int) -> None:
         """Reports how long training paused for a checkpoint, and the size of the one before."""
-        values = {"checkpoint/pause_seconds": seconds, "checkpoint/bytes_before": bytes_before}
+        values = {"speed/checkpoint_seconds": seconds, "speed/checkpoint_bytes": bytes_before}
         self._scalars(values, counters)
 
     def report(
@@ -234,7 +234,7 @@ class Journal:
             for key, view in views.items():
                 pixels = picture(np.asarray(view))
                 for sink in self.sinks:
-                    sink.image(f"report/{key}", pixels, step=counters.step)
+                    sink.image(f"world_model/{key}", pixels, step=counters.step)
         self.drawn = time.monotonic()
 
     def end(self, *, counters: Counters) -> None:
@@ -255,7 +255,7 @@ class Journal:
         return {
             "speed/frames_per_second": frames / seconds,
             "speed/updates_per_second": (counters.updates - before.updates) / seconds,
-            "env/restarts": restarts,
+            "collection/restarts": restarts,
         }
 
     def _scalars(

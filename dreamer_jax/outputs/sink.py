@@ -35,7 +35,7 @@ class Sink(Protocol):
     ) -> None:
         """Takes metrics of one moment; a value may be NaN or infinite.
 
-        values: by name, such as 'loss/reward'; docs/metrics.md has the list.
+        values: by name, such as 'world_model/loss/reward'; docs/metrics.md has the list.
         step: actions taken since the beginning of the run, over all environments.
         frames: frames of the emulators in these steps.
         seconds: time spent training since the beginning of the run.
@@ -63,7 +63,7 @@ class Sink(Protocol):
         ...
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
-        """Takes a picture [H, W, 3] uint8, such as 'report/screen'."""
+        """Takes a picture [H, W, 3] uint8, such as 'world_model/screen'."""
         ...
 
     def close(self) -> None:

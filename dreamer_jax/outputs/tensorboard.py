@@ -57,7 +57,7 @@ class TensorBoard:
     def episode(self, sums: Mapping[str, float], *, step: int, env: int, start: str) -> None:
         """Points for score and length; episodes that began at a milestone have their own curves."""
         del env
-        kind = "frontier" if start else "episode"
+        kind = "collection/frontier" if start else "episode"
         self._point(f"{kind}/score", sums["score"], step)
         self._point(f"{kind}/length", sums["length"], step)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:

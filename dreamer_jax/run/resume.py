@@ -1,24 +1,24 @@
 """Snapshots of a run, and the run restored from one, equal to the last bit."""
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from dreamer_jax.counters import Counters
-from dreamer_jax.faults import Damaged, Diverged
+from dreamer_jax.faults import Damaged, Diverged, Mismatch
 from dreamer_jax.host import array_files
+from dreamer_jax.outputs.averages import is_loss
 from dreamer_jax.outputs.journal_state import JournalState
-from dreamer_jax.replay import blocks
 from dreamer_jax.run import checkpoint, programs
 from dreamer_jax.run.background_save import Snapshot
 from dreamer_jax.run.layout import count_on_device, seed_on_device, with_sharding
 from dreamer_jax.run.programs import Programs
-from dreamer_jax.run.state import OnDevice, Run, RunState, ring, row_capacity
+from dreamer_jax.run.state import OnDevice, Run, RunState, ring
+from dreamer_jax.run.stored_ring import block_file, full_blocks, length_of_blocks, stored_blocks
 from dreamer_jax.shapes import carry_shapes, state_shapes
-from dreamer_jax.types import ReplayState
+from dreamer_jax.types import Metrics, ReplayState
 
 
 class Start(NamedTuple):
@@ -80,7 +80,7 @@ def _checked(run: Run, *, step: int) -> Counters:
     for name in ("env", "tail"):
         array_files.read_all(checkpoint.path_of(directory, step, name=name))
     for index in full_blocks(run, counters):
-        if not (file := blocks.path(run.logdir / "replay", index)).is_file():
+        if not (file := block_file(run, index)).is_file():
             raise Damaged(f"{file} is missing")
     return counters
 
@@ -156,7 +156,7 @@ def snapshot(
     }
     # On a CPU, device_get returns views of memory that the next step overwrites, so copy them.
     items = jax.tree.map(np.array, jax.device_get(items))
-    losses = {k: x for k, x in items["sums"].items() if k.startswith("loss/")}
+    losses = {k: x for k, x in items["sums"].items() if is_loss(k)}
     learned = array_files.named(losses) | array_files.named(items["agent"])
     since, _ = journal.logged
     require_finite(learned, since=since, step=counters.step)
@@ -201,8 +201,8 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, Journ
     memory = empty(run)
     seed = seed_on_device(run.layout, run.seed)
     where = run.layout
-    wanted = {**checkpoint_shapes(run, memory), "sums": compiled.sums}
-    items = checkpoint.restore(directory, step, wanted)
+    items = checkpoint.restore(directory, step, checkpoint_shapes(run, memory))
+    sums, past = restored_sums(run, compiled, counters=counters, past=past)
     for first, steps in stored_blocks(run, memory, counters=counters):
         memory = compiled.put(
             memory, count_on_device(where, first), jax.device_put(steps, where.seen)
@@ -218,9 +218,25 @@ def restore(run: Run, compiled: Programs, *, step: int) -> tuple[RunState, Journ
         state=items["agent"],
         memory=memory,
         carry=items["acting"],
-        sums=items["sums"],
+        sums=sums,
     )
     return RunState(device=device, counters=counters, seen=seen), past
+
+
+def restored_sums(
+    run: Run, compiled: Programs, *, counters: Counters, past: JournalState
+) -> tuple[Metrics, JournalState]:
+    """The sums of metrics in a checkpoint, and the journal that reports them.
+
+    Where another version had other metrics, the logging interval begins anew: nothing that is
+    learned depends on them.
+    """
+    directory, wanted = run.logdir / "checkpoints", {"sums": compiled.sums}
+    try:
+        return checkpoint.restore(directory, counters.step, wanted)["sums"], past
+    except Mismatch:
+        begun = replace(past, logged=(counters.step, counters.updates))
+        return programs.zeros(compiled.sums), begun
 
 
 def read_counters(run: Run, saved: Any, *, step: int) -> tuple[Counters, JournalState]:
@@ -242,43 +258,6 @@ def read_counters(run: Run, saved: Any, *, step: int) -> tuple[Counters, Journal
     if counters.step != step or step % run.env.num_envs or counters.updates < 0:
         raise Damaged(f"the counters of checkpoint {step} say step {counters.step}")
     return counters, past
-
-
-def stored_blocks(
-    run: Run, memory: ReplayState, *, counters: Counters
-) -> Iterator[tuple[int, Any]]:
-    """Reads the blocks of the ring from disk, in their order.
-
-    Args:
-      memory: the ring, for its shapes and dtypes.
-      counters: of the checkpoint.
-
-    Yields:
-      The number of the first step of a block, and its steps [E, length, ...].
-
-    Raises:
-      Damaged: a file was changed.
-    """
-    length, full = length_of_blocks(run), full_blocks(run, counters)
-    like = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((x.shape[0], length, *x.shape[2:]), x.dtype), memory.steps
-    )
-    for index in full:
-        yield index * length, array_files.read(blocks.path(run.logdir / "replay", index), like)
-    # The tail is as long as a block. After its newest step it holds older steps of the ring.
-    tail = checkpoint.path_of(run.logdir / "checkpoints", counters.step, name="tail")
-    yield full.stop * length, array_files.read(tail, like)
-
-
-def length_of_blocks(run: Run) -> int:
-    """Steps of each row in a block of this run."""
-    return blocks.block_length(rows=run.env.num_envs, capacity=row_capacity(run))
-
-
-def full_blocks(run: Run, counters: Counters) -> range:
-    """Indices of the full blocks that the ring needs."""
-    total = counters.step // run.env.num_envs
-    return blocks.blocks(total, capacity=row_capacity(run), length=length_of_blocks(run))
 
 
 def require_finite(arrays: dict[str, np.ndarray], *, since: int, step: int) -> None:

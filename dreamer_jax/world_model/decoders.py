@@ -218,3 +218,28 @@ def reconstruction_losses(
     for key in spaces.symbols:
         losses[f"symbols/{key}"] = symbols[key].loss(obs[key])
     return losses
+
+
+def most_likely(output: Prediction, *, key: str, spaces: Spaces) -> jax.Array:
+    """The most likely observation of one key, as the environment would show it: [*, ...].
+
+    Images are uint8. Choices, bits, texts and grids are int32. Vectors stay as the encoder sees
+    them, scaled.
+
+    output: of `Decoder` for this key.
+    """
+    if isinstance(output, Symbols):
+        symbols = jnp.argmax(output.logits, axis=-1).astype(jnp.int32)
+        if key in spaces.symbols:
+            return symbols.reshape(*symbols.shape[:-2], *spaces.symbols[key][:3])
+        return symbols
+    if key in spaces.images:
+        return jnp.round(255 * output).astype(jnp.uint8)
+    if key in spaces.choices:
+        classes = spaces.choices[key]
+        ends = [sum(classes[: i + 1]) for i in range(len(classes) - 1)]
+        parts = jnp.split(output, ends, axis=-1)
+        return jnp.stack([jnp.argmax(part, axis=-1) for part in parts], axis=-1).astype(jnp.int32)
+    if key in spaces.bits:
+        return (output > 0).astype(jnp.int32)
+    return output

@@ -75,3 +75,12 @@ def standardize(moments: dict[str, Moments], obs: Obs) -> Obs:
         return jnp.clip(scaled, -MOST_DEVIATIONS, MOST_DEVIATIONS)
 
     return {**obs, **{key: scale(m, obs[key]) for key, m in moments.items()}}
+
+
+def unstandardize(moments: dict[str, Moments], obs: Obs) -> Obs:
+    """mean + x √variance for every key with moments, the inverse of `standardize`: [*, n]."""
+
+    def unscale(m: Moments, x: jax.Array) -> jax.Array:
+        return m.mean + x * jnp.sqrt(m.variance + 1e-8)
+
+    return {**obs, **{key: unscale(m, obs[key]) for key, m in moments.items()}}

@@ -195,4 +195,4 @@ def has_learnt(metrics: Path) -> bool:
     """Whether a run has written the loss of an update."""
     lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
     found = [json.loads(line) for line in lines if line.endswith("\n")]
-    return any(line.get("loss/total") is not None for line in found)
+    return any(line.get("optimizer/loss") is not None for line in found)

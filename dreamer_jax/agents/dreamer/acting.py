@@ -57,6 +57,21 @@ def act_step(
     chex.assert_rank(is_first, 1)
     chex.assert_tree_shape_prefix((carry, obs), is_first.shape)
     latent_key, action_key = jax.random.split(key)
+    carry = see(dreamer, actor, carry, obs, is_first, latent_key)
+    action = chosen(dreamer, choose, actor, carry, action_key)
+    kept = compact(carry.latent) if dreamer.keeps_latents else None
+    return carry.replace(action=action), action, kept
+
+
+def see(
+    dreamer: Dreamer,
+    actor: DreamerActor | DreamerState,
+    carry: DreamerCarry,
+    obs: Obs,
+    is_first: jax.Array,
+    key: jax.Array,
+) -> DreamerCarry:
+    """Filters observations [E, ...] into the latent; the key is consumed for its sample."""
     params, model = actor.params, dreamer.nets.rssm
     latent, _ = rssm.observe_step(
         model,
@@ -65,9 +80,19 @@ def act_step(
         spaces.flatten(carry.action, dreamer.act),
         tokens=dreamer.encode(params, scale_vectors(dreamer, actor.moments, obs)),
         is_first=is_first,
-        uniform=jax.random.uniform(latent_key, (*is_first.shape, model.stoch)),
+        uniform=jax.random.uniform(key, (*is_first.shape, model.stoch)),
     )
-    noise = jax.random.uniform(action_key, (*is_first.shape, action_width(dreamer.act)))
-    action = choose(dreamer.policy(params, latent.features), noise)
-    kept = compact(latent) if dreamer.keeps_latents else None
-    return DreamerCarry(latent=latent, action=action), action, kept
+    return carry.replace(latent=latent)
+
+
+def chosen(
+    dreamer: Dreamer,
+    choose: Choose,
+    actor: DreamerActor | DreamerState,
+    carry: DreamerCarry,
+    key: jax.Array,
+) -> Action:
+    """An action [E, n] for each key, at the latent of the carry; the key is consumed."""
+    features = carry.latent.features
+    noise = jax.random.uniform(key, (*features.shape[:-1], action_width(dreamer.act)))
+    return choose(dreamer.policy(actor.params, features), noise)

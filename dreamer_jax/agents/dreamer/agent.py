@@ -9,7 +9,8 @@ import optax
 from dreamer_jax.agents.dreamer.acting import act_step, actor_of, initial_carry
 from dreamer_jax.agents.dreamer.batches import Batch, prepare
 from dreamer_jax.agents.dreamer.config import DreamerConfig, factors
-from dreamer_jax.agents.dreamer.losses import weighted_sum
+from dreamer_jax.agents.dreamer.losses import metric_of, weighted_sum
+from dreamer_jax.agents.dreamer.model import model_of
 from dreamer_jax.agents.dreamer.networks import Dreamer, init, networks, scale_vectors
 from dreamer_jax.agents.dreamer.reports import report
 from dreamer_jax.agents.dreamer.stages import STAGES, Outcome, Stage
@@ -36,7 +37,7 @@ def make(config: Config, interface: Interface) -> Agent[DreamerState, DreamerAct
         act=jax.jit(partial(act_step, dreamer, stage.explore)),
         greedy=jax.jit(partial(act_step, dreamer, mode)),
     )
-    return Agent(learner=learner, player=player)
+    return Agent(learner=learner, player=player, model=model_of(dreamer))
 
 
 def build(config: Config, interface: Interface) -> Dreamer:
@@ -143,5 +144,5 @@ def loss(
     batch = batch._replace(step=batch.step.replace(obs=obs))
     outcome = stage.losses(dreamer, params, state, batch, key)
     total = weighted_sum(dreamer, outcome.losses, shape=batch.step.reward.shape)
-    metrics = {f"loss/{name}": value.mean() for name, value in outcome.losses.items()}
-    return total, outcome._replace(metrics=outcome.metrics | metrics | {"loss/total": total})
+    metrics = {metric_of(name): value.mean() for name, value in outcome.losses.items()}
+    return total, outcome._replace(metrics=outcome.metrics | metrics | {"optimizer/loss": total})

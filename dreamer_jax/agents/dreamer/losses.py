@@ -20,6 +20,7 @@ from dreamer_jax.world_model.latents import Latent
 
 sg = jax.lax.stop_gradient
 NamedLosses = dict[str, jax.Array]  # [T, B] each; [T - 1, B] for the replay value
+OF_BEHAVIOR = ("policy", "value", "replay_value")  # the losses of actor and critic
 
 
 def world_model_losses(
@@ -194,7 +195,7 @@ def behavior_losses(
         advantage=advantage,
         return_range=return_range,
     )
-    metrics |= {"behavior/replay_return": real_returns.mean()}
+    metrics |= {"actor_critic/replay_return": real_returns.mean()}
     return losses, return_range, metrics
 
 
@@ -264,3 +265,8 @@ def weighted_sum(dreamer: Dreamer, losses: NamedLosses, *, shape: tuple[int, ...
         kind, _, key = name.partition("/")
         total += scale_of[kind] * factor.get(key, 1.0) * value.mean()
     return total
+
+
+def metric_of(loss: str) -> str:
+    """The metric that reports a loss: it stands in the group of the networks that it teaches."""
+    return f"{'actor_critic' if loss in OF_BEHAVIOR else 'world_model'}/loss/{loss}"

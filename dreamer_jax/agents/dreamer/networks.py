@@ -11,7 +11,7 @@ from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.agents.dreamer.state import DreamerState, Params
 from dreamer_jax.behavior.actor_critic import ReturnRange
-from dreamer_jax.math import symlog
+from dreamer_jax.math import symexp, symlog
 from dreamer_jax.nn.dists import Bernoulli, Ensemble, TwoHot
 from dreamer_jax.nn.forms import on_cpu
 from dreamer_jax.nn.heads import ContinueHead, CriticEnsemble, Policy, PolicyHead, TwoHotHead
@@ -223,3 +223,13 @@ def scale_vectors(dreamer: Dreamer, running: dict[str, Moments], obs: Obs) -> Ob
     if dreamer.config.model.vectors == "symlog":
         return {**obs, **{key: symlog(obs[key]) for key in dreamer.obs.vectors}}
     return moments.standardize(running, obs)
+
+
+def unscaled_vectors(dreamer: Dreamer, running: dict[str, Moments], obs: Obs) -> Obs:
+    """The inverse of `scale_vectors`, for predictions: [*, n] -> [*, n] in the environment's units.
+
+    Standardized values beyond the clipped range do not come back.
+    """
+    if dreamer.config.model.vectors == "symlog":
+        return {**obs, **{key: symexp(obs[key]) for key in dreamer.obs.vectors}}
+    return moments.unstandardize(running, obs)

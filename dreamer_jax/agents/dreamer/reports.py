@@ -32,9 +32,9 @@ def report(
       window: [W, B, ...] as replay drew it.
       key: consumed.
 
-    Returns: errors per key for both halves, under `report/seen/` and `report/expected/`; for each
-      image key the truth and the model's view of it, [2, T, B, h, w, c] uint8, and the same for
-      each grid of symbols, of which every symbol has a color.
+    Returns: errors per key for both halves, under `world_model/seen/` and `world_model/expected/`;
+      for each image key the truth and the model's view of it, [2, T, B, h, w, c] uint8, and the
+      same for each grid of symbols, of which every symbol has a color.
     """
     batch = prepare(dreamer, window)
     scaled = scale_vectors(dreamer, state.moments, batch.step.obs)
@@ -64,8 +64,8 @@ def report(
     latents = jax.tree.map(lambda a, b: jnp.concatenate([a, b[1:]]), seen, expected)
     outputs = dreamer.decode(state.params, latents)
     errors = reconstruction_losses(outputs, scaled, spaces=dreamer.obs)
-    metrics = {f"report/seen/{key}": error[:half].mean() for key, error in errors.items()}
-    metrics |= {f"report/expected/{key}": error[half:].mean() for key, error in errors.items()}
+    metrics = {f"world_model/seen/{key}": error[:half].mean() for key, error in errors.items()}
+    metrics |= {f"world_model/expected/{key}": error[half:].mean() for key, error in errors.items()}
     pictures: dict[str, jax.Array] = {}
     for name in dreamer.obs.images:
         pixels = outputs[name]

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from dreamer_jax.agents.dreamer.acting import Choose
 from dreamer_jax.agents.dreamer.batches import Batch
 from dreamer_jax.agents.dreamer.losses import (
+    OF_BEHAVIOR,
     NamedLosses,
     behavior_losses,
     dream,
@@ -88,7 +89,7 @@ def behavior_alone(
     They are still computed, for replay: a sampler may prefer steps that the model predicts badly.
     """
     outcome = joint_losses(dreamer, params, state, batch, key)
-    losses = {name: outcome.losses[name] for name in ("policy", "value", "replay_value")}
+    losses = {name: outcome.losses[name] for name in OF_BEHAVIOR}
     return outcome._replace(losses=losses)
 
 

@@ -1,0 +1,60 @@
+"""Dreaming from one moment to the next, and reading what the model says of a moment."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from dreamer_jax import spaces
+from dreamer_jax.agents.dreamer.acting import chosen, see
+from dreamer_jax.agents.dreamer.networks import Dreamer, unscaled_vectors
+from dreamer_jax.agents.dreamer.state import DreamerCarry, DreamerState
+from dreamer_jax.nn.heads import mode, sample
+from dreamer_jax.types import Action, Model, Readout
+from dreamer_jax.world_model import rssm
+from dreamer_jax.world_model.decoders import most_likely
+
+
+def model_of(dreamer: Dreamer) -> Model[DreamerState, DreamerCarry]:
+    """The world model of the agent, each function compiled when it is first called."""
+    return Model(
+        see=jax.jit(partial(see, dreamer)),
+        choose=jax.jit(partial(chosen, dreamer, sample)),
+        greedy=jax.jit(partial(chosen, dreamer, mode)),
+        took=took,
+        imagine=jax.jit(partial(imagine, dreamer)),
+        read=jax.jit(partial(read, dreamer)),
+    )
+
+
+def took(carry: DreamerCarry, action: Action) -> DreamerCarry:
+    """The same latent, at which `action` [E, n] was chosen."""
+    return carry.replace(action=action)
+
+
+def imagine(
+    dreamer: Dreamer, state: DreamerState, carry: DreamerCarry, key: jax.Array
+) -> DreamerCarry:
+    """The next latent [E, ...], drawn from the prior; the key is consumed. (§ Actor learning)"""
+    model = dreamer.nets.rssm
+    latent = rssm.imagine_step(
+        model,
+        {"params": state.params["rssm"]},
+        carry.latent,
+        spaces.flatten(carry.action, dreamer.act),
+        uniform=jax.random.uniform(key, carry.latent.stoch.shape[:-1]),
+    )
+    return carry.replace(latent=latent)
+
+
+def read(dreamer: Dreamer, state: DreamerState, carry: DreamerCarry) -> Readout:
+    """Decodes the latents [E, ...] of the carry, with the means of all heads."""
+    params, features = state.params, carry.latent.features
+    outputs = dreamer.decode(params, carry.latent)
+    obs = {key: most_likely(x, key=key, spaces=dreamer.obs) for key, x in outputs.items()}
+    return Readout(
+        obs=unscaled_vectors(dreamer, state.moments, obs),
+        reward=dreamer.reward(params, features).mean().astype(jnp.float32),
+        continue_=dreamer.continue_(params, features).probability.astype(jnp.float32),
+        value=dreamer.value(params["value"], features).mean().astype(jnp.float32),
+    )
