@@ -38,6 +38,7 @@ setup(
     install_requires=[
         "absl-py>=2",
         "ale-py>=0.12",
+        "av>=14",
         "chex>=0.1.92",
         "flax>=0.12.8",
         "gymnasium>=1.4",

@@ -26,6 +26,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"host_memory", "this_machine"},
         ]
     },
+    {"media": [{"video"}]},
     {"nn.plain": [{"convs", "products", "batches"}]},
     {"nn.cpu": [{"convs", "products", "blocks"}]},
     {

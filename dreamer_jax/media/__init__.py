@@ -1,0 +1,1 @@
+"""Moving pictures: frames to files."""
