@@ -19,6 +19,7 @@ class Replay:
 
     capacity: Count = 1_000_000  # steps over all environments
     batch: Positive = 16  # sequences
+    micro_batches: Positive = 1  # equal parts of a batch, learned one after the other
     length: Count = 64  # steps of a sequence, without its context step
     latents: bool = True  # keep and refresh latents, so that sequences start warm
     sampler: Annotated[str, one_of("uniform", "online", "newest", "prioritized")] = "online"
@@ -60,6 +61,7 @@ class AgentConfig(Protocol):
 
     STAGES: ClassVar[tuple[str, ...]]  # what `train.learn` may be
     INHERITING: ClassVar[tuple[str, ...]]  # stages that need the world model of another run
+    SPLITS_BATCHES: ClassVar[bool]  # whether updates follow `replay.micro_batches`
 
     def sized(self, size: str) -> Self:
         """The same with the widths of `size`, one of --size; ValueError where there is none."""
@@ -111,6 +113,15 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
             f"another run is needed for {' and '.join(inheriting) or 'no stage'}, and only there",
         ),
         (r.length < 2, f"replay.length={r.length}: must be at least 2"),
+        (
+            r.micro_batches > 1 and not config.agent.SPLITS_BATCHES,
+            f"replay.micro_batches={r.micro_batches}: this agent learns from whole batches; "
+            "a smaller replay.batch needs less memory",
+        ),
+        (
+            r.batch % r.micro_batches != 0,
+            f"replay.batch={r.batch} is not divisible by replay.micro_batches={r.micro_batches}",
+        ),
         (
             bool(r.seed_from) and not r.recorded,
             f"replay.seed_share={r.seed_share}: no sequence of replay.batch={r.batch} would be "

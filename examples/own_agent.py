@@ -58,6 +58,7 @@ class DQNConfig:
 
     STAGES: ClassVar[tuple[str, ...]] = ("all",)
     INHERITING: ClassVar[tuple[str, ...]] = ()
+    SPLITS_BATCHES: ClassVar[bool] = False
 
     q: Q = field(default_factory=Q)
     exploration: Exploration = field(default_factory=Exploration)

@@ -72,7 +72,8 @@ def test_acting_filters_as_training_does() -> None:
         actions=spaces.flatten(before, dreamer.act),
         tokens=dreamer.encode(state.params, scale_vectors(dreamer, state.moments, steps.obs)),
         is_first=steps.is_first,
-        key=jax.random.key(11),  # other numbers than acting has drawn, which decide nothing here
+        # Other numbers than acting has drawn, which decide nothing here.
+        uniform=jax.random.uniform(jax.random.key(11), (STEPS, ROWS, dreamer.nets.rssm.stoch)),
     ).latents
     np.testing.assert_allclose(carries.latent.deter, seen.deter, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(carries.latent.stoch, seen.stoch, atol=1e-5)

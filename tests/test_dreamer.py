@@ -43,7 +43,7 @@ def test_losses_of_mixed_observations_and_actions() -> None:
     state = tiny.made_up(dreamer)
     batch = prepare(dreamer, tiny.window(dreamer))
     loss = jax.jit(partial(agent.loss, dreamer, tiny.ALL))
-    total, outcome = loss(state.params, state, batch, KEY)
+    total, outcome = loss(state.params, state, batch, tiny.noise(dreamer, KEY))
     metrics = outcome.metrics
     losses = {k.split("/loss/")[1]: float(v) for k, v in metrics.items() if "/loss/" in k}
     assert float(metrics["optimizer/loss"]) == float(total)
@@ -71,7 +71,9 @@ def test_single_observations_may_count_for_more_or_less() -> None:
 def test_losses_of_pixels_alone() -> None:
     dreamer = tiny.make(tiny.PIXELS)
     batch, params = prepare(dreamer, tiny.window(dreamer)), tiny.made_up(dreamer).params
-    _, losses, _ = jax.jit(partial(world_model_losses, dreamer))(params, batch, KEY)
+    _, losses, _ = jax.jit(partial(world_model_losses, dreamer))(
+        params, batch, tiny.noise(dreamer, KEY).latent
+    )
     assert set(losses) == {"image/image", "reward", "continue", "dynamics", "representation"}
     assert all(np.isfinite(x).all() and x.shape == (4, 3) for x in losses.values())
 
@@ -107,7 +109,9 @@ def test_batches_without_latents_start_from_zeros() -> None:
     batch = prepare(dreamer, tiny.window(dreamer, stored=False))
     assert batch.step.is_first[0].all() and not batch.step.is_first[1:].any()
     assert not batch.start.features.any()
-    _, losses, _ = tiny.model_losses()(tiny.made_up(dreamer).params, batch, KEY)
+    _, losses, _ = tiny.model_losses()(
+        tiny.made_up(dreamer).params, batch, tiny.noise(dreamer, KEY).latent
+    )
     assert all(np.isfinite(loss).all() for loss in losses.values())
 
 
@@ -130,7 +134,7 @@ def test_continue_learns_terminals_but_not_truncations() -> None:
     )
     params = tiny.made_up(dreamer).params
     batch = prepare(dreamer, tiny.window(dreamer, steps))
-    latents, losses, _ = tiny.model_losses()(params, batch, KEY)
+    latents, losses, _ = tiny.model_losses()(params, batch, tiny.noise(dreamer, KEY).latent)
     p = np.asarray(dreamer.continue_(params, latents.features).probability, np.float64)
     target = np.full((tiny.LENGTH, tiny.BATCH), 332 / 333)
     target[1, 0] = 0
@@ -142,7 +146,7 @@ def test_rewards_are_predicted_from_the_state_they_arrived_with() -> None:
     dreamer = tiny.make()
     params = tiny.made_up(dreamer).params
     batch = prepare(dreamer, tiny.window(dreamer))
-    latents, losses, _ = tiny.model_losses()(params, batch, KEY)
+    latents, losses, _ = tiny.model_losses()(params, batch, tiny.noise(dreamer, KEY).latent)
     expected = dreamer.reward(params, latents.features).loss(batch.step.reward)
     np.testing.assert_allclose(losses["reward"], expected, rtol=1e-6)
 

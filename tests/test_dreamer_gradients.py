@@ -12,6 +12,7 @@ import tiny
 from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.agents.dreamer.batches import prepare
 from dreamer_jax.agents.dreamer.losses import behavior_losses, dream, metric_of
+from dreamer_jax.agents.dreamer.noise import for_dream
 from dreamer_jax.behavior import actor_critic
 from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.math import symexp_bins
@@ -47,8 +48,10 @@ def slopes() -> dict[str, Any]:
     batch = prepare(dreamer, tiny.window(dreamer, steps))
     batch = batch._replace(step=batch.step.replace(is_last=jnp.zeros_like(batch.step.is_last)))
 
+    noise = tiny.noise(dreamer, KEY)
+
     def losses(params: Any) -> dict[str, jax.Array]:
-        metrics = agent.loss(dreamer, tiny.ALL, params, state, batch, KEY)[1].metrics
+        metrics = agent.loss(dreamer, tiny.ALL, params, state, batch, noise)[1].metrics
         return {name: metrics[metric_of(name)] for name in TEACHES}
 
     return jax.jit(jax.jacrev(losses))(state.params)
@@ -72,18 +75,18 @@ def test_free_nats_are_counted_for_each_step() -> None:
     """A step below the floor costs the floor and teaches nothing, whatever the others do."""
     dreamer = tiny.make()
     params = tiny.made_up(dreamer).params
-    batch = prepare(dreamer, tiny.window(dreamer))
-    divergence = np.asarray(tiny.model_losses(0.0)(params, batch, KEY)[1]["dynamics"])
+    batch, uniform = prepare(dreamer, tiny.window(dreamer)), tiny.noise(dreamer, KEY).latent
+    divergence = np.asarray(tiny.model_losses(0.0)(params, batch, uniform)[1]["dynamics"])
     floor = float(np.median(divergence))
     low = divergence < floor
     assert low.any() and (~low).any()
     losses = tiny.model_losses(floor)
 
     def part(params: Any, name: str, chosen: np.ndarray) -> jax.Array:
-        return jnp.where(chosen, losses(params, batch, KEY)[1][name], 0).sum()
+        return jnp.where(chosen, losses(params, batch, uniform)[1][name], 0).sum()
 
     for name in ("dynamics", "representation"):
-        capped = losses(params, batch, KEY)[1][name]
+        capped = losses(params, batch, uniform)[1][name]
         np.testing.assert_allclose(capped, np.maximum(floor, divergence), rtol=1e-5)
     slope = jax.jit(jax.grad(part), static_argnums=1)
     assert not taught(slope(params, "dynamics", low))
@@ -94,7 +97,8 @@ def test_dreams_pair_each_action_with_the_state_that_chose_it() -> None:
     dreamer = tiny.make(act=tiny.BOTH)
     params = tiny.made_up(dreamer).params
     start = tiny.latents(dreamer, 2, tiny.BATCH)
-    rollout = jax.jit(lambda *inputs: dream(dreamer, *inputs))(params, start, KEY)
+    noise = for_dream(dreamer, KEY, shape=(2, tiny.BATCH))
+    rollout = jax.jit(lambda *inputs: dream(dreamer, *inputs))(params, start, noise)
     horizon = dreamer.config.behavior.imagination
     assert horizon == 15
     assert rollout.features.shape == (horizon + 1, 2, tiny.BATCH, 16 + 3 * 4)

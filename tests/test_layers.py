@@ -53,10 +53,11 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "agents.dreamer": [
             {"config", "state"},
             {"networks", "sizes"},
-            {"acting", "batches", "transfer"},
+            {"acting", "batches", "noise", "transfer"},
             {"model"},
             {"reports", "losses"},
             {"stages"},
+            {"accumulation"},
             {"agent"},
         ],
         "run": [

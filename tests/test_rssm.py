@@ -176,8 +176,8 @@ def test_observe_is_a_loop_of_single_steps() -> None:
     is_first = jnp.zeros((STEPS, BATCH), bool).at[2, 1].set(True)
     run = jax.jit(partial(rssm.observe, MODEL, VARIABLES))
     given: dict[str, jax.Array] = {"actions": actions, "tokens": tokens, "is_first": is_first}
-    seen, posteriors, priors = run(start=start, **given, key=key)
     uniform = jax.random.uniform(key, (STEPS, BATCH, MODEL.stoch))
+    seen, posteriors, priors = run(start=start, **given, uniform=uniform)
     step = jax.jit(partial(rssm.observe_step, MODEL, VARIABLES))
     latent = start
     for t in range(STEPS):
@@ -199,6 +199,7 @@ def test_imagine_is_a_loop_in_which_each_state_chooses_its_own_action() -> None:
         action = jnp.tanh(features[..., :WIDTH]) + noise
         return action, 2 * action  # what is kept, and what the model sees
 
+    uniform = jax.random.uniform(key, (STEPS, 2, BATCH, MODEL.stoch))
     run = jax.jit(
         lambda start, noise: rssm.imagine(
             MODEL,
@@ -206,13 +207,12 @@ def test_imagine_is_a_loop_in_which_each_state_chooses_its_own_action() -> None:
             start=start,
             act=act,
             action_noise=noise,
-            key=key,
+            uniform=uniform,
             view=lambda latent: latent,
         )
     )
     dreamt, actions = run(start, noise)
     assert dreamt.deter.shape == (STEPS + 1, 2, BATCH, MODEL.deter)
-    uniform = jax.random.uniform(key, (STEPS, 2, BATCH, MODEL.stoch))
     step = jax.jit(partial(rssm.imagine_step, MODEL, VARIABLES))
     latent = start
     for t in range(STEPS):
@@ -275,7 +275,7 @@ def test_sequences_of_other_shapes_are_refused(wrong: dict[str, tuple[int, ...]]
     given["is_first"] = given["is_first"].astype(bool)
     observe = partial(rssm.observe, MODEL, VARIABLES, start=latents(1, BATCH))
     with pytest.raises(AssertionError, match=r"rank|shape|prefix"):
-        jax.eval_shape(observe, **given, key=jax.random.key(0))
+        jax.eval_shape(observe, **given, uniform=jnp.zeros((STEPS, BATCH, MODEL.stoch)))
 
 
 def test_steps_of_other_batches_are_refused() -> None:

@@ -15,6 +15,7 @@ from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.agents.dreamer.config import DreamerConfig, Model, Optimizer
 from dreamer_jax.agents.dreamer.losses import world_model_losses
 from dreamer_jax.agents.dreamer.networks import Dreamer, init
+from dreamer_jax.agents.dreamer.noise import Noise, for_batch
 from dreamer_jax.agents.dreamer.stages import STAGES
 from dreamer_jax.agents.dreamer.state import DreamerState
 from dreamer_jax.config import Config, resolve
@@ -126,6 +127,11 @@ def latents(dreamer: Dreamer, *batch: int) -> Latent:
     return Latent(deter=deter, stoch=jax.nn.one_hot(index, model.classes))
 
 
+def noise(dreamer: Dreamer, key: jax.Array) -> Noise:
+    """What an update of a window draws."""
+    return for_batch(dreamer, key, shape=(LENGTH, BATCH))
+
+
 def window(dreamer: Dreamer, steps: Step | None = None, stored: bool = True) -> Window:
     """A window [1 + T, B, ...] with one context step; no ends unless `steps` has some."""
     steps = steps or experience(dreamer, 1 + LENGTH)
@@ -143,6 +149,6 @@ def updater() -> Any:
 
 @cache
 def model_losses(free_nats: float = 1.0) -> Any:
-    """The compiled losses of the world model: (params, batch, key) -> latents, losses, metrics."""
+    """The compiled `world_model_losses`: (params, batch, uniform) -> latents, losses, metrics."""
     dreamer = make(config=changed("losses", free_nats=free_nats))
     return jax.jit(lambda *inputs: world_model_losses(dreamer, *inputs))

@@ -25,6 +25,7 @@ class Settings:
 
     STAGES: ClassVar[tuple[str, ...]] = ("all",)
     INHERITING: ClassVar[tuple[str, ...]] = ()
+    SPLITS_BATCHES: ClassVar[bool] = False
 
     def sized(self, size: str) -> Self:
         raise ValueError(f"--size={size}: a witness has no size")

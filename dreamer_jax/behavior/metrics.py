@@ -38,13 +38,20 @@ def behavior_metrics(
     }
     return {
         "actor_critic/imagined_return": returns.mean(),
-        "actor_critic/imagined_return_std": returns.std(),
         "actor_critic/imagined_reward": rollout.reward.mean(),
         "actor_critic/imagined_continue": rollout.continue_.mean(),
         "actor_critic/value": value.mean(),
-        "actor_critic/advantage_std": advantage.std(),
         "actor_critic/return_low": return_range.low,
         "actor_critic/return_high": return_range.high,
+        **spreads(returns, advantage=advantage),
         **entropies,
         **shares,
+    }
+
+
+def spreads(returns: jax.Array, *, advantage: jax.Array) -> Metrics:
+    """Deviations over all steps [H, *]: what the parts of a batch do not tell one by one."""
+    return {
+        "actor_critic/imagined_return_std": returns.std(),
+        "actor_critic/advantage_std": advantage.std(),
     }

@@ -44,6 +44,8 @@ def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) 
     config, devices = setup.config, mesh.make(mesh.parse(setup.mesh))
     mesh.require_divisible(devices, config.train.envs, name="train.envs")
     mesh.require_divisible(devices, config.replay.batch, name="replay.batch")
+    part = config.replay.batch // config.replay.micro_batches
+    mesh.require_divisible(devices, part, name="replay.batch / replay.micro_batches")
     with naming_its_preset(setup):
         env = envs.make(setup.env, config.env, num_envs=config.train.envs, seed=setup.seed)
     opened.callback(env.close)

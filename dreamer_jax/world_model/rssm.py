@@ -204,24 +204,23 @@ def observe(
     actions: jax.Array,
     tokens: jax.Array,
     is_first: jax.Array,
-    key: jax.Array,
+    uniform: jax.Array,
 ) -> Filtered:
     """Filters a batch of sequences: `observe_step` for each step in turn. (§ World model learning)
 
-    Random numbers are drawn before the scan, one for each latent, so a step is a function of its
-    inputs. Each device of a mesh filters its own sequences.
+    Each device of a mesh filters its own sequences.
 
     Args:
       start: latent before the first step, [B, ...].
       actions: [T, B, A] encoded, entry t is the action that led to observation t.
       tokens: [T, B, M] encoded observations.
       is_first: [T, B] bool, whether observation t begins an episode.
-      key: consumed.
+      uniform: [T, B, S] numbers in [0, 1) that the samples are drawn with.
 
     Returns: latents [T, B, ...], posteriors and priors [T, B, S, K] of each step.
     """
     chex.assert_rank(is_first, 2)
-    chex.assert_equal_shape_prefix([actions, tokens, is_first], 2)
+    chex.assert_equal_shape_prefix([actions, tokens, is_first, uniform], 2)
     chex.assert_tree_shape_prefix(start, is_first.shape[1:])
 
     def filtered(variables: Variables, start: Latent, inputs: FilterInputs) -> Belief:
@@ -233,7 +232,6 @@ def observe(
         step = jax.checkpoint(step, policy=SAVED, prevent_cse=False)
         return jax.lax.scan(step, start, inputs)[1]
 
-    uniform = jax.random.uniform(key, (*is_first.shape, model.stoch))
     specs = (mesh.COPIED, mesh.ROWS, mesh.BATCH)
     inputs = FilterInputs(action=actions, tokens=tokens, is_first=is_first, uniform=uniform)
     filtered_locally = mesh.locally(filtered, inputs=specs, outputs=mesh.BATCH)
@@ -263,7 +261,7 @@ def imagine(
     start: Latent,
     act: Callable[[jax.Array, jax.Array], tuple[Chosen, jax.Array]],
     action_noise: jax.Array,
-    key: jax.Array,
+    uniform: jax.Array,
     view: Callable[[Latent], View],
 ) -> tuple[View, Chosen]:
     """Continues from `start` for H steps: a_t = act(s_t), then `imagine_step`. (§ Actor learning)
@@ -273,7 +271,7 @@ def imagine(
       act: (features [*, F], noise [*, n]) -> (action [*, n], encoded action [*, A]). The first is
         returned, the second moves the model.
       action_noise: [H, *, n] uniform numbers, one slice for each call of `act`.
-      key: consumed, for the latents.
+      uniform: [H, *, S] numbers in [0, 1) that the latents are drawn with.
       view: the part of each latent to return, [*, ...] in each leaf. Features that a caller needs
         are joined here, once.
 
@@ -281,6 +279,7 @@ def imagine(
       [H, *, n]. Action t was chosen at latent t and led to latent t + 1.
     """
     chex.assert_tree_shape_prefix(start, action_noise.shape[1:-1])
+    chex.assert_equal_shape_prefix([action_noise, uniform], action_noise.ndim - 1)
 
     def step(
         latent: Latent, noise: tuple[jax.Array, jax.Array]
@@ -290,8 +289,6 @@ def imagine(
         following = imagine_step(model, variables, latent, encoded, uniform=uniform)
         return following, (view(latent), action)
 
-    horizon = action_noise.shape[0]
-    uniform = jax.random.uniform(key, (horizon, *start.stoch.shape[:-1]))
     last, (views, actions) = jax.lax.scan(step, start, (action_noise, uniform))
     # A step returns the latent that it started from, so the last one is still missing.
     views = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), views, view(last))

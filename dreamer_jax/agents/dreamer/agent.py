@@ -6,12 +6,14 @@ from typing import cast
 import jax
 import optax
 
+from dreamer_jax.agents.dreamer.accumulation import accumulated
 from dreamer_jax.agents.dreamer.acting import act_step, actor_of, initial_carry
-from dreamer_jax.agents.dreamer.batches import Batch, prepare
+from dreamer_jax.agents.dreamer.batches import Batch, prepare, scaled
 from dreamer_jax.agents.dreamer.config import DreamerConfig, factors
 from dreamer_jax.agents.dreamer.losses import metric_of, weighted_sum
 from dreamer_jax.agents.dreamer.model import model_of
-from dreamer_jax.agents.dreamer.networks import Dreamer, init, networks, scale_vectors
+from dreamer_jax.agents.dreamer.networks import Dreamer, init, networks
+from dreamer_jax.agents.dreamer.noise import Noise, for_batch
 from dreamer_jax.agents.dreamer.reports import report
 from dreamer_jax.agents.dreamer.stages import STAGES, Outcome, Stage
 from dreamer_jax.agents.dreamer.state import DreamerActor, DreamerCarry, DreamerState, Params
@@ -66,6 +68,7 @@ def build(config: Config, interface: Interface) -> Dreamer:
         nets=networks(agent, obs=obs, act=act),
         optimizer=optimizer,
         keeps_latents=config.replay.latents,
+        micro_batches=config.replay.micro_batches,
     )
 
 
@@ -78,8 +81,9 @@ def update(
        starts.
     2. The running scale of vectors follows the batch before the batch is scaled, so that the very
        first observations are scaled as well.
-    3. One backward pass gives the gradients of all networks in `stage.trained`. Gradients of the
-       policy do not reach the world model, those of the critic on real steps do.
+    3. One backward pass gives the gradients of all networks in `stage.trained`, or one for each
+       part of the batch (`accumulation.py`). Gradients of the policy do not reach the world model,
+       those of the critic on real steps do.
     4. LaProp clips and applies them.
     5. The slow critic follows the critic as it is after this step.
 
@@ -93,13 +97,15 @@ def update(
       parameters before this update, for replay; scalars to log.
     """
     batch, config = prepare(dreamer, window), dreamer.config
+    noise = for_batch(dreamer, key, shape=batch.step.reward.shape)
     horizon = config.model.moments_horizon
     scale = stage.rescale(state.moments, batch.step.obs, horizon=horizon)
     state = state.replace(moments=scale)
     trained = {name: state.params[name] for name in stage.trained}
-    (_, outcome), gradients = jax.value_and_grad(partial(loss, dreamer, stage), has_aux=True)(
-        trained, state, batch, key
-    )
+    differentiate = jax.value_and_grad(partial(loss, dreamer, stage), has_aux=True)
+    if dreamer.micro_batches > 1:
+        differentiate = accumulated(dreamer, stage, differentiate)
+    (_, outcome), gradients = differentiate(trained, state, batch, noise)
     changes, optimizer = dreamer.optimizer.update(gradients, state.optimizer, trained)
     params = state.params | cast(Params, optax.apply_updates(trained, changes))
     metrics = {
@@ -125,7 +131,7 @@ def loss(
     trained: Params,
     state: DreamerState,
     batch: Batch,
-    key: jax.Array,
+    noise: Noise,
 ) -> tuple[jax.Array, Outcome]:
     """L = Σ_i scale_i · mean over [T, B] of L_i, over the losses of a stage. (§ Methods)
 
@@ -134,15 +140,14 @@ def loss(
         `state.params`.
       state: its parameters, slow critic, return range and scale of vectors; constants here.
       batch: [T, B, ...], its vectors not scaled yet.
-      key: consumed.
+      noise: [T, B, ...] that the latents of the batch and the dreams are drawn with.
 
     Returns:
       The sum [], and what the stage's losses returned, with a metric for each loss.
     """
     params = {**state.params, **trained}
-    obs = scale_vectors(dreamer, state.moments, batch.step.obs)
-    batch = batch._replace(step=batch.step.replace(obs=obs))
-    outcome = stage.losses(dreamer, params, state, batch, key)
+    batch = scaled(dreamer, state.moments, batch)
+    outcome = stage.losses(dreamer, params, state, batch, noise)
     total = weighted_sum(dreamer, outcome.losses, shape=batch.step.reward.shape)
     metrics = {metric_of(name): value.mean() for name, value in outcome.losses.items()}
     return total, outcome._replace(metrics=outcome.metrics | metrics | {"optimizer/loss": total})

@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax import spaces
-from dreamer_jax.agents.dreamer.networks import Dreamer
+from dreamer_jax.agents.dreamer.networks import Dreamer, scale_vectors
+from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.types import Step, Window
 from dreamer_jax.world_model.latents import Latent, expand
+from dreamer_jax.world_model.moments import Moments
 
 
 class Batch(NamedTuple):
@@ -18,6 +20,7 @@ class Batch(NamedTuple):
     step: Step  # [T, B, ...]
     previous_action: jax.Array  # [T, B, A] encoded, entry t led to observation t
     start: Latent  # [B, ...] before the first step
+    return_range: ReturnRange | None = None  # after the whole batch, where this is a part of it
 
 
 def prepare(dreamer: Dreamer, window: Window) -> Batch:
@@ -48,3 +51,9 @@ def prepare(dreamer: Dreamer, window: Window) -> Batch:
         context = jax.tree.map(lambda x: x[0], window.latents)
         start = expand(context, classes=dreamer.config.model.classes)
     return Batch(step=trained, previous_action=previous, start=start)
+
+
+def scaled(dreamer: Dreamer, running: dict[str, Moments], batch: Batch) -> Batch:
+    """The batch with its vectors as encoder and decoder see them, see `scale_vectors`."""
+    obs = scale_vectors(dreamer, running, batch.step.obs)
+    return batch._replace(step=batch.step.replace(obs=obs))

@@ -107,6 +107,7 @@ class DreamerConfig:
 
     STAGES: ClassVar[tuple[str, ...]] = ("all", "world_model", "behavior")
     INHERITING: ClassVar[tuple[str, ...]] = ("behavior",)
+    SPLITS_BATCHES: ClassVar[bool] = True
 
     model: Model = field(default_factory=Model)
     losses: Losses = field(default_factory=Losses)

@@ -8,11 +8,12 @@ from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer.batches import Batch
 from dreamer_jax.agents.dreamer.config import factors
 from dreamer_jax.agents.dreamer.networks import Dreamer
+from dreamer_jax.agents.dreamer.noise import DreamNoise
 from dreamer_jax.agents.dreamer.state import DreamerState, Params
 from dreamer_jax.behavior import actor_critic
 from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.behavior.metrics import behavior_metrics
-from dreamer_jax.nn.heads import action_width, sample
+from dreamer_jax.nn.heads import sample
 from dreamer_jax.types import Action, Metrics, Rollout, Step
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.decoders import reconstruction_losses
@@ -24,7 +25,7 @@ OF_BEHAVIOR = ("policy", "value", "replay_value")  # the losses of actor and cri
 
 
 def world_model_losses(
-    dreamer: Dreamer, params: Params, batch: Batch, key: jax.Array
+    dreamer: Dreamer, params: Params, batch: Batch, uniform: jax.Array
 ) -> tuple[Latent, NamedLosses, Metrics]:
     """Filters the batch, then predicts each step from its latent. (§ World model learning)
 
@@ -42,7 +43,7 @@ def world_model_losses(
       dreamer: networks and scales.
       params: of all networks, to differentiate with respect to.
       batch: [T, B, ...], its vectors already scaled.
-      key: consumed, for the samples of the latents.
+      uniform: [T, B, S] numbers in [0, 1) that the latents are drawn with.
 
     Returns: latents [T, B, ...], losses [T, B] without their scales, and scalars to log.
     """
@@ -57,7 +58,7 @@ def world_model_losses(
         actions=batch.previous_action,
         tokens=tokens,
         is_first=step.is_first,
-        key=key,
+        uniform=uniform,
     )
     latents, posterior, prior = filtered.latents, filtered.posterior, filtered.prior
     outputs = dreamer.decode(params, latents)
@@ -84,36 +85,33 @@ def world_model_losses(
     return latents, losses, metrics
 
 
-def dream(dreamer: Dreamer, params: Params, start: Latent, key: jax.Array) -> Rollout:
+def dream(dreamer: Dreamer, params: Params, start: Latent, noise: DreamNoise) -> Rollout:
     """Imagines H steps from every state of a batch. (§ Actor learning)
 
     Nothing here is differentiated: callers pass parameters and latents without gradient.
 
     Args:
-      dreamer: networks and horizon.
+      dreamer: the networks.
       params: of rssm, policy, reward and continue.
       start: [T, B, ...] latents, such as `world_model_losses` gives; any batch axes will do.
-      key: consumed, for actions and latents.
+      noise: [H, *, ...] that actions and latents are drawn with.
 
     Returns: features, reward and continue of H + 1 states, [H + 1, T, B, ...], the first of them
       `start`; the H actions between them, [H, T, B, n].
     """
     chex.assert_equal_shape_prefix([start.deter, start.stoch], start.deter.ndim - 1)
-    model_key, action_key = jax.random.split(key)
-    horizon, width = dreamer.config.behavior.imagination, action_width(dreamer.act)
 
     def act(features: jax.Array, noise: jax.Array) -> tuple[Action, jax.Array]:
         action = sample(dreamer.policy(params, features), noise)
         return action, spaces.flatten(action, dreamer.act)
 
-    noise = jax.random.uniform(action_key, (horizon, *start.deter.shape[:-1], width))
     features, action = rssm.imagine(
         dreamer.nets.rssm,
         {"params": params["rssm"]},
         start=start,
         act=act,
-        action_noise=noise,
-        key=model_key,
+        action_noise=noise.action,
+        uniform=noise.latent,
         view=lambda latent: latent.features,
     )
     # XLA undoes the joining of these two parts where they are read apart: nothing is copied.
@@ -136,6 +134,7 @@ def behavior_losses(
     real: Step,
     latents: Latent,
     rollout: Rollout,
+    return_range: ReturnRange | None = None,
 ) -> tuple[NamedLosses, ReturnRange, Metrics]:
     """Policy and critic on the rollout, critic on the real steps. (§ Actor and critic learning)
 
@@ -153,6 +152,7 @@ def behavior_losses(
       real: [T, B, ...] steps.
       latents: [T, B, ...] of these steps, with gradient.
       rollout: [H + 1, T, B, ...] from each of these latents, without gradient.
+      return_range: where the steps are a part of a batch, the range after the whole batch.
 
     Returns: losses [T, B] ([T - 1, B] for the replay value) without their scales, the new return
       range and scalars to log.
@@ -170,7 +170,9 @@ def behavior_losses(
     bootstrap = dreamer.value(critic, end).mean()
     values = sg(jnp.concatenate([value.mean(), bootstrap]))
     returns = actor_critic.imagined_returns(rollout, values, lambda_=b.lambda_)
-    return_range = actor_critic.update_return_range(state.return_range, returns, rate=b.return_rate)
+    if return_range is None:
+        rate = b.return_rate
+        return_range = actor_critic.update_return_range(state.return_range, returns, rate=rate)
     advantage = actor_critic.advantage(returns, values[:-1], range_=return_range)
     weight = actor_critic.rollout_weight(rollout)
     policy_losses = actor_critic.policy_loss(

@@ -64,6 +64,7 @@ class Dreamer(NamedTuple):
     nets: Networks
     optimizer: optax.GradientTransformation
     keeps_latents: bool  # whether replay holds latents
+    micro_batches: int  # parts of a batch that an update processes one after the other
 
     def encode(self, params: Params, obs: Obs) -> jax.Array:
         """Scaled observations [*, ...] -> tokens [*, M]."""

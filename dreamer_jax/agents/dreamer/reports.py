@@ -39,7 +39,8 @@ def report(
     batch = prepare(dreamer, window)
     scaled = scale_vectors(dreamer, state.moments, batch.step.obs)
     observe_key, dream_key = jax.random.split(key)
-    half = batch.step.reward.shape[0] // 2
+    steps, sequences = batch.step.reward.shape
+    half = steps // 2
     tokens = dreamer.encode(state.params, scaled)
     model, variables = dreamer.nets.rssm, {"params": state.params["rssm"]}
     seen = rssm.observe(
@@ -49,7 +50,7 @@ def report(
         actions=batch.previous_action[:half],
         tokens=tokens[:half],
         is_first=batch.step.is_first[:half],
-        key=observe_key,
+        uniform=jax.random.uniform(observe_key, (half, sequences, model.stoch)),
     ).latents
     expected, _ = rssm.imagine(
         model,
@@ -57,7 +58,7 @@ def report(
         start=jax.tree.map(lambda x: x[-1], seen),
         act=_replay,
         action_noise=batch.previous_action[half:],
-        key=dream_key,
+        uniform=jax.random.uniform(dream_key, (steps - half, sequences, model.stoch)),
         view=lambda latent: latent,
     )
     # The first of the expected latents is the last one that was seen.

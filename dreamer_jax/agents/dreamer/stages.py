@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from dreamer_jax.agents.dreamer.acting import Choose
@@ -17,6 +16,7 @@ from dreamer_jax.agents.dreamer.losses import (
     world_model_losses,
 )
 from dreamer_jax.agents.dreamer.networks import BEHAVIOR, WORLD_MODEL, Dreamer
+from dreamer_jax.agents.dreamer.noise import Noise
 from dreamer_jax.agents.dreamer.state import DreamerState, Params
 from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.nn.heads import at_random, sample
@@ -38,25 +38,30 @@ class Stage(NamedTuple):
     """A choice of what is trained, how it is judged, and how experience is gathered meanwhile."""
 
     trained: tuple[str, ...]  # names of the networks that gradients change
-    losses: Callable[[Dreamer, Params, DreamerState, Batch, jax.Array], Outcome]
+    losses: Callable[[Dreamer, Params, DreamerState, Batch, Noise], Outcome]
     rescale: moments.Rescale  # how the running scale of vectors follows a batch
     explore: Choose  # how actions are chosen while training
 
 
 def joint_losses(
-    dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, key: jax.Array
+    dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, noise: Noise
 ) -> Outcome:
-    """World model and behavior at once, on the same latents. The key is consumed.
+    """World model and behavior at once, on the same latents.
 
     The dream gets no gradient: the policy learns from its log-probabilities alone, and nothing
     that happens in a dream changes the world model. The losses of behavior get the latents with
     their gradient, for the critic on real steps.
     """
-    observe_key, dream_key = jax.random.split(key)
-    latents, model, notes = world_model_losses(dreamer, params, batch, observe_key)
-    rollout = dream(dreamer, sg(params), sg(latents), dream_key)
+    latents, model, notes = world_model_losses(dreamer, params, batch, noise.latent)
+    rollout = dream(dreamer, sg(params), sg(latents), noise.dream)
     behavior, return_range, metrics = behavior_losses(
-        dreamer, params, state, real=batch.step, latents=latents, rollout=rollout
+        dreamer,
+        params,
+        state,
+        real=batch.step,
+        latents=latents,
+        rollout=rollout,
+        return_range=batch.return_range,
     )
     return Outcome(
         losses=model | behavior,
@@ -67,12 +72,10 @@ def joint_losses(
 
 
 def world_model_alone(
-    dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, key: jax.Array
+    dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, noise: Noise
 ) -> Outcome:
-    """The world model alone; nothing is imagined. The key is consumed."""
-    # The same key as in `joint_losses`, so that both filter alike.
-    observe_key, _ = jax.random.split(key)
-    latents, losses, metrics = world_model_losses(dreamer, params, batch, observe_key)
+    """The world model alone; nothing is imagined."""
+    latents, losses, metrics = world_model_losses(dreamer, params, batch, noise.latent)
     return Outcome(
         losses=losses,
         fresh=refresh(latents, losses),
@@ -82,13 +85,13 @@ def world_model_alone(
 
 
 def behavior_alone(
-    dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, key: jax.Array
+    dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, noise: Noise
 ) -> Outcome:
-    """As `joint_losses`, without the losses of the world model. The key is consumed.
+    """As `joint_losses`, without the losses of the world model.
 
     They are still computed, for replay: a sampler may prefer steps that the model predicts badly.
     """
-    outcome = joint_losses(dreamer, params, state, batch, key)
+    outcome = joint_losses(dreamer, params, state, batch, noise)
     losses = {name: outcome.losses[name] for name in OF_BEHAVIOR}
     return outcome._replace(losses=losses)
 
