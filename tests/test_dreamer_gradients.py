@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from command import hastily
 
 from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.agents.dreamer.batches import prepare
@@ -186,3 +187,23 @@ def test_golden_update() -> None:
         state, _, metrics = update(state, window, jax.random.fold_in(KEY, step))
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(state))
     assert {name: float(metrics[name]) for name in GOLDEN} == pytest.approx(GOLDEN, rel=1e-3)
+
+
+def test_an_update_in_parts_is_that_of_the_whole_batch() -> None:
+    """State, optimizer, return range, what replay keeps, and every metric."""
+    whole, window = tiny.make(), tiny.window(tiny.make())
+    # Rewards of three sizes: the range of all returns is not that of any part.
+    reward = window.steps.reward * jnp.array([1.0, 10.0, 100.0])
+    window = window.replace(steps=window.steps.replace(reward=reward))
+    parts = whole._replace(micro_batches=tiny.BATCH)
+    in_parts: Any = jax.jit(partial(agent.update, parts, tiny.ALL))
+    state, _, _ = tiny.updater()(tiny.made_up(whole), window, KEY)  # its learning rate is still 0
+    key = jax.random.fold_in(KEY, 1)
+    expected = tiny.updater()(state, window, key)
+    with hastily():
+        found = in_parts(state, window, key)
+    assert jax.tree.structure(expected) == jax.tree.structure(found)
+    paths = jax.tree_util.tree_leaves_with_path(expected)
+    for (path, a), b in zip(paths, jax.tree.leaves(found), strict=True):
+        largest = float(np.abs(a).max(initial=0))
+        np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-4 * largest, err_msg=str(path))
