@@ -43,6 +43,7 @@ class Train:
     ratio: Count = 32  # train ratio: steps replayed for each step taken
     prefill: Count = 1_088  # steps before the first update; about as many as a batch holds
     learn: str = "all"  # what the run trains: one of the agent's stages
+    behavior_after: Count = 0  # updates of the world model alone before actor and critic learn
     world_model: str = ""  # logdir to take the world model from, for stages that inherit one
     log_every: Positive = 5_000  # steps between two lines of metrics
     log_seconds: Count = 30  # without a line of metrics until the next one; 0: by steps alone
@@ -111,6 +112,15 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
             (t.learn in inheriting) != bool(t.world_model),
             f"train.learn={t.learn} with train.world_model={t.world_model!r}: the logdir of "
             f"another run is needed for {' and '.join(inheriting) or 'no stage'}, and only there",
+        ),
+        (
+            t.behavior_after > 0 and t.learn != "all",
+            f"train.behavior_after={t.behavior_after}: for train.learn=all, not {t.learn}",
+        ),
+        (
+            t.behavior_after > 0 and "world_model" not in config.agent.STAGES,
+            f"train.behavior_after={t.behavior_after}: this agent has no world model to train "
+            "alone",
         ),
         (r.length < 2, f"replay.length={r.length}: must be at least 2"),
         (

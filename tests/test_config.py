@@ -163,6 +163,7 @@ def test_widths_that_are_given_stay():
         ("train.log_every=0", ("train.log_every=0",)),
         ("train.keep=0", ("train.keep=0",)),
         ("train.ratio=-1", ("train.ratio=-1",)),
+        ("replay.micro_batches=3", ("replay.batch=16 is not divisible by replay.micro_batches=3",)),
         ("train.learn=policy", ("train.learn=policy", "world_model or behavior")),
         ("train.learn=behavior", ("train.world_model=''", "train.learn=behavior")),
         ("train.world_model=x", ("train.world_model='x'",)),

@@ -56,7 +56,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"acting", "batches", "noise", "transfer"},
             {"model"},
             {"reports", "losses"},
-            {"stages"},
+            {"stages", "world_model_first"},
             {"accumulation"},
             {"agent"},
         ],

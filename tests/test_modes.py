@@ -109,3 +109,50 @@ def test_a_world_model_that_does_not_fit(source: Path, tmp_path: Path, change: s
     assert result.code == 2 and result.err.count("\n") == 1
     assert part in result.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def first(source: Path) -> Path:
+    """A run that began as `source` did, and whose behavior begins with the update after that."""
+    logdir = source.parent / "first"
+    after = f"--set=train.behavior_after={int(final(source).updates)}"
+    result = call(*QUIET, after, f"--logdir={logdir}", "--steps=60")
+    assert result.code == 0 and "the world model learns alone for the first" in result.err
+    return logdir
+
+
+def test_the_world_model_first_is_the_world_model_alone(source: Path, first: Path):
+    """To the last bit, actions included; nothing of behavior has moved, its optimizer included."""
+    ours, theirs, fresh = final(first), final(source), restored_fresh(first)
+    assert int(ours.updates) == int(theirs.updates) > 0
+    for name in WORLD_MODEL:
+        assert equal(ours.params[name], theirs.params[name]), name
+    ours_of: Any = ours.optimizer
+    assert equal(ours_of["world_model"], theirs.optimizer)
+    assert equal(ours.moments, theirs.moments)
+    for name in BEHAVIOR:
+        assert equal(ours.params[name], fresh.params[name]), name
+    assert equal(ours.slow_value, fresh.slow_value)
+    fresh_of: Any = fresh.optimizer
+    assert equal(ours_of["behavior"], fresh_of["behavior"])
+    assert lines(first, "episodes") == lines(source, "episodes")
+    for line, other in zip(lines(first), lines(source), strict=True):
+        assert line.get("actor_critic/active", 0) == 0
+        names = {name for name in line if not name.startswith(("speed", "actor_critic"))}
+        assert names - {"seconds"} == {x for x in other if not x.startswith("speed")} - {"seconds"}
+        assert all(line[name] == other[name] for name in names - {"seconds"})
+
+
+def test_behavior_begins_after_it(first: Path, tmp_path: Path):
+    """A run that was resumed at the border goes on as one that was not; behavior learns."""
+    border = final(first)
+    after = f"--set=train.behavior_after={int(border.updates)}"
+    assert call(f"--logdir={first}", "--steps=80").code == 0
+    assert call(*QUIET, after, f"--logdir={tmp_path}/whole", "--steps=80").code == 0
+    ours, theirs = final(first), final(tmp_path / "whole")
+    assert equal(ours, theirs)
+    for name in WORLD_MODEL + BEHAVIOR:
+        assert not equal(ours.params[name], border.params[name]), name
+    assert not equal(ours.return_range, border.return_range)
+    *_, last = (line for line in lines(first) if "actor_critic/active" in line)
+    assert last["actor_critic/active"] == 1 and last["actor_critic/loss/value"] > 0

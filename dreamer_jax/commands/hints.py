@@ -68,6 +68,9 @@ NAMES = {
     "--set train.ratio": "train_ratio replay_ratio",
     "--set train.ratio (steps replayed for each step taken)": "utd utd_ratio gradient_steps "
     "train_freq train_every updates_per_step",
+    "--set train.behavior_after": "actor_warmup_steps actor_warmup pretrain pretrain_steps",
+    "--set replay.micro_batches": "gradient_accumulation_steps accumulate_grad_batches "
+    "grad_accumulation_steps gradient_accumulation grad_accum accumulation_steps",
     "--set train.prefill": "learning_starts warmup_steps start_steps",
     "--set train.log_every": "log_interval log_freq",
     "--set train.report_every": "report_interval video_every video_interval",

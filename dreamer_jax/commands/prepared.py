@@ -1,5 +1,6 @@
 """Everything of a run before its first step: environments, agent, programs, fit to the machine."""
 
+import math
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,9 @@ from dreamer_jax.commands.changes import that_matter
 from dreamer_jax.commands.evaluation_players import PeriodicEvaluation
 from dreamer_jax.commands.initial_agents import initial
 from dreamer_jax.commands.options import CAPACITY, Setup
+from dreamer_jax.config import Config
 from dreamer_jax.host import this_machine
+from dreamer_jax.loops.train import prefill
 from dreamer_jax.machine import Machine
 from dreamer_jax.run import history, manifest, spaces_record
 from dreamer_jax.run.fit import DoesNotFit, Sizes, check, with_capacity
@@ -106,14 +109,25 @@ def fitted(prepared: Prepared) -> tuple[Run, Sizes]:
 def announce(prepared: Prepared, run: Run, sizes: Sizes) -> None:
     """Prints where the run is, and what it is about to use if it is new."""
     setup, machine, interface = prepared.setup, prepared.machine, prepared.interface
+    config = run.config
     new = not manifest.exists(setup.logdir)
     lines = [f"{setup.env} -> {setup.logdir} ({'new run' if new else 'resumes'})"]
     if new:
         lines.append(sizing.summary(setup, run, sizes, machine, interface))
         if envs.family(setup.env) == "gym" and (read := getattr(run.env, "described", "")):
             lines.append(f"observes {read}")
+        if config.train.behavior_after:
+            lines.append(first_alone(config))
     lines += [*prepared.notes, *history.in_words(that_matter(setup.changes))]
     print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def first_alone(config: Config) -> str:
+    """When actor and critic begin to learn, in updates and in steps."""
+    updates, owed = config.train.behavior_after, config.replay.batch * config.replay.length
+    steps = prefill(config) + math.ceil(updates * owed / max(config.train.ratio, 1))
+    until = f"the first {updates:,} updates, about {steps:,} of {config.train.steps:,} steps"
+    return f"the world model learns alone for {until}; actions are random meanwhile"
 
 
 def compile_(setup: Setup, run: Run, sizes: Sizes) -> tuple[Run, Programs]:

@@ -1,5 +1,8 @@
 """LaProp with adaptive gradient clipping, as an optax chain."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -39,3 +42,31 @@ def clip_per_tensor(*, clip: float, floor: float) -> optax.GradientTransformatio
         return gradient / jnp.maximum(1.0, jnp.linalg.norm(gradient.ravel()) / limit)
 
     return optax.stateless(lambda gradients, params: jax.tree.map(clip_one, gradients, params))
+
+
+def separate(
+    optimizer: optax.GradientTransformation, parts: Mapping[str, Sequence[str]]
+) -> optax.GradientTransformation:
+    """The same optimizer with a state for each part, which counts the updates of that part alone.
+
+    Args:
+      optimizer: of each part.
+      parts: name of a part -> the keys of its parameters. An update changes the parts that it gets
+        gradients for.
+    """
+
+    def of(part: str, params: Any) -> dict[str, Any]:
+        return {key: params[key] for key in parts[part] if key in params}
+
+    def init(params: Any) -> dict[str, optax.OptState]:
+        return {part: optimizer.init(of(part, params)) for part in parts}
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        changes, after = dict[str, Any](), dict(state)
+        for part in parts:
+            if given := of(part, updates):
+                change, after[part] = optimizer.update(given, state[part], of(part, params))
+                changes.update(cast(dict[str, Any], change))
+        return changes, after
+
+    return optax.GradientTransformation(init, update)

@@ -6,6 +6,7 @@ from typing import cast
 import jax
 import optax
 
+from dreamer_jax.agents.dreamer import world_model_first
 from dreamer_jax.agents.dreamer.accumulation import accumulated
 from dreamer_jax.agents.dreamer.acting import act_step, actor_of, initial_carry
 from dreamer_jax.agents.dreamer.batches import Batch, prepare, scaled
@@ -28,15 +29,21 @@ def make(config: Config, interface: Interface) -> Agent[DreamerState, DreamerAct
     """Builds the agent for its observations and actions; ValueError where no network fits."""
     dreamer, stage = build(config, interface), STAGES[config.train.learn]
     # Jitted, each is traced once, however many programs it is a part of.
+    learn = jax.jit(partial(update, dreamer, stage))
+    act, actor = partial(act_step, dreamer, stage.explore), actor_of
+    if after := config.train.behavior_after:
+        alone = jax.jit(partial(update, dreamer, STAGES["world_model"]))
+        learn = jax.jit(partial(world_model_first.update, after, alone, learn))
+        act, actor = partial(world_model_first.act, dreamer, after), world_model_first.actor
     learner = Learner(
         init=jax.jit(partial(init, dreamer, stage.trained)),
-        update=jax.jit(partial(update, dreamer, stage)),
+        update=learn,
         report=jax.jit(partial(report, dreamer)),
     )
     player = Player(
         carry=partial(initial_carry, dreamer),
-        actor=actor_of,
-        act=jax.jit(partial(act_step, dreamer, stage.explore)),
+        actor=actor,
+        act=jax.jit(act),
         greedy=jax.jit(partial(act_step, dreamer, mode)),
     )
     return Agent(learner=learner, player=player, model=model_of(dreamer))
@@ -61,6 +68,8 @@ def build(config: Config, interface: Interface) -> Dreamer:
         momentum=o.momentum,
         epsilon=o.epsilon,
     )
+    if config.train.behavior_after:
+        optimizer = world_model_first.optimizer(optimizer)
     return Dreamer(
         config=agent,
         obs=obs,

@@ -30,6 +30,7 @@ class DreamerActor(PyTreeNode, kw_only=True):
 
     params: Params  # of the networks that act
     moments: dict[str, Moments]  # one per vector observation
+    updates: Any = None  # [] int32, where actions depend on it
 
 
 class DreamerCarry(PyTreeNode, kw_only=True):
