@@ -3,12 +3,15 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import tiny
+from witness import Settings
 
 from dreamer_jax.agents.dreamer.accumulation import joined, split
 from dreamer_jax.agents.dreamer.batches import prepare
 from dreamer_jax.agents.dreamer.stages import Outcome
 from dreamer_jax.behavior.actor_critic import ReturnRange
+from dreamer_jax.config import Config, Replay, resolve
 from dreamer_jax.types import Refresh
 from dreamer_jax.world_model.latents import compact
 
@@ -34,3 +37,8 @@ def test_the_parts_come_together_in_their_order() -> None:
     ):
         np.testing.assert_array_equal(ours, theirs)
     assert found.return_range == ReturnRange(low=jnp.float32(0), high=jnp.float32(1))
+
+
+def test_agents_that_learn_from_whole_batches_say_so() -> None:
+    with pytest.raises(ValueError, match=r"replay.micro_batches=2: this agent .* replay.batch"):
+        resolve(Config(agent=Settings(), replay=Replay(micro_batches=2)))

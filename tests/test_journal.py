@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from test_sinks import Collector
 
 from dreamer_jax.counters import Counters
+from dreamer_jax.outputs.averages import average
 from dreamer_jax.outputs.journal import Journal
 from envs.counting import Counting
 
@@ -34,3 +35,16 @@ def test_metrics_are_reported_once_they_are_computed(tmp_path: Path) -> None:
         assert line["step"] == 10 and line["loss/one"] == float(sums["loss/one"]) / 2
         written.tick(Counters(step=13, updates=2))
     assert len([line for line in mine.metrics if "loss/one" in line]) == 1
+
+
+def test_a_group_that_was_not_always_active_has_means_over_its_own_updates() -> None:
+    sums = {"world_model/kl": 12.0, "actor_critic/active": 1.0, "actor_critic/loss/value": 5.0}
+    found = average({name: jnp.float32(x) for name, x in sums.items()}, 4)
+    assert found == {
+        "world_model/kl": 3.0,
+        "actor_critic/active": 0.25,
+        "actor_critic/loss/value": 5.0,
+    }
+    never = {name: jnp.float32(x) for name, x in {**sums, "actor_critic/active": 0.0}.items()}
+    assert average(never, 4) == {"world_model/kl": 3.0, "actor_critic/active": 0.0}
+    assert average(never, 0) == {}

@@ -1,5 +1,6 @@
 """The world model alone on random actions; then behavior alone on that world model, frozen."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,17 @@ import jax
 import numpy as np
 import pytest
 from command import SMALL, call, hastily, lines
+from witness import Settings
 
+from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.agents.dreamer.networks import BEHAVIOR, WORLD_MODEL
 from dreamer_jax.agents.dreamer.state import DreamerState
 from dreamer_jax.commands.options import stored
 from dreamer_jax.commands.restored_agents import restored
+from dreamer_jax.config import Config, resolve
 from dreamer_jax.run.device_functions import INIT, derive
 
+DEFAULT = Config(agent=DreamerConfig())
 # Vectors are standardized: their running statistics must not move either.
 QUIET = (*SMALL, "--set=train.report_every=0", "--set=train.eval_every=0", "--seed=3")
 
@@ -92,6 +97,16 @@ def test_behavior_resumes_without_its_source(source: Path, behavior: Path):
         away.rename(source)
     ours, theirs = final(behavior), final(source)
     assert all(equal(ours.params[name], theirs.params[name]) for name in WORLD_MODEL)
+
+
+def test_the_world_model_is_never_first_where_behavior_does_not_learn():
+    resolve(replace(DEFAULT, train=replace(DEFAULT.train, behavior_after=5)))
+    alone = replace(DEFAULT.train, behavior_after=5, learn="world_model")
+    with pytest.raises(ValueError, match=r"behavior_after=5: for train\.learn=all"):
+        resolve(replace(DEFAULT, train=alone))
+    other = Config(agent=Settings(), train=replace(DEFAULT.train, behavior_after=5))
+    with pytest.raises(ValueError, match="behavior_after=5: this agent has no world model"):
+        resolve(other)
 
 
 @pytest.mark.parametrize(
