@@ -29,7 +29,7 @@ def make(config: Config, interface: Interface) -> Agent[DreamerState, DreamerAct
     learner = Learner(
         init=jax.jit(partial(init, dreamer, stage.trained)),
         update=jax.jit(partial(update, dreamer, stage)),
-        report=jax.jit(partial(report, dreamer)),
+        report=jax.jit(partial(report, dreamer, config.train.diagnosis)),
     )
     player = Player(
         carry=partial(initial_carry, dreamer),
