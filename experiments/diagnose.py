@@ -21,6 +21,8 @@ from dreamer_jax.commands.options import decide
 from dreamer_jax.commands.prepared import prepare
 from dreamer_jax.counters import Counters
 from dreamer_jax.main import COMMANDS, complain
+from dreamer_jax.outputs.checks import CHECKS
+from dreamer_jax.outputs.findings import DIAGNOSIS, Finding, Watched, judge, measured
 from dreamer_jax.run import checkpoint, resume
 from dreamer_jax.run.layout import count_on_device, seed_on_device
 from dreamer_jax.run.preflight import uncompiled
@@ -28,8 +30,6 @@ from dreamer_jax.run.programs import Programs
 from dreamer_jax.run.state import Run
 from dreamer_jax.run.stored_ring import stored_blocks
 from dreamer_jax.types import ReplayState
-
-GROUP = "diagnosis/"
 
 
 class Saved(NamedTuple):
@@ -48,7 +48,7 @@ def main() -> int:
     try:
         with ExitStack() as opened:
             saved = load(args.logdir, step=args.step, opened=opened)
-            values = list(measured(saved, batches=args.batches))
+            values = list(batches_of(saved, batches=args.batches))
     except (ValueError, OSError) as error:
         return complain(error, 2)
     print(f"{args.logdir} at step {saved.counters.step}, {saved.counters.updates} updates")
@@ -59,7 +59,18 @@ def main() -> int:
         if len(found):
             text = f"{found.mean():10.4f}   {found.min():10.4f} .. {found.max():.4f}"
         print(f"{name:48} {text}")
+    for finding in findings(values):
+        print(f"{finding.check}: {finding.sentence}. {finding.advice}")
     return 0
+
+
+def findings(values: list[dict[str, float]]) -> list[Finding]:
+    """What the checks say if these are the reports of a run."""
+    watch, found = dict[str, Watched](), dict[str, Finding]()
+    for each in values:
+        watch, news = judge(CHECKS, watch, measured(each))
+        found |= {finding.check: finding for finding in news}
+    return [finding for name, finding in found.items() if watch[name].fails]
 
 
 def flags() -> argparse.ArgumentParser:
@@ -93,13 +104,13 @@ def load(logdir: Path, *, step: int | None, opened: ExitStack) -> Saved:
     return Saved(run, programs, items["agent"], memory, counters)
 
 
-def measured(saved: Saved, *, batches: int) -> Iterator[dict[str, float]]:
+def batches_of(saved: Saved, *, batches: int) -> Iterator[dict[str, float]]:
     """The measures of each batch. The seed of the run gives that which training would draw."""
     for i in range(batches):
         seed = seed_on_device(saved.run.layout, saved.run.seed + i)
         metrics, _ = saved.programs.report(seed, saved.state, saved.memory, None)
         values = jax.device_get(metrics)
-        yield {name: float(x) for name, x in values.items() if name.startswith(GROUP)}
+        yield {name: float(x) for name, x in values.items() if name.startswith(DIAGNOSIS)}
 
 
 if __name__ == "__main__":

@@ -35,9 +35,9 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "outputs": [
             {
                 *("sink", "jsonl", "tensorboard", "progress", "elapsed", "evaluation_progress"),
-                *("episode_sums", "averages", "pictures"),
+                *("episode_sums", "averages", "pictures", "findings"),
             },
-            {"sinks", "journal_state"},
+            {"sinks", "journal_state", "checks"},
             {"journal"},
         ],
     },
@@ -55,8 +55,9 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"config", "state"},
             {"networks", "sizes"},
             {"acting", "batches", "transfer"},
-            {"model", "diagnosis"},
-            {"reports", "losses"},
+            {"model", "calibration"},
+            {"losses", "diagnosis"},
+            {"reports"},
             {"stages"},
             {"agent"},
         ],
