@@ -141,12 +141,24 @@ OF_WORLD_MODEL = (
         advice="dreams drift away: try --set behavior.imagination=8 or --set losses.dynamics=2",
     ),
     Check(
+        name="useless_prior",
+        metric="prior_error",
+        high=1.0,
+        why="At 1, the prior knows no more than how often each class of a latent occurs.",
+        after=5_000,
+        sentence="the prior is {value:.1f} times as wrong as a guess that is always the same",
+        advice=(
+            "dreams are noise: try --set losses.dynamics=2, --set train.ratio=64 or "
+            "--set optimizer.learning_rate at half its value"
+        ),
+    ),
+    Check(
         name="actions_without_effect",
         metric="action_effect",
         low=1e-4,
         why="0 means that another action changes nothing; small effects are ten times this limit.",
         after=10_000,
-        sentence="what the model expects does not depend on the action: {value:.5f} nats",
+        sentence="what the model expects does not depend on the action: {value:.1g} nats",
         advice=(
             "the policy cannot learn in dreams: check that the environment uses its actions, and "
             "try --set losses.free_nats=0.1"

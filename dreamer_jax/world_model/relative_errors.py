@@ -56,9 +56,7 @@ def relative_errors(
                 zip(jnp.split(numbers[key], ends, axis=-1), classes, strict=True)
             )
         ]
-        found[f"choice/{key}"] = Errors(
-            *(sum(parts, jnp.float32(0)) for parts in zip(*each, strict=True))
-        )
+        found[f"choice/{key}"] = jax.tree.map(lambda *x: sum(x, jnp.float32(0)), *each)
     known = dict.fromkeys(spaces.texts, "text") | dict.fromkeys(spaces.symbols, "symbols")
     for key, kind in known.items():
         error = _of_symbols(symbols[key], obs[key])

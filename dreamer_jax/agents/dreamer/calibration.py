@@ -199,7 +199,8 @@ def randomness(dreamer: Dreamer, state: DreamerState, latents: Latent) -> Metric
     policy = dreamer.policy(state.params, latents.features)
     unimix = dreamer.config.model.unimix
     return {
-        f"randomness/{key}": (dist.entropy().mean() - least) / (dist.max_entropy() - least)
+        f"randomness/{key}": jnp.maximum(dist.entropy().mean() - least, 0)
+        / (dist.max_entropy() - least)
         for key, dist in policy.items()
         if dist.max_entropy() > (least := least_entropy(dist, unimix=unimix))
     }

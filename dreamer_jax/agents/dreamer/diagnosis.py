@@ -69,6 +69,7 @@ def diagnosis(dreamer: Dreamer, state: DreamerState, look: Look, key: jax.Array)
     step, latents = look.batch.step, filtered.latents
     surprise = filtered.posterior.kl(filtered.prior).sum(-1)
     value = dreamer.value(state.params["value"], latents.features).mean()
+    free_nats = dreamer.config.losses.free_nats
     found = {
         **observation_errors(dreamer, look, half=half),
         **reward_calibration(dreamer, state, step, filtered, prior_key),
@@ -76,7 +77,8 @@ def diagnosis(dreamer: Dreamer, state: DreamerState, look: Look, key: jax.Array)
         **return_errors(dreamer, state, look.batch, latents, value, dream_key),
         **value_errors(dreamer, state, step, latents, value),
         "action_effect": action_effect(dreamer, state, look.batch, filtered, surprise),
-        "under_free_nats": (surprise <= dreamer.config.losses.free_nats).mean(),
+        "prior_error": prior_error(filtered.posterior, surprise, least=free_nats),
+        "under_free_nats": (surprise <= free_nats).mean(),
         "dead_latents": dead_latents(filtered.posterior, unimix=dreamer.config.model.unimix),
         **randomness(dreamer, state, latents),
         "effective_updates": effective_updates(dreamer, state),
@@ -145,6 +147,19 @@ def action_effect(
     prior = rssm.run(model, variables, RSSM.prior, deter)
     differs = (other != batch.previous_action).any(-1) & ~is_first
     return mean(filtered.posterior.kl(prior).sum(-1) - surprise, differs)
+
+
+def prior_error(posterior: Categorical, surprise: jax.Array, *, least: float) -> jax.Array:
+    """How wrong the prior is, relative to a guess that is the same at every step: [].
+
+    mean KL(posterior || prior) / mean KL(posterior || mean posterior of the batch)
+
+    surprise: [T, B], the former. least: free nats, up to which the prior does not learn; the
+    divisor is no smaller.
+    """
+    usual = Categorical(jnp.log(posterior.probs.mean((0, 1))))
+    told = jnp.sum(posterior.probs * (posterior.log_probs - usual.log_probs), axis=(-1, -2))
+    return surprise.mean() / jnp.maximum(told.mean(), max(least, SMALLEST))
 
 
 def dead_latents(posterior: Categorical, *, unimix: float) -> jax.Array:
