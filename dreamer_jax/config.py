@@ -49,6 +49,7 @@ class Train:
     log_seconds: Count = 30  # without a line of metrics until the next one; 0: by steps alone
     report_every: Count = 50_000  # steps between two pictures of what the model sees; 0: never
     report_seconds: Count = 180  # without a picture until the next one; 0: by steps alone
+    diagnosis: bool = True  # measure with each picture what the agent believes, and warn
     eval_every: Count = 0  # steps between two evaluations; 0: never
     eval_episodes: Positive = 20  # episodes of each evaluation
     eval_envs: Count = 0  # environments that play them; 0: one for each episode, at most 16

@@ -133,7 +133,7 @@ def test_the_place_of_one_symbol_is_learned() -> None:
 
 def test_a_report_shows_symbols_as_colors() -> None:
     dreamer = make({"board": Symbols(9, 5, 2, classes=4)})
-    _, pictures = jax.jit(lambda *inputs: report(dreamer, *inputs))(
+    _, pictures = jax.jit(lambda *inputs: report(dreamer, False, *inputs))(
         made_up(dreamer), window(dreamer), KEY
     )
     truth = experience(dreamer, 5).obs["board"][1:]

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from dreamer_jax.counters import Counters
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.faults import Diverged, Fault
 from dreamer_jax.outputs.averages import average, computed, is_loss, means
+from dreamer_jax.outputs.checks import CHECKS
+from dreamer_jax.outputs.findings import judge, measured
 from dreamer_jax.outputs.journal_state import JournalState
 from dreamer_jax.outputs.pictures import picture
 from dreamer_jax.outputs.progress import Progress
@@ -76,6 +79,7 @@ class Journal:
         self.running = past.running
         self.recent, self.recent_later = [*past.recent], [*past.recent_later]
         self.latest, self.logged = past.latest, past.logged
+        self.watch = past.watch
         self.owes_evaluation, self.reached = past.owes_evaluation, [*past.reached]
         self.rated = Rated(counters.step, counters.updates, time.monotonic())
         self.begun = self.drawn = self.rated.time  # when this process began, and drew pictures last
@@ -107,6 +111,7 @@ class Journal:
             owes_evaluation=self.owes_evaluation,
             reached=[*self.reached],
             logged=self.logged,
+            watch=self.watch,
         )
 
     def say(self, text: str) -> None:
@@ -224,12 +229,19 @@ class Journal:
         *,
         counters: Counters,
     ) -> None:
-        """Reports the diagnostics of an agent, and its pictures below the truth.
+        """Reports the diagnostics of an agent, what they say, and its pictures below the truth.
 
-        metrics: each []. views: each [2, T, B, h, w, c] uint8, see `picture`.
+        metrics: each [], those of the diagnosis NaN where there is nothing to measure.
+        views: each [2, T, B, h, w, c] uint8, see `picture`.
         """
         metrics, views = jax.device_get((metrics, views))
-        self._scalars({key: float(value) for key, value in metrics.items()}, counters)
+        values = measured({key: float(value) for key, value in metrics.items()})
+        self._scalars(values, counters)
+        self.watch, found = judge(CHECKS, self.watch, values)
+        with sink_faults(self.logdir):
+            for finding in found:
+                for sink in self.sinks:
+                    sink.finding(asdict(finding), step=counters.step)
         with sink_faults(self.logdir):
             for key, view in views.items():
                 pixels = picture(np.asarray(view))

@@ -1,10 +1,11 @@
 """What a journal has to know after a resume, and its form in the JSON of a checkpoint."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dreamer_jax.environment import Environment
 from dreamer_jax.outputs.episode_sums import EpisodeSums
+from dreamer_jax.outputs.findings import Watched, watch_from_json, watch_to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,7 @@ class JournalState:
     owes_evaluation: bool  # whether the last one was stopped
     reached: list[str]  # milestones, in the order of their time
     logged: tuple[int, int]  # step and updates at the last line
+    watch: dict[str, Watched] = field(default_factory=dict[str, Watched])  # of the diagnosis
 
     @classmethod
     def empty(cls, env: Environment) -> "JournalState":
@@ -43,6 +45,7 @@ class JournalState:
             "owed": self.owes_evaluation,
             "reached": self.reached,
             "logged": list(self.logged),
+            "watch": watch_to_json(self.watch),
         }
 
     @classmethod
@@ -76,4 +79,5 @@ class JournalState:
             owes_evaluation=bool(saved.get("owed", False)),
             reached=list(reached),
             logged=(logged[0], logged[1]),
+            watch=watch_from_json(saved.get("watch", {})),
         )

@@ -14,10 +14,11 @@ UNFINISHED = "unfinished"  # marks metrics of an interval that was cut short
 
 
 class JsonLines:
-    """A sink that appends to `metrics.jsonl`, `episodes.jsonl` and `milestones.jsonl`.
+    """A sink that appends to `metrics.jsonl`, `episodes.jsonl` and other files of lines.
 
     Each line is on its way to the disk when the call returns. Numbers that JSON cannot hold are
-    written as null. `milestones.jsonl` exists once a milestone was reached. Images are ignored.
+    written as null. `milestones.jsonl` exists once a milestone was reached, and `diagnosis.jsonl`
+    once a check has failed. Images are ignored.
     """
 
     def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
@@ -29,9 +30,11 @@ class JsonLines:
         root = Path(logdir)
         root.mkdir(parents=True, exist_ok=True)
         self._milestones = root / "milestones.jsonl"
+        self._findings = root / "diagnosis.jsonl"
         self._metrics = _continue_lines(root / "metrics.jsonl", first_step)
         self._episodes = _continue_lines(root / "episodes.jsonl", first_step - 1)
         _drop_lines(self._milestones, first_step)
+        _drop_lines(self._findings, first_step)
 
     def scalars(
         self,
@@ -60,6 +63,11 @@ class JsonLines:
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """Ignored."""
+
+    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
+        """One line for a finding."""
+        with self._findings.open("a") as file:
+            file.write(_encode({"step": step, **found}))
 
     def close(self) -> None:
         """Closes the files, all of them even if one fails."""

@@ -31,6 +31,7 @@ LATER = {"history": list, "files": dict, "weights": dict}
 CHANGEABLE = (
     *("train.steps", "train.save_every", "train.keep", "train.keep_every"),
     *("train.log_every", "train.log_seconds", "train.report_every", "train.report_seconds"),
+    "train.diagnosis",
     *("train.eval_every", "train.eval_episodes", "train.eval_envs"),
     *("replay.seed_from", "env.timeout", "env.first_copy", "env.replay"),
 )

@@ -38,7 +38,7 @@ def make(config: Config, interface: Interface) -> Agent[DreamerState, DreamerAct
     learner = Learner(
         init=jax.jit(partial(init, dreamer, stage.trained)),
         update=learn,
-        report=jax.jit(partial(report, dreamer)),
+        report=jax.jit(partial(report, dreamer, config.train.diagnosis)),
     )
     player = Player(
         carry=partial(initial_carry, dreamer),

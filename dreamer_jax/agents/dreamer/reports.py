@@ -7,20 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from dreamer_jax.agents.dreamer.batches import prepare
+from dreamer_jax.agents.dreamer.diagnosis import Look, diagnosis
 from dreamer_jax.agents.dreamer.networks import Dreamer, scale_vectors
 from dreamer_jax.agents.dreamer.state import DreamerState
-from dreamer_jax.types import Metrics, Window
+from dreamer_jax.types import Metrics, Obs, Window
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.categoricals import Symbols
-from dreamer_jax.world_model.decoders import reconstruction_losses
+from dreamer_jax.world_model.decoders import Prediction, reconstruction_losses
 
 SIDE = 64  # pixels that a smaller grid of symbols is enlarged to, by a whole factor
 TURN = 0.618  # of the color circle between two symbols, so that neighbors look different
 
 
 def report(
-    dreamer: Dreamer, state: DreamerState, window: Window, key: jax.Array
-) -> tuple[Metrics, dict[str, jax.Array]]:
+    dreamer: Dreamer, diagnosed: bool, state: DreamerState, window: Window, key: jax.Array
+) -> tuple[Metrics, Obs]:
     """The model's view of a window: filtered in the first half, predicted in the second half.
 
     The second half is predicted from its actions alone. Its errors grow with time if the model has
@@ -28,17 +29,19 @@ def report(
 
     Args:
       dreamer: the networks.
+      diagnosed: whether to measure what `diagnosis` measures as well.
       state: its parameters and scale of vectors; not changed.
       window: [W, B, ...] as replay drew it.
       key: consumed.
 
-    Returns: errors per key for both halves, under `world_model/seen/` and `world_model/expected/`;
+    Returns: errors per key for both halves, under `world_model/seen/` and `world_model/expected/`,
+      and the measures of the diagnosis;
       for each image key the truth and the model's view of it, [2, T, B, h, w, c] uint8, and the
       same for each grid of symbols, of which every symbol has a color.
     """
     batch = prepare(dreamer, window)
     scaled = scale_vectors(dreamer, state.moments, batch.step.obs)
-    observe_key, dream_key = jax.random.split(key)
+    observe_key, dream_key, diagnosis_key = jax.random.split(key, 3)
     steps, sequences = batch.step.reward.shape
     half = steps // 2
     tokens = dreamer.encode(state.params, scaled)
@@ -51,35 +54,46 @@ def report(
         tokens=tokens[:half],
         is_first=batch.step.is_first[:half],
         uniform=jax.random.uniform(observe_key, (half, sequences, model.stoch)),
-    ).latents
+    )
     expected, _ = rssm.imagine(
         model,
         variables,
-        start=jax.tree.map(lambda x: x[-1], seen),
+        start=jax.tree.map(lambda x: x[-1], seen.latents),
         act=_replay,
         action_noise=batch.previous_action[half:],
         uniform=jax.random.uniform(dream_key, (steps - half, sequences, model.stoch)),
         view=lambda latent: latent,
     )
     # The first of the expected latents is the last one that was seen.
-    latents = jax.tree.map(lambda a, b: jnp.concatenate([a, b[1:]]), seen, expected)
+    latents = jax.tree.map(lambda a, b: jnp.concatenate([a, b[1:]]), seen.latents, expected)
     outputs = dreamer.decode(state.params, latents)
     errors = reconstruction_losses(outputs, scaled, spaces=dreamer.obs)
     metrics = {f"world_model/seen/{key}": error[:half].mean() for key, error in errors.items()}
     metrics |= {f"world_model/expected/{key}": error[half:].mean() for key, error in errors.items()}
-    pictures: dict[str, jax.Array] = {}
+    if diagnosed:
+        look = Look(batch=batch, scaled=scaled, tokens=tokens, seen=seen, outputs=outputs)
+        metrics |= diagnosis(dreamer, state, look, diagnosis_key)
+    return metrics, pictures(dreamer, batch.step.obs, outputs)
+
+
+def pictures(dreamer: Dreamer, obs: Obs, outputs: dict[str, Prediction]) -> Obs:
+    """Truth and prediction of images, and of grids of symbols in colors: see `report`.
+
+    obs, outputs: [T, B, ...] for each key.
+    """
+    found: Obs = {}
     for name in dreamer.obs.images:
         pixels = outputs[name]
         assert isinstance(pixels, jax.Array)
         view = jnp.round(255 * pixels).astype(jnp.uint8)
-        pictures[name] = jnp.stack([batch.step.obs[name], view])
+        found[name] = jnp.stack([obs[name], view])
     for name, (*_, classes) in dreamer.obs.symbols.items():
         grid = outputs[name]
         assert isinstance(grid, Symbols)
-        truth = batch.step.obs[name].astype(jnp.int32)
+        truth = obs[name].astype(jnp.int32)
         guess = jnp.argmax(grid.logits, axis=-1).reshape(truth.shape)
-        pictures[name] = painted(jnp.stack([truth, guess]), classes=classes)
-    return metrics, pictures
+        found[name] = painted(jnp.stack([truth, guess]), classes=classes)
+    return found
 
 
 def _replay(features: jax.Array, action: jax.Array) -> tuple[jax.Array, jax.Array]:
