@@ -20,6 +20,7 @@ from dreamer_jax.config import Config
 from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.train import updates_owed
 from dreamer_jax.run import checkpoint, manifest
+from dreamer_jax.statistics import wilson
 from envs.counting import Counting
 from envs.timestep import Timestep
 from experiments import random_agent
@@ -260,5 +261,5 @@ def test_summary_of_a_task_that_can_be_solved():
 @pytest.mark.parametrize("trials", [32, 100])
 def test_an_interval_stays_within_0_and_1(trials: int) -> None:
     """Rounding alone takes it to 1.0000000000000002, and to -0.0, which is printed so."""
-    assert str(evaluate.interval(0, trials=trials)[0]) == "0.0"
-    assert evaluate.interval(trials, trials=trials)[1] == 1
+    assert str(wilson(0, trials=trials)[0]) == "0.0"
+    assert wilson(trials, trials=trials)[1] == 1
