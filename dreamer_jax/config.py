@@ -49,6 +49,7 @@ class Train:
     report_seconds: Count = 180  # without a picture until the next one; 0: by steps alone
     eval_every: Count = 0  # steps between two evaluations; 0: never
     eval_episodes: Positive = 20  # episodes of each evaluation
+    keep_best: bool = False  # keep the checkpoint of the best evaluation, whatever its age
     eval_envs: Count = 0  # environments that play them; 0: one for each episode, at most 16
     save_every: Positive = 100_000  # steps between two checkpoints
     keep: Positive = 2  # newest checkpoints kept
@@ -109,6 +110,10 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
             (t.learn in inheriting) != bool(t.world_model),
             f"train.learn={t.learn} with train.world_model={t.world_model!r}: the logdir of "
             f"another run is needed for {' and '.join(inheriting) or 'no stage'}, and only there",
+        ),
+        (
+            t.keep_best and not t.eval_every,
+            "train.keep_best=true: nothing is evaluated with train.eval_every=0",
         ),
         (r.length < 2, f"replay.length={r.length}: must be at least 2"),
         (

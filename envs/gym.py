@@ -9,6 +9,7 @@ import gymnasium
 
 from envs.arrivals import outcome
 from envs.codecs import Actions, Observations, no_actions
+from envs.drawing import Picture, picture
 from envs.gym_options import TRUNCATE, Options, check
 from envs.kinds import AnySpace
 from envs.make_gym import single
@@ -46,15 +47,22 @@ class GymCopy:
     def restart(self) -> None:
         """Never called: an error in this process goes straight to the caller."""
 
+    def draw(self) -> Picture:
+        """A picture by the environment's own renderer, or why there is none."""
+        return picture(self._env)
+
     def close(self) -> None:
         """Closes the environment."""
         self._env.close()
 
 
-def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
+def make(
+    name: str, options: Options, *, num_envs: int, seed: int, draws: bool = False
+) -> VectorizedEnv:
     """Makes `num_envs` copies of the environment that `name` registers, each in its own process.
 
-    The first copy tells its spaces and tries one step before the others are started.
+    With `draws`, they can be drawn by their own renderer. The first copy tells its spaces and tries
+    one step before the others are started.
 
     Raises:
         ValueError: the id or module is unknown, a package is missing, a space is unsupported, an
@@ -64,9 +72,9 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
     check(options)
 
     def started(i: int, opened: ExitStack) -> ProcessCopy:
-        build = functools.partial(single, env_id, options, copy=i)
+        build = functools.partial(single, env_id, options, copy=i, draws=draws)
         try:
-            copy = ProcessCopy(build, timeout=options.timeout, warns=i == 0)
+            copy = ProcessCopy(build, timeout=options.timeout, warns=i == 0, draws=draws)
         except OSError as error:
             raise ValueError(f"{name}: copy {i} cannot be started: {error}") from None
         opened.callback(copy.close)

@@ -15,7 +15,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "": [
             {
                 *("types", "limits", "counters", "environment", "spaces"),
-                *("math", "machine", "faults", "own_packages"),
+                *("math", "machine", "faults", "own_packages", "statistics"),
             },
             {"config", "shapes", "mesh"},
         ]
@@ -64,7 +64,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"checkpoint", "initial_weights"},
             {"device_functions"},
             {"programs"},
-            {"state", "background_save", "spaces_record"},
+            {"state", "background_save", "spaces_record", "best"},
             {"stored_ring"},
             {"resume", "fit"},
             {"preflight"},
@@ -77,8 +77,11 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"hints", "changes"},
             {"flags"},
             {"options"},
-            {"training_recordings", "restored_agents", "evaluation_players", "sizing"},
-            {"initial_agents"},
+            {
+                *("training_recordings", "restored_agents", "evaluation_players", "sizing"),
+                *("chosen_checkpoints", "evaluation_results"),
+            },
+            {"initial_agents", "evaluation_films"},
             {"prepared"},
             {"train", "evaluate"},
         ]

@@ -1,5 +1,6 @@
 """Plays whole episodes with a fixed policy and reports their scores."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 
@@ -37,6 +38,12 @@ class Evaluator:
         self.player = player
         self.begin = jax.jit(partial(player.carry, env.num_envs))
         self.step = jax.jit(partial(step, act))
+
+    def in_env(self, env: Environment) -> "Evaluator":
+        """The same policy, compiled once, with other environments of the same task."""
+        other = copy.copy(self)
+        other.env = env
+        return other
 
     def play(
         self,
@@ -183,4 +190,3 @@ def summary(results: Results) -> dict[str, float]:
         low, high = wilson(int(solved.sum()), trials=len(solved))
         numbers |= {"success": float(solved.mean()), "success_low": low, "success_high": high}
     return numbers
-

@@ -41,7 +41,7 @@ class Actions:
             raise ValueError("; ".join(wrong))
         pairs = [(joined(x.path, whole="action"), x) for x in decoders]
         self._decoders = keyed(pairs, space)
-        self._space = space
+        self.space = space
         self.spaces: dict[str, AnySpace] = {k: x.space for k, x in self._decoders.items()}
 
     def decode(self, action: dict[str, np.ndarray], count: int) -> list[Any]:
@@ -56,7 +56,7 @@ class Actions:
             raise ValueError(f"expected actions of shapes {expected}, got {shapes}")
         rows = {x.path: x.decode(action[key]) for key, x in self._decoders.items()}
         return [
-            nest(self._space, {p: values[i] for p, values in rows.items()}) for i in range(count)
+            nest(self.space, {p: values[i] for p, values in rows.items()}) for i in range(count)
         ]
 
 
