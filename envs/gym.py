@@ -83,7 +83,7 @@ def make(
     def together(copies: Sequence[EnvCopy]) -> VectorizedEnv:
         return VectorizedEnv(
             copies,
-            *conversions,
+            *found,
             seed=seed,
             frames_per_step=options.action_repeat,
             name=name,
@@ -94,7 +94,7 @@ def make(
     with ExitStack() as opened:
         copies = [started(0, opened)]
         try:
-            conversions = _conversions(*copies[0].spaces(), options)
+            found = conversions(*copies[0].spaces(), options)
             require_step(together(copies))
         except (CopyFailed, EnvironmentFailed) as error:
             raise ValueError(str(error)) from None
@@ -125,14 +125,15 @@ def vectorize(
     first = build()
     try:
         spaces = first.observation_space, first.action_space
-        conversions = _conversions(*spaces, Options(size=size))
+        found = conversions(*spaces, Options(size=size))
     except ValueError:
         first.close()
         raise
     copies = [GymCopy(first), *(GymCopy(build()) for _ in range(num_envs - 1))]
-    return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1, name=name)
+    return VectorizedEnv(copies, *found, seed=seed, frames_per_step=1, name=name)
 
 
-def _conversions(obs: AnySpace, act: AnySpace, options: Options) -> tuple[Observations, Actions]:
+def conversions(obs: AnySpace, act: AnySpace, options: Options) -> tuple[Observations, Actions]:
+    """How a run reads observations and writes actions; ValueError where it cannot."""
     keys = {"ignore": options.ignore, "only": options.only, "kinds": options.kinds}
     return Observations(obs, options.size, **keys), Actions(act)

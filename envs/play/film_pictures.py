@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 IMAGE_SIDE = 256  # pixels; images are enlarged to about this side, by a whole factor
-LARGEST = 512  # pixels; larger pictures of a renderer lose rows and columns
+LARGEST = 512  # pixels; larger pictures of a renderer are reduced by a whole factor
 LINE_HEIGHT, MARGIN = 14, 4  # pixels: height of a line of text, space around the text
 GAP = 4  # pixels between images
 SHOWN_STEPS = 128  # of a curve: the newest ones
@@ -41,7 +41,7 @@ def packed(picture: np.ndarray) -> bytes:
     """A picture [h, w, 3] in a tenth of its memory or less, with sides of at most LARGEST."""
     every = -(-max(picture.shape[:2]) // LARGEST)
     buffer = io.BytesIO()
-    Image.fromarray(picture[::every, ::every]).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(picture).reduce(every).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
