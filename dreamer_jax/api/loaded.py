@@ -9,14 +9,15 @@ out. So one agent may be used by many threads and in many episodes at once.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dreamer_jax.api import programs
+from dreamer_jax.api.moments import Arrays, Dream, Memory, View
 from dreamer_jax.commands.chosen_checkpoints import ALL, BEST, NEWEST, choose
 from dreamer_jax.commands.evaluation_players import FINAL
 from dreamer_jax.commands.native_forms import Form, form_of
@@ -24,52 +25,9 @@ from dreamer_jax.commands.options import Setup, unplayed
 from dreamer_jax.commands.restored_agents import Restored, restored
 from dreamer_jax.config import Config
 from dreamer_jax.faults import Fault, LoadError, one_line
-from dreamer_jax.loops import evaluate
 from dreamer_jax.run import manifest, spaces_record
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import AnyModel
-
-Arrays = dict[str, np.ndarray]
-
-
-class Memory(NamedTuple):
-    """What an agent remembers of the episodes that it plays, after one of its steps; never changed.
-
-    Keep it to come back to this moment, as often as you like.
-    """
-
-    carry: Any  # [E, ...] on the device
-    action: Arrays | None  # [E, n] by key, chosen at this moment; None if none was yet
-    index: int  # steps so far
-    seed: int  # that all draws follow from, together with `index`
-    single: bool  # of one observation, not of a batch
-
-    @property
-    def rows(self) -> int:
-        """E, the number of episodes."""
-        return len(jax.tree.leaves(self.carry)[0])
-
-
-class View(NamedTuple):
-    """What the model says of a moment; [E] in a batch, without that axis for one observation."""
-
-    obs: Arrays  # [E, ...] the most likely observation, by key, as the agent sees it
-    reward: np.ndarray  # [E] float32, expected with the observation
-    continue_: np.ndarray  # [E] float32, probability to continue, times the discount
-    value: np.ndarray  # [E] float32, the return that the critic expects from here
-
-
-class Dream(NamedTuple):
-    """Imagined futures: H steps, N futures; in a batch of E, that axis comes third.
-
-    Entry t follows from action t.
-    """
-
-    action: Arrays  # [H, N, n] by key, as the agent has it
-    obs: Arrays  # [H, N, ...] by key, as the agent sees it
-    reward: np.ndarray  # [H, N] float32
-    continue_: np.ndarray  # [H, N] float32, probability to continue, times the discount
-    value: np.ndarray  # [H, N] float32
 
 
 class LoadedAgent:
@@ -89,13 +47,8 @@ class LoadedAgent:
         self.step, self.config, self.notes = saved.step, setup.config, notes
         self.spaces = spaces_record.spaces_of(manifest.read(setup.logdir))
         self._form, self._agent, self._state = form, saved.agent, saved.state
-        player = saved.agent.player
-        self._actor = player.actor(saved.state)
-        # The programs of an evaluation, whose actions are the same to the bit.
-        self._choose = {True: player.greedy, False: player.act}
-        self._programs = {
-            greedy: jax.jit(partial(evaluate.step, act)) for greedy, act in self._choose.items()
-        }
+        self._actor = saved.agent.player.actor(saved.state)
+        self._programs = programs.build(saved.agent)
         self._where = jax.tree.leaves(saved.state)[0].sharding
 
     def __repr__(self) -> str:
@@ -134,9 +87,9 @@ class LoadedAgent:
         """
         arrays, before, first = self._inputs(obs, memory, is_first, seed)
         seed_there, carry = jax.device_put((np.uint32(before.seed), before.carry), self._where)
-        index = np.int32(before.index)
-        program = self._programs[greedy]
-        carry, action = program(seed_there, self._actor, carry, arrays, first, index)
+        carry, action = self._programs.act[greedy](
+            seed_there, self._actor, carry, arrays, first, np.int32(before.index)
+        )
         chosen = {key: np.asarray(x) for key, x in jax.device_get(action).items()}
         after = before._replace(carry=carry, action=chosen, index=before.index + 1)
         return self._form.decode(chosen, single=before.single), after
@@ -151,16 +104,15 @@ class LoadedAgent:
     ) -> Memory:
         """As `act`, but chooses no action: for steps that somebody else takes, see `took`."""
         arrays, before, first = self._inputs(obs, memory, is_first, seed)
-        # The key that `act` sees with.
-        key, _ = jax.random.split(self._key(before))
-        carry = self._model.see(self._state, before.carry, arrays, first, key)
+        draws = np.uint32(before.seed), np.int32(before.index)
+        carry = self._programs.see(self._state, before.carry, arrays, first, *draws)
         return before._replace(carry=carry, action=None, index=before.index + 1)
 
     def took(self, memory: Memory, action: Any) -> Memory:
         """The same moment, at which `action` was taken: one for `env.step`, or a batch."""
         taken, single = self._form.encode_action(action)
         self._require_same(memory, rows=len(next(iter(taken.values()))), single=single)
-        return memory._replace(carry=self._model.took(memory.carry, taken), action=taken)
+        return memory._replace(carry=self._require_model().took(memory.carry, taken), action=taken)
 
     def reconstruct(
         self,
@@ -178,7 +130,7 @@ class LoadedAgent:
 
     def read(self, memory: Memory) -> View:
         """What the model says of the moment in a memory."""
-        found = jax.device_get(self._model.read(self._state, memory.carry))
+        found = jax.device_get(self._programs.read(self._state, memory.carry))
         rows = 0 if memory.single else slice(None)
         return View(*jax.tree.map(lambda x: np.asarray(x)[rows], tuple(found)))
 
@@ -210,27 +162,26 @@ class LoadedAgent:
         Raises:
           ValueError: a number is out of range, or `actions` are too few or do not fit.
         """
+        self._require_model()
         if steps < 1 or futures < 1:
             raise ValueError(f"steps={steps}, futures={futures}: both must be at least 1")
         if actions is not None and len(actions) < steps:
             raise ValueError(f"{len(actions)} actions for {steps} steps")
-        model, state = self._model, self._state
         given = [self.took(memory, each).action for each in (actions or ())[:steps]]
         if not given and memory.action is not None:
             given = [memory.action]
         carry = jax.tree.map(lambda x: jnp.concatenate([x] * futures), memory.carry)
-        choose = model.greedy if greedy else model.choose
         taken, views = list[Any](), list[Any]()
         for t in range(steps):
-            key = jax.random.fold_in(jax.random.key(seed), t)
-            choose_key, imagine_key = jax.random.split(key)
+            draws = np.uint32(seed), np.int32(t)
             if t < len(given):
-                action = {k: jnp.concatenate([x] * futures) for k, x in (given[t] or {}).items()}
+                action = {k: np.concatenate([x] * futures) for k, x in (given[t] or {}).items()}
+                found = self._programs.follow(self._state, carry, action, *draws)
             else:
-                action = choose(state, carry, choose_key)
-            carry = model.imagine(state, model.took(carry, action), imagine_key)
+                found = self._programs.dream[greedy](self._state, carry, *draws)
+            carry, action, view = found
             taken.append(action)
-            views.append(tuple(model.read(state, carry)))
+            views.append(tuple(view))
         batch = () if memory.single else (memory.rows,)
 
         def stacked(*each: Any) -> np.ndarray:
@@ -239,8 +190,7 @@ class LoadedAgent:
 
         return Dream(jax.tree.map(stacked, *taken), *jax.tree.map(stacked, *views))
 
-    @property
-    def _model(self) -> AnyModel:
+    def _require_model(self) -> AnyModel:
         if self._agent.model is None:
             raise ValueError(f"the agent of {self.logdir} has no model of its environment")
         return self._agent.model
@@ -273,14 +223,8 @@ class LoadedAgent:
             now = "one" if single else f"a batch of {rows}"
             raise ValueError(f"the memory is of {was}, and this is {now}")
 
-    def _key(self, memory: Memory) -> jax.Array:
-        """As `evaluate.step` derives it."""
-        return jax.random.fold_in(jax.random.key(memory.seed), memory.index)
 
-
-def load(
-    logdir: str | Path, *, step: int | str | None = None, env: Any = None
-) -> LoadedAgent:
+def load(logdir: str | Path, *, step: int | str | None = None, env: Any = None) -> LoadedAgent:
     """The agent of a trained run, without its environment, replay and optimizer.
 
     It lies on JAX's default device, whatever the run was trained on, and prints nothing.

@@ -1,6 +1,7 @@
 """The training loop: act, remember, learn. The device works while the environments step."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -240,7 +241,13 @@ def as_step(seen: Timestep) -> Step:
 
 @contextmanager
 def stop_signals() -> Generator[Callable[[], bool]]:
-    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop; a second one kills."""
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop; a second one kills.
+
+    Python has signals in the main thread alone. In another one, nothing asks to stop.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
     received: list[int] = []
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
