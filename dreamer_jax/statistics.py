@@ -35,17 +35,22 @@ def interquartile_mean(values: np.ndarray) -> np.ndarray:
     return ordered[..., dropped : values.shape[-1] - dropped].mean(-1)
 
 
+def resamples_of(count: int) -> int:
+    """How many resamples a sample of `count` values has: RESAMPLES, fewer of a large one."""
+    return min(RESAMPLES, max(SMALLEST, MOST_DRAWS // count))
+
+
 def bootstrap(values: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """Mean and interquartile mean of a sample [n], each with its 95 % bootstrap interval.
 
-    Each of RESAMPLES draws n of the values with replacement. The interval lies between the 2.5th
+    Each of `resamples_of(n)` draws n of the values with replacement. The interval lies between the 2.5th
     and the 97.5th percentile of what the resamples say. Equal samples have equal intervals.
 
     Returns: 'mean_low', 'mean_high', 'iqm', 'iqm_low', 'iqm_high'.
     """
     values = np.asarray(values, np.float64)
     count = len(values)
-    resamples = min(RESAMPLES, max(SMALLEST, MOST_DRAWS // count))
+    resamples = resamples_of(count)
     generator = np.random.default_rng(seed)
     rows = max(1, PORTION // count)
     means, middles = list[np.ndarray](), list[np.ndarray]()

@@ -16,16 +16,16 @@ from gymnasium import spaces
 
 from envs.kinds import AnySpace, is_box, is_dict, is_multi_discrete, is_tuple
 
+# What values of other types raise.
+WRONG = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 LARGEST = 10_000  # separate bounds of a space that are written
 
 
 def to_json(space: AnySpace) -> dict[str, Any] | None:
     """A space as JSON; None for one that this does not know, also as a part."""
     if is_dict(space) or is_tuple(space):
-        inside: dict[Any, AnySpace] = (
-            dict(space.spaces) if is_dict(space) else dict(enumerate(space.spaces))
-        )
-        parts = {name: to_json(part) for name, part in inside.items()}
+        names = list[Any](space.spaces if is_dict(space) else range(len(space.spaces)))
+        parts = {name: to_json(cast(AnySpace, space[name])) for name in names}
         if None in parts.values() or not all(isinstance(name, str | int) for name in parts):
             return None
         if is_dict(space):
@@ -44,7 +44,8 @@ def to_json(space: AnySpace) -> dict[str, Any] | None:
         start, nvec = space.start.tolist(), space.nvec.tolist()
         return {"type": "MultiDiscrete", "nvec": nvec, "start": start, "dtype": name}
     if isinstance(space, spaces.MultiBinary):
-        return {"type": "MultiBinary", "shape": [int(n) for n in space.shape]}
+        count: Any = space.n  # an int, or the lengths of several axes
+        return {"type": "MultiBinary", "n": np.asarray(count).tolist()}
     if isinstance(space, spaces.Text):
         characters = "".join(sorted(space.character_set))
         length = {"min": int(space.min_length), "max": int(space.max_length)}
@@ -56,9 +57,7 @@ def from_json(saved: Any) -> AnySpace:
     """The inverse of `to_json`; ValueError in one line for anything else."""
     try:
         return MAKERS[saved["type"]](saved)
-    except (ArithmeticError, AssertionError, KeyError, RecursionError, TypeError) as error:
-        reason = " ".join(str(error).split())[:60]
-    except ValueError as error:
+    except WRONG as error:
         reason = " ".join(str(error).split())[:60]
     raise ValueError(f"{str(saved)[:60]!r} is no space: {reason}")
 
@@ -106,7 +105,7 @@ MAKERS: dict[str, Callable[[dict[str, Any]], AnySpace]] = {
     "Box": _box,
     "Dict": _dict,
     "Discrete": lambda x: spaces.Discrete(x["n"], start=x["start"]),
-    "MultiBinary": lambda x: spaces.MultiBinary(tuple(x["shape"])),
+    "MultiBinary": lambda x: spaces.MultiBinary(x["n"]),
     "MultiDiscrete": _multi_discrete,
     "Text": _text,
     "Tuple": _tuple,

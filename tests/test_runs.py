@@ -13,7 +13,7 @@ import pytest
 from command import SMALL, Result, call, lines, start
 from witness import Witness, policy
 
-from dreamer_jax.commands.evaluate import show
+from dreamer_jax.commands.evaluation_results import scored, show
 from dreamer_jax.commands.options import stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.config import Config
@@ -124,14 +124,24 @@ def test_evaluation_uses_what_the_run_was_trained_with(trained: tuple[Path, Resu
     assert [row[0].split()[0] for row in rows] == ["greedy", "sampled"]
     for row in rows:
         assert "3 episodes" in " ".join(row[:2])
-        assert row[-4:] == ["mean 15.00", "std 0.00", "min 15.00", "max 15.00"]
+        assert row[-9:-5] == ["mean 15.00", "std 0.00", "min 15.00", "max 15.00"]
+        assert row[-5:-3] == ["mean_low 15.00", "mean_high 15.00"] and row[-3] == "iqm 15.00"
 
 
 def test_evaluation_changes_nothing(trained: tuple[Path, Result]):
     logdir, _ = trained
-    before = {path: path.stat().st_mtime_ns for path in logdir.rglob("*")}
+    (logdir / "evaluations").mkdir(exist_ok=True)
+
+    def others() -> dict[Path, int]:
+        return {
+            path: path.stat().st_mtime_ns
+            for path in logdir.rglob("*")
+            if "evaluations" not in path.parts
+        }
+
+    before = others()
     assert call("--mode=eval", f"--logdir={logdir}", "--episodes=1").code == 0
-    assert before == {path: path.stat().st_mtime_ns for path in logdir.rglob("*")}
+    assert before == others()
 
 
 def test_other_versions_are_named(trained: tuple[Path, Result], tmp_path: Path):
@@ -222,7 +232,8 @@ def test_events_are_summed_over_each_episode():
 
 def test_what_happened_is_shown_below_the_scores(capsys: pytest.CaptureFixture[str]):
     results = {"score": np.array([1.0, 3.0]), "event/x": np.ones(2), "event/y": np.zeros(2)}
-    show(results, policy="greedy", env="atari_pong")
+    results |= {"length": np.ones(2)}
+    show(results, scored(results, env="atari_pong"), policy="greedy")
     scores, events = capsys.readouterr().out.splitlines()
     assert scores.startswith("greedy   2 episodes  mean 2.00") and "human_normalized" in scores
     assert events.split() == ["events,", "on", "average", "x", "1.00"]

@@ -112,7 +112,8 @@ class LoadedAgent:
         """The same moment, at which `action` was taken: one for `env.step`, or a batch."""
         taken, single = self._form.encode_action(action)
         self._require_same(memory, rows=len(next(iter(taken.values()))), single=single)
-        return memory._replace(carry=self._require_model().took(memory.carry, taken), action=taken)
+        there: Any = taken
+        return memory._replace(carry=self._require_model().took(memory.carry, there), action=taken)
 
     def reconstruct(
         self,

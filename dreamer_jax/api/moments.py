@@ -1,4 +1,4 @@
-"""Moments of an episode: as an agent remembers them, as its model sees them, and as it dreams on."""
+"""Moments of an episode, as an agent remembers them, sees them and dreams of them."""
 
 from typing import Any, NamedTuple
 
