@@ -102,11 +102,9 @@ class LoadedAgent:
         is_first: Sequence[bool] | np.ndarray | None = None,
         seed: int = 0,
     ) -> Memory:
-        """As `act`, but chooses no action: for steps that somebody else takes, see `took`."""
-        arrays, before, first = self._inputs(obs, memory, is_first, seed)
-        draws = np.uint32(before.seed), np.int32(before.index)
-        carry = self._programs.see(self._state, before.carry, arrays, first, *draws)
-        return before._replace(carry=carry, action=None, index=before.index + 1)
+        """As `act`, for steps that somebody else takes: tell by `took` which action it was."""
+        _, after = self.act(obs, memory, is_first=is_first, seed=seed)
+        return after._replace(action=None)
 
     def took(self, memory: Memory, action: Any) -> Memory:
         """The same moment, at which `action` was taken: one for `env.step`, or a batch."""

@@ -18,8 +18,6 @@ class Programs(NamedTuple):
 
     Those of an evaluation, so actions are the same to the bit.
     """
-    see: Callable[..., Any]
-    """(state, carry, obs, is_first, seed, index) -> carry; with the draws of `act`"""
     read: Callable[..., Any]
     """(state, carry) -> readout"""
     follow: Callable[..., Any]
@@ -34,10 +32,9 @@ def build(agent: AnyAgent) -> Programs:
     acts = {True: player.greedy, False: player.act}
     act = {greedy: jax.jit(partial(evaluate.step, choose)) for greedy, choose in acts.items()}
     if model is None:
-        return Programs(act, see=_no_model, read=_no_model, follow=_no_model, dream={})
+        return Programs(act, read=_no_model, follow=_no_model, dream={})
     return Programs(
         act,
-        see=jax.jit(partial(_see, model)),
         read=model.read,
         follow=jax.jit(partial(_follow, model)),
         dream={greedy: jax.jit(partial(_dream, model, greedy)) for greedy in acts},
@@ -46,14 +43,6 @@ def build(agent: AnyAgent) -> Programs:
 
 def _no_model(*_: Any) -> Any:
     raise ValueError("this agent has no model of its environment")
-
-
-def _see(
-    model: AnyModel, state: Any, carry: Any, obs: Any, is_first: Any, seed: Any, index: Any
-) -> Any:
-    # As `evaluate.step` derives the key, and as acting splits it.
-    key, _ = jax.random.split(jax.random.fold_in(jax.random.key(seed), index))
-    return model.see(state, carry, obs, is_first, key)
 
 
 def _follow(model: AnyModel, state: Any, carry: Any, action: Any, seed: Any, index: Any) -> Any:
