@@ -43,8 +43,9 @@ def resamples_of(count: int) -> int:
 def bootstrap(values: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """Mean and interquartile mean of a sample [n], each with its 95 % bootstrap interval.
 
-    Each of `resamples_of(n)` draws n of the values with replacement. The interval lies between the 2.5th
-    and the 97.5th percentile of what the resamples say. Equal samples have equal intervals.
+    Each of `resamples_of(n)` resamples draws n of the values with replacement. The interval lies
+    between the 2.5th and the 97.5th percentile of what they say. Equal samples have equal
+    intervals.
 
     Returns: 'mean_low', 'mean_high', 'iqm', 'iqm_low', 'iqm_high'.
     """

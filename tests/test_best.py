@@ -65,7 +65,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "save", full)
-    with pytest.raises(Fault, match="cannot save in .*best: No space left on device"):
+    with pytest.raises(Fault, match=r"cannot save in .*best: No space left on device"):
         kept(tmp_path, 10, 5.0)
 
 
