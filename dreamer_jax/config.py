@@ -52,6 +52,7 @@ class Train:
     diagnosis: bool = True  # measure with each picture what the agent believes, and warn
     eval_every: Count = 0  # steps between two evaluations; 0: never
     eval_episodes: Positive = 20  # episodes of each evaluation
+    keep_best: bool = False  # keep the checkpoint of the best evaluation, whatever its age
     eval_envs: Count = 0  # environments that play them; 0: one for each episode, at most 16
     save_every: Positive = 100_000  # steps between two checkpoints
     keep: Positive = 2  # newest checkpoints kept
@@ -122,6 +123,10 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
             t.behavior_after > 0 and "world_model" not in config.agent.STAGES,
             f"train.behavior_after={t.behavior_after}: this agent has no world model to train "
             "alone",
+        ),
+        (
+            t.keep_best and not t.eval_every,
+            "train.keep_best=true: nothing is evaluated with train.eval_every=0",
         ),
         (r.length < 2, f"replay.length={r.length}: must be at least 2"),
         (

@@ -19,6 +19,10 @@ class Diverged(Fault):
     """A loss or a parameter is no longer finite."""
 
 
+class LoadError(Exception):
+    """A run cannot be loaded: it is missing, damaged or another one. Its message is one line."""
+
+
 def one_line(error: Exception) -> str:
     """The message of an error in one printable line, without the number of a system error."""
     text = str(error)

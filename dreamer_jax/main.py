@@ -34,10 +34,9 @@ elif not own_packages.found():
 
 import configs
 from dreamer_jax.commands import flags as command_line
-from dreamer_jax.commands import options
+from dreamer_jax.commands import process
 from dreamer_jax.commands.evaluate import evaluation
 from dreamer_jax.commands.train import training
-from dreamer_jax.host import compile_cache, host_memory
 from envs.vector.failures import EnvironmentFailed
 
 # --mode -> its command. It checks for mistakes of the user and returns the remaining work.
@@ -57,14 +56,10 @@ def main(argv: Sequence[str]) -> int:
         if given.config == "help":
             print(configs.describe())
             return 0
-        if options.deterministic(given):
-            flag = "--xla_gpu_deterministic_ops=true"
-            os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
         # Orbax logs the errors that it raises, and those of other tasks that failed with them.
         absl_logging.set_verbosity(absl_logging.FATAL)
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-        host_memory.keep_freed_memory()
-        compile_cache.keep_compiled_programs()
+        process.prepare(given)
         task = COMMANDS[given.mode](given)
     except (flags.Error, ValueError, OSError) as error:
         return complain(error, 1 if getattr(error, "errno", None) in NO_SPACE else 2)

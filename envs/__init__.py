@@ -41,6 +41,7 @@ FORMS = {
     "mario_<world>_<stage>": "mario",
     "pokemon_red": "pokemon",
 }
+FAMILIES_THAT_DRAW = {"cartpole", "gym"}
 # Family -> its module in `envs`, where the family has a folder.
 MODULES = {"mario": "mario.environment", "pokemon": "pokemon.environment"}
 
@@ -71,7 +72,7 @@ def default_options(name: str) -> Any:
     return _module(name).Options()
 
 
-def make(name: str, options: Any, *, num_envs: int, seed: int) -> VectorEnv:
+def make(name: str, options: Any, *, num_envs: int, seed: int, draws: bool = False) -> VectorEnv:
     """Makes `num_envs` copies of the environment `name`.
 
     Args:
@@ -79,6 +80,7 @@ def make(name: str, options: Any, *, num_envs: int, seed: int) -> VectorEnv:
         options: an instance of the family's `Options`.
         num_envs: number of copies, E.
         seed: seed of the run. The seed of each episode is derived from it.
+        draws: whether `draw` returns pictures, in families that have renderers.
 
     Raises:
         ValueError: the name is unknown, or an argument is out of range.
@@ -88,7 +90,8 @@ def make(name: str, options: Any, *, num_envs: int, seed: int) -> VectorEnv:
         raise ValueError(f"the number of environments must be positive, got {num_envs}")
     if seed < 0:
         raise ValueError(f"the seed must not be negative, got {seed}")
-    return module.make(name, options, num_envs=num_envs, seed=seed)
+    more = {"draws": True} if draws and FAMILIES_THAT_DRAW & {family(name)} else {}
+    return module.make(name, options, num_envs=num_envs, seed=seed, **more)
 
 
 def without_curriculum(options: Any) -> Any:

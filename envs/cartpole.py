@@ -5,6 +5,7 @@ import dataclasses
 import gymnasium
 import numpy as np
 
+from envs.drawing import MODE
 from envs.gym import vectorize
 from envs.vector.vector import VectorizedEnv
 
@@ -39,8 +40,10 @@ class DrawnCartPole(gymnasium.ObservationWrapper):
         return draw(float(observation[0]), float(observation[2]))
 
 
-def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
-    """Makes `num_envs` copies of CartPole.
+def make(
+    name: str, options: Options, *, num_envs: int, seed: int, draws: bool = False
+) -> VectorizedEnv:
+    """Makes `num_envs` copies of CartPole; with `draws`, they can be drawn by their own renderer.
 
     Raises:
         ValueError: the time limit is not positive.
@@ -49,7 +52,8 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
         raise ValueError(f"max_steps must be positive, got {options.max_steps}")
 
     def build() -> gymnasium.Env:
-        env = gymnasium.make("CartPole-v1", max_episode_steps=options.max_steps)
+        mode = MODE if draws else None
+        env = gymnasium.make("CartPole-v1", max_episode_steps=options.max_steps, render_mode=mode)
         return DrawnCartPole(env) if name == "cartpole_pixels" else env
 
     return vectorize(build, num_envs=num_envs, seed=seed, size=SIDE, name=name)

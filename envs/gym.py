@@ -9,6 +9,7 @@ import gymnasium
 
 from envs.arrivals import outcome
 from envs.codecs import Actions, Observations, no_actions
+from envs.drawing import Picture, picture
 from envs.gym_options import TRUNCATE, Options, check
 from envs.kinds import AnySpace
 from envs.make_gym import single
@@ -46,15 +47,22 @@ class GymCopy:
     def restart(self) -> None:
         """Never called: an error in this process goes straight to the caller."""
 
+    def draw(self) -> Picture:
+        """A picture by the environment's own renderer, or why there is none."""
+        return picture(self._env)
+
     def close(self) -> None:
         """Closes the environment."""
         self._env.close()
 
 
-def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
+def make(
+    name: str, options: Options, *, num_envs: int, seed: int, draws: bool = False
+) -> VectorizedEnv:
     """Makes `num_envs` copies of the environment that `name` registers, each in its own process.
 
-    The first copy tells its spaces and tries one step before the others are started.
+    With `draws`, they can be drawn by their own renderer. The first copy tells its spaces and tries
+    one step before the others are started.
 
     Raises:
         ValueError: the id or module is unknown, a package is missing, a space is unsupported, an
@@ -64,9 +72,9 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
     check(options)
 
     def started(i: int, opened: ExitStack) -> ProcessCopy:
-        build = functools.partial(single, env_id, options, copy=i)
+        build = functools.partial(single, env_id, options, copy=i, draws=draws)
         try:
-            copy = ProcessCopy(build, timeout=options.timeout, warns=i == 0)
+            copy = ProcessCopy(build, timeout=options.timeout, warns=i == 0, draws=draws)
         except OSError as error:
             raise ValueError(f"{name}: copy {i} cannot be started: {error}") from None
         opened.callback(copy.close)
@@ -75,7 +83,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
     def together(copies: Sequence[EnvCopy]) -> VectorizedEnv:
         return VectorizedEnv(
             copies,
-            *conversions,
+            *found,
             seed=seed,
             frames_per_step=options.action_repeat,
             name=name,
@@ -86,7 +94,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
     with ExitStack() as opened:
         copies = [started(0, opened)]
         try:
-            conversions = _conversions(*copies[0].spaces(), options)
+            found = conversions(*copies[0].spaces(), options)
             require_step(together(copies))
         except (CopyFailed, EnvironmentFailed) as error:
             raise ValueError(str(error)) from None
@@ -117,14 +125,15 @@ def vectorize(
     first = build()
     try:
         spaces = first.observation_space, first.action_space
-        conversions = _conversions(*spaces, Options(size=size))
+        found = conversions(*spaces, Options(size=size))
     except ValueError:
         first.close()
         raise
     copies = [GymCopy(first), *(GymCopy(build()) for _ in range(num_envs - 1))]
-    return VectorizedEnv(copies, *conversions, seed=seed, frames_per_step=1, name=name)
+    return VectorizedEnv(copies, *found, seed=seed, frames_per_step=1, name=name)
 
 
-def _conversions(obs: AnySpace, act: AnySpace, options: Options) -> tuple[Observations, Actions]:
+def conversions(obs: AnySpace, act: AnySpace, options: Options) -> tuple[Observations, Actions]:
+    """How a run reads observations and writes actions; ValueError where it cannot."""
     keys = {"ignore": options.ignore, "only": options.only, "kinds": options.kinds}
     return Observations(obs, options.size, **keys), Actions(act)

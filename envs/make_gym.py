@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
 
-from envs import keywords, plugins
+from envs import drawing, keywords, plugins
 from envs.explained import Refused, explained
 from envs.extras import install, missing
 from envs.gym_options import Options
@@ -33,13 +33,16 @@ REMEDIES = {
 }
 
 
-def single(env_id: str, options: Options, *, copy: int) -> gymnasium.Env[Any, Any]:
+def single(
+    env_id: str, options: Options, *, copy: int, draws: bool = False
+) -> gymnasium.Env[Any, Any]:
     """One environment. Sets the environment variable `COPY` of this process.
 
     Args:
         env_id: `<id>`, or `<module>:<id>` to import the module first.
         options: of the family.
         copy: number of this copy, 0 to E - 1; `options.first_copy` is added to it.
+        draws: whether it is asked for pictures, which it returns if it has such a renderer.
 
     Raises:
         ValueError: the environment cannot be made; in one line with the remedy, if one is known.
@@ -53,6 +56,12 @@ def single(env_id: str, options: Options, *, copy: int) -> gymnasium.Env[Any, An
         creator = Creator(spec.entry_point, warn=copy == 0)
         spec = dataclasses.replace(spec, entry_point=creator, kwargs={**spec.kwargs, **given})
         # The checker warns authors about spaces that `envs.codecs` converts anyway.
+        if (
+            draws
+            and (mode := drawing.mode_of(getattr(creator, "metadata", None)))
+            and "render_mode" not in given
+        ):
+            spec.kwargs["render_mode"] = mode
         env = gymnasium.make(
             spec, max_episode_steps=options.max_steps or None, disable_env_checker=True
         )

@@ -25,8 +25,8 @@ elif not own_packages.found():
     sys.exit(2)
 
 import configs
-from dreamer_jax.commands.evaluate import show
 from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, say_on_stderr
+from dreamer_jax.commands.evaluation_results import scored, show
 from dreamer_jax.commands.flags import EPISODES, parse, usage
 from dreamer_jax.commands.options import decide
 from dreamer_jax.loops import evaluate
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
             )
     except EnvironmentFailed as error:
         return complain(error, 1)
-    show(results, policy="random", env=setup.env)
+    show(results, scored(results, env=setup.env), policy="random")
     return 0
 
 

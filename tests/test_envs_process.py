@@ -232,7 +232,7 @@ def test_close_does_not_wait_for_one_that_hangs(fragile, tmp_path, monkeypatch):
     env = fragile()
     children = pids(env.reset())
     (tmp_path / f"{children[0]}-step").write_text("hang")
-    env._copies[0].send(0)
+    env.copies[0].send(0)
     env.close()
     assert all(gone(pid) for pid in children)
 

@@ -144,7 +144,7 @@ def test_very_long_episodes_are_not_kept(monkeypatch, caplog):
     monkeypatch.setattr("envs.vector.news.ENDLESS", 50)
     monkeypatch.setattr("envs.vector.news.SELDOM", 10)
     env = vector(Odd(None))
-    env._copies[0].receive = lambda: Outcome(np.zeros(3), 0.0, False, False)
+    env.copies[0].receive = lambda: Outcome(np.zeros(3), 0.0, False, False)
     env.reset()
     for _ in range(99):
         env.step(ACT)

@@ -13,13 +13,14 @@ import pytest
 from command import SMALL, Result, call, lines, start
 from witness import Witness, policy
 
-from dreamer_jax.commands.evaluate import show
+from dreamer_jax.commands.evaluation_results import scored, show
 from dreamer_jax.commands.options import stored
 from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.config import Config
 from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.train import updates_owed
 from dreamer_jax.run import checkpoint, manifest
+from dreamer_jax.statistics import wilson
 from envs.counting import Counting
 from envs.timestep import Timestep
 from experiments import random_agent
@@ -123,14 +124,24 @@ def test_evaluation_uses_what_the_run_was_trained_with(trained: tuple[Path, Resu
     assert [row[0].split()[0] for row in rows] == ["greedy", "sampled"]
     for row in rows:
         assert "3 episodes" in " ".join(row[:2])
-        assert row[-4:] == ["mean 15.00", "std 0.00", "min 15.00", "max 15.00"]
+        assert row[-9:-5] == ["mean 15.00", "std 0.00", "min 15.00", "max 15.00"]
+        assert row[-5:-3] == ["mean_low 15.00", "mean_high 15.00"] and row[-3] == "iqm 15.00"
 
 
 def test_evaluation_changes_nothing(trained: tuple[Path, Result]):
     logdir, _ = trained
-    before = {path: path.stat().st_mtime_ns for path in logdir.rglob("*")}
+    (logdir / "evaluations").mkdir(exist_ok=True)
+
+    def others() -> dict[Path, int]:
+        return {
+            path: path.stat().st_mtime_ns
+            for path in logdir.rglob("*")
+            if "evaluations" not in path.parts
+        }
+
+    before = others()
     assert call("--mode=eval", f"--logdir={logdir}", "--episodes=1").code == 0
-    assert before == {path: path.stat().st_mtime_ns for path in logdir.rglob("*")}
+    assert before == others()
 
 
 def test_other_versions_are_named(trained: tuple[Path, Result], tmp_path: Path):
@@ -221,7 +232,8 @@ def test_events_are_summed_over_each_episode():
 
 def test_what_happened_is_shown_below_the_scores(capsys: pytest.CaptureFixture[str]):
     results = {"score": np.array([1.0, 3.0]), "event/x": np.ones(2), "event/y": np.zeros(2)}
-    show(results, policy="greedy", env="atari_pong")
+    results |= {"length": np.ones(2)}
+    show(results, scored(results, env="atari_pong"), policy="greedy")
     scores, events = capsys.readouterr().out.splitlines()
     assert scores.startswith("greedy   2 episodes  mean 2.00") and "human_normalized" in scores
     assert events.split() == ["events,", "on", "average", "x", "1.00"]
@@ -260,5 +272,5 @@ def test_summary_of_a_task_that_can_be_solved():
 @pytest.mark.parametrize("trials", [32, 100])
 def test_an_interval_stays_within_0_and_1(trials: int) -> None:
     """Rounding alone takes it to 1.0000000000000002, and to -0.0, which is printed so."""
-    assert str(evaluate.interval(0, trials=trials)[0]) == "0.0"
-    assert evaluate.interval(trials, trials=trials)[1] == 1
+    assert str(wilson(0, trials=trials)[0]) == "0.0"
+    assert wilson(trials, trials=trials)[1] == 1

@@ -1,13 +1,18 @@
-"""Evaluates: plays whole episodes with the newest checkpoint, and films one."""
+"""Evaluates: plays whole episodes with checkpoints of a run, keeps the scores, films episodes."""
 
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import cast
+from typing import Any, NamedTuple
 
-import envs
+import numpy as np
+
+from dreamer_jax.commands import evaluation_films, evaluation_results
 from dreamer_jax.commands.changes import naming_what_does_not_fit, that_matter
+from dreamer_jax.commands.chosen_checkpoints import NEWEST, Chosen, choose
+from dreamer_jax.commands.evaluation_films import ActionLog
 from dreamer_jax.commands.evaluation_players import (
     FINAL,
     evaluation_env,
@@ -15,62 +20,179 @@ from dreamer_jax.commands.evaluation_players import (
     say_on_stderr,
 )
 from dreamer_jax.commands.flags import EPISODES, Flags
-from dreamer_jax.commands.options import decide
-from dreamer_jax.commands.restored_agents import restored
+from dreamer_jax.commands.options import Setup, decide
+from dreamer_jax.commands.restored_agents import Restored, restored
+from dreamer_jax.faults import one_line
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
+from dreamer_jax.loops.evaluate import Evaluator
 from dreamer_jax.run import history, spaces_record
-from envs.play.film import Film
+from envs.vector.failures import EnvironmentFailed
+
+ON, OFF = ("true", "1"), ("false", "0")  # values of a flag that may also name a place
+
+
+class Films(NamedTuple):
+    """Which films were asked for."""
+
+    folder: Path | None = None  # of the best, median and worst episode of each policy
+    gifs: bool = False  # of these three as well
+    first: Path | None = None  # a GIF of the first greedy episode
+
+
+class Played(NamedTuple):
+    """What an evaluation of one policy left."""
+
+    results: evaluate.Results
+    log: ActionLog | None  # None without films
+    quota: np.ndarray  # [E], episodes of each environment
+    seconds: float
 
 
 def evaluation(flags: Flags) -> Callable[[], None]:
-    """Prepares to play whole episodes with the newest checkpoint, greedily and by sampling."""
+    """Prepares to play whole episodes with checkpoints of a run, greedily and by sampling."""
     setup = decide(flags)
+    films = asked_films(flags, setup)
     host_memory.close_gaps()  # for large pages, although policies are compiled later
+    first, *others = choose(setup.logdir, flags.checkpoint or NEWEST)
     with naming_what_does_not_fit(setup.changes):
-        saved = restored(setup)
-    agent = saved.agent
+        saved = load(setup, first)
     # An environment that cannot be made is found here, before anything is compiled.
     with closing(evaluation_env(setup, episodes=1, seed=FINAL)) as env:
         spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
-        film = None
-        if flags.gif is not None:
-            film = Film(Path(flags.gif), setup.env, env, options=setup.config.env)
     episodes = flags.episodes or EPISODES
-    changed = history.in_words(that_matter(setup.changes))
-    print(f"{setup.logdir} at step {saved.step}", *changed, sep="\n", file=sys.stderr)
+    announce(setup, saved.step)
 
     def play() -> None:
-        shown = ("greedy", agent.player.greedy, film), ("sampled", agent.player.act, None)
-        for name, act, filmed in shown:
-            player = make_evaluator(
-                setup, player=agent.player, act=act, episodes=episodes, seed=FINAL
-            )
-            watch = adder(filmed) if filmed else evaluate.unwatched
-            with closing(player.env):
-                results = player.play(
-                    saved.state, episodes=episodes, watch=watch, say=say_on_stderr
-                )
-            show(results, policy=name, env=setup.env)
-        if film:
-            film.save()
+        player = saved.agent.player
+        acts = {"greedy": player.greedy, "sampled": player.act}
+        policies = dict[str, Evaluator]()
+        for i, chosen in enumerate((first, *others)):
+            found = load(setup, chosen) if i else saved
+            if i:
+                announce(setup, found.step)
+            for name, act in acts.items():
+                if name not in policies:
+                    policies[name] = make_evaluator(
+                        setup, player=player, act=act, episodes=episodes, seed=FINAL
+                    )
+                else:
+                    env = evaluation_env(setup, episodes=episodes, seed=FINAL)
+                    policies[name] = policies[name].in_env(env)
+                played = one(policies[name], found, episodes=episodes, keeps=films != Films())
+                finish(setup, found.step, chosen, name, played, films)
 
     return play
 
 
-def adder(film: Film) -> evaluate.Watch:
-    """`film.add`; the environments of an evaluation are of the package `envs`, as it expects."""
-    return cast(evaluate.Watch, film.add)
+def load(setup: Setup, chosen: Chosen) -> Restored:
+    """The agent at a checkpoint, without its optimizer."""
+    return restored(setup, step=chosen.step, directory=chosen.directory, weights_alone=True)
 
 
-def show(results: evaluate.Results, *, policy: str, env: str) -> None:
-    """Prints the scores of a policy, and the events of its episodes."""
-    scores = evaluate.summary(results)
-    normalized = envs.human_normalized(env, scores["mean"])
-    if normalized is not None:
-        scores["human_normalized"] = normalized
-    for name, numbers in ((policy, scores), ("", evaluate.events(results))):
-        text = "  ".join(f"{key} {value:.2f}" for key, value in numbers.items())
-        what = f"{len(results['score'])} episodes" if name else "events, on average"
-        if numbers:
-            print(f"{name:8} {what}  {text}", flush=True)
+def announce(setup: Setup, step: int) -> None:
+    """Prints which checkpoint is evaluated, and what was changed of its run."""
+    changed = history.in_words(that_matter(setup.changes))
+    print(f"{setup.logdir} at step {step}", *changed, sep="\n", file=sys.stderr)
+
+
+def asked_films(flags: Flags, setup: Setup) -> Films:
+    """Reads --video and --gif; ValueError where a file or a folder cannot be written."""
+    video, gif = flags.video or OFF[0], flags.gif or OFF[0]
+    results = setup.logdir / evaluation_results.FOLDER
+    folder = None if video in OFF else results if video in ON else Path(video)
+    if gif in (*ON, *OFF):
+        gifs, first = gif in ON, None
+        folder = results if gifs and folder is None else folder
+    else:
+        gifs, first = False, Path(gif)
+        evaluation_films.require_gif(first)
+    if folder is not None:
+        evaluation_films.require_folder(folder)
+    return Films(folder, gifs, first)
+
+
+def one(evaluator: Evaluator, saved: Restored, *, episodes: int, keeps: bool) -> Played:
+    """Plays episodes with one policy and closes its environments.
+
+    keeps: whether actions are kept, for films.
+    """
+    env: Any = evaluator.env
+    log = ActionLog(env) if keeps else None
+    began = time.monotonic()
+    with closing(env):
+        results = evaluator.play(
+            saved.state, episodes=episodes, watch=log or evaluate.unwatched, say=say_on_stderr
+        )
+    quota = evaluate.quotas(episodes, envs=env.num_envs)
+    return Played(results, log, quota, time.monotonic() - began)
+
+
+def finish(
+    setup: Setup, step: int, chosen: Chosen, policy: str, played: Played, films: Films
+) -> None:
+    """Prints the scores, keeps them in the logdir and makes the films."""
+    results = played.results
+    scores = evaluation_results.scored(results, env=setup.env)
+    evaluation_results.show(results, scores, policy=policy)
+    stem = evaluation_results.stem(
+        step=step,
+        policy=policy,
+        episodes=len(results["score"]),
+        seed=setup.seed,
+        changes=setup.changes,
+    )
+    record = evaluation_results.record(
+        results,
+        scores,
+        step=step,
+        checkpoint=chosen.name,
+        policy=policy,
+        seed=setup.seed + FINAL,
+        env=setup.env,
+        seconds=played.seconds,
+        changes=setup.changes,
+    )
+    path = setup.logdir / evaluation_results.FOLDER / f"{stem}.json"
+    keep(path, record)
+    if films.first is not None and policy == "greedy":
+        film(setup, played, 0, [films.first], what="first")
+    if films.folder is not None:
+        made = dict[str, str]()
+        films.folder.mkdir(parents=True, exist_ok=True)
+        for what, index in evaluation_films.typical(results["score"]).items():
+            suffixes = (".mp4", ".gif") if films.gifs else (".mp4",)
+            paths = [films.folder / f"{stem}-{what}{suffix}" for suffix in suffixes]
+            if film(setup, played, index, paths, what=what):
+                beside = films.folder.absolute() == path.parent.absolute()
+                made[what] = paths[0].name if beside else str(paths[0].absolute())
+        keep(path, {**record, "videos": made})
+
+
+def keep(path: Path, record: dict[str, Any]) -> None:
+    """Writes a result. A logdir that cannot be written to costs the file, not the evaluation."""
+    try:
+        evaluation_results.write(path, record)
+    except OSError as error:
+        say_on_stderr(f"warning: the result is not kept: {one_line(error)}")
+
+
+def film(setup: Setup, played: Played, index: int, paths: list[Path], *, what: str) -> bool:
+    """Films one episode of an evaluation, and says where; False if its environment failed."""
+    assert played.log is not None
+    row, within = evaluation_films.place(index, played.quota)
+    try:
+        shown = evaluation_films.filmed(
+            setup, played.log.episode(row, index=within), say=say_on_stderr
+        )
+    except (ValueError, EnvironmentFailed) as error:
+        say_on_stderr(f"warning: no film of the {what} episode: {one_line(error)}")
+        return False
+    score = float(played.results["score"][index])
+    if not shown.cut and not np.isclose(shown.score, score, rtol=1e-4, atol=1e-4):
+        text = f"the {what} episode scored {score:.2f} and {shown.score:.2f} when it was filmed"
+        say_on_stderr(f"warning: {text}: the environment does not repeat itself")
+    for path in paths:
+        evaluation_films.save(path, shown)
+        say_on_stderr(f"{what} episode: {path}")
+    return True

@@ -75,12 +75,16 @@ def make_evaluator(
     return Evaluator(player, act=act, env=env, seed=setup.seed + seed)
 
 
-def evaluation_env(setup: Setup, *, episodes: int, seed: int) -> VectorEnv:
-    """At most `train.eval_envs` environments, whose episodes begin where the game begins."""
+def evaluation_env(setup: Setup, *, episodes: int, seed: int, draws: bool = False) -> VectorEnv:
+    """At most `train.eval_envs` environments, whose episodes begin where the game begins.
+
+    draws: whether they can be drawn by their own renderer.
+    """
     training = setup.config.train.envs if seed == PERIODIC else 0  # in the same program
     options = envs.evaluation_options(setup.config.env, training=training)
     most = setup.config.train.eval_envs or EVAL_ENVS
-    return envs.make(setup.env, options, num_envs=min(most, episodes), seed=setup.seed + seed)
+    copies = min(most, episodes)
+    return envs.make(setup.env, options, num_envs=copies, seed=setup.seed + seed, draws=draws)
 
 
 def say_on_stderr(text: str) -> None:

@@ -12,6 +12,8 @@ from dreamer_jax.agents.dreamer.config import SIZES
 from dreamer_jax.commands.hints import unknown_flag
 
 EPISODES = 100  # of an evaluation, unless --episodes is given
+# A flag without a value -> the same with one.
+WITHOUT_VALUE = {"-h": "--help", "--video": "--video=true", "--gif": "--gif=true"}
 MOST_EPISODES = 1_000_000  # so that their steps can be counted
 
 
@@ -43,6 +45,8 @@ class Flags(NamedTuple):
     steps: int | None
     mesh: str | None
     episodes: int | None
+    checkpoint: str | None
+    video: str | None
     gif: str | None
     deterministic: bool | None
     override: bool
@@ -58,7 +62,7 @@ def parse(argv: Sequence[str], modes: Collection[str]) -> Flags:
       ValueError: a flag is unknown, or an argument is no flag.
     """
     values = defined(modes)
-    argv = ["--help" if text == "-h" else text for text in argv]
+    argv = [WITHOUT_VALUE.get(text, text) for text in argv]
     try:
         unknown = values(argv)[1:]
     except absl_flags.UnrecognizedFlagError as error:
@@ -98,7 +102,11 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     text("mesh", help="Devices to split replay and batch over: data=N; default data=1.")
     many = f"Episodes to play with --mode=eval; default {EPISODES}."
     number("episodes", help=many, lower_bound=1, upper_bound=MOST_EPISODES)
-    text("gif", help="With --mode=eval: file for a film of the first greedy episode.")
+    text("checkpoint", help="With --mode=eval: a step, newest, best or all. Default: newest.")
+    films = "With --mode=eval: films of the best, median and worst episode, in this folder"
+    text("video", help=f"{films} or, without one, in that of the results.")
+    gif = "With --mode=eval: file for a film of the first greedy episode; without one, the films"
+    text("gif", help=f"{gif} of --video also as GIF.")
     gpu = "Make a GPU repeat itself to the last bit; slower. A resume keeps it."
     absl_flags.DEFINE_bool("deterministic", None, gpu, flag_values=values)
     switch("override", help="Let --set, --size and --deterministic change a run.")

@@ -26,8 +26,10 @@ SIZE, CAPACITY = "size", "replay.capacity"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 # Flag -> the modes that it is for. Flags that are not here are for all.
 OF_MODES = {
+    "checkpoint": ("eval",),
     "episodes": ("eval",),
     "gif": ("eval",),
+    "video": ("eval",),
     "init_from": ("train",),
     "steps": ("train",),
 }

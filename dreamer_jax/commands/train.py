@@ -10,7 +10,7 @@ from typing import Any
 
 import envs
 from dreamer_jax import config as config_
-from dreamer_jax.commands import options, training_recordings
+from dreamer_jax.commands import native_forms, options, training_recordings
 from dreamer_jax.commands.changes import naming_what_does_not_fit
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.options import Setup, decide
@@ -21,6 +21,7 @@ from dreamer_jax.loops.train import train
 from dreamer_jax.run import checkpoint, history, manifest, resume, spaces_record
 from dreamer_jax.run.state import Run
 from dreamer_jax.spaces import Interface
+from envs import space_json
 
 
 def training(flags: Flags) -> Callable[[], None]:
@@ -111,7 +112,20 @@ def record(setup: Setup, run: Run) -> dict[str, Any]:
         "files": envs.files(setup.env, setup.config.env),
         "weights": {name: used.to_json() for name, used in setup.sources.items()},
         "spaces": spaces_record.spaces_to_json(run.env.obs_space, run.env.act_space),
+        "gymnasium": gymnasium_spaces(setup, run),
     }
+
+
+def gymnasium_spaces(setup: Setup, run: Run) -> dict[str, Any] | None:
+    """The spaces of the Gymnasium environment behind those of the agent, for the user's own loops.
+
+    None for other families, and where a space has no JSON.
+    """
+    raw = getattr(run.env, "raw_spaces", None)
+    if envs.family(setup.env) not in native_forms.FAMILIES or raw is None:
+        return None
+    saved = {"observation": space_json.to_json(raw[0]), "action": space_json.to_json(raw[1])}
+    return None if None in saved.values() else saved
 
 
 def what_next(setup: Setup, interface: Interface) -> str:

@@ -1,6 +1,6 @@
 """Plays whole episodes with a fixed policy and reports their scores."""
 
-import math
+import copy
 from collections.abc import Callable
 from functools import partial
 
@@ -10,6 +10,7 @@ import numpy as np
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.outputs.episode_sums import EpisodeSums
 from dreamer_jax.outputs.evaluation_progress import EvaluationProgress, Say, silent
+from dreamer_jax.statistics import wilson
 from dreamer_jax.types import Act, ActorT, AgentState, AnyAct, AnyPlayer, CarryT, Obs
 
 Results = dict[str, np.ndarray]  # each [episodes]: 'score', 'length', and the sum of each event
@@ -37,6 +38,12 @@ class Evaluator:
         self.player = player
         self.begin = jax.jit(partial(player.carry, env.num_envs))
         self.step = jax.jit(partial(step, act))
+
+    def in_env(self, env: Environment) -> "Evaluator":
+        """The same policy, compiled once, with other environments of the same task."""
+        other = copy.copy(self)
+        other.env = env
+        return other
 
     def play(
         self,
@@ -124,7 +131,7 @@ def play(
       say: prints a line about the progress of a long evaluation, or that it was cut off.
     """
     envs = env.num_envs
-    quota = episodes // envs + (np.arange(envs) < episodes % envs)
+    quota = quotas(episodes, envs=envs)
     finished: list[list[dict[str, float]]] = [[] for _ in range(envs)]
     running = EpisodeSums.empty(envs, env.event_keys)
     progress = EvaluationProgress(say, episodes=episodes)
@@ -153,6 +160,11 @@ def play(
     return {key: np.array([x[key] for x in counted]) for key in counted[0]}
 
 
+def quotas(episodes: int, *, envs: int) -> np.ndarray:
+    """[E] int64, how many episodes each environment plays."""
+    return episodes // envs + (np.arange(envs) < episodes % envs)
+
+
 def events(results: Results) -> dict[str, float]:
     """Mean of each event that happened, by its name."""
     sums = {key: x for key, x in results.items() if key.startswith("event/") and x.any()}
@@ -175,19 +187,6 @@ def summary(results: Results) -> dict[str, float]:
     }
     if SUCCESS in results:
         solved = results[SUCCESS] > 0
-        low, high = interval(int(solved.sum()), trials=len(solved))
+        low, high = wilson(int(solved.sum()), trials=len(solved))
         numbers |= {"success": float(solved.mean()), "success_low": low, "success_high": high}
     return numbers
-
-
-def interval(successes: int, *, trials: int) -> tuple[float, float]:
-    """The 95 % confidence interval of a rate (Wilson, 1927).
-
-    With p = successes / trials, n = trials, z = 1.96:
-    (p + z²/2n ± z √(p (1 - p) / n + z²/4n²)) / (1 + z²/n).
-    """
-    z, rate = 1.959964, successes / trials
-    middle = rate + z * z / (2 * trials)
-    spread = z * math.sqrt(rate * (1 - rate) / trials + (z / (2 * trials)) ** 2)
-    low, high = ((middle + side * spread) / (1 + z * z / trials) for side in (-1, 1))
-    return max(0.0, low), min(1.0, high)  # rounding may leave [0, 1]

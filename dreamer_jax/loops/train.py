@@ -1,6 +1,7 @@
 """The training loop: act, remember, learn. The device works while the environments step."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from dreamer_jax.faults import Fault
 from dreamer_jax.outputs.journal import Journal
 from dreamer_jax.outputs.sink import Sink
 from dreamer_jax.outputs.sinks import default_sinks
-from dreamer_jax.run import checkpoint, programs, resume, stored_ring
+from dreamer_jax.run import best, checkpoint, programs, resume, stored_ring
 from dreamer_jax.run.background_save import Saver
 from dreamer_jax.run.layout import count_on_device
 from dreamer_jax.run.programs import Programs
@@ -66,12 +67,13 @@ def train(
             for note in begun.notes:
                 journal.say(note)
             if journal.owes_evaluation:
-                scores = run.evaluate(now.device.state, stopped, journal.say)
-                journal.evaluation(scores, counters=now.counters)
+                evaluate(run, now, journal=journal, stopped=stopped, saver=saver)
             while now.counters.step < config.steps and not (stopped() or run.failure()):
                 before, began = now.counters, time.monotonic()
                 now = advance(run, compiled, now, journal=journal)
-                now = periodic(run, compiled, now, journal=journal, before=before, stopped=stopped)
+                now = periodic(run, compiled, now, journal=journal, before=before)
+                if crossed(config.eval_every, before=before.step, now=now.counters.step):
+                    evaluate(run, now, journal=journal, stopped=stopped, saver=saver)
                 seconds = before.seconds + time.monotonic() - began
                 now = replace(now, counters=replace(now.counters, seconds=seconds))
                 if crossed(config.save_every, before=before.step, now=now.counters.step):
@@ -140,9 +142,8 @@ def periodic(
     *,
     journal: Journal,
     before: Counters,
-    stopped: Callable[[], bool],
 ) -> RunState:
-    """Logs, draws pictures and evaluates, each if its interval has passed since `before`.
+    """Logs and draws pictures, each if its interval has passed since `before`.
 
     Metrics and pictures also come by time, so that a slow machine is heard of. Neither changes what
     is learned: a report draws with separate keys and leaves replay as it was.
@@ -163,10 +164,18 @@ def periodic(
             journal.say("compiling the report; training continues afterwards")
         metrics, views = compiled.report(device.seed, device.state, device.memory, run.recordings)
         journal.report(metrics, views, counters=counters)
-    if due(config.eval_every):
-        scores = run.evaluate(device.state, stopped, journal.say)
-        journal.evaluation(scores, counters=counters)
     return replace(now, device=device)
+
+
+def evaluate(
+    run: Run, now: RunState, *, journal: Journal, stopped: Callable[[], bool], saver: Saver
+) -> None:
+    """Evaluates the policy, and keeps the state that was evaluated if it is the best so far."""
+    scores = run.evaluate(now.device.state, stopped, journal.say)
+    journal.evaluation(scores, counters=now.counters)
+    if run.config.train.keep_best:
+        saver.wait()  # one checkpoint is written at a time
+        best.keep(run.logdir, now.device.state, scores=scores, counters=now.counters)
 
 
 def save(run: Run, compiled: Programs, now: RunState, *, journal: Journal, saver: Saver) -> None:
@@ -232,7 +241,13 @@ def as_step(seen: Timestep) -> Step:
 
 @contextmanager
 def stop_signals() -> Generator[Callable[[], bool]]:
-    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop; a second one kills."""
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop; a second one kills.
+
+    Python has signals in the main thread alone. In another one, nothing asks to stop.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
     received: list[int] = []
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it

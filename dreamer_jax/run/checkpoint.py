@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -140,18 +140,26 @@ def set_aside(directory: str | os.PathLike[str], after: int) -> None:
 
 
 def restore(
-    directory: str | os.PathLike[str], step: int, abstract: dict[str, Any]
+    directory: str | os.PathLike[str],
+    step: int,
+    abstract: dict[str, Any],
+    *,
+    without: Collection[str] = (),
 ) -> dict[str, Any]:
     """Reads the items named in `abstract`, and no others.
 
     abstract: for each item its tree of `jax.ShapeDtypeStruct`, each with the sharding to have.
+    without: first names of paths in an item, such as 'optimizer'. Their arrays are not read: the
+        tree has None there.
     Raises what `require` does.
     """
     wanted = require(directory, step, abstract)
     path = _existing(directory, step)
+    read = {name: _left_out(tree, without) for name, tree in wanted.items()}
     try:
         with _context():
-            return abstract | ocp.load_checkpointables(str(path / ARRAYS), wanted)
+            found = ocp.load_checkpointables(str(path / ARRAYS), read)
+        return abstract | jax.tree.map(lambda x: None if x is ... else x, found)
     except Exception as error:  # damage from before the checksums were made
         raise array_files.damage(path / ARRAYS, error) from None
 
@@ -248,6 +256,14 @@ def _publish(fresh: Path, path: Path) -> None:
 def _is_checkpoint(path: Path) -> bool:
     # A directory gets this name once it is complete. One that lacks a file is damaged.
     return path.name.isdecimal() and path.name == str(int(path.name)) and path.is_dir()
+
+
+def _left_out(tree: Any, names: Collection[str]) -> Any:
+    """The tree with ... for the leaves whose path begins with one of these names, as Orbax asks."""
+    leaves = [
+        ... if path.split("/")[0] in names else x for path, x in array_files.named(tree).items()
+    ]
+    return jax.tree.unflatten(jax.tree.structure(tree), leaves)
 
 
 def _existing(directory: str | os.PathLike[str], step: int) -> Path:

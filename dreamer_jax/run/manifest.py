@@ -16,7 +16,7 @@ from dreamer_jax import __version__
 
 NAME = "config.json"
 LOCK = "lock"
-FOLDERS = ("checkpoints", "replay")
+FOLDERS = ("checkpoints", "replay", "best")
 EVENTS = "events.out.tfevents"  # start of the names of TensorBoard's files
 LONGEST_LOCK = 1_000  # bytes
 RECORD = (*FOLDERS, "metrics.jsonl", "episodes.jsonl", "milestones.jsonl")
@@ -31,8 +31,8 @@ LATER = {"history": list, "files": dict, "weights": dict}
 CHANGEABLE = (
     *("train.steps", "train.save_every", "train.keep", "train.keep_every"),
     *("train.log_every", "train.log_seconds", "train.report_every", "train.report_seconds"),
-    "train.diagnosis",
-    *("train.eval_every", "train.eval_episodes", "train.eval_envs"),
+    *("train.diagnosis", "train.eval_every", "train.eval_episodes", "train.eval_envs"),
+    "train.keep_best",
     *("replay.seed_from", "env.timeout", "env.first_copy", "env.replay"),
 )
 

@@ -1,6 +1,6 @@
 """Actions of the agent to elements of a Gymnasium space."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ from gymnasium import spaces
 
 from envs.codecs.choices import MAX_CLASSES
 from envs.codecs.encoder import Unreadable
-from envs.codecs.leaves import Path, joined, keyed, leaves, nest, short
+from envs.codecs.leaves import Path, joined, keyed, leaves, nest, pick, short
 from envs.codecs.whole_numbers import Ranges, ranges
 from envs.kinds import AnySpace, is_box, is_multi_discrete
 
@@ -21,6 +21,7 @@ class Decoder(NamedTuple):
     path: Path
     space: AnySpace  # as the agent sees it
     decode: Callable[[np.ndarray], list[Any]]  # [E, n] -> E raw values
+    encode: Callable[[list[Any]], np.ndarray]  # the inverse
 
 
 class Actions:
@@ -41,7 +42,7 @@ class Actions:
             raise ValueError("; ".join(wrong))
         pairs = [(joined(x.path, whole="action"), x) for x in decoders]
         self._decoders = keyed(pairs, space)
-        self._space = space
+        self.space = space
         self.spaces: dict[str, AnySpace] = {k: x.space for k, x in self._decoders.items()}
 
     def decode(self, action: dict[str, np.ndarray], count: int) -> list[Any]:
@@ -56,8 +57,15 @@ class Actions:
             raise ValueError(f"expected actions of shapes {expected}, got {shapes}")
         rows = {x.path: x.decode(action[key]) for key, x in self._decoders.items()}
         return [
-            nest(self._space, {p: values[i] for p, values in rows.items()}) for i in range(count)
+            nest(self.space, {p: values[i] for p, values in rows.items()}) for i in range(count)
         ]
+
+    def encode(self, raw: Sequence[Any]) -> dict[str, np.ndarray]:
+        """The inverse of `decode`: elements of the space -> [count, n] per key."""
+        return {
+            key: decoder.encode([pick(each, decoder.path) for each in raw])
+            for key, decoder in self._decoders.items()
+        }
 
 
 def no_actions(space: AnySpace, *shape: int) -> np.ndarray:
@@ -93,7 +101,10 @@ def _discrete(path: Path, space: AnySpace, found: Ranges) -> Decoder:
             return values[:, 0].tolist()
         return list(values.astype(space.dtype).reshape(len(values), *(space.shape or ())))
 
-    return Decoder(path, spaces.MultiDiscrete(nvec), decode)
+    def encode(raw: list[Any]) -> np.ndarray:
+        return (np.array(raw).reshape(len(raw), -1) - start).astype(np.int32)
+
+    return Decoder(path, spaces.MultiDiscrete(nvec), decode, encode)
 
 
 def _bounded(path: Path, space: spaces.Box[Any]) -> Decoder:
@@ -111,4 +122,8 @@ def _bounded(path: Path, space: spaces.Box[Any]) -> Decoder:
         values = np.rint(values) if whole else values
         return list(values.astype(space.dtype).reshape(len(values), *space.shape))
 
-    return Decoder(path, spaces.Box(-1, 1, low.shape, np.float32), decode)
+    def encode(raw: list[Any]) -> np.ndarray:
+        values = np.array(raw, np.float64).reshape(len(raw), -1) - middle
+        return (values / np.where(reach > 0, reach, 1)).astype(np.float32)
+
+    return Decoder(path, spaces.Box(-1, 1, low.shape, np.float32), decode, encode)

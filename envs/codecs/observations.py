@@ -32,6 +32,7 @@ class Observations:
             ValueError: spaces have no encoding; the message names all of them, their keys and the
                 option that leaves them out. Or an option is wrong.
         """
+        self.space = space
         raw = dict(leaves(space))
         paths = selected(list(raw), ignore=ignore, only=only)
         asked = asked_kinds(list(raw), kinds)

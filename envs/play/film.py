@@ -1,23 +1,28 @@
-"""One episode as a GIF: the images that a policy saw, what it did, and the text in them."""
+"""One episode as a film: what a policy saw, what it did, and the text in it."""
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 import envs
 from envs.kinds import Symbols
 from envs.play.boards import painted
+from envs.play.film_pictures import (
+    IMAGE_SIDE,
+    Curves,
+    drawn,
+    enlarge,
+    newest_frame,
+    packed,
+    render,
+    unpacked,
+)
 from envs.timestep import Timestep, VectorEnv, natural_rate
 
-IMAGE_SIDE = 256  # pixels; images are enlarged to about this side, by a whole factor
 MAX_STEPS = 3_000  # recorded steps; more than three minutes of Atari
 MAX_NUMBERS = 4  # numbers of an action that are shown
-LINE_HEIGHT, MARGIN = 14, 4  # pixels: height of a line of text, space around the text
-GAP = 4  # pixels between images
+MAX_CURVES = 8  # numbers of observations that are shown
 # Characters missing in the font, and their substitutes.
 FONT_SUBSTITUTES = str.maketrans(
     {"▶": ">", "▷": ">", "▼": "v", "é": "e", "\u00d7": "x", "♂": "M", "♀": "F", "¥": "Y"}
@@ -28,79 +33,103 @@ class FilmFrame(NamedTuple):
     """One timestep of the recorded environment."""
 
     images: list[np.ndarray]  # [h, w, c] uint8
-    lines: list[str]  # step, score and action; then the text in the observation
+    numbers: list[float]  # of observations, shown as curves
+    picture: bytes  # of the environment's own renderer; empty without one
+    lines: list[str]  # step and score, action and reward; then the text in the observation
 
 
 class Film:
-    """Receives timesteps of E environments; keeps the first episode of the first one."""
+    """Receives timesteps of E environments; keeps one episode of one of them.
 
-    def __init__(self, path: Path, name: str, env: VectorEnv, *, options: Any):
-        """Starts a GIF of the environment `name`, made with `options`; `save` overwrites `path`.
+    Tasks without images have a picture of their own renderer, if there is one, and curves of their
+    numbers.
+    """
 
-        Raises:
-            ValueError: the environment has no images and no grids of symbols, or `path` is not a
-                writable .gif.
-        """
-        self._classes: dict[str, int] = {
-            k: int(x.nvec.max()) for k, x in env.obs_space.items() if isinstance(x, Symbols)
-        }
-        spaces = [(k, x) for k, x in env.obs_space.items() if k not in self._classes]
-        self.keys = [k for k, x in spaces if x.dtype == np.uint8 and len(x.shape or ()) == 3]
-        if not self.keys and not self._classes:
-            raise ValueError(
-                f"--gif={path}: no observation is an image: {', '.join(env.obs_space)}"
-            )
-        if path.suffix != ".gif" or not is_writable(path):
-            raise ValueError(f"--gif={path}: expected a .gif file in a writable folder")
-        self.path = path
-        self.milliseconds = 1000 / natural_rate(env)  # of a step
-        self._name = name
+    def __init__(self, name: str, env: VectorEnv, *, options: Any, row: int = 0):
+        """Begins a film of copy `row` of the environment `name`, made with `options`."""
+        classes, images, numbers = split(env)
+        self.classes, self.keys, self._numbers = classes, images, numbers
+        self.rate = natural_rate(env)  # steps per second
+        self.score = 0.0
+        self.over = self.cut = False  # the episode has ended; the film was full before
+        self._name, self._row = name, row
         self._action_names = envs.action_names(name, options)
         self._frames: list[FilmFrame] = []
-        self._score = 0.0
-        self._over = False
 
-    def add(self, timestep: Timestep, action: dict[str, np.ndarray] | None) -> None:
+    @property
+    def needs_picture(self) -> bool:
+        """Whether no observation can be shown as an image."""
+        return not self.keys and not self.classes
+
+    def add(
+        self,
+        timestep: Timestep,
+        action: dict[str, np.ndarray] | None,
+        *,
+        picture: np.ndarray | None = None,
+    ) -> None:
         """Keeps a timestep and the action that led to it, unless the episode is over or too long.
 
         Args:
             timestep: of E environments.
             action: [E, n] by key; None at the first timestep.
+            picture: [h, w, 3] uint8 of the environment's own renderer.
         """
-        if self._over or len(self._frames) == MAX_STEPS:
+        if self.over:
             return
-        first = {key: value[:1] for key, value in timestep.obs.items()}
-        images = [first[key][0].copy() for key in self.keys]  # a view would keep all E images alive
-        images += [painted(first[key][0], classes=n) for key, n in self._classes.items()]
-        self._score += float(timestep.reward[0])
+        row = slice(self._row, self._row + 1)
+        obs = {key: value[row] for key, value in timestep.obs.items()}
+        images = [obs[key][0].copy() for key in self.keys]  # a view would keep all E images alive
+        images += [painted(obs[key][0], classes=n) for key, n in self.classes.items()]
+        numbers = [float(obs[key][0].flat[i]) for key, i in self._numbers]
+        reward = float(timestep.reward[self._row])
+        self.score += reward
         # The number of the step also keeps equal frames apart, which a GIF would join to one.
-        parts = [f"step {len(self._frames)}", f"score {short(self._score)}"]
+        lines = [f"step {len(self._frames)}   score {short(self.score)}"]
         if action is not None:
-            row = {key: values[0] for key, values in action.items()}
-            parts.append(action_text(row, self._action_names))
-        said = envs.caption(self._name, first).translate(FONT_SUBSTITUTES)
-        self._frames.append(FilmFrame(images, ["   ".join(parts), *said.splitlines()]))
-        self._over = bool(timestep.is_last[0])
+            taken = {key: values[self._row] for key, values in action.items()}
+            lines.append(f"{action_text(taken, self._action_names)}   reward {reward:.3g}")
+        else:
+            lines.append("")
+        lines += envs.caption(self._name, obs).translate(FONT_SUBSTITUTES).splitlines()
+        shown = b"" if picture is None else packed(picture)
+        self._frames.append(FilmFrame(images, numbers, shown, lines))
+        last = bool(timestep.is_last[self._row])
+        self.cut = len(self._frames) == MAX_STEPS and not last
+        self.over = last or self.cut
 
-    def save(self) -> None:
-        """Writes the file. Raises OSError."""
-        lines = max(len(frame.lines) for frame in self._frames)
-        frames = (render(frame, lines) for frame in self._frames)
-        times = durations(len(self._frames), self.milliseconds)
-        next(frames).save(self.path, save_all=True, append_images=frames, duration=times, loop=0)
+    def frames(self) -> Iterator[np.ndarray]:
+        """The frames [h, w, 3] uint8, one for each timestep; they can be drawn many times."""
+        room = max(len(frame.lines) for frame in self._frames)
+        names = [f"{key} {i}" if length > 1 else key for (key, i), length in self._lengths()]
+        values = np.array([frame.numbers for frame in self._frames])
+        for now, frame in enumerate(self._frames):
+            parts = [unpacked(frame.picture)] if frame.picture else []
+            parts += [enlarge(newest_frame(image), IMAGE_SIDE) for image in frame.images]
+            if self.needs_picture:
+                height = max([IMAGE_SIDE, *map(len, parts)])
+                parts.append(drawn(Curves(names, values), now, height=height))
+            yield render(parts, frame.lines, room=room)
+
+    def _lengths(self) -> list[tuple[tuple[str, int], int]]:
+        """Each number that is shown, and how many numbers its key shows."""
+        keys = [key for key, _ in self._numbers]
+        return [(number, keys.count(number[0])) for number in self._numbers]
 
 
-def is_writable(path: Path) -> bool:
-    """Whether `path` looks writable; does not try it."""
-    if path.exists():
-        return path.is_file() and os.access(path, os.W_OK)
-    return path.parent.is_dir() and os.access(path.parent, os.W_OK)
-
-
-def durations(steps: int, milliseconds: float) -> list[int]:
-    """Milliseconds of each step: multiples of 10, as GIF requires, without drift."""
-    ends = [10 * round(i * milliseconds / 10) for i in range(steps + 1)]
-    return np.diff(ends).tolist()
+def split(env: VectorEnv) -> tuple[dict[str, int], list[str], list[tuple[str, int]]]:
+    """Classes of each grid of symbols; keys of images; key and index of numbers for curves."""
+    classes, images = dict[str, int](), list[str]()
+    numbers = list[tuple[str, int]]()
+    for key, space in env.obs_space.items():
+        shape = space.shape or ()
+        if isinstance(space, Symbols):
+            classes[key] = int(space.nvec.max())
+        elif space.dtype == np.uint8 and len(shape) == 3:
+            images.append(key)
+        else:
+            numbers += [(key, i) for i in range(int(np.prod(shape)))]
+    return classes, images, numbers[:MAX_CURVES]
 
 
 def action_text(action: dict[str, np.ndarray], names: Sequence[str]) -> str:
@@ -123,34 +152,3 @@ def action_text(action: dict[str, np.ndarray], names: Sequence[str]) -> str:
 def short(number: float) -> str:
     """At most one digit after the point."""
     return f"{round(number, 1) + 0.0:.1f}".removesuffix(".0")  # + 0.0: -0.0 becomes 0.0
-
-
-def newest_frame(image: np.ndarray) -> np.ndarray:
-    """The newest of stacked frames as RGB: [h, w, c] -> [h, w, 3].
-
-    A multiple of three channels counts as color, any other number as gray frames.
-    """
-    colors = 3 if image.shape[-1] % 3 == 0 else 1
-    return np.broadcast_to(image[..., -colors:], (*image.shape[:2], 3))
-
-
-def enlarge(image: np.ndarray, side: int) -> np.ndarray:
-    """Every pixel n x n, so that the longer side is about `side`: [h, w, 3] -> [n h, n w, 3]."""
-    times = max(1, side // max(image.shape[:2]))
-    return image.repeat(times, 0).repeat(times, 1)
-
-
-def render(frame: FilmFrame, lines: int) -> Image.Image:
-    """Draws the images from left to right on black, above space for `lines` lines of text."""
-    parts = [enlarge(newest_frame(image), IMAGE_SIDE) for image in frame.images]
-    height, width = max(map(len, parts)), sum(x.shape[1] + GAP for x in parts) - GAP
-    size = max(width, IMAGE_SIDE), height + lines * LINE_HEIGHT + 2 * MARGIN
-    picture = Image.new("RGB", size)
-    left = 0
-    for part in parts:
-        picture.paste(Image.fromarray(part), (left, 0))
-        left += part.shape[1] + GAP
-    draw = ImageDraw.Draw(picture)
-    for i, line in enumerate(frame.lines):
-        draw.text((MARGIN, height + MARGIN + i * LINE_HEIGHT), line, fill="white")
-    return picture

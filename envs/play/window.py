@@ -11,7 +11,7 @@ import numpy as np
 import envs
 from envs.extras import install
 from envs.play.controls import ActionArrays, Command, Controls
-from envs.play.film import enlarge, newest_frame
+from envs.play.film_pictures import enlarge, newest_frame
 from envs.timestep import Timestep
 
 LARGE_IMAGE = 512  # pixels; approximate longer side of the first image

@@ -20,6 +20,7 @@ import gymnasium
 import numpy as np
 
 from envs.arrivals import outcome
+from envs.drawing import Picture, picture
 from envs.explained import explained
 from envs.kinds import AnySpace
 from envs.vector.copy_protocol import CopyFailed, Outcome
@@ -49,7 +50,14 @@ class ProcessCopy:
     group, so that processes its environment started end with it.
     """
 
-    def __init__(self, build: Callable[[], gymnasium.Env], *, timeout: float, warns: bool = False):
+    def __init__(
+        self,
+        build: Callable[[], gymnasium.Env],
+        *,
+        timeout: float,
+        warns: bool = False,
+        draws: bool = False,
+    ):
         """Starts the child without waiting for it.
 
         Args:
@@ -57,9 +65,11 @@ class ProcessCopy:
                 line where it cannot.
             timeout: the environment hangs if it does not answer within this many seconds.
             warns: whether its warnings are shown; one of several copies is enough.
+            draws: whether the end of an episode stays to be drawn, until the next one is awaited.
         """
         self._build = build
         self._timeout = timeout
+        self._draws = draws
         self._seed = 0
         self._start(warns=warns)
 
@@ -87,8 +97,14 @@ class ProcessCopy:
         if found.terminated or found.truncated:
             # The next episode begins while the agent learns from the end of this one.
             self._playing = False
-            self._ask("reset", self._seed)
+            if not self._draws:
+                self._ask("reset", self._seed)
         return found
+
+    def draw(self) -> Picture:
+        """Waits for a picture. Raises CopyFailed."""
+        self._ask("draw", None)
+        return self._answer()
 
     def spaces(self) -> tuple[AnySpace, AnySpace]:
         """Waits for the spaces of observations and actions. Raises CopyFailed."""
@@ -157,9 +173,10 @@ class ProcessCopy:
 def serve(fd: int) -> None:
     """Runs in the child: makes the environment and answers requests until the pipe closes.
 
-    Requests are (number, 'spaces', None), (number, 'reset', seed) and (number, 'step', action).
-    Answers are (number, spaces of observations and actions), (number, first observation) and
-    (number, what a step returned without its info). A failure sends (None, one line) and exits.
+    Requests are (number, 'spaces', None), (number, 'reset', seed), (number, 'step', action) and
+    (number, 'draw', None). Answers are (number, spaces of observations and actions), (number, first
+    observation), (number, what a step returned without its info) and (number, picture). A failure
+    sends (None, one line) and exits.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_inheritable(fd, False)  # the environment's own processes must not keep the pipe open
@@ -194,6 +211,8 @@ def _answered(env: gymnasium.Env, what: str, argument: Any) -> Any:
         return env.observation_space, env.action_space
     if what == "reset":
         return env.reset(seed=argument)[0]
+    if what == "draw":
+        return picture(env)
     obs, reward, terminated, truncated, _ = env.step(argument)
     return obs, _plain(reward), _plain(terminated), _plain(truncated)
 

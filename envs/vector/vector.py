@@ -38,14 +38,15 @@ class VectorizedEnv:
         patient: bool = True,  # whether a number that is not finite ends an episode, not the run
     ):
         self.event_keys = event_keys
-        self.num_envs = len(copies)
+        self.num_envs = rows = len(copies)
         self.frames_per_step = frames_per_step
         self.obs_space = observations.spaces
         self.act_space = actions.spaces
         self.described = observations.described
         self.lost = 0
         self.milestones: list[tuple[int, str]] = []
-        self._copies = copies
+        self.copies = copies
+        self.raw_spaces = observations.space, actions.space
         self._observations = observations
         self._actions = actions
         self._seed = seed
@@ -57,10 +58,8 @@ class VectorizedEnv:
         )
         self._failures = Failures(self.num_envs, name=name, patient=patient)
         self._endless = Endless(name)
-        rows = self.num_envs
         obs = {k: np.zeros((rows, *(x.shape or ())), x.dtype) for k, x in self.obs_space.items()}
-        no = np.zeros(self.num_envs, bool)
-        zero = no.astype(np.float32)
+        no, zero = np.zeros(rows, bool), np.zeros(rows, np.float32)
         # The last timestep: a row that fails shows its observation again.
         self._seen = Timestep(obs, zero, no, no, no, dict.fromkeys(event_keys, zero))
 
@@ -143,7 +142,7 @@ class VectorizedEnv:
 
     def close(self) -> None:
         """See `VectorEnv.close`."""
-        for i, copy in enumerate(self._copies):
+        for i, copy in enumerate(self.copies):
             try:
                 copy.close()
             except Exception as error:  # all others are closed nevertheless
@@ -192,7 +191,7 @@ class VectorizedEnv:
         while routes := frontier.missing_routes(self.num_envs):
             for i, route in enumerate(routes):
                 frontier.start_at(i, route.origin)
-                self._copies[i].prepare(route.seed)
+                self.copies[i].prepare(route.seed)
             begun = [i < len(routes) and self._first(i) is not None for i in range(self.num_envs)]
             last = self._replay(schedule(routes, self.num_envs), np.array(begun))
             for route, outcome in zip(routes, last, strict=False):
@@ -208,7 +207,7 @@ class VectorizedEnv:
         if ahead and self._frontier:
             return  # its starting point is drawn when the current one ends
         for i in np.flatnonzero(rows).tolist():
-            self._copies[i].prepare(self._episode_seed(i, ahead))
+            self.copies[i].prepare(self._episode_seed(i, ahead))
 
     def _replay(self, steps: Steps, alive: np.ndarray) -> list[Outcome | None]:
         """Repeats steps (rows [E] bool, actions [E, k]); returns the last outcome of each row.
@@ -227,7 +226,7 @@ class VectorizedEnv:
     def _send(self, rows: np.ndarray, action: dict[str, np.ndarray]) -> None:
         natives = self._actions.decode(action, self.num_envs)
         for i in np.flatnonzero(rows).tolist():
-            self._copies[i].send(natives[i])
+            self.copies[i].send(natives[i])
 
     def _begin(self, i: int) -> Any:
         """The first observation of the current episode, or of the first one after it that begins.
@@ -238,13 +237,13 @@ class VectorizedEnv:
             self._record.skip(i)
             if self._frontier:
                 self._frontier.draw_start(i, self._episode_seed(i, ahead=0))
-            self._copies[i].prepare(self._episode_seed(i, ahead=0))
+            self.copies[i].prepare(self._episode_seed(i, ahead=0))
         return obs
 
     def _first(self, i: int) -> Any:
         """The first observation of the episode prepared; None if it does not begin."""
         try:
-            return self._arrivals.observation(self._copies[i].begin())
+            return self._arrivals.observation(self.copies[i].begin())
         except CopyFailed as error:
             self._recover(i, error, steps=0)
             return None
@@ -252,7 +251,7 @@ class VectorizedEnv:
     def _receive(self, i: int) -> Outcome:
         """The next outcome; FAILED, which truncates the episode, if there is none."""
         try:
-            return self._copies[i].receive()
+            return self.copies[i].receive()
         except CopyFailed as error:
             self._recover(i, error, steps=int(self._record.steps[i]))
             return FAILED
@@ -282,7 +281,7 @@ class VectorizedEnv:
         self._failures.add(i, error, episode=int(self._record.episodes[i]), steps=steps)
         if not self.failure:
             if not isinstance(error, Unexpected):
-                self._copies[i].restart()
+                self.copies[i].restart()
             self._prepare(np.arange(self.num_envs) == i, ahead=1)
 
     def _require_working(self) -> None:

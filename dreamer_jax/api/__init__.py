@@ -1,0 +1,1 @@
+"""The library from Python: trained agents for loops of your own, and training without a shell."""
