@@ -19,7 +19,7 @@ class Diverged(Fault):
     """A loss or a parameter is no longer finite."""
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """The message of an error in one printable line, without the number of a system error."""
     text = str(error)
     if isinstance(error, OSError) and error.strerror:

@@ -38,6 +38,7 @@ from dreamer_jax.commands import options
 from dreamer_jax.commands.evaluate import evaluation
 from dreamer_jax.commands.train import training
 from dreamer_jax.host import compile_cache, host_memory
+from dreamer_jax.outputs.guarded import Guarded
 from envs.vector.failures import EnvironmentFailed
 
 # --mode -> its command. It checks for mistakes of the user and returns the remaining work.
@@ -131,8 +132,8 @@ def run() -> int:
     own_packages.search_current_folder()
     show_warnings_plainly("envs")
     code = interruptible(sys.argv)
-    if code:
-        # Python would wait for threads that may compile for minutes.
+    if code or Guarded.stuck:
+        # Python would wait for threads that may compile for minutes, and for a tracker that hangs.
         with suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

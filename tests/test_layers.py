@@ -23,7 +23,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "host": [
             {"array_files", "compile_cache", "memory_limits"},
-            {"host_memory", "this_machine"},
+            {"host_memory", "this_machine", "memory_use"},
         ]
     },
     {"media": [{"video"}]},
@@ -33,11 +33,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads"}],
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
-            {
-                *("sink", "jsonl", "tensorboard", "progress", "elapsed", "evaluation_progress"),
-                *("episode_sums", "averages", "pictures"),
-            },
-            {"sinks", "journal_state"},
+            {"sink", "episode_sums", "averages", "pictures", "elapsed", "evaluation_progress"},
+            {"jsonl", "tensorboard", "progress", "wandb_shaped", "mlflow", "guarded", "run_ids"},
+            {"trackers", "journal_state"},
+            {"sinks"},
             {"journal"},
         ],
     },

@@ -188,6 +188,7 @@ class Collector:
         self.episodes: list[dict[str, Any]] = []
         self.milestones: list[dict[str, Any]] = []
         self.images: list[tuple[str, int, tuple[int, ...]]] = []
+        self.videos: list[tuple[str, int, tuple[int, ...]]] = []
         self.closed = 0
 
     def scalars(
@@ -212,6 +213,10 @@ class Collector:
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         self.images.append((name, step, pixels.shape))
 
+    def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
+        assert rate > 0
+        self.videos.append((name, step, frames.shape))
+
     def close(self) -> None:
         self.closed += 1
 
@@ -229,6 +234,8 @@ def test_a_sink_of_ones_own_receives_everything(tmp_path: Path) -> None:
     shown = [(name, step) for name, step, _ in mine.images]
     assert shown == [("world_model/view", 51), ("world_model/view", 102)]
     assert {shape for _, _, shape in mine.images} == {(4 * 2 * 8, 8 * 8, 3)}
+    films = {("world_model/video/view", step, (5, 4 * 8, 2 * 8 + 2, 3)) for step in (51, 102)}
+    assert {*mine.videos} == films
     assert mine.closed == 1
 
 
@@ -292,7 +299,7 @@ def test_the_sink_in_the_documentation_works(tmp_path: Path) -> None:
     names: dict[str, Any] = {}
     exec(code, names)
     sink = names["Scores"](tmp_path, 0)
-    assert isinstance(sink, Sink) and len(code.splitlines()) <= 20
+    assert isinstance(sink, Sink) and len(code.splitlines()) <= 23
     with journal(tmp_path, [sink]) as written:
         seen = Counting(1, 1)
         seen.reset()

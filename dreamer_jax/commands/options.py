@@ -30,6 +30,7 @@ OF_MODES = {
     "gif": ("eval",),
     "init_from": ("train",),
     "steps": ("train",),
+    "trackers": ("train",),
 }
 
 

@@ -18,9 +18,11 @@ from dreamer_jax.commands.prepared import announce, compile_, fitted, prepare
 from dreamer_jax.counters import BEGINNING, Counters
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import train
+from dreamer_jax.outputs import sinks, trackers
 from dreamer_jax.run import checkpoint, history, manifest, resume, spaces_record
 from dreamer_jax.run.state import Run
 from dreamer_jax.spaces import Interface
+from envs.settings import flatten
 
 
 def training(flags: Flags) -> Callable[[], None]:
@@ -51,6 +53,7 @@ def training(flags: Flags) -> Callable[[], None]:
     """
     before = manifest.state(options.place(flags))
     setup = decide(flags)
+    names = trackers.chosen(flags.trackers, setup.logdir)
     directory = setup.logdir / "checkpoints"
     done = checkpoint.latest(directory) or 0
     if done >= setup.config.train.steps and checkpoint.is_whole(directory, done):
@@ -80,7 +83,7 @@ def training(flags: Flags) -> Callable[[], None]:
 
     def task() -> None:
         with kept:
-            train(run, compiled)
+            train(run, compiled, make_sinks=sinks.of(names, configuration=shown(setup, run)))
         if (checkpoint.latest(directory) or 0) >= run.config.train.steps:
             with suppress(OSError):  # nobody has to listen
                 print(what_next(setup, prepared.interface), file=sys.stderr)
@@ -112,6 +115,12 @@ def record(setup: Setup, run: Run) -> dict[str, Any]:
         "weights": {name: used.to_json() for name, used in setup.sources.items()},
         "spaces": spaces_record.spaces_to_json(run.env.obs_space, run.env.act_space),
     }
+
+
+def shown(setup: Setup, run: Run) -> dict[str, Any]:
+    """The configuration for trackers: path -> value, with the paths of --set."""
+    named = {name: getattr(setup, name) for name in ("env", "preset", "agent", "seed", "mesh")}
+    return named | flatten(run.config, "")
 
 
 def what_next(setup: Setup, interface: Interface) -> str:

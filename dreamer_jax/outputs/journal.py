@@ -14,9 +14,10 @@ import numpy as np
 from dreamer_jax.counters import Counters
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.faults import Diverged, Fault
+from dreamer_jax.host import memory_use
 from dreamer_jax.outputs.averages import average, computed, is_loss, means
 from dreamer_jax.outputs.journal_state import JournalState
-from dreamer_jax.outputs.pictures import picture
+from dreamer_jax.outputs.pictures import FILM_RATE, film, picture
 from dreamer_jax.outputs.progress import Progress
 from dreamer_jax.outputs.sink import Sink, sink_faults
 
@@ -75,7 +76,7 @@ class Journal:
         past = past or JournalState.empty(env)
         self.running = past.running
         self.recent, self.recent_later = [*past.recent], [*past.recent_later]
-        self.latest, self.logged = past.latest, past.logged
+        self.latest, self.logged, self.episodes = past.latest, past.logged, past.episodes
         self.owes_evaluation, self.reached = past.owes_evaluation, [*past.reached]
         self.rated = Rated(counters.step, counters.updates, time.monotonic())
         self.begun = self.drawn = self.rated.time  # when this process began, and drew pictures last
@@ -107,6 +108,7 @@ class Journal:
             owes_evaluation=self.owes_evaluation,
             reached=[*self.reached],
             logged=self.logged,
+            episodes=self.episodes,
         )
 
     def say(self, text: str) -> None:
@@ -136,6 +138,7 @@ class Journal:
             sums = self.running.row(i)
             self._episode(sums, step=step, env=i, start=starts[i])
             (self.recent_later if starts[i] else self.recent).append(sums)
+            self.episodes += 1
             if not starts[i]:
                 self.latest = sums["score"]
 
@@ -165,7 +168,7 @@ class Journal:
             counters=counters, since=step, sums=sums, updates=counters.updates - updates
         )
         self.logged = (counters.step, counters.updates)
-        values = self._rates(counters, restarts)
+        values = self._rates(counters, restarts) | {"collection/episodes": self.episodes}
         values |= means("episode", self.recent) | means("collection/frontier", self.recent_later)
         self._scalars(values, counters)
         self.recent.clear()
@@ -182,13 +185,15 @@ class Journal:
         sums: over the updates since the last call of `metrics`. seen: the newest timestep.
         """
         running, recent, later = self.running.add(seen), [*self.recent], [*self.recent_later]
-        for i in np.flatnonzero(seen.is_last).tolist():
+        ended = np.flatnonzero(seen.is_last).tolist()
+        for i in ended:
             episode, start = running.row(i), env.starts[i]
             (later if start else recent).append(episode)
             self._episode(episode, step=counters.step, env=i, start=start)
         step, updates = self.logged
         if counters.step > step:
             values = self._rates(counters, env.restarts)
+            values |= {"collection/episodes": self.episodes + len(ended)}
             values |= means("episode", recent) | means("collection/frontier", later)
             values |= average(sums, counters.updates - updates)
             self._scalars(values, counters, unfinished=True)
@@ -224,17 +229,19 @@ class Journal:
         *,
         counters: Counters,
     ) -> None:
-        """Reports the diagnostics of an agent, and its pictures below the truth.
+        """Reports the diagnostics of an agent, and its pictures and films beside the truth.
 
-        metrics: each []. views: each [2, T, B, h, w, c] uint8, see `picture`.
+        metrics: each []. views: each [2, T, B, h, w, c] uint8, see `picture` and `film`.
         """
         metrics, views = jax.device_get((metrics, views))
         self._scalars({key: float(value) for key, value in metrics.items()}, counters)
         with sink_faults(self.logdir):
             for key, view in views.items():
-                pixels = picture(np.asarray(view))
+                pixels, frames = picture(np.asarray(view)), film(np.asarray(view))
                 for sink in self.sinks:
                     sink.image(f"world_model/{key}", pixels, step=counters.step)
+                    name = f"world_model/video/{key}"
+                    sink.video(name, frames, step=counters.step, rate=FILM_RATE)
         self.drawn = time.monotonic()
 
     def end(self, *, counters: Counters) -> None:
@@ -253,8 +260,10 @@ class Journal:
         seconds = max(time.monotonic() - before.time, 1e-9)
         frames = (counters.step - before.step) * self.frames_per_step
         return {
+            "speed/steps_per_second": (counters.step - before.step) / seconds,
             "speed/frames_per_second": frames / seconds,
             "speed/updates_per_second": (counters.updates - before.updates) / seconds,
+            **{f"speed/{name}": number for name, number in memory_use.in_use().items()},
             "collection/restarts": restarts,
         }
 

@@ -17,7 +17,8 @@ class JsonLines:
     """A sink that appends to `metrics.jsonl`, `episodes.jsonl` and `milestones.jsonl`.
 
     Each line is on its way to the disk when the call returns. Numbers that JSON cannot hold are
-    written as null. `milestones.jsonl` exists once a milestone was reached. Images are ignored.
+    written as null. `milestones.jsonl` exists once a milestone was reached. Images and
+    films are ignored.
     """
 
     def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
@@ -59,6 +60,9 @@ class JsonLines:
             file.write(_encode(line))
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
+        """Ignored."""
+
+    def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """Ignored."""
 
     def close(self) -> None:

@@ -38,7 +38,7 @@ class Progress:
 
     It prints milestones and evaluations as well. It has two verbs more than other sinks, `tick`
     and `write`. Only a display is of use at every step and for free text; a record is not. So the
-    journal has one `Progress` next to its other sinks, and `Sink` stays at five verbs.
+    journal has one `Progress` next to its other sinks, and `Sink` stays at six verbs.
 
     Rates are over the last interval, not since the start. The time left is estimated from the whole
     time since updates began: steps of the prefill are much faster, and single intervals differ.
@@ -119,6 +119,9 @@ class Progress:
         self.write(f"step {step}, {hours:.2f} hours: first {name}")
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
+        """Ignored."""
+
+    def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """Ignored."""
 
     def close(self) -> None:
