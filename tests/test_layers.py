@@ -33,8 +33,11 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads"}],
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
-            {"sink", "episode_sums", "averages", "pictures", "elapsed", "evaluation_progress"},
-            {"jsonl", "tensorboard", "progress", "wandb_shaped", "mlflow", "guarded", "run_ids"},
+            {
+                *("sink", "episode_sums", "averages", "pictures", "elapsed"),
+                *("evaluation_progress", "run_ids"),
+            },
+            {"jsonl", "tensorboard", "progress", "wandb_shaped", "mlflow", "guarded"},
             {"trackers", "journal_state"},
             {"sinks"},
             {"journal"},

@@ -9,7 +9,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from command import ROOT
 from google.protobuf.message_factory import GetMessageClass
 from PIL import Image
 from tensorboardX.proto import event_pb2
@@ -291,17 +290,3 @@ def test_every_output_is_a_sink(tmp_path: Path) -> None:
     assert all(isinstance(output, Sink) for output in outputs)
     assert not isinstance(io.StringIO(), Sink)
     close([*outputs])
-
-
-def test_the_sink_in_the_documentation_works(tmp_path: Path) -> None:
-    blocks = (ROOT / "docs" / "extend.md").read_text().split("```")
-    (code,) = (x.removeprefix("python\n") for x in blocks if "class Scores" in x)
-    names: dict[str, Any] = {}
-    exec(code, names)
-    sink = names["Scores"](tmp_path, 0)
-    assert isinstance(sink, Sink) and len(code.splitlines()) <= 23
-    with journal(tmp_path, [sink]) as written:
-        seen = Counting(1, 1)
-        seen.reset()
-        written.timestep(seen.step({"action": np.zeros((1, 1), np.int32)}), step=1, starts=[""])
-    assert (tmp_path / "scores.csv").read_text() == "1,1.0\n"

@@ -14,7 +14,7 @@ import numpy as np
 
 from dreamer_jax.media import video
 from dreamer_jax.outputs.episode_sums import points
-from dreamer_jax.outputs.wandb_shaped import PROJECT, Place
+from dreamer_jax.outputs.run_ids import PROJECT, Place
 
 URI = "MLFLOW_TRACKING_URI"
 TAG = "dreamer_jax.run"  # holds the id by which a resumed run finds itself

@@ -3,11 +3,20 @@
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 NAME = "trackers.json"
+PROJECT = "dreamer-jax"  # that the runs are in, unless a variable of the tracker names another one
+
+
+class Place(NamedTuple):
+    """Where a run is in a tracker."""
+
+    logdir: Path
+    id: str  # of the run in this tracker, the same after every resume
+    configuration: Mapping[str, Any]  # path -> value, as --set names them
 
 
 class RunIds(NamedTuple):
@@ -37,8 +46,10 @@ def read(logdir: Path) -> RunIds | None:
         raise ValueError(f"{path} {text}") from None
 
 
-def claim(logdir: Path, trackers: Sequence[str]) -> RunIds:
+def claim(logdir: Path, trackers: Sequence[str], *, named: Collection[str]) -> RunIds:
     """Gives the run an id in each tracker in which it has none, and writes the file.
+
+    trackers: all that the run uses. named: those of them in which runs have ids.
 
     Whenever the process dies, the file is complete: either as it was or as it is now.
 
@@ -46,7 +57,7 @@ def claim(logdir: Path, trackers: Sequence[str]) -> RunIds:
     """
     before = read(logdir)
     runs = before.runs if before else {}
-    runs = {**{name: secrets.token_hex(8) for name in trackers}, **runs}
+    runs = {**{name: secrets.token_hex(8) for name in named}, **runs}
     now = RunIds(tuple(trackers), runs)
     if now != before:
         partial = logdir / f"{NAME}.partial"

@@ -9,8 +9,9 @@ from typing import Any
 from dreamer_jax.outputs import run_ids
 from dreamer_jax.outputs.guarded import Guarded
 from dreamer_jax.outputs.mlflow import Mlflow
+from dreamer_jax.outputs.run_ids import Place
 from dreamer_jax.outputs.sink import Sink
-from dreamer_jax.outputs.wandb_shaped import Place, trackio, wandb
+from dreamer_jax.outputs.wandb_shaped import trackio, wandb
 
 RECORD = "jsonl"  # every run has it: reports, sweeps and checks read it
 BOARD = "tensorboard"
@@ -65,7 +66,7 @@ def opened(
     optional = [name for name in names if name in OPTIONAL]
     if not optional and tuple(names) == DEFAULT and run_ids.read(logdir) is None:
         return []
-    runs = run_ids.claim(logdir, names).runs
+    runs = run_ids.claim(logdir, names, named=optional).runs
     return [
         Guarded(name, lambda name=name: OPTIONAL[name](Place(logdir, runs[name], configuration)))
         for name in optional

@@ -5,23 +5,13 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from dreamer_jax.media import video
 from dreamer_jax.outputs.episode_sums import points
-
-PROJECT = "dreamer-jax"
-
-
-class Place(NamedTuple):
-    """Where a run is in a tracker."""
-
-    logdir: Path
-    id: str  # of the run in this tracker, the same after every resume
-    configuration: Mapping[str, Any]  # path -> value, as --set names them
+from dreamer_jax.outputs.run_ids import PROJECT, Place
 
 
 class WandbShaped:
