@@ -35,6 +35,7 @@ elif not own_packages.found():
 import configs
 from dreamer_jax.commands import flags as command_line
 from dreamer_jax.commands import options
+from dreamer_jax.commands.dry_run import dry_run
 from dreamer_jax.commands.evaluate import evaluation
 from dreamer_jax.commands.train import training
 from dreamer_jax.host import compile_cache, host_memory
@@ -66,7 +67,8 @@ def main(argv: Sequence[str]) -> int:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         host_memory.keep_freed_memory()
         compile_cache.keep_compiled_programs()
-        task = COMMANDS[given.mode](given)
+        command = dry_run if given.dry_run and given.mode == "train" else COMMANDS[given.mode]
+        task = command(given)
     except (flags.Error, ValueError, OSError) as error:
         return complain(error, 1 if getattr(error, "errno", None) in NO_SPACE else 2)
     except (Fault, EnvironmentFailed) as error:

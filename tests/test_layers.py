@@ -38,7 +38,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
                 *("evaluation_progress", "run_ids"),
             },
             {"jsonl", "tensorboard", "progress", "wandb_shaped", "mlflow", "guarded"},
-            {"trackers", "journal_state"},
+            {"trackers", "journal_state", "stopwatch"},
             {"sinks"},
             {"journal"},
         ],
@@ -83,6 +83,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"initial_agents"},
             {"prepared"},
             {"train", "evaluate"},
+            {"dry_run"},
         ]
     },
     {"": [{"main", "play"}]},

@@ -49,6 +49,7 @@ class Flags(NamedTuple):
     override: bool
     init_from: str | None
     trackers: str | None
+    dry_run: bool
     help: bool
 
 
@@ -107,5 +108,6 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     text("init_from", help="Begin a new run with the weights of this logdir, or <logdir>@<step>.")
     known = f"Where metrics go: {','.join(NAMES)}; default {','.join(DEFAULT)}."
     text("trackers", help=known)
+    switch("dry_run", help="Try everything out once, in a folder that is removed again.")
     switch("help", help="Show these flags.")
     return values

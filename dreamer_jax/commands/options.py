@@ -26,6 +26,7 @@ SIZE, CAPACITY = "size", "replay.capacity"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 # Flag -> the modes that it is for. Flags that are not here are for all.
 OF_MODES = {
+    "dry_run": ("train",),
     "episodes": ("eval",),
     "gif": ("eval",),
     "init_from": ("train",),

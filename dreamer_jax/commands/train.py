@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -19,14 +19,17 @@ from dreamer_jax.counters import BEGINNING, Counters
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import train
 from dreamer_jax.outputs import sinks, trackers
+from dreamer_jax.outputs.sink import Sink
 from dreamer_jax.run import checkpoint, history, manifest, resume, spaces_record
 from dreamer_jax.run.state import Run
 from dreamer_jax.spaces import Interface
 from envs.settings import flatten
 
 
-def training(flags: Flags) -> Callable[[], None]:
+def training(flags: Flags, *, more_sinks: Sequence[Sink] = ()) -> Callable[[], None]:
     """Checks for every mistake that a user can make, and returns the training itself.
+
+    more_sinks: are told what the trackers are told.
 
     The steps stand in this order so that each mistake is found before a step that costs more, and
     so that a refused command leaves the logdir as it was:
@@ -83,8 +86,9 @@ def training(flags: Flags) -> Callable[[], None]:
 
     def task() -> None:
         with kept:
-            train(run, compiled, make_sinks=sinks.of(names, configuration=shown(setup, run)))
-        if (checkpoint.latest(directory) or 0) >= run.config.train.steps:
+            make = sinks.of(names, configuration=shown(setup, run))
+            train(run, compiled, make_sinks=lambda logdir, step: [*make(logdir, step), *more_sinks])
+        if not flags.dry_run and (checkpoint.latest(directory) or 0) >= run.config.train.steps:
             with suppress(OSError):  # nobody has to listen
                 print(what_next(setup, prepared.interface), file=sys.stderr)
 
