@@ -49,8 +49,8 @@ setup(
         "orbax-checkpoint>=0.12.8",
         "pillow",  # tensorboardX encodes images with it, too, but does not ask for it
         "psutil>=7",
+        "rich>=13.7",
         "tensorboardX>=2.6.5",
-        "tqdm>=4.66",
     ],
     extras_require={
         "box2d": ["gymnasium[box2d]"],

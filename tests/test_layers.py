@@ -34,9 +34,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
             {
-                *("sink", "episode_sums", "averages", "pictures", "elapsed"),
+                *("sink", "episode_sums", "averages", "pictures", "formats"),
                 *("evaluation_progress", "run_ids"),
             },
+            {"elapsed", "live_view"},
             {"jsonl", "tensorboard", "progress", "wandb_shaped", "mlflow", "guarded"},
             {"trackers", "journal_state", "stopwatch"},
             {"sinks"},

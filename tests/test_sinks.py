@@ -286,7 +286,7 @@ def test_a_record_that_cannot_be_opened_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_every_output_is_a_sink(tmp_path: Path) -> None:
-    outputs = [*default_sinks(tmp_path, 0), Progress(1, first_step=0), Collector()]
+    outputs = [*default_sinks(tmp_path, 0), Progress(1), Collector()]
     assert all(isinstance(output, Sink) for output in outputs)
     assert not isinstance(io.StringIO(), Sink)
     close([*outputs])

@@ -53,7 +53,8 @@ class Guarded:
         name: of the tracker, in what is said. open_: imports its library and opens the sink.
         say: prints one line for the user, from either thread; on stderr unless given.
         """
-        self._name, self._open, self._say = name, open_, say or say_on_stderr
+        self._name, self._open = name, open_
+        self.say = say or say_on_stderr  # prints a line for the user, from any thread
         self._close_seconds, self._silent_seconds = close_seconds, silent_seconds
         self._waiting = deque[Record]()
         self._bytes = 0  # in them
@@ -108,11 +109,11 @@ class Guarded:
             self._thread.join(0.05)
             patience = max(self._patience, self._close_seconds)
             if self._thread.is_alive() and time.monotonic() - self._progress > patience:
-                self._say(f"warning: {self._name} did not finish; its last records may be missing")
+                self.say(f"warning: {self._name} did not finish; its last records may be missing")
                 Guarded.stuck = True
                 return
         if self._lost and not self._broken:
-            self._say(f"warning: {self._name} lacks {self._lost} records of this run")
+            self.say(f"warning: {self._name} lacks {self._lost} records of this run")
 
     def _put(self, call: Callable[[Sink], None], *, size: int = 0) -> None:
         with self._changed:
@@ -171,7 +172,7 @@ class Guarded:
         kind = text.partition(" ")[0]
         if kind not in self._said:
             self._said.add(kind)
-            self._say(f"warning: {self._name} {text}")
+            self.say(f"warning: {self._name} {text}")
 
 
 class _Catching:

@@ -16,6 +16,7 @@ from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.faults import Diverged, Fault
 from dreamer_jax.host import memory_use
 from dreamer_jax.outputs.averages import average, computed, is_loss, means
+from dreamer_jax.outputs.guarded import Guarded
 from dreamer_jax.outputs.journal_state import JournalState
 from dreamer_jax.outputs.pictures import FILM_RATE, film, picture
 from dreamer_jax.outputs.progress import Progress
@@ -68,8 +69,11 @@ class Journal:
             is added to them.
         """
         self.logdir = logdir
-        self.progress = Progress(steps, first_step=counters.step, prefill=prefill)
+        self.progress = Progress(steps, prefill=prefill)
         self.sinks: tuple[Sink, ...] = (*sinks, self.progress)
+        for sink in sinks:
+            if isinstance(sink, Guarded):
+                sink.say = self.say
         self.steps = steps
         self.frames_per_step = env.frames_per_step
         self.pending: Pending | None = None
