@@ -11,6 +11,7 @@ assert VERSION, "dreamer_jax/__init__.py must define __version__"
 README = HERE / "README.md"
 PYBOY = "pyboy>=2.8.1,<3"
 PYGAME = "pygame-ce>=2.5"
+MLFLOW, TRACKIO, WANDB = "mlflow>=3", "trackio>=0.10", "wandb>=0.20"
 DOCS = ["furo>=2025.9", "myst-parser>=4", "sphinx>=8.1"]
 
 setup(
@@ -48,8 +49,8 @@ setup(
         "orbax-checkpoint>=0.12.8",
         "pillow",  # tensorboardX encodes images with it, too, but does not ask for it
         "psutil>=7",
+        "rich>=13.7",
         "tensorboardX>=2.6.5",
-        "tqdm>=4.66",
     ],
     extras_require={
         "box2d": ["gymnasium[box2d]"],
@@ -64,13 +65,17 @@ setup(
             'nes-py>=9.0.1,<10; python_version >= "3.13"',
         ],
         "minigrid": ["minigrid>=3"],
+        "mlflow": [MLFLOW],
         "mujoco": ["gymnasium[mujoco]"],
         "play": [PYGAME],
         "pokemon": [PYBOY],
         "robotics": ["gymnasium-robotics>=1.4", "mujoco<3.11"],  # 1.4.2 fails from 3.13 on
+        "trackio": [TRACKIO],
+        "wandb": [WANDB],
         "test": [
             *("hypothesis", "matplotlib", PYBOY, PYGAME, "pyright>=1.1.414"),
             *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17", "setuptools>=65", *DOCS),
+            *(TRACKIO, WANDB),
         ],
     },
 )

@@ -23,7 +23,7 @@ class LoadError(Exception):
     """A run cannot be loaded: it is missing, damaged or another one. Its message is one line."""
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """The message of an error in one printable line, without the number of a system error."""
     text = str(error)
     if isinstance(error, OSError) and error.strerror:

@@ -35,8 +35,10 @@ elif not own_packages.found():
 import configs
 from dreamer_jax.commands import flags as command_line
 from dreamer_jax.commands import process
+from dreamer_jax.commands.dry_run import dry_run
 from dreamer_jax.commands.evaluate import evaluation
 from dreamer_jax.commands.train import training
+from dreamer_jax.outputs.guarded import Guarded
 from envs.vector.failures import EnvironmentFailed
 
 # --mode -> its command. It checks for mistakes of the user and returns the remaining work.
@@ -60,7 +62,8 @@ def main(argv: Sequence[str]) -> int:
         absl_logging.set_verbosity(absl_logging.FATAL)
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         process.prepare(given)
-        task = COMMANDS[given.mode](given)
+        command = dry_run if given.dry_run and given.mode == "train" else COMMANDS[given.mode]
+        task = command(given)
     except (flags.Error, ValueError, OSError) as error:
         return complain(error, 1 if getattr(error, "errno", None) in NO_SPACE else 2)
     except (Fault, EnvironmentFailed) as error:
@@ -126,8 +129,8 @@ def run() -> int:
     own_packages.search_current_folder()
     show_warnings_plainly("envs")
     code = interruptible(sys.argv)
-    if code:
-        # Python would wait for threads that may compile for minutes.
+    if code or Guarded.stuck:
+        # Python would wait for threads that may compile for minutes, and for a tracker that hangs.
         with suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

@@ -23,7 +23,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "host": [
             {"array_files", "compile_cache", "memory_limits"},
-            {"host_memory", "this_machine"},
+            {"host_memory", "this_machine", "memory_use"},
         ]
     },
     {"media": [{"video"}]},
@@ -34,10 +34,13 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
             {
-                *("sink", "jsonl", "tensorboard", "progress", "elapsed", "evaluation_progress"),
-                *("episode_sums", "averages", "pictures", "findings"),
+                *("sink", "episode_sums", "averages", "pictures", "formats"),
+                *("evaluation_progress", "run_ids", "findings"),
             },
-            {"sinks", "journal_state", "checks"},
+            {"elapsed", "live_view", "checks"},
+            {"jsonl", "tensorboard", "progress", "wandb_shaped", "mlflow", "guarded"},
+            {"trackers", "journal_state", "stopwatch"},
+            {"sinks"},
             {"journal"},
         ],
     },
@@ -87,6 +90,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"initial_agents", "evaluation_films"},
             {"prepared"},
             {"train", "evaluate"},
+            {"dry_run"},
         ]
     },
     {"api": [{"moments", "programs"}, {"loaded"}, {"training"}]},

@@ -9,7 +9,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from command import ROOT
 from google.protobuf.message_factory import GetMessageClass
 from PIL import Image
 from tensorboardX.proto import event_pb2
@@ -188,6 +187,7 @@ class Collector:
         self.episodes: list[dict[str, Any]] = []
         self.milestones: list[dict[str, Any]] = []
         self.images: list[tuple[str, int, tuple[int, ...]]] = []
+        self.videos: list[tuple[str, int, tuple[int, ...]]] = []
         self.closed = 0
 
     def scalars(
@@ -212,6 +212,10 @@ class Collector:
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         self.images.append((name, step, pixels.shape))
 
+    def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
+        assert rate > 0
+        self.videos.append((name, step, frames.shape))
+
     def close(self) -> None:
         self.closed += 1
 
@@ -229,6 +233,8 @@ def test_a_sink_of_ones_own_receives_everything(tmp_path: Path) -> None:
     shown = [(name, step) for name, step, _ in mine.images]
     assert shown == [("world_model/view", 51), ("world_model/view", 102)]
     assert {shape for _, _, shape in mine.images} == {(4 * 2 * 8, 8 * 8, 3)}
+    films = {("world_model/video/view", step, (5, 4 * 8, 2 * 8 + 2, 3)) for step in (51, 102)}
+    assert {*mine.videos} == films
     assert mine.closed == 1
 
 
@@ -280,21 +286,7 @@ def test_a_record_that_cannot_be_opened_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_every_output_is_a_sink(tmp_path: Path) -> None:
-    outputs = [*default_sinks(tmp_path, 0), Progress(1, first_step=0), Collector()]
+    outputs = [*default_sinks(tmp_path, 0), Progress(1), Collector()]
     assert all(isinstance(output, Sink) for output in outputs)
     assert not isinstance(io.StringIO(), Sink)
     close([*outputs])
-
-
-def test_the_sink_in_the_documentation_works(tmp_path: Path) -> None:
-    blocks = (ROOT / "docs" / "extend.md").read_text().split("```")
-    (code,) = (x.removeprefix("python\n") for x in blocks if "class Scores" in x)
-    names: dict[str, Any] = {}
-    exec(code, names)
-    sink = names["Scores"](tmp_path, 0)
-    assert isinstance(sink, Sink) and len(code.splitlines()) <= 20
-    with journal(tmp_path, [sink]) as written:
-        seen = Counting(1, 1)
-        seen.reset()
-        written.timestep(seen.step({"action": np.zeros((1, 1), np.int32)}), step=1, starts=[""])
-    assert (tmp_path / "scores.csv").read_text() == "1,1.0\n"

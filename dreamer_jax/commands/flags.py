@@ -10,6 +10,7 @@ from absl import flags as absl_flags
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.dreamer.config import SIZES
 from dreamer_jax.commands.hints import unknown_flag
+from dreamer_jax.outputs.trackers import DEFAULT, NAMES
 
 EPISODES = 100  # of an evaluation, unless --episodes is given
 # A flag without a value -> the same with one.
@@ -51,6 +52,8 @@ class Flags(NamedTuple):
     deterministic: bool | None
     override: bool
     init_from: str | None
+    trackers: str | None
+    dry_run: bool
     help: bool
 
 
@@ -111,5 +114,8 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     absl_flags.DEFINE_bool("deterministic", None, gpu, flag_values=values)
     switch("override", help="Let --set, --size and --deterministic change a run.")
     text("init_from", help="Begin a new run with the weights of this logdir, or <logdir>@<step>.")
+    known = f"Where metrics go: {','.join(NAMES)}; default {','.join(DEFAULT)}."
+    text("trackers", help=known)
+    switch("dry_run", help="Try everything out once, in a folder that is removed again.")
     switch("help", help="Show these flags.")
     return values

@@ -20,6 +20,7 @@ NAMES = {
     "--config": "configs preset",
     "--size": "model_size",
     "--seed": "random_seed rng_seed",
+    "--trackers": "track tracker logger loggers use_wandb wandb wandb_project report_to",
     "--agent": "algo algorithm algo_name agent_name",
     "--deterministic": "torch_deterministic cudnn_deterministic deterministic_algorithms",
     "--mode=eval": "eval evaluate eval_only test",

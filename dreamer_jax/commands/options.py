@@ -27,11 +27,13 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 # Flag -> the modes that it is for. Flags that are not here are for all.
 OF_MODES = {
     "checkpoint": ("eval",),
+    "dry_run": ("train",),
     "episodes": ("eval",),
     "gif": ("eval",),
     "video": ("eval",),
     "init_from": ("train",),
     "steps": ("train",),
+    "trackers": ("train",),
 }
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -18,14 +18,19 @@ from dreamer_jax.commands.prepared import announce, compile_, fitted, prepare
 from dreamer_jax.counters import BEGINNING, Counters
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import train
+from dreamer_jax.outputs import sinks, trackers
+from dreamer_jax.outputs.sink import Sink
 from dreamer_jax.run import checkpoint, history, manifest, resume, spaces_record
 from dreamer_jax.run.state import Run
 from dreamer_jax.spaces import Interface
 from envs import space_json
+from envs.settings import flatten
 
 
-def training(flags: Flags) -> Callable[[], None]:
+def training(flags: Flags, *, more_sinks: Sequence[Sink] = ()) -> Callable[[], None]:
     """Checks for every mistake that a user can make, and returns the training itself.
+
+    more_sinks: are told what the trackers are told.
 
     The steps stand in this order so that each mistake is found before a step that costs more, and
     so that a refused command leaves the logdir as it was:
@@ -52,6 +57,7 @@ def training(flags: Flags) -> Callable[[], None]:
     """
     before = manifest.state(options.place(flags))
     setup = decide(flags)
+    names = trackers.chosen(flags.trackers, setup.logdir)
     directory = setup.logdir / "checkpoints"
     done = checkpoint.latest(directory) or 0
     if done >= setup.config.train.steps and checkpoint.is_whole(directory, done):
@@ -81,8 +87,9 @@ def training(flags: Flags) -> Callable[[], None]:
 
     def task() -> None:
         with kept:
-            train(run, compiled)
-        if (checkpoint.latest(directory) or 0) >= run.config.train.steps:
+            make = sinks.of(names, configuration=shown(setup, run))
+            train(run, compiled, make_sinks=lambda logdir, step: [*make(logdir, step), *more_sinks])
+        if not flags.dry_run and (checkpoint.latest(directory) or 0) >= run.config.train.steps:
             with suppress(OSError):  # nobody has to listen
                 print(what_next(setup, prepared.interface), file=sys.stderr)
 
@@ -126,6 +133,12 @@ def gymnasium_spaces(setup: Setup, run: Run) -> dict[str, Any] | None:
         return None
     saved = {"observation": space_json.to_json(raw[0]), "action": space_json.to_json(raw[1])}
     return None if None in saved.values() else saved
+
+
+def shown(setup: Setup, run: Run) -> dict[str, Any]:
+    """The configuration for trackers: path -> value, with the paths of --set."""
+    named = {name: getattr(setup, name) for name in ("env", "preset", "agent", "seed", "mesh")}
+    return named | flatten(run.config, "")
 
 
 def what_next(setup: Setup, interface: Interface) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from tqdm import tqdm
+from dreamer_jax.outputs.formats import clock
 
 COUNT_SECONDS = 1.0  # between two states of the line on a terminal
 LINE_SECONDS = 15.0  # between two plain lines
@@ -58,7 +58,7 @@ class Elapsed:
         self._write(f"{ERASE}{text}" if self._counts else f"{text}\n")
 
     def _time(self) -> str:
-        return tqdm.format_interval(time.monotonic() - self._began).removeprefix("0")
+        return clock(time.monotonic() - self._began).removeprefix("0")
 
     def _write(self, text: str) -> None:
         with suppress(OSError):

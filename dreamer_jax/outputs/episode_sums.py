@@ -1,6 +1,6 @@
 """Sums over the running episodes of E environments."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,3 +42,14 @@ class EpisodeSums(NamedTuple):
         """The inverse of `state`."""
         sums = {key: np.array(x) for key, x in state["sums"].items()}
         return cls(np.array(state["length"], np.int64), sums)
+
+
+def points(sums: Mapping[str, float], start: str) -> dict[str, float]:
+    """What curves show of a finished episode, by the name of the curve.
+
+    Args:
+      sums: 'length' and 'score', see `Sink.episode`.
+      start: the milestone at which it began, whose episodes have their own curves; else empty.
+    """
+    kind = "collection/frontier" if start else "episode"
+    return {f"{kind}/score": sums["score"], f"{kind}/length": sums["length"]}

@@ -15,11 +15,13 @@ import numpy as np
 from dreamer_jax.counters import Counters
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.faults import Diverged, Fault
+from dreamer_jax.host import memory_use
 from dreamer_jax.outputs.averages import average, computed, is_loss, means
 from dreamer_jax.outputs.checks import CHECKS
 from dreamer_jax.outputs.findings import judge, measured
+from dreamer_jax.outputs.guarded import Guarded
 from dreamer_jax.outputs.journal_state import JournalState
-from dreamer_jax.outputs.pictures import picture
+from dreamer_jax.outputs.pictures import FILM_RATE, film, picture
 from dreamer_jax.outputs.progress import Progress
 from dreamer_jax.outputs.sink import Sink, sink_faults
 
@@ -70,15 +72,18 @@ class Journal:
             is added to them.
         """
         self.logdir = logdir
-        self.progress = Progress(steps, first_step=counters.step, prefill=prefill)
+        self.progress = Progress(steps, prefill=prefill)
         self.sinks: tuple[Sink, ...] = (*sinks, self.progress)
+        for sink in sinks:
+            if isinstance(sink, Guarded):
+                sink.say = self.say
         self.steps = steps
         self.frames_per_step = env.frames_per_step
         self.pending: Pending | None = None
         past = past or JournalState.empty(env)
         self.running = past.running
         self.recent, self.recent_later = [*past.recent], [*past.recent_later]
-        self.latest, self.logged = past.latest, past.logged
+        self.latest, self.logged, self.episodes = past.latest, past.logged, past.episodes
         self.watch = past.watch
         self.owes_evaluation, self.reached = past.owes_evaluation, [*past.reached]
         self.rated = Rated(counters.step, counters.updates, time.monotonic())
@@ -112,6 +117,7 @@ class Journal:
             reached=[*self.reached],
             logged=self.logged,
             watch=self.watch,
+            episodes=self.episodes,
         )
 
     def say(self, text: str) -> None:
@@ -141,6 +147,7 @@ class Journal:
             sums = self.running.row(i)
             self._episode(sums, step=step, env=i, start=starts[i])
             (self.recent_later if starts[i] else self.recent).append(sums)
+            self.episodes += 1
             if not starts[i]:
                 self.latest = sums["score"]
 
@@ -170,7 +177,7 @@ class Journal:
             counters=counters, since=step, sums=sums, updates=counters.updates - updates
         )
         self.logged = (counters.step, counters.updates)
-        values = self._rates(counters, restarts)
+        values = self._rates(counters, restarts) | {"collection/episodes": self.episodes}
         values |= means("episode", self.recent) | means("collection/frontier", self.recent_later)
         self._scalars(values, counters)
         self.recent.clear()
@@ -187,13 +194,15 @@ class Journal:
         sums: over the updates since the last call of `metrics`. seen: the newest timestep.
         """
         running, recent, later = self.running.add(seen), [*self.recent], [*self.recent_later]
-        for i in np.flatnonzero(seen.is_last).tolist():
+        ended = np.flatnonzero(seen.is_last).tolist()
+        for i in ended:
             episode, start = running.row(i), env.starts[i]
             (later if start else recent).append(episode)
             self._episode(episode, step=counters.step, env=i, start=start)
         step, updates = self.logged
         if counters.step > step:
             values = self._rates(counters, env.restarts)
+            values |= {"collection/episodes": self.episodes + len(ended)}
             values |= means("episode", recent) | means("collection/frontier", later)
             values |= average(sums, counters.updates - updates)
             self._scalars(values, counters, unfinished=True)
@@ -229,10 +238,10 @@ class Journal:
         *,
         counters: Counters,
     ) -> None:
-        """Reports the diagnostics of an agent, what they say, and its pictures below the truth.
+        """Reports the diagnostics of an agent, what they say, and its pictures and films beside the truth.
 
         metrics: each [], those of the diagnosis NaN where there is nothing to measure.
-        views: each [2, T, B, h, w, c] uint8, see `picture`.
+        views: each [2, T, B, h, w, c] uint8, see `picture` and `film`.
         """
         metrics, views = jax.device_get((metrics, views))
         values = measured({key: float(value) for key, value in metrics.items()})
@@ -244,9 +253,11 @@ class Journal:
                     sink.finding(asdict(finding), step=counters.step)
         with sink_faults(self.logdir):
             for key, view in views.items():
-                pixels = picture(np.asarray(view))
+                pixels, frames = picture(np.asarray(view)), film(np.asarray(view))
                 for sink in self.sinks:
                     sink.image(f"world_model/{key}", pixels, step=counters.step)
+                    name = f"world_model/video/{key}"
+                    sink.video(name, frames, step=counters.step, rate=FILM_RATE)
         self.drawn = time.monotonic()
 
     def end(self, *, counters: Counters) -> None:
@@ -265,8 +276,10 @@ class Journal:
         seconds = max(time.monotonic() - before.time, 1e-9)
         frames = (counters.step - before.step) * self.frames_per_step
         return {
+            "speed/steps_per_second": (counters.step - before.step) / seconds,
             "speed/frames_per_second": frames / seconds,
             "speed/updates_per_second": (counters.updates - before.updates) / seconds,
+            **{f"speed/{name}": number for name, number in memory_use.in_use().items()},
             "collection/restarts": restarts,
         }
 

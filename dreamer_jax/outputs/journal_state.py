@@ -20,6 +20,7 @@ class JournalState:
     owes_evaluation: bool  # whether the last one was stopped
     reached: list[str]  # milestones, in the order of their time
     logged: tuple[int, int]  # step and updates at the last line
+    episodes: int  # that ended since the beginning of the run
     watch: dict[str, Watched] = field(default_factory=dict[str, Watched])  # of the diagnosis
 
     @classmethod
@@ -33,6 +34,7 @@ class JournalState:
             owes_evaluation=False,
             reached=[],
             logged=(0, 0),
+            episodes=0,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -46,6 +48,7 @@ class JournalState:
             "reached": self.reached,
             "logged": list(self.logged),
             "watch": watch_to_json(self.watch),
+            "episodes": self.episodes,
         }
 
     @classmethod
@@ -60,6 +63,7 @@ class JournalState:
         recent, later = saved.get("recent", []), saved.get("recent_later", [])
         latest, reached = saved.get("latest"), saved.get("reached", [])
         logged, episodes = saved.get("logged", [0, 0]), recent + later
+        ended = saved.get("episodes", 0)  # earlier runs did not count them
         right = (
             running.sums.keys() == keys
             and all(x.shape == (env.num_envs,) and x.dtype.kind in "if" for x in columns)
@@ -67,7 +71,7 @@ class JournalState:
             and all(isinstance(x, (int, float)) for episode in episodes for x in episode.values())
             and (latest is None or isinstance(latest, (int, float)))
             and all(isinstance(name, str) for name in reached)
-            and [type(number) for number in logged] == [int, int]
+            and [type(number) for number in (*logged, ended)] == [int, int, int]
         )
         if not right:
             raise ValueError("not the state of a journal of this environment")
@@ -80,4 +84,5 @@ class JournalState:
             reached=list(reached),
             logged=(logged[0], logged[1]),
             watch=watch_from_json(saved.get("watch", {})),
+            episodes=ended,
         )

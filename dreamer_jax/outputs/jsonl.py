@@ -18,7 +18,8 @@ class JsonLines:
 
     Each line is on its way to the disk when the call returns. Numbers that JSON cannot hold are
     written as null. `milestones.jsonl` exists once a milestone was reached, and `diagnosis.jsonl`
-    once a check has failed. Images are ignored.
+    once a check has failed. Images and films are
+    ignored.
     """
 
     def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
@@ -68,6 +69,9 @@ class JsonLines:
         """One line for a finding."""
         with self._findings.open("a") as file:
             file.write(_encode({"step": step, **found}))
+
+    def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
+        """Ignored."""
 
     def close(self) -> None:
         """Closes the files, all of them even if one fails."""

@@ -1,17 +1,22 @@
-"""The progress of a run: a bar on a terminal, plain lines elsewhere."""
+"""The progress of a run: a view at the bottom of a terminal, plain lines elsewhere."""
 
-import os
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-BAR_SECONDS = 1.0  # between two redraws; also the interval that rates are taken over
-LINE_SECONDS = 10.0  # between two plain lines
+from dreamer_jax.host import memory_use
+from dreamer_jax.outputs.formats import clock, short
+from dreamer_jax.outputs.live_view import LiveView, Shown, is_suited
+
+VIEW_SECONDS = 0.5  # between two redraws
+VIEWED_SECONDS = 10.0  # that its rates are taken over
+WARNINGS = 2  # that it shows, of those that were printed last
+LINE_SECONDS = 10.0  # between two plain lines; also the interval that their rates are taken over
 RATE_SECONDS = 10.0  # of updates before the time left is estimated
 EVALUATION = "evaluation/"  # metrics that are shown at once
 
@@ -34,34 +39,31 @@ class Rates(NamedTuple):
 
 
 class Progress:
-    """A sink that shows one line on stderr: counters, rates, latest score and time left.
+    """A sink that shows on stderr: counters, rates, latest scores and time left.
 
+    On a terminal this is a view that is rewritten in place, elsewhere a line now and then.
     It prints milestones and evaluations as well. It has two verbs more than other sinks, `tick`
     and `write`. Only a display is of use at every step and for free text; a record is not. So the
-    journal has one `Progress` next to its other sinks, and `Sink` stays at five verbs.
+    journal has one `Progress` next to its other sinks, and `Sink` stays at six verbs.
 
-    Rates are over the last interval, not since the start. The time left is estimated from the whole
-    time since updates began: steps of the prefill are much faster, and single intervals differ.
+    Rates are over the last ten seconds or more, not since the start. The time left is estimated
+    from the whole time since updates began: steps of the prefill are much faster, and single
+    intervals differ.
     Nothing is shown once stderr cannot be written, such as after its terminal was closed.
     """
 
-    def __init__(self, total_steps: int, *, first_step: int, prefill: int = 0) -> None:
-        """Starts at `first_step`; the run ends at `total_steps`.
+    def __init__(self, total_steps: int, *, prefill: int = 0) -> None:
+        """Of a run that ends at `total_steps`.
 
         prefill: steps before the first update.
         """
         self._total, self._prefill = total_steps, prefill
         self._stream = sys.stderr
-        self._bar = None
-        if _has_columns(self._stream):
-            self._bar = tqdm(
-                total=total_steps,
-                initial=first_step,
-                file=self._stream,
-                dynamic_ncols=True,
-                bar_format="{desc} |{bar}|",
-            )
-        self._interval = BAR_SECONDS if self._bar is not None else LINE_SECONDS
+        self._view = LiveView(self._stream) if is_suited(self._stream) else None
+        self._interval = VIEW_SECONDS if self._view else LINE_SECONDS
+        self._viewed = deque[Moment]()  # that were shown within VIEWED_SECONDS
+        self._warnings = deque[str](maxlen=WARNINGS)
+        self._evaluation: tuple[float, int] | None = None  # mean and step of the latest
         self._shown: Moment | None = None
         self._latest: Moment | None = None
         self._learning: Moment | None = None  # when updates began, in this process
@@ -84,12 +86,14 @@ class Progress:
             self._show(self._latest, self._shown)
 
     def write(self, text: str) -> None:
-        """Prints a line, above the bar if there is one."""
-        with suppress(OSError):
-            if self._bar is None:
+        """Prints a line, above the view if there is one. The view keeps the latest warnings."""
+        if text.startswith("warning"):
+            self._warnings.append(text)
+        if self._view:
+            self._view.write(text)
+        else:
+            with suppress(OSError):
                 print(text, file=self._stream, flush=True)
-            else:
-                self._bar.write(text, file=self._stream)
 
     def scalars(
         self,
@@ -107,6 +111,8 @@ class Progress:
             for key, value in values.items()
             if key.startswith(EVALUATION)
         ]
+        if f"{EVALUATION}mean" in values:
+            self._evaluation = (values[f"{EVALUATION}mean"], step)
         if scores:
             self.write(f"step {step}: evaluation {', '.join(scores)}")
 
@@ -128,37 +134,62 @@ class Progress:
         else:
             self.write(f"step {step}: no longer: {found['check']} ({found['sentence']})")
 
+    def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
+        """Ignored."""
+
     def close(self) -> None:
         """Shows the last counters unless they were shown, and leaves them on the screen."""
         if self._waiting and self._latest and self._shown:
             self._show(self._latest, self._shown)
-        if self._bar is not None:
-            with suppress(OSError):
-                self._bar.close()
+        if self._view:
+            self._view.close()
+            self._view = None
 
     def _show(self, now: Moment, before: Moment) -> None:
-        seconds = max(now.time - before.time, 1e-9)
-        rates = Rates(
-            steps=(now.step - before.step) / seconds,
-            frames=(now.frames - before.frames) / seconds,
-            updates=(now.updates - before.updates) / seconds,
-        )
-        line = progress_line(
-            now.step,
-            total=self._total,
-            prefill=self._prefill,
-            updates=now.updates,
-            rates=rates,
-            score=self._score,
-            left=seconds_left(now, since=self._learning, total=self._total),
-        )
         self._shown, self._waiting = now, False
-        if self._bar is None:
-            self.write(line)
+        left = seconds_left(now, since=self._learning, total=self._total)
+        if self._view:
+            rates = rates_between(self._viewed[0] if self._viewed else before, now)
+            while self._viewed and now.time - self._viewed[0].time >= VIEWED_SECONDS:
+                self._viewed.popleft()
+            self._viewed.append(now)
+            self._view.draw(
+                Shown(
+                    step=now.step,
+                    total=self._total,
+                    prefill=self._prefill,
+                    updates=now.updates,
+                    frames_per_second=rates.frames,
+                    updates_per_second=rates.updates,
+                    left=left,
+                    score=self._score,
+                    evaluation=self._evaluation,
+                    memory=memory_use.in_use(),
+                    warnings=tuple(self._warnings),
+                )
+            )
         else:
-            self._bar.n = now.step
-            with suppress(OSError):
-                self._bar.set_description_str(line)
+            self.write(
+                progress_line(
+                    now.step,
+                    total=self._total,
+                    prefill=self._prefill,
+                    updates=now.updates,
+                    rates=rates_between(before, now),
+                    score=self._score,
+                    left=left,
+                )
+            )
+
+
+def rates_between(before: Moment, now: Moment) -> Rates:
+    """Counts in each second between two moments."""
+    seconds = max(now.time - before.time, 1e-9)
+    return Rates(
+        steps=(now.step - before.step) / seconds,
+        frames=(now.frames - before.frames) / seconds,
+        updates=(now.updates - before.updates) / seconds,
+    )
 
 
 def progress_line(
@@ -175,12 +206,12 @@ def progress_line(
 
     prefill: steps before the first update. left: seconds until the end, None if not known yet.
     """
-    end = f"ETA {'?' if left is None else tqdm.format_interval(left)}"
+    end = f"ETA {'?' if left is None else clock(left)}"
     return (
-        f"{_short(step)}/{_short(total)} steps {_short(updates)} updates "
-        f"{_short(rates.frames)} frames/s {_short(rates.updates)} updates/s "
+        f"{short(step)}/{short(total)} steps {short(updates)} updates "
+        f"{short(rates.frames)} frames/s {short(rates.updates)} updates/s "
         f"score {'-' if score is None else f'{score:.1f}'} "
-        f"{f'prefill {_short(step)}/{_short(prefill)}' if step < prefill else end}"
+        f"{f'prefill {short(step)}/{short(prefill)}' if step < prefill else end}"
     )
 
 
@@ -191,12 +222,3 @@ def seconds_left(now: Moment, *, since: Moment | None, total: int) -> float | No
     if since is None or now.time - since.time < RATE_SECONDS or now.step <= since.step:
         return None
     return (total - now.step) * (now.time - since.time) / (now.step - since.step)
-
-
-def _has_columns(stream: TextIO) -> bool:
-    # Some terminals, as in containers, say that they are 0 columns wide: a bar would show nothing.
-    return stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
-
-
-def _short(number: float) -> str:
-    return tqdm.format_sizeof(number) if number >= 1000 else f"{number:.3g}"

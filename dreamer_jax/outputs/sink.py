@@ -74,6 +74,13 @@ class Sink(Protocol):
         """
         ...
 
+    def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
+        """Takes a film [T, H, W, 3] uint8, such as 'world_model/video/screen'.
+
+        rate: frames per second.
+        """
+        ...
+
     def close(self) -> None:
         """Completes the output; called once, also after an error. No other call follows."""
         ...

@@ -14,22 +14,36 @@ from typing import Any
 
 import numpy as np
 from tensorboardX import summary
-from tensorboardX.proto import event_pb2
+from tensorboardX.proto import event_pb2, summary_pb2
 from tensorboardX.record_writer import RecordWriter
 
+from dreamer_jax.media import video
+from dreamer_jax.outputs.episode_sums import points
+
 protos: Any = event_pb2  # its classes are made when it is imported
+Summary: Any = summary_pb2.__dict__["Summary"]
 FLUSH_SECONDS = 10  # between two writes of episodes to the disk
 
 
 class TensorBoard:
     """A sink that writes one file of events.
 
-    Metrics and pictures are on their way to the disk when the call returns, episodes with the next
-    of them or after FLUSH_SECONDS. Values that are not finite are left out. Milestones are ignored.
+    Metrics, pictures and films are on their way to the disk when the call returns, episodes with
+    the next of them or after FLUSH_SECONDS. Values that are not finite are left out. Milestones are
+    ignored.
     """
 
-    def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
-        """Opens a new file; TensorBoard hides the events of earlier files after `first_step`."""
+    def __init__(
+        self,
+        logdir: str | os.PathLike[str],
+        first_step: int,
+        *,
+        configuration: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Opens a new file; TensorBoard hides the events of earlier files after `first_step`.
+
+        configuration: is shown as a table among the texts.
+        """
         root = Path(logdir)
         root.mkdir(parents=True, exist_ok=True)
         when, who = int(time.time()), f"{platform.node()}.{os.getpid()}.{first_step}"
@@ -38,6 +52,11 @@ class TensorBoard:
         start = protos.SessionLog(status=protos.SessionLog.START)
         self._write(protos.Event(wall_time=time.time(), file_version="brain.Event:2"))
         self._write(protos.Event(step=first_step + 1, session_log=start))
+        if configuration:
+            lines = [f"| {name} | {value} |" for name, value in configuration.items()]
+            table = "\n".join(["| name | value |", "|---|---|", *lines])
+            self._add(summary.text("configuration", table), first_step + 1)
+            self._flush()
 
     def scalars(
         self,
@@ -57,9 +76,8 @@ class TensorBoard:
     def episode(self, sums: Mapping[str, float], *, step: int, env: int, start: str) -> None:
         """Points for score and length; episodes that began at a milestone have their own curves."""
         del env
-        kind = "collection/frontier" if start else "episode"
-        self._point(f"{kind}/score", sums["score"], step)
-        self._point(f"{kind}/length", sums["length"], step)
+        for name, value in points(sums, start).items():
+            self._point(name, value, step)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self._flush()
 
@@ -77,6 +95,19 @@ class TensorBoard:
 
     def finding(self, found: Mapping[str, Any], *, step: int) -> None:
         """Ignored: its metric has a curve."""
+
+    def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
+        """A film [T, H, W, 3] uint8, as an animated picture among the others."""
+        _, height, width, channels = frames.shape
+        shown = Summary.Image(
+            height=height,
+            width=width,
+            colorspace=channels,
+            encoded_image_string=video.gif(frames, rate=rate),
+        )
+        value = Summary.Value(tag=name, image=shown)
+        self._add(Summary(value=[value]), step)
+        self._flush()
 
     def close(self) -> None:
         """Writes buffered events and closes the file."""
