@@ -3,16 +3,17 @@
 import dataclasses
 import importlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from envs import plugins
 from envs.atari_scores import SCORES
 from envs.timestep import Timestep, VectorEnv
 
 __all__ = [
+    "Letters",
     "Timestep",
     "VectorEnv",
     "action_names",
@@ -22,12 +23,22 @@ __all__ = [
     "family",
     "files",
     "human_normalized",
+    "letters",
     "make",
     "require_trusted",
     "require_trusted_options",
     "trust_flags",
     "without_curriculum",
 ]
+
+
+
+class Letters(NamedTuple):
+    """How the codes of a text are written."""
+
+    columns: int  # letters of a row
+    codes: Mapping[int, str]  # code -> letter; all others are blanks
+
 
 # Form of a name -> module of its family. <...> stands for anything.
 FORMS = {
@@ -143,6 +154,16 @@ def caption(name: str, obs: dict[str, Any]) -> str:
     """
     find = getattr(_module(name), "caption", None)
     return find(obs) if find else ""
+
+
+def letters(name: str) -> dict[str, Letters]:
+    """How texts are written, for those keys of the observations of which that is known.
+
+    Raises:
+        ValueError: no form of a name fits.
+    """
+    find = getattr(_module(name), "letters", None)
+    return {key: Letters(*found) for key, found in find().items()} if find else {}
 
 
 def require_trusted(where: Path, name: str, named: str | None) -> None:

@@ -26,7 +26,14 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"host_memory", "this_machine"},
         ]
     },
-    {"media": [{"video"}]},
+    {
+        "media": [
+            {"video", "panels"},
+            {"curves", "cells"},
+            {"views"},
+            {"dream_films"},
+        ]
+    },
     {"nn.plain": [{"convs", "products", "batches"}]},
     {"nn.cpu": [{"convs", "products", "blocks"}]},
     {
@@ -71,16 +78,17 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ],
     },
     {"agents": [{"by_name"}]},
-    {"loops": [{"train", "evaluate"}]},
+    {"loops": [{"train", "evaluate", "stretches"}, {"dreams"}, {"dream_returns"}, {"dream_errors"}]},
     {
         "commands": [
             {"hints", "changes"},
             {"flags"},
             {"options"},
             {"training_recordings", "restored_agents", "evaluation_players", "sizing"},
-            {"initial_agents"},
+            {"initial_agents", "dream_views"},
+            {"dream_files"},
             {"prepared"},
-            {"train", "evaluate"},
+            {"train", "evaluate", "dream"},
         ]
     },
     {"": [{"main", "play"}]},

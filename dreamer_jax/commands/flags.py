@@ -12,6 +12,7 @@ from dreamer_jax.agents.dreamer.config import SIZES
 from dreamer_jax.commands.hints import unknown_flag
 
 EPISODES = 100  # of an evaluation, unless --episodes is given
+DREAM_EPISODES, HORIZON, CONTEXT = 4, 50, 10  # of --mode=dream
 MOST_EPISODES = 1_000_000  # so that their steps can be counted
 
 
@@ -44,6 +45,9 @@ class Flags(NamedTuple):
     mesh: str | None
     episodes: int | None
     gif: str | None
+    checkpoint: str | None
+    horizon: int | None
+    context: int | None
     deterministic: bool | None
     override: bool
     init_from: str | None
@@ -96,9 +100,14 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     number("seed", help="Seed of everything; default 0.", lower_bound=0, upper_bound=2**31 - 1)
     number("steps", help="Actions to take in all; short for train.steps.", lower_bound=1)
     text("mesh", help="Devices to split replay and batch over: data=N; default data=1.")
-    many = f"Episodes to play with --mode=eval; default {EPISODES}."
+    many = f"Episodes to play; default {EPISODES} for eval, {DREAM_EPISODES} for dream."
     number("episodes", help=many, lower_bound=1, upper_bound=MOST_EPISODES)
     text("gif", help="With --mode=eval: file for a film of the first greedy episode.")
+    text("checkpoint", help="Step of a checkpoint, newest (the default) or best.")
+    ahead = f"Steps that --mode=dream looks ahead; default {HORIZON}."
+    number("horizon", help=ahead, lower_bound=1, upper_bound=10_000)
+    shown = f"Steps that films of --mode=dream show before they dream; default {CONTEXT}."
+    number("context", help=shown, lower_bound=1, upper_bound=1_000)
     gpu = "Make a GPU repeat itself to the last bit; slower. A resume keeps it."
     absl_flags.DEFINE_bool("deterministic", None, gpu, flag_values=values)
     switch("override", help="Let --set, --size and --deterministic change a run.")

@@ -26,8 +26,11 @@ SIZE, CAPACITY = "size", "replay.capacity"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 # Flag -> the modes that it is for. Flags that are not here are for all.
 OF_MODES = {
-    "episodes": ("eval",),
+    "checkpoint": ("dream",),
+    "context": ("dream",),
+    "episodes": ("eval", "dream"),
     "gif": ("eval",),
+    "horizon": ("dream",),
     "init_from": ("train",),
     "steps": ("train",),
 }
