@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 
-
 class Letters(NamedTuple):
     """How the codes of a text are written."""
 
@@ -162,7 +161,7 @@ def letters(name: str) -> dict[str, Letters]:
     Raises:
         ValueError: no form of a name fits.
     """
-    find = getattr(_module(name), "letters", None)
+    find = getattr(_module(name), "text_letters", None)
     return {key: Letters(*found) for key, found in find().items()} if find else {}
 
 

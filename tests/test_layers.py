@@ -78,7 +78,14 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ],
     },
     {"agents": [{"by_name"}]},
-    {"loops": [{"train", "evaluate", "stretches"}, {"dreams"}, {"dream_returns"}, {"dream_errors"}]},
+    {
+        "loops": [
+            {"train", "evaluate", "stretches"},
+            {"dreams"},
+            {"dream_returns"},
+            {"dream_errors"},
+        ]
+    },
     {
         "commands": [
             {"hints", "changes"},

@@ -29,7 +29,7 @@ FOLDER, NUMBERS = "dreams", "dream.json"
 FILMS = 3  # of each kind, at most one for each stretch
 FUTURES = dream_films.GRID**2
 RATE = 10.0  # frames per second of a film, at most: slow enough to be read
-SHEET, SHEET_SIDE = (1, 5, 15, 30, 50), 128  # dreamt steps on a contact sheet; pixels
+SHEET, SHEET_SIDE = (1, 5, 15, 30, 50), 128  # dreamt steps of a contact sheet; pixels
 SCATTER = 400  # side of a plot, pixels
 OURS = ("openloop_*.mp4", "openloop_*.png", "free_*.mp4", "futures_*.mp4", "returns.png", NUMBERS)
 DEFINITION = (
@@ -184,7 +184,7 @@ def contact_sheet(film: Film, part: Window) -> np.ndarray:
         return last
     ahead = [steps for steps in SHEET if steps <= part.dreamt]
     times = [part.seen - 1, *(part.seen - 1 + steps for steps in ahead)]
-    sheets = [sheet(view, times=times, seen=part.seen, side=SHEET_SIDE) for view in views]
+    sheets = [sheet(view, times=times, seen=part.seen, about=SHEET_SIDE) for view in views]
     return bordered(column(sheets, gap=16))
 
 
@@ -239,7 +239,7 @@ def in_words(found: dict[str, Any]) -> list[str]:
     width = max(len(name) for name in [*names, "steps ahead"])
     for who in ("agent", "random"):
         head = "".join(f"{step:>8}" for step in steps)
-        lines.append(f"{f'steps ahead':{width}} {head}   on states of {WHOSE[who]}")
+        lines.append(f"{'steps ahead':{width}} {head}   on states of {WHOSE[who]}")
         for name in [*names, "reward"]:
             cells = [_cell(errors[who].get(step), name) for step in steps]
             lines.append(f"{name:{width}} {''.join(cells)}")

@@ -117,7 +117,9 @@ def views(
     for key in obs.vectors:
         dreamt = dream[key].astype(np.float64)
         found.append(Numbers(key, _padded(truth[key], len(dreamt)), dreamt))
-    for key, classes in sorted({**obs.choices, **{k: (2,) * n for k, n in obs.bits.items()}}.items()):
+    for key, classes in sorted(
+        {**obs.choices, **{k: (2,) * n for k, n in obs.bits.items()}}.items()
+    ):
         found.append(Entries(key, _repeated(truth[key], len(dream[key])), dream[key], classes))
     return found
 

@@ -113,9 +113,7 @@ def agreement(dreamt: np.ndarray, realized: np.ndarray) -> dict[str, float | int
     }
 
 
-def spread(
-    stretches: Sequence[Stretch], *, count: int, ahead: int = 1
-) -> list[tuple[int, int]]:
+def spread(stretches: Sequence[Stretch], *, count: int, ahead: int = 1) -> list[tuple[int, int]]:
     """Moments (stretch, t) with at least `ahead` steps after them, evenly spaced, at most `count`.
 
     [] where all stretches are too short.

@@ -10,22 +10,24 @@ from dreamer_jax.media.panels import (
     DREAM,
     EDGE,
     FAINT,
+    GROUND,
     INK,
     SMALL,
     SURFACE,
     TRUTH,
-    WRONG,
     Color,
     apart,
     column,
     font,
+    row,
     words,
 )
 
 FINE = 3  # points of a plot are drawn so many times larger, so that lines are smooth
 THICK = 1.7  # pixels, of a curve
-ROOM = 0.1  # of the range, above and below the curves
-SHADE = 0.35  # of the color of an error between two curves
+PAD = 4  # pixels above and below the highest and the lowest point of a plot
+GUTTER = 38  # pixels left of a plot, for the numbers of its axis
+SHADE: Color = (104, 52, 60)  # of the error between two curves
 LABEL = 10  # height of the numbers at an axis, pixels
 
 
@@ -36,13 +38,13 @@ class Curve(NamedTuple):
     color: Color
 
 
-def limits(*values: np.ndarray, least: float = 1e-3) -> tuple[float, float]:
-    """A range that holds all finite values with some room; at least about `least` wide."""
+def limits(*values: np.ndarray, least: float = 1e-2) -> tuple[float, float]:
+    """The range of all finite values; at least about `least` wide, (0, 1) where there are none."""
     every = np.concatenate([np.ravel(x) for x in values]).astype(np.float64)
     every = every[np.isfinite(every)]
     low, high = (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
-    room = max(ROOM * (high - low), least / 2 + 0.01 * abs(high))
-    return low - room, high + room
+    narrow = max(0.0, least * max(1.0, abs(high)) - (high - low)) / 2
+    return low - narrow, high + narrow
 
 
 def plot(
@@ -54,52 +56,59 @@ def plot(
     height: int,
     width: int,
     within: tuple[float, float] | None = None,
-    shade: bool = True,
 ) -> np.ndarray:
     """Curves that have grown up to a moment, below their name and their newest values.
 
     Args:
       title: name of the numbers.
-      curves: one, or two between which the error is shaded, each [T].
+      curves: [T] each. The error is shaded between two of them.
       now: the last moment that is drawn. The axis always has room for all T.
       seen: how many moments come before the dream, which begins at a vertical line.
       height: pixels, without the title.
       width: pixels.
       within: lowest and highest number on the axis; default: what the whole curves need.
-      shade: whether to shade between the first two curves.
     """
     low, high = within or limits(*(curve.values for curve in curves))
-    total = len(curves[0].values)
-    picture = Image.new("RGB", (FINE * width, FINE * height), SURFACE)
+    total, wide = len(curves[0].values), width - GUTTER
+    picture = Image.new("RGB", (FINE * wide, FINE * height), SURFACE)
     draw = ImageDraw.Draw(picture)
-    x = (np.arange(total) + 0.5) * FINE * width / total
+    x = (np.arange(total) + 0.5) * FINE * wide / total
+    shown = np.arange(total) <= now
 
-    def points(values: np.ndarray) -> list[tuple[float, float]]:
-        shown = np.arange(total) <= now
-        keep = np.isfinite(values) & shown
-        y = (high - values[keep]) / (high - low) * FINE * height
+    def points(values: np.ndarray, where: np.ndarray) -> list[tuple[float, float]]:
+        keep = np.isfinite(values) & where
+        y = FINE * (PAD + (high - values[keep]) / (high - low) * (height - 2 * PAD))
         return list(zip(x[keep].tolist(), y.tolist(), strict=True))
 
-    border = seen * FINE * width / total
+    border = seen * FINE * wide / total
     draw.line([(border, 0), (border, FINE * height)], fill=EDGE, width=FINE)
-    if shade and len(curves) == 2:
-        edges = [points(np.where(np.isfinite(curves[1 - i].values), curves[i].values, np.nan)) for i in (0, 1)]
-        if len(edges[0]) > 1:
-            ink = tuple(int(s + SHADE * (c - s)) for s, c in zip(SURFACE, WRONG, strict=True))
-            draw.polygon([*edges[0], *edges[1][::-1]], fill=ink)
+    if len(curves) == 2:
+        both = shown & np.isfinite(curves[0].values) & np.isfinite(curves[1].values)
+        if both.sum() > 1:
+            upper, lower = (points(curve.values, both) for curve in curves)
+            draw.polygon([*upper, *lower[::-1]], fill=SHADE)
     for curve in curves:
-        line = points(curve.values)
+        line = points(curve.values, shown)
         if len(line) > 1:
             draw.line(line, fill=curve.color, width=round(FINE * THICK), joint="curve")
         if line:
             _dot(draw, line[-1], color=curve.color, radius=FINE * THICK * 1.3)
-    picture = picture.resize((width, height), Image.Resampling.BOX)
-    draw = ImageDraw.Draw(picture)
-    for number, top in ((high, 1), (low, height - LABEL - 3)):
-        draw.text((4, top), short(number), fill=FAINT, font=font(LABEL))
+    body = np.asarray(picture.resize((wide, height), Image.Resampling.BOX))
+    axis = row([_axis(low, high, height), body], gap=0)
     newest = [(f"  {short(c.values[now])}", c.color) for c in curves if np.isfinite(c.values[now])]
     heading = apart(words((title, FAINT)), words(*newest or [" "]), width=width)
-    return column([heading, np.asarray(picture)], gap=1)
+    return column([heading, axis], gap=1)
+
+
+def _axis(low: float, high: float, height: int) -> np.ndarray:
+    """The highest and the lowest number, left of a plot."""
+    picture = Image.new("RGB", (GUTTER, height), GROUND)
+    draw = ImageDraw.Draw(picture)
+    for number, top in ((high, 0), (low, height - LABEL - 3)):
+        text = short(number)
+        left = GUTTER - 5 - font(LABEL).getlength(text)
+        draw.text((max(0.0, left), top), text, fill=FAINT, font=font(LABEL))
+    return np.asarray(picture)
 
 
 def scatter(
@@ -113,6 +122,7 @@ def scatter(
 ) -> np.ndarray:
     """Dreamt numbers [N] (up) against true ones [N] (to the right); equal ones lie on the line."""
     low, high = within or limits(truth, dream)
+    low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
     picture = Image.new("RGB", (FINE * side, FINE * side), SURFACE)
     draw = ImageDraw.Draw(picture, "RGBA")
 
@@ -150,12 +160,8 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def short(number: float) -> str:
-    """About three digits: 1234, 12.3, 0.123, 1.2e-05."""
-    size = abs(number)
-    if size >= 1e5 or 0 < size < 1e-3:
-        return f"{number:.1e}"
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
-    return f"{round(number, digits) + 0.0:.{digits}f}"
+    """About three digits: 1234, 12.3, 0.123, 1.23e-05."""
+    return f"{number:.0f}" if 1e3 <= abs(number) < 1e5 else f"{number + 0.0:.3g}"
 
 
 def _dot(

@@ -16,6 +16,7 @@ from dreamer_jax.media.panels import (
     MEDIUM,
     TRUTH,
     WRONG,
+    Color,
     apart,
     badge,
     bordered,
@@ -25,11 +26,12 @@ from dreamer_jax.media.panels import (
     timeline,
     words,
 )
-from dreamer_jax.media.views import TOTAL, View, alone, compared, thumbnail
+from dreamer_jax.media.views import EACH, TOTAL, View, alone, choose, compared, thumbnail
 
 HIGH = 64  # pixels of a curve below the pictures
 GRID = 3  # futures beside and below each other
-TILE = 176  # side of a future, pixels
+TILE = 198  # side of a future with its border, pixels
+LEGEND = ("truth", TRUTH), ("   dream", DREAM)
 
 
 class Told(NamedTuple):
@@ -57,18 +59,16 @@ class Film(NamedTuple):
 def openloop(film: Film) -> Iterator[np.ndarray]:
     """Frames with truth, dream and error; the numbers of truth and dream as growing curves."""
     for now in range(len(film.actions)):
-        yield _frame(film, compared(film.views, now=now, seen=film.seen), now)
+        yield _frame(film, compared(film.views, now=now, seen=film.seen), now, LEGEND)
 
 
 def free(film: Film) -> Iterator[np.ndarray]:
     """Frames of a dream that is compared with nothing; its numbers as growing curves."""
     for now in range(len(film.actions)):
-        yield _frame(film, alone(film.views, now=now, seen=film.seen), now)
+        yield _frame(film, alone(film.views, now=now, seen=film.seen), now, ())
 
 
-def futures(
-    title: str, films: Sequence[Film], returns: Sequence[float]
-) -> Iterator[np.ndarray]:
+def futures(title: str, films: Sequence[Film], returns: Sequence[float]) -> Iterator[np.ndarray]:
     """Frames with many dreams of one moment in a grid, each with its dreamt return.
 
     Args:
@@ -78,14 +78,15 @@ def futures(
     """
     best, worst = int(np.argmax(returns)), int(np.argmin(returns))
     differ = returns[best] > returns[worst]
-    first = films[0]
+    first = films[0]._replace(title=title, actions=[""] * len(films[0].actions))
+    chosen = choose([film.views for film in films], most=EACH)
     for now in range(len(first.actions)):
         tiles = []
         for i, film in enumerate(films):
             color = INK
             if differ and i in (best, worst):
                 color = GOOD if i == best else WRONG
-            picture = thumbnail(film.views, now=now, seen=film.seen, side=TILE)
+            picture = thumbnail(film.views, chosen, now=now, seen=film.seen, side=TILE)
             so_far = float(film.told.reward[film.seen : now + 1].sum())
             heading = (f"return {short(returns[i])}", color)
             note = (f"  rewards {short(so_far)}", FAINT)
@@ -93,16 +94,19 @@ def futures(
         rows = [row(tiles[i : i + GRID], gap=12) for i in range(0, len(tiles), GRID)]
         body = column(rows, gap=12)
         width = body.shape[1]
-        yield bordered(column([_header(first._replace(title=title), now, width), body]))
+        yield bordered(column([_header(first, now, width), body]))
 
 
-def _frame(film: Film, body: np.ndarray, now: int) -> np.ndarray:
+def _frame(
+    film: Film, body: np.ndarray, now: int, legend: Sequence[tuple[str, Color]]
+) -> np.ndarray:
     width = max(TOTAL, body.shape[1])
-    body = placed(body, height=body.shape[0], width=width)
-    return bordered(column([_header(film, now, width), body, _numbers(film, now, width)], gap=10))
+    body = placed(body, height=body.shape[0], width=width, centered=True)
+    head = _header(film, now, width, *legend)
+    return bordered(column([head, body, _numbers(film, now, width)], gap=10))
 
 
-def _header(film: Film, now: int, width: int) -> np.ndarray:
+def _header(film: Film, now: int, width: int, *legend: tuple[str, Color]) -> np.ndarray:
     """Title and whether this was seen or dreamt; the step and the action; a bar of all frames."""
     total, dreamt = len(film.actions), now - film.seen + 1
     if dreamt <= 0:
@@ -110,7 +114,8 @@ def _header(film: Film, now: int, width: int) -> np.ndarray:
     else:
         sign = badge(f"dream +{dreamt}/{total - film.seen}", DREAM)
     action = f"   after {film.actions[now]}" if film.actions[now] else ""
-    caption = words((f"step {film.begin + now}{action}", FAINT), size=MEDIUM)
+    step = words((f"step {film.begin + now}{action}", FAINT), size=MEDIUM)
+    caption = apart(step, words(*legend, size=MEDIUM), width=width)
     bar = timeline(film.seen, total=total, now=now, width=width)
     title = words((film.title, INK), size=LARGE)
     return column([apart(title, sign, width=width), caption, bar], gap=4)
@@ -121,7 +126,7 @@ def _numbers(film: Film, now: int, width: int) -> np.ndarray:
     told, each = film.told, (width - 2 * GAP) // 3
     pairs = (
         ("reward", told.true_reward, told.reward, None),
-        ("continues", told.true_continues, told.continues, (-0.08, 1.08)),
+        ("continues", told.true_continues, told.continues, (0.0, 1.0)),
         ("value", told.true_value, told.value, None),
     )
     plots = []

@@ -126,6 +126,12 @@ def scaled(picture: np.ndarray, *, side: int) -> np.ndarray:
     return placed(picture, height=side, width=side, centered=True, ground=SURFACE)
 
 
+def whole(picture: np.ndarray, *, about: int) -> int:
+    """A side near `about` to which pixels of [..., h, w, 3] are enlarged by a whole factor."""
+    longest = max(picture.shape[-3:-1])
+    return longest * max(1, round(about / longest))
+
+
 def difference(truth: np.ndarray, dream: np.ndarray) -> np.ndarray:
     """How far the pixels of two pictures [..., 3] are apart, from black over red to white.
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamer_jax.media.cells import entries, letters
-from dreamer_jax.media.curves import Curve, plot
+from dreamer_jax.media.curves import Curve, limits, plot
 from dreamer_jax.media.panels import (
     DREAM,
     FAINT,
     GAP,
-    INK,
+    GROUND,
     TRUTH,
     WRONG,
     Color,
@@ -22,16 +22,18 @@ from dreamer_jax.media.panels import (
     placed,
     row,
     scaled,
+    whole,
     words,
 )
 
-SIDE = 208  # pixels of a picture in a film
-ALONE = 288  # of the only picture of a frame that has no error beside it
+SIDE = 200  # about the side of a picture in a film, pixels
+ALONE = 384  # about that of the only picture of a dream that is compared with nothing
 WIDE = 320  # width of curves beside pictures
 MOST = 6  # curves of all vectors of an observation
 EACH = 4  # curves of one of several vectors
 BORDER = 3  # pixels around a picture, in the color of what it is
 TOTAL = 560  # pixels that a frame is wide at least
+LABELS = 56  # width of the names of rows on a contact sheet
 
 
 class Pictures(NamedTuple):
@@ -67,6 +69,15 @@ class Entries(NamedTuple):
     classes: tuple[int, ...]  # [n]
 
 
+class Chosen(NamedTuple):
+    """One number of a vector, to be drawn as a curve."""
+
+    view: int  # which of the views
+    index: int  # of the number
+    title: str
+    within: tuple[float, float]  # lowest and highest number of the axis
+
+
 View = Pictures | Texts | Numbers | Entries
 
 
@@ -79,12 +90,14 @@ def compared(views: Sequence[View], *, now: int, seen: int) -> np.ndarray:
       seen: the first moments, which the model was shown.
     """
     color = TRUTH if now < seen else DREAM
-    left = [_compared(view, now, color) for view in views if isinstance(view, (Pictures, Texts))]
+    side = _side(views, about=SIDE)
+    shown = [view for view in views if isinstance(view, (Pictures, Texts))]
+    left = [_compared(view, now, color, side) for view in shown]
     if left:
         names = "truth", ("the model's view", "dream")[now >= seen], "error"
         inks = TRUTH, color, WRONG
         heads = [
-            words((name, ink), size=14, width=SIDE, align="center")
+            words((name, ink), size=14, width=side, align="center")
             for name, ink in zip(names, inks, strict=True)
         ]
         left = [row(heads), *left]
@@ -95,38 +108,53 @@ def alone(views: Sequence[View], *, now: int, seen: int) -> np.ndarray:
     """One moment of a dream that has no truth beyond what was seen; see `compared`."""
     color = TRUTH if now < seen else DREAM
     pictures = [x for x in views if isinstance(x, Pictures)]
-    side = ALONE if len(pictures) == 1 else SIDE
-    parts = [_titled(x.name, _edged(scaled(x.dream[now], side=side), color)) for x in pictures]
+    side = _side(views, about=ALONE if len(pictures) == 1 else SIDE)
+    parts = [_titled(x.name, _framed(x.dream[now], color, side)) for x in pictures]
     left = [row(parts[i : i + 2]) for i in range(0, len(parts), 2)]
-    width = left[0].shape[1] if left else SIDE
+    width = left[0].shape[1] if left else TOTAL
     for view in views:
         if isinstance(view, Texts):
             left.append(_titled(view.name, letters(view.dream[now], width=width)))
     return _beside(left, views, now=now, seen=seen, known=False)
 
 
-def thumbnail(views: Sequence[View], *, now: int, seen: int, side: int) -> np.ndarray:
-    """The first picture of a moment, else the curves of all vectors up to it, else its cells."""
-    color = TRUTH if now < seen else DREAM
+def thumbnail(
+    views: Sequence[View], chosen: Sequence[Chosen], *, now: int, seen: int, side: int
+) -> np.ndarray:
+    """The first picture of a moment; else curves up to it, a text, and cells.
+
+    chosen: the numbers to draw, from `choose`.
+    """
     for view in views:
         if isinstance(view, Pictures):
-            return scaled(view.dream[now], side=side)
+            return _framed(view.dream[now], TRUTH if now < seen else DREAM, side)
+    size = {"height": 40, "width": side}
     parts = [
-        plot(name, [Curve(dream, DREAM)], now=now, seen=seen, height=44, width=side)
-        for name, _, dream in _curves(views, most=EACH)
+        plot(
+            one.title,
+            [Curve(views[one.view].dream[:, one.index], DREAM)],
+            now=now,
+            seen=seen,
+            within=one.within,
+            **size,
+        )
+        for one in chosen
     ]
     for view in views:
         if isinstance(view, Texts):
-            parts.append(letters(view.dream[now], width=side, color=color))
+            parts.append(letters(view.dream[now], width=side))
         if isinstance(view, Entries):
             cells = entries(view.name, None, view.dream[now], classes=view.classes, width=side)
             parts.append(cells)
     return column(parts[: EACH + 1], gap=4)
 
 
-def sheet(view: Pictures, *, times: Sequence[int], seen: int, side: int) -> np.ndarray:
-    """A contact sheet: truth, dream and error below each other, one column for each time."""
-    columns = []
+def sheet(view: Pictures, *, times: Sequence[int], seen: int, about: int) -> np.ndarray:
+    """A contact sheet: truth, dream and error below each other, one column for each time.
+
+    about: the side of a picture, pixels.
+    """
+    side, columns = whole(view.dream, about=about), list[np.ndarray]()
     for t in times:
         name = f"dream +{t - seen + 1}" if t >= seen else "seen"
         color = DREAM if t >= seen else TRUTH
@@ -135,25 +163,54 @@ def sheet(view: Pictures, *, times: Sequence[int], seen: int, side: int) -> np.n
         head = words((name, color), size=14, width=side, align="center")
         columns.append(column([head, *(scaled(x, side=side) for x in shown)], gap=6))
     names = [("truth", TRUTH), ("dream", DREAM), ("error", WRONG)]
-    labels = [placed(words(x, size=14), height=side, width=56) for x in names]
-    first = column([empty(columns[0].shape[0] - 3 * side - 18, width=56), *labels], gap=6)
+    labels = [placed(words(x, size=14), height=side, width=LABELS) for x in names]
+    first = column([empty(columns[0].shape[0] - 3 * side - 18, width=LABELS), *labels], gap=6)
     return row([first, *columns], gap=6)
 
 
-def _compared(view: Pictures | Texts, now: int, color: Color) -> np.ndarray:
+def choose(dreams: Sequence[Sequence[View]], *, most: int) -> list[Chosen]:
+    """The numbers of all vectors that move most, at most `most`, with an axis that fits all dreams.
+
+    dreams: the views of one or several dreams of the same moments.
+    """
+    vectors = [i for i, view in enumerate(dreams[0]) if isinstance(view, Numbers)]
+    share = most if len(vectors) < 2 else min(EACH, max(1, most // len(vectors)))
+    found = list[Chosen]()
+    for i in vectors:
+        name = dreams[0][i].name
+        known = np.concatenate([views[i].truth for views in dreams])
+        dreamt = np.concatenate([views[i].dream for views in dreams])
+        known = known[~np.isnan(known).any(-1)]
+        # What is true counts; a dream of numbers that never change only decides between equals.
+        moves = np.ptp(known, 0) + 1e-3 * np.ptp(dreamt, 0)
+        for j in sorted(np.argsort(-moves, kind="stable")[:share].tolist()):
+            if moves[j] > 0 or len(vectors) == 1:
+                title = name if dreamt.shape[-1] == 1 else f"{name} {j}"
+                found.append(Chosen(i, j, title, limits(known[:, j], dreamt[:, j])))
+    return found
+
+
+def _side(views: Sequence[View], *, about: int) -> int:
+    """The side of the frames around all pictures."""
+    sides = [whole(view.dream, about=about) for view in views if isinstance(view, Pictures)]
+    return max(sides, default=about) + 2 * BORDER
+
+
+def _framed(picture: np.ndarray, color: Color, side: int) -> np.ndarray:
+    return bordered(scaled(picture, side=side - 2 * BORDER), margin=BORDER, color=color)
+
+
+def _compared(view: Pictures | Texts, now: int, color: Color, side: int) -> np.ndarray:
     truth, dream = view.truth[now], view.dream[now]
     if isinstance(view, Pictures):
-        parts = [
-            _edged(scaled(truth, side=SIDE - 2 * BORDER), TRUTH),
-            _edged(scaled(dream, side=SIDE - 2 * BORDER), color),
-            bordered(scaled(difference(truth, dream), side=SIDE - 2 * BORDER), margin=BORDER),
-        ]
+        error = _framed(difference(truth, dream), GROUND, side)
+        parts = [_framed(truth, TRUTH, side), _framed(dream, color, side), error]
         return _titled(view.name, row(parts))
     written = (truth != " ") | (dream != " ")
     wrong = int((truth != dream).sum())
     text = f"{wrong} of {int(written.sum())} letters wrong" if written.any() else "no text"
-    note = words((text, WRONG if wrong else FAINT), width=SIDE, align="center")
-    parts = [letters(truth, width=SIDE), letters(dream, truth, width=SIDE), note]
+    note = words((text, WRONG if wrong else FAINT), width=side, align="center")
+    parts = [letters(truth, width=side), letters(dream, truth, width=side), note]
     return _titled(view.name, row(parts))
 
 
@@ -161,13 +218,14 @@ def _beside(
     left: list[np.ndarray], views: Sequence[View], *, now: int, seen: int, known: bool
 ) -> np.ndarray:
     """Curves and cells to the right of pictures, or alone."""
-    width = WIDE if left else TOTAL
-    right = list[np.ndarray]()
-    curves = _curves(views, most=MOST)
-    high = 46 if left else 84 if len(curves) <= EACH else 60
-    for name, truth, dream in curves:
-        both = [Curve(truth, TRUTH), Curve(dream, DREAM)]
-        right.append(plot(name, both, now=now, seen=seen, height=high, width=width))
+    width, right = WIDE if left else TOTAL, list[np.ndarray]()
+    chosen = choose([views], most=MOST)
+    high = 46 if left else 84 if len(chosen) <= EACH else 60
+    for one in chosen:
+        view = views[one.view]
+        curves = [Curve(view.truth[:, one.index], TRUTH), Curve(view.dream[:, one.index], DREAM)]
+        size = {"height": high, "width": width}
+        right.append(plot(one.title, curves, now=now, seen=seen, within=one.within, **size))
     for view in views:
         if isinstance(view, Entries):
             truth = view.truth[now] if known else None
@@ -175,28 +233,6 @@ def _beside(
             right.append(cells)
     blocks = [column(part) for part in (left, right) if part]
     return row(blocks, gap=2 * GAP)
-
-
-def _curves(views: Sequence[View], *, most: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, truth [T] and dream [T] of the numbers that move most, at most `most` of them."""
-    vectors = [view for view in views if isinstance(view, Numbers)]
-    if not vectors:
-        return []
-    share = most if len(vectors) == 1 else min(EACH, max(1, most // len(vectors)))
-    found = list[tuple[str, np.ndarray, np.ndarray]]()
-    for view in vectors:
-        moves = np.nanmax(view.truth, 0) - np.nanmin(view.truth, 0)
-        moves = moves + np.ptp(view.dream, 0) * 1e-3
-        order = np.argsort(-moves, kind="stable")[:share]
-        for i in sorted(order.tolist()):
-            if moves[i] > 0 or len(vectors) == 1:
-                name = view.name if view.truth.shape[1] == 1 else f"{view.name} {i}"
-                found.append((name, view.truth[:, i], view.dream[:, i]))
-    return found
-
-
-def _edged(picture: np.ndarray, color: Color) -> np.ndarray:
-    return bordered(picture, margin=BORDER, color=color)
 
 
 def _titled(name: str, picture: np.ndarray) -> np.ndarray:

@@ -256,7 +256,7 @@ def caption(obs: dict[str, np.ndarray]) -> str:
     return decode(obs["text"][0])
 
 
-def letters() -> dict[str, tuple[int, dict[int, str]]]:
+def text_letters() -> dict[str, tuple[int, dict[int, str]]]:
     """The tiles of the screen as letters; see `envs.letters`."""
     return {"text": (COLUMNS, LETTERS)}
 
