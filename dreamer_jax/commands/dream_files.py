@@ -28,7 +28,8 @@ from envs.timestep import VectorEnv, natural_rate
 FOLDER, NUMBERS = "dreams", "dream.json"
 FILMS = 3  # of each kind, at most one for each stretch
 FUTURES = dream_films.GRID**2
-RATE = 10.0  # frames per second of a film, at most: slow enough to be read
+RATE, SLOWEST = 10.0, 2.0  # frames per second of a film: slow enough to be read
+SECONDS = 6  # that a film lasts, where its rate allows it
 SHEET, SHEET_SIDE = (1, 5, 15, 30, 50), 128  # dreamt steps of a contact sheet; pixels
 SCATTER = 400  # side of a plot, pixels
 OURS = ("openloop_*.mp4", "openloop_*.png", "free_*.mp4", "futures_*.mp4", "returns.png", NUMBERS)
@@ -96,9 +97,9 @@ def make(
     parts = [(x, stretches.window(x, context=context, horizon=horizon)) for x in own[:FILMS]]
     screenplay = Screenplay(setup.env, setup.config.env, interface.obs, discount)
     scenes = dreamt(dreams, parts, horizon=horizon, seed=seed)
-    rate = min(RATE, natural_rate(env))
+    fastest = min(RATE, natural_rate(env))
     where = f"{setup.env} at step {saved.step:,}"
-    videos, pictures = films(folder, dreams, screenplay, scenes, title=where, rate=rate)
+    videos, pictures = films(folder, dreams, screenplay, scenes, title=where, fastest=fastest)
     Image.fromarray(returns_picture(returns, where)).save(folder / "returns.png")
     found = {
         "step": saved.step,
@@ -144,13 +145,15 @@ def films(
     scenes: Scenes,
     *,
     title: str,
-    rate: float,
+    fastest: float,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Writes all films and contact sheets; returns file and caption of each."""
     videos, pictures = list[dict[str, Any]](), list[dict[str, Any]]()
 
     def write(file: str, frames: Iterator[np.ndarray], caption: str) -> None:
-        video.save(folder / file, frames, rate=rate)
+        drawn = list(frames)
+        rate = float(np.clip(len(drawn) / SECONDS, SLOWEST, fastest))
+        video.save(folder / file, drawn, rate=rate)
         videos.append({"file": file, "caption": caption})
 
     futures = scenes.futures

@@ -52,7 +52,7 @@ class Screenplay(NamedTuple):
         return self._film(title, scene, dreamt, known=scene.window.seen + scene.window.dreamt)
 
     def free(self, title: str, scene: Scene, dream: Dream, *, row: int) -> Film:
-        """As `openloop`, for a dream under the policy: what would really have happened is unknown."""
+        """As `openloop`, for a dream under the policy, of which nobody knows the truth."""
         dreamt = jax.tree.map(lambda x: x[:, row], dream)
         return self._film(title, scene, dreamt, known=scene.window.seen)
 

@@ -22,6 +22,7 @@ from dreamer_jax.media.panels import (
 
 MOST = 16  # entries of a choice or of bits that are drawn
 CELL = 17  # side of a cell, pixels
+WIDEST = 12  # width of a letter with its space, pixels
 LINE = 1.5  # height of a line of letters, in widths of a letter
 
 
@@ -37,7 +38,7 @@ def letters(
       color: of letters that are not marked.
     """
     rows, columns = text.shape
-    cell = width / columns
+    cell = min(width / columns, WIDEST)
     high = max(8.0, min(LINE * cell, 18.0))
     size = max(7, round(min(high / 1.25, 1.35 * cell)))
     picture = Image.new("RGB", (width, round(rows * high) + 4), SURFACE)

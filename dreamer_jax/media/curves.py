@@ -95,7 +95,12 @@ def plot(
             _dot(draw, line[-1], color=curve.color, radius=FINE * THICK * 1.3)
     body = np.asarray(picture.resize((wide, height), Image.Resampling.BOX))
     axis = row([_axis(low, high, height), body], gap=0)
-    newest = [(f"  {short(c.values[now])}", c.color) for c in curves if np.isfinite(c.values[now])]
+    places = decimals(high - low)
+    newest = [
+        (f"  {round(float(c.values[now]), places) + 0.0:.{places}f}", c.color)
+        for c in curves
+        if np.isfinite(c.values[now])
+    ]
     heading = apart(words((title, FAINT)), words(*newest or [" "]), width=width)
     return column([heading, axis], gap=1)
 
@@ -105,7 +110,7 @@ def _axis(low: float, high: float, height: int) -> np.ndarray:
     picture = Image.new("RGB", (GUTTER, height), GROUND)
     draw = ImageDraw.Draw(picture)
     for number, top in ((high, 0), (low, height - LABEL - 3)):
-        text = short(number)
+        text = short(number, digits=2)
         left = GUTTER - 5 - font(LABEL).getlength(text)
         draw.text((max(0.0, left), top), text, fill=FAINT, font=font(LABEL))
     return np.asarray(picture)
@@ -159,9 +164,15 @@ def ticks(low: float, high: float) -> list[float]:
     return [step * i for i in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]
 
 
-def short(number: float) -> str:
-    """About three digits: 1234, 12.3, 0.123, 1.23e-05."""
-    return f"{number:.0f}" if 1e3 <= abs(number) < 1e5 else f"{number + 0.0:.3g}"
+def short(number: float, *, digits: int = 3) -> str:
+    """A number with so many digits that count: 1234, 12.3, 0.123, 1.23e-05."""
+    whole_number = 10**digits <= abs(number) < 1e5
+    return f"{number:.0f}" if whole_number else f"{number + 0.0:.{digits}g}"
+
+
+def decimals(span: float) -> int:
+    """Places after the point that tell a hundredth of a span."""
+    return int(np.clip(2 - np.floor(np.log10(span)), 0, 6))
 
 
 def _dot(

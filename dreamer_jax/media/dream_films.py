@@ -8,6 +8,7 @@ import numpy as np
 from dreamer_jax.media.curves import Curve, limits, plot, short
 from dreamer_jax.media.panels import (
     DREAM,
+    EDGE,
     FAINT,
     GAP,
     GOOD,
@@ -31,6 +32,8 @@ from dreamer_jax.media.views import EACH, TOTAL, View, alone, choose, compared, 
 HIGH = 64  # pixels of a curve below the pictures
 GRID = 3  # futures beside and below each other
 TILE = 198  # side of a future with its border, pixels
+ENDED = 0.5  # the probability to go on, below which a dream counts as ended
+OVER = EDGE  # color of what the model goes on to dream beyond an end
 LEGEND = ("truth", TRUTH), ("   dream", DREAM)
 
 
@@ -55,6 +58,16 @@ class Film(NamedTuple):
     begin: int  # step of the episode that the first moment is
     seen: int  # moments that the model was shown; all others are dreamt
 
+    @property
+    def alive(self) -> np.ndarray:
+        """[T], the probability that the dream has not ended before each moment."""
+        after = np.cumprod(np.clip(self.told.continues[self.seen :], 0, 1))
+        return np.concatenate([np.ones(self.seen + 1), after])[: len(self.actions)]
+
+    def color(self, now: int) -> Color:
+        """The color of what is shown: seen, dreamt, or beyond the end of the dream."""
+        return TRUTH if now < self.seen else DREAM if self.alive[now] >= ENDED else OVER
+
 
 def openloop(film: Film) -> Iterator[np.ndarray]:
     """Frames with truth, dream and error; the numbers of truth and dream as growing curves."""
@@ -65,7 +78,9 @@ def openloop(film: Film) -> Iterator[np.ndarray]:
 def free(film: Film) -> Iterator[np.ndarray]:
     """Frames of a dream that is compared with nothing; its numbers as growing curves."""
     for now in range(len(film.actions)):
-        yield _frame(film, alone(film.views, now=now, seen=film.seen), now, ())
+        yield _frame(
+            film, alone(film.views, now=now, seen=film.seen, color=film.color(now)), now, ()
+        )
 
 
 def futures(title: str, films: Sequence[Film], returns: Sequence[float]) -> Iterator[np.ndarray]:
@@ -86,10 +101,13 @@ def futures(title: str, films: Sequence[Film], returns: Sequence[float]) -> Iter
             color = INK
             if differ and i in (best, worst):
                 color = GOOD if i == best else WRONG
-            picture = thumbnail(film.views, chosen, now=now, seen=film.seen, side=TILE)
-            so_far = float(film.told.reward[film.seen : now + 1].sum())
+            shown = {"now": now, "seen": film.seen, "side": TILE, "color": film.color(now)}
+            picture = thumbnail(film.views, chosen, **shown)
+            rewards = film.alive * film.told.reward
+            so_far = float(rewards[film.seen : now + 1].sum())
             heading = (f"return {short(returns[i])}", color)
-            note = (f"  rewards {short(so_far)}", FAINT)
+            over = "  ended" if film.color(now) == OVER else ""
+            note = (f"  rewards {so_far:.2f}{over}", FAINT)
             tiles.append(column([words(heading, note, width=TILE), picture], gap=3))
         rows = [row(tiles[i : i + GRID], gap=12) for i in range(0, len(tiles), GRID)]
         body = column(rows, gap=12)
@@ -112,7 +130,8 @@ def _header(film: Film, now: int, width: int, *legend: tuple[str, Color]) -> np.
     if dreamt <= 0:
         sign = badge(f"seen {now + 1}/{film.seen}", TRUTH)
     else:
-        sign = badge(f"dream +{dreamt}/{total - film.seen}", DREAM)
+        over = film.color(now) == OVER
+        sign = badge(f"dream +{dreamt}/{total - film.seen}{', ended' * over}", film.color(now))
     action = f"   after {film.actions[now]}" if film.actions[now] else ""
     step = words((f"step {film.begin + now}{action}", FAINT), size=MEDIUM)
     caption = apart(step, words(*legend, size=MEDIUM), width=width)

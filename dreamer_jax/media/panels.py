@@ -31,7 +31,9 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def empty(height: int, *, width: int, color: Color = GROUND) -> np.ndarray:
     """A picture of one color."""
-    return np.full((height, width, 3), color, np.uint8)
+    picture = np.empty((height, width, 3), np.uint8)
+    picture[:] = color
+    return picture
 
 
 def length(text: str, *, size: int = SMALL) -> int:
@@ -88,6 +90,8 @@ def placed(
     picture: np.ndarray, *, height: int, width: int, centered: bool = False, ground: Color = GROUND
 ) -> np.ndarray:
     """The picture in the corner or in the middle of a larger ground; what is beyond it is cut."""
+    if picture.shape[:2] == (height, width):
+        return picture
     part = picture[:height, :width]
     top, left = (height - part.shape[0]) // 2, (width - part.shape[1]) // 2
     top, left = (top, left) if centered else (0, 0)

@@ -18,7 +18,6 @@ from dreamer_jax.media.panels import (
     bordered,
     column,
     difference,
-    empty,
     placed,
     row,
     scaled,
@@ -33,6 +32,7 @@ MOST = 6  # curves of all vectors of an observation
 EACH = 4  # curves of one of several vectors
 BORDER = 3  # pixels around a picture, in the color of what it is
 TOTAL = 560  # pixels that a frame is wide at least
+STILL = 0.05  # that a number stirs, of its size, before anybody need look at it
 LABELS = 56  # width of the names of rows on a contact sheet
 
 
@@ -104,9 +104,11 @@ def compared(views: Sequence[View], *, now: int, seen: int) -> np.ndarray:
     return _beside(left, views, now=now, seen=seen, known=True)
 
 
-def alone(views: Sequence[View], *, now: int, seen: int) -> np.ndarray:
-    """One moment of a dream that has no truth beyond what was seen; see `compared`."""
-    color = TRUTH if now < seen else DREAM
+def alone(views: Sequence[View], *, now: int, seen: int, color: Color) -> np.ndarray:
+    """One moment of a dream that has no truth beyond what was seen; see `compared`.
+
+    color: of the frames of pictures.
+    """
     pictures = [x for x in views if isinstance(x, Pictures)]
     side = _side(views, about=ALONE if len(pictures) == 1 else SIDE)
     parts = [_titled(x.name, _framed(x.dream[now], color, side)) for x in pictures]
@@ -119,15 +121,27 @@ def alone(views: Sequence[View], *, now: int, seen: int) -> np.ndarray:
 
 
 def thumbnail(
-    views: Sequence[View], chosen: Sequence[Chosen], *, now: int, seen: int, side: int
+    views: Sequence[View],
+    chosen: Sequence[Chosen],
+    *,
+    now: int,
+    seen: int,
+    side: int,
+    color: Color,
 ) -> np.ndarray:
     """The first picture of a moment; else curves up to it, a text, and cells.
 
-    chosen: the numbers to draw, from `choose`.
+    Args:
+      views: of a dream.
+      chosen: the numbers to draw, from `choose`.
+      now: the moment.
+      seen: the first moments, which the model was shown.
+      side: pixels.
+      color: of the frame of a picture.
     """
     for view in views:
         if isinstance(view, Pictures):
-            return _framed(view.dream[now], TRUTH if now < seen else DREAM, side)
+            return _framed(view.dream[now], color, side)
     size = {"height": 40, "width": side}
     parts = [
         plot(
@@ -164,7 +178,9 @@ def sheet(view: Pictures, *, times: Sequence[int], seen: int, about: int) -> np.
         columns.append(column([head, *(scaled(x, side=side) for x in shown)], gap=6))
     names = [("truth", TRUTH), ("dream", DREAM), ("error", WRONG)]
     labels = [placed(words(x, size=14), height=side, width=LABELS) for x in names]
-    first = column([empty(columns[0].shape[0] - 3 * side - 18, width=LABELS), *labels], gap=6)
+    space = columns[0].shape[0] - 3 * side - 18
+    corner = placed(words((view.name, FAINT)), height=space, width=LABELS)
+    first = column([corner, *labels], gap=6)
     return row([first, *columns], gap=6)
 
 
@@ -181,12 +197,15 @@ def choose(dreams: Sequence[Sequence[View]], *, most: int) -> list[Chosen]:
         known = np.concatenate([views[i].truth for views in dreams])
         dreamt = np.concatenate([views[i].dream for views in dreams])
         known = known[~np.isnan(known).any(-1)]
-        # What is true counts; a dream of numbers that never change only decides between equals.
-        moves = np.ptp(known, 0) + 1e-3 * np.ptp(dreamt, 0)
+        size = np.maximum(1, np.abs(known).max(0))
+        # Truth counts. Of numbers that stand still, only those of which the dream is plainly wrong.
+        stirs = np.ptp(np.concatenate([known, dreamt]), 0) > STILL * size
+        moves = np.ptp(known, 0) / size + stirs * 1e-3
         for j in sorted(np.argsort(-moves, kind="stable")[:share].tolist()):
-            if moves[j] > 0 or len(vectors) == 1:
+            if moves[j] > 0:
                 title = name if dreamt.shape[-1] == 1 else f"{name} {j}"
-                found.append(Chosen(i, j, title, limits(known[:, j], dreamt[:, j])))
+                least = 1e-2 if np.ptp(known[:, j]) > 0 else 2 * STILL
+                found.append(Chosen(i, j, title, limits(known[:, j], dreamt[:, j], least=least)))
     return found
 
 
@@ -226,7 +245,12 @@ def _beside(
         curves = [Curve(view.truth[:, one.index], TRUTH), Curve(view.dream[:, one.index], DREAM)]
         size = {"height": high, "width": width}
         right.append(plot(one.title, curves, now=now, seen=seen, within=one.within, **size))
-    for view in views:
+    for i, view in enumerate(views):
+        if isinstance(view, Numbers) and all(one.view != i for one in chosen):
+            text = (
+                f"{view.name}: {view.dream.shape[-1]} numbers that stand still, also in the dream"
+            )
+            right.append(words((text, FAINT), width=width))
         if isinstance(view, Entries):
             truth = view.truth[now] if known else None
             cells = entries(view.name, truth, view.dream[now], classes=view.classes, width=width)
