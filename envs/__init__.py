@@ -3,17 +3,17 @@
 import dataclasses
 import importlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from envs import plugins
 from envs.atari_scores import SCORES
+from envs.codecs.texts import PRINTABLE
 from envs.timestep import Timestep, VectorEnv
 
 __all__ = [
-    "Letters",
     "Timestep",
     "VectorEnv",
     "action_names",
@@ -22,22 +22,14 @@ __all__ = [
     "evaluation_options",
     "family",
     "files",
+    "glyphs",
     "human_normalized",
-    "letters",
     "make",
     "require_trusted",
     "require_trusted_options",
     "trust_flags",
     "without_curriculum",
 ]
-
-
-class Letters(NamedTuple):
-    """How the codes of a text are written."""
-
-    columns: int  # letters of a row
-    codes: Mapping[int, str]  # code -> letter; all others are blanks
-
 
 # Form of a name -> module of its family. <...> stands for anything.
 FORMS = {
@@ -155,14 +147,23 @@ def caption(name: str, obs: dict[str, Any]) -> str:
     return find(obs) if find else ""
 
 
-def letters(name: str) -> dict[str, Letters]:
-    """How texts are written, for those keys of the observations of which that is known.
+def glyphs(name: str, *, alphabet: int) -> tuple[list[str], int]:
+    """How a text of an environment is shown: the letters of each symbol, and symbols in a row.
+
+    A row of 0 symbols is as long as the text. Where the letters are not known, they are dots.
+
+    Args:
+        name: of the environment.
+        alphabet: how many symbols there are.
 
     Raises:
         ValueError: no form of a name fits.
     """
-    find = getattr(_module(name), "text_letters", None)
-    return {key: Letters(*found) for key, found in find().items()} if find else {}
+    find = getattr(_module(name), "glyphs", None)
+    if find:
+        return find()
+    letters = PRINTABLE if alphabet == 1 + len(PRINTABLE) else "·" * (alphabet - 1)
+    return ["", *letters], 0
 
 
 def require_trusted(where: Path, name: str, named: str | None) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,11 +76,10 @@ def make(
     assert saved.agent.model is not None
     interface = spaces.of(env.obs_space, env.act_space)
     say_on_stderr(f"playing {episodes} episodes with the policy and {episodes} with random actions")
-    playing = {"stretches": episodes, "seed": seed}
-    own = stretches.play(saved.agent, saved.state, env, **playing)
+    play = partial(stretches.play, saved.agent, saved.state, env, stretches=episodes, seed=seed)
     drawn = stretches.random_actions(interface.act, envs=env.num_envs, seed=seed)
-    other = stretches.play(saved.agent, saved.state, env, **playing, instead=drawn)
-    own, other = ([x for x in each if len(x.reward) > 1] for each in (own, other))
+    both = play(), play(instead=drawn)
+    own, other = ([x for x in each if len(x.reward) > 1] for each in both)
     if not own or not other:
         raise ValueError("no episode has a step after its first observation: nothing can be dreamt")
     dreams = dreamer(saved.agent.model, saved.state)
@@ -104,7 +104,7 @@ def make(
     found = {
         "step": saved.step,
         "env": setup.env,
-        "seed": seed,
+        "seed": setup.seed,
         "policy": "sampled",
         "context": context,
         "horizon": horizon,

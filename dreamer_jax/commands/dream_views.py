@@ -1,24 +1,23 @@
 """What was observed and dreamt, as the drawing functions take it."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 import envs
-from dreamer_jax.loops.dreams import Dream, Dreamer
+from dreamer_jax.loops.dreams import Dream, Dreamer, Reading
 from dreamer_jax.loops.stretches import Stretch, Window
 from dreamer_jax.media.dream_films import Film, Told
 from dreamer_jax.media.views import Entries, Numbers, Pictures, Texts, View
 from dreamer_jax.spaces import Spaces
-from dreamer_jax.types import Readout
+from envs.codecs.texts import PRINTABLE
 from envs.play.boards import painted
 from envs.play.film import FONT_SUBSTITUTES, action_text, newest_frame
 
 ROWS = 8  # of a text, at most; those with the most letters
 COLUMNS = 32  # of a text that has no rows of its own
-PRINTABLE = "".join(map(chr, range(ord(" "), ord("~") + 1)))
 WORD = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # Gymnasium's alphabet
 
 
@@ -27,7 +26,7 @@ class Scene(NamedTuple):
 
     stretch: Stretch
     window: Window
-    real: Readout  # [seen + dreamt, ...], what the model says of the moments as it filtered them
+    real: Reading  # [seen + dreamt, ...], what the model says of the moments as it filtered them
 
 
 class Screenplay(NamedTuple):
@@ -65,7 +64,7 @@ class Screenplay(NamedTuple):
         truth = {key: x[index] for key, x in stretch.obs.items()}
         told = Told(
             reward=_joined(shown.reward, dream.reward),
-            continues=_joined(shown.continue_, dream.continue_) / self.discount,
+            continues=np.minimum(1, _joined(shown.continue_, dream.continue_) / self.discount),
             value=_joined(shown.value, dream.value),
             true_reward=_padded(stretch.reward[index], total),
             true_continues=_padded(1 - stretch.is_terminal[index], total),
@@ -73,7 +72,7 @@ class Screenplay(NamedTuple):
         )
         return Film(
             title=title,
-            views=views(truth, guess, self.obs, envs.letters(self.env)),
+            views=views(truth, guess, self.obs, env=self.env),
             told=told,
             actions=self._actions(stretch, window, dream),
             begin=stretch.begin + window.first,
@@ -93,7 +92,8 @@ def views(
     truth: dict[str, np.ndarray],
     dream: dict[str, np.ndarray],
     obs: Spaces,
-    letters: Mapping[str, envs.Letters],
+    *,
+    env: str,
 ) -> list[View]:
     """Every observation as it is drawn: pictures first, then texts, numbers and entries.
 
@@ -101,7 +101,7 @@ def views(
       truth: [T', ...] for each key, T' at most T; nothing is known of the others.
       dream: [T, ...] for each key.
       obs: the spaces of the observations.
-      letters: how texts are written, for the keys of which the environment says it.
+      env: name of the environment, which says how its texts are written.
     """
     found = list[View]()
     for key in obs.images:
@@ -110,9 +110,9 @@ def views(
     for key, (*_, classes) in obs.symbols.items():
         pair = [_boards(each[key], classes) for each in (truth, dream)]
         found.append(_pictures(key, *pair))
-    for key, (length, alphabet) in obs.texts.items():
-        signs = letters.get(key) or _signs(length, alphabet)
-        pair = [_written(each[key], signs) for each in (truth, dream)]
+    for key, (_, alphabet) in obs.texts.items():
+        letters, columns = signs(env, alphabet)
+        pair = [written(each[key], letters, columns=columns) for each in (truth, dream)]
         found.append(_texts(key, *pair))
     for key in obs.vectors:
         dreamt = dream[key].astype(np.float64)
@@ -132,23 +132,27 @@ def _boards(symbols: np.ndarray, classes: int) -> np.ndarray:
     return np.stack([painted(x.astype(np.int64), classes=classes) for x in symbols])
 
 
-def _signs(length: int, alphabet: int) -> envs.Letters:
-    """Letters for codes of which nothing is known: 0 is a blank, as after the end of a text."""
-    known = WORD if alphabet == len(WORD) + 2 else PRINTABLE
-    codes = {i: known[(i - 1) % len(known)] for i in range(1, alphabet)}
-    return envs.Letters(columns=min(length, COLUMNS), codes=codes)
+def signs(env: str, alphabet: int) -> tuple[list[str], int]:
+    """A letter for each code of a text, and letters in a row.
+
+    Codes of which the environment does not say how they are written have letters as well, so that
+    different ones look different. 0 is a blank, as after the end of a text.
+    """
+    letters, columns = envs.glyphs(env, alphabet=alphabet)
+    if len(set(letters)) < 3:
+        known = WORD if alphabet == len(WORD) + 2 else PRINTABLE
+        letters = ["", *(known[i % len(known)] for i in range(alphabet - 1))]
+    return letters, columns or COLUMNS
 
 
-def _written(codes: np.ndarray, letters: envs.Letters) -> np.ndarray:
+def written(codes: np.ndarray, letters: Sequence[str], *, columns: int) -> np.ndarray:
     """Codes [T, length] as characters [T, rows, columns]; blanks at the end of the last row."""
-    table = np.full(int(codes.max(initial=0)) + 1, " ", "<U1")
-    for code, letter in letters.codes.items():
-        if code < len(table):
-            table[code] = letter.translate(FONT_SUBSTITUTES)[:1]
-    rows = -(-codes.shape[1] // letters.columns)
-    padded = np.full((len(codes), rows * letters.columns), " ", "<U1")
+    table = np.array([letter.translate(FONT_SUBSTITUTES)[:1] or " " for letter in letters])
+    columns = min(columns, codes.shape[1])
+    rows = -(-codes.shape[1] // columns)
+    padded = np.full((len(codes), rows * columns), " ", "<U1")
     padded[:, : codes.shape[1]] = table[codes]
-    return padded.reshape(len(codes), rows, letters.columns)
+    return padded.reshape(len(codes), rows, columns)
 
 
 def _texts(key: str, truth: np.ndarray, dream: np.ndarray) -> Texts:

@@ -12,6 +12,15 @@ from dreamer_jax.types import Action, AnyModel, Readout
 CHUNK = 64  # moments that are read at a time
 
 
+class Reading(NamedTuple):
+    """A `Readout` of any moments [*], as NumPy."""
+
+    obs: dict[str, np.ndarray]  # [*, ...] for each key; {} where only numbers were asked for
+    reward: np.ndarray  # [*] float32
+    continue_: np.ndarray  # [*] float32, probability of continuing times the discount
+    value: np.ndarray  # [*] float32
+
+
 class Dream(NamedTuple):
     """S dreams of H steps each; NumPy. Step h is what follows after action h."""
 
@@ -55,14 +64,15 @@ class Dreamer(NamedTuple):
         action, seen = jax.device_get(found)
         return _dream(action, seen)
 
-    def read(self, carry: Any, *, pictures: bool) -> Readout:
-        """What the model says of any number of moments; NumPy."""
+    def read(self, carry: Any, *, pictures: bool) -> Reading:
+        """What the model says of moments [N, ...], NumPy or not."""
         total = len(jax.tree.leaves(carry)[0])
-        parts = list[Readout]()
+        parts = list[Reading]()
         for start in range(0, total, CHUNK):
             index = np.minimum(np.arange(start, start + CHUNK), total - 1)  # one shape for all
             part = jax.tree.map(lambda x, rows=index: x[rows], carry)
-            parts.append(jax.device_get(self.read_(self.state, part, pictures=pictures)))
+            found = self.read_(self.state, part, pictures=pictures)
+            parts.append(Reading(*jax.device_get(found)))
         return jax.tree.map(lambda *x: np.concatenate(x)[:total], *parts)
 
 
@@ -110,11 +120,5 @@ def look(model: AnyModel, state: Any, carry: Any, *, pictures: bool) -> Readout:
     return found if pictures else found._replace(obs={})
 
 
-def _dream(action: Any, seen: Readout) -> Dream:
-    return Dream(
-        action={key: np.asarray(x) for key, x in action.items()},
-        obs=seen.obs,
-        reward=seen.reward,
-        continue_=seen.continue_,
-        value=seen.value,
-    )
+def _dream(action: Any, seen: Any) -> Dream:
+    return Dream({key: np.asarray(x) for key, x in action.items()}, *seen)

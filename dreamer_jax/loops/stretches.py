@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dreamer_jax.environment import Environment, Timestep
@@ -74,9 +75,9 @@ def play(
         key = jax.random.fold_in(jax.random.key(seed), index)
         carry, action = filtered(state, carry, seen.obs, seen.is_first, key)
         if instead:
-            action = instead(index)
+            action = jax.tree.map(jnp.asarray, dict(instead(index)))
             carry = agent.model.took(carry, action)
-        moment = Moment(seen, *jax.device_get((dict(action), carry)))
+        moment = Moment(seen, *jax.device_get((action, carry)))
         age = np.where(seen.is_first, 0, age)
         for i, kept in enumerate(running):
             kept.append(moment)

@@ -79,14 +79,9 @@ def entries(
     for values, color in ((truth, TRUTH), (dream, DREAM)):
         if values is None:
             continue
-        marked = truth is not None and values is dream
+        wrong = values != truth if truth is not None and values is dream else np.zeros(count, bool)
         cells = [
-            _cell(
-                int(values[i]),
-                bit=classes[i] == 2,
-                color=color,
-                wrong=marked and values[i] != truth[i],
-            )
+            _cell(int(values[i]), bit=classes[i] == 2, color=color, wrong=bool(wrong[i]))
             for i in range(count)
         ]
         lines.append(row(cells, gap=2))

@@ -8,7 +8,6 @@ import numpy as np
 from dreamer_jax.media.curves import Curve, limits, plot, short
 from dreamer_jax.media.panels import (
     DREAM,
-    EDGE,
     FAINT,
     GAP,
     GOOD,
@@ -29,11 +28,12 @@ from dreamer_jax.media.panels import (
 )
 from dreamer_jax.media.views import EACH, TOTAL, View, alone, choose, compared, thumbnail
 
+LEAST = 0.1  # span of an axis, of its highest number: less is noise
 HIGH = 64  # pixels of a curve below the pictures
 GRID = 3  # futures beside and below each other
 TILE = 198  # side of a future with its border, pixels
 ENDED = 0.5  # the probability to go on, below which a dream counts as ended
-OVER = EDGE  # color of what the model goes on to dream beyond an end
+OVER: Color = (118, 124, 138)  # color of what the model goes on to dream beyond an end
 LEGEND = ("truth", TRUTH), ("   dream", DREAM)
 
 
@@ -151,7 +151,7 @@ def _numbers(film: Film, now: int, width: int) -> np.ndarray:
     plots = []
     for name, truth, dream, within in pairs:
         curves = [Curve(truth, TRUTH), Curve(dream, DREAM)]
-        within = within or limits(truth, dream)
+        within = within or limits(truth, dream, least=LEAST)
         size = {"height": HIGH, "width": each}
         plots.append(plot(name, curves, now=now, seen=film.seen, within=within, **size))
     return row(plots)

@@ -129,7 +129,7 @@ def thumbnail(
     side: int,
     color: Color,
 ) -> np.ndarray:
-    """The first picture of a moment; else curves up to it, a text, and cells.
+    """The first picture of a moment and its texts; else curves up to it, texts, and cells.
 
     Args:
       views: of a dream.
@@ -139,9 +139,10 @@ def thumbnail(
       side: pixels.
       color: of the frame of a picture.
     """
+    texts = [letters(x.dream[now], width=side) for x in views if isinstance(x, Texts)]
     for view in views:
         if isinstance(view, Pictures):
-            return _framed(view.dream[now], color, side)
+            return column([_framed(view.dream[now], color, side), *texts], gap=4)
     size = {"height": 40, "width": side}
     parts = [
         plot(
@@ -154,9 +155,8 @@ def thumbnail(
         )
         for one in chosen
     ]
+    parts.extend(texts)
     for view in views:
-        if isinstance(view, Texts):
-            parts.append(letters(view.dream[now], width=side))
         if isinstance(view, Entries):
             cells = entries(view.name, None, view.dream[now], classes=view.classes, width=side)
             parts.append(cells)
