@@ -203,7 +203,7 @@ def returns_picture(returns: Returns, where: str) -> np.ndarray:
         plots.append(
             scatter(
                 f"{where}: {name}",
-                summary(numbers),
+                note=summary(numbers),
                 truth=returns.realized,
                 dream=dream,
                 side=SCATTER,

@@ -111,7 +111,7 @@ def views(
         pair = [_boards(each[key], classes) for each in (truth, dream)]
         found.append(_pictures(key, *pair))
     for key, (_, alphabet) in obs.texts.items():
-        letters, columns = signs(env, alphabet)
+        letters, columns = signs(env, alphabet=alphabet)
         pair = [written(each[key], letters, columns=columns) for each in (truth, dream)]
         found.append(_texts(key, *pair))
     for key in obs.vectors:
@@ -132,7 +132,7 @@ def _boards(symbols: np.ndarray, classes: int) -> np.ndarray:
     return np.stack([painted(x.astype(np.int64), classes=classes) for x in symbols])
 
 
-def signs(env: str, alphabet: int) -> tuple[list[str], int]:
+def signs(env: str, *, alphabet: int) -> tuple[list[str], int]:
     """A letter for each code of a text, and letters in a row.
 
     Codes of which the environment does not say how they are written have letters as well, so that

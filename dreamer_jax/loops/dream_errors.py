@@ -71,17 +71,18 @@ def by_horizon(
             truth = np.stack([x.obs[key][t + step] for x, t in moments])
             first = np.stack([x.obs[key][t] for x, t in moments])
             guesses = guess.obs[key][rows], first, np.broadcast_to(typical[key], truth.shape)
-            observations[key] = compared(*(error(truth, x, scale.get(key)) for x in guesses))
+            observations[key] = compared([error(truth, x, scale.get(key)) for x in guesses])
         truth = np.array([x.reward[t + step] for x, t in moments])
         first = np.array([x.reward[t] for x, t in moments])
         guesses = guess.reward[rows], first, rewards.mean()
-        reward = compared(*(float(np.square(truth - x).mean()) for x in guesses))
+        reward = compared([float(np.square(truth - x).mean()) for x in guesses])
         found[str(step)] = {"n": len(rows), "reward": reward, "observations": observations}
     return found
 
 
-def compared(model: float, copy: float, mean: float) -> Errors:
-    """The error of the model beside those of two guesses."""
+def compared(errors: Sequence[float]) -> Errors:
+    """The errors of the model, of the copied observation and of the mean, with their ratio."""
+    model, copy, mean = errors
     better = min(copy, mean)
     relative = model / better if better > TINY else None
     return {"error": model, "copy": copy, "mean": mean, "relative": relative}

@@ -118,8 +118,8 @@ def _axis(low: float, high: float, height: int) -> np.ndarray:
 
 def scatter(
     title: str,
-    note: str,
     *,
+    note: str,
     truth: np.ndarray,
     dream: np.ndarray,
     side: int,
@@ -135,7 +135,7 @@ def scatter(
         scale = FINE * side / (high - low)
         return (x - low) * scale, (high - y) * scale
 
-    for tick in ticks(low, high):
+    for tick in ticks(low, high=high):
         draw.line([at(tick, low), at(tick, high)], fill=(*EDGE, 110), width=FINE)
         draw.line([at(low, tick), at(high, tick)], fill=(*EDGE, 110), width=FINE)
     draw.line([at(low, low), at(high, high)], fill=(*TRUTH, 255), width=2 * FINE)
@@ -143,7 +143,7 @@ def scatter(
         _dot(draw, at(x, y), color=(*DREAM, 150), radius=FINE * 3.2)
     picture = picture.resize((side, side), Image.Resampling.BOX)
     draw = ImageDraw.Draw(picture)
-    for tick in ticks(low, high):
+    for tick in ticks(low, high=high):
         x, y = (v / FINE for v in at(tick, tick))
         draw.text((x + 3, side - LABEL - 5), short(tick), fill=FAINT, font=font(LABEL))
         draw.text((4, y + 1), short(tick), fill=FAINT, font=font(LABEL))
@@ -156,7 +156,7 @@ def scatter(
     return column(parts, gap=5)
 
 
-def ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, *, high: float) -> list[float]:
     """About four round numbers between two others."""
     raw = (high - low) / 4
     power = 10.0 ** np.floor(np.log10(raw))
