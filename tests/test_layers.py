@@ -4,106 +4,10 @@ import ast
 from pathlib import Path
 
 import pytest
+from floors import PLACE
 
 ROOT = Path(__file__).parents[1]
 
-# The house, from the ground up. A room imports only from floors below its own, which stand before
-# it in this list, and rooms of one floor do not see each other. Rows of a room work the same way.
-# Modules without a room stand on the ground floor or are programs.
-FLOORS: list[dict[str, list[set[str]]]] = [
-    {
-        "": [
-            {
-                *("types", "limits", "counters", "environment", "spaces"),
-                *("math", "machine", "faults", "own_packages", "statistics"),
-            },
-            {"config", "shapes", "mesh"},
-        ]
-    },
-    {
-        "host": [
-            {"array_files", "compile_cache", "memory_limits"},
-            {"host_memory", "this_machine", "memory_use"},
-        ]
-    },
-    {"media": [{"video"}]},
-    {"nn.plain": [{"convs", "products", "batches"}]},
-    {"nn.cpu": [{"convs", "products", "blocks"}]},
-    {
-        "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads"}],
-        "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
-        "outputs": [
-            {
-                *("sink", "episode_sums", "averages", "pictures", "formats"),
-                *("evaluation_progress", "run_ids", "findings"),
-            },
-            {"elapsed", "live_view", "checks"},
-            {"jsonl", "tensorboard", "progress", "wandb_shaped", "mlflow", "guarded"},
-            {"trackers", "journal_state", "stopwatch"},
-            {"sinks"},
-            {"journal"},
-        ],
-    },
-    {
-        "world_model": [
-            {"latents", "moments", "categoricals"},
-            {"grids"},
-            {"rssm", "encoders", "decoders"},
-            {"relative_errors"},
-        ],
-        "behavior": [{"actor_critic"}, {"metrics"}],
-    },
-    {
-        "agents.dreamer": [
-            {"config", "state"},
-            {"networks", "sizes"},
-            {"acting", "batches", "noise", "transfer"},
-            {"model", "calibration"},
-            {"losses", "diagnosis"},
-            {"reports"},
-            {"stages", "world_model_first"},
-            {"accumulation"},
-            {"agent"},
-        ],
-        "run": [
-            {"checksums", "manifest", "layout", "history"},
-            {"checkpoint", "initial_weights"},
-            {"device_functions"},
-            {"programs"},
-            {"state", "background_save", "spaces_record", "best"},
-            {"stored_ring"},
-            {"resume", "fit"},
-            {"preflight"},
-        ],
-    },
-    {"agents": [{"by_name"}]},
-    {"loops": [{"train", "evaluate"}]},
-    {
-        "commands": [
-            {"hints", "changes"},
-            {"flags"},
-            {"options"},
-            {
-                *("training_recordings", "restored_agents", "evaluation_players", "sizing"),
-                *("chosen_checkpoints", "evaluation_results", "native_forms", "process"),
-            },
-            {"initial_agents", "evaluation_films"},
-            {"prepared"},
-            {"train", "evaluate"},
-            {"dry_run"},
-        ]
-    },
-    {"api": [{"moments", "programs"}, {"loaded"}, {"training"}]},
-    {"": [{"main", "play"}]},
-]
-# Module -> (floor, room, row).
-PLACE = {
-    f"{room}.{name}".lstrip("."): (floor, room, row)
-    for floor, rooms in enumerate(FLOORS)
-    for room, column in rooms.items()
-    for row, names in enumerate(column)
-    for name in names
-}
 DRAWERS = {"utils", "util", "common", "helpers", "misc", "base", "tools"}
 DEVICE = {"jax", "jaxlib", "chex", "flax", "optax", "orbax", "dreamer_jax"}
 SCALARS = {"int", "float", "str", "bool"}

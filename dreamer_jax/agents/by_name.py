@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.agents.dreamer import sizes
-from dreamer_jax.agents.dreamer.config import DreamerConfig
+from dreamer_jax.agents.dreamer.config import DreamerConfig, discount
 from dreamer_jax.agents.dreamer.transfer import inherit
 from dreamer_jax.config import AgentConfig, Config
 from dreamer_jax.machine import Machine
@@ -42,6 +42,8 @@ class AgentKind(NamedTuple):
     None for agents without a world model.
     """
     sizing: Sizing | None = None  # None for agents that are the same on every machine
+    discount: Callable[[Any], float] | None = None
+    """(config) -> the discount of a step, by which a model's `continue_` is multiplied; None: 1"""
 
 
 DREAMER_SIZING = Sizing(
@@ -52,7 +54,7 @@ DREAMER_SIZING = Sizing(
     precise=sizes.precise,
     dtype=sizes.dtype,
 )
-AGENTS = {"dreamer": AgentKind(DreamerConfig, dreamer.make, inherit, DREAMER_SIZING)}
+AGENTS = {"dreamer": AgentKind(DreamerConfig, dreamer.make, inherit, DREAMER_SIZING, discount)}
 
 
 def name_of(config: AgentConfig) -> str:

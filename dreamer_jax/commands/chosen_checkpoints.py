@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from dreamer_jax.commands.options import Setup
+from dreamer_jax.commands.restored_agents import Restored, restored
 from dreamer_jax.run import best, checkpoint
 
 NEWEST, BEST, ALL = "newest", "best", "all"
@@ -41,3 +43,16 @@ def choose(logdir: Path, name: str) -> list[Chosen]:
         known = ", ".join(map(str, sorted(found))) or "none yet"
         raise ValueError(f"no checkpoint of step {name} in {logdir}; there are {known}")
     return [found[int(name)]]
+
+
+def load(setup: Setup, chosen: Chosen) -> Restored:
+    """The agent at a checkpoint, without its optimizer."""
+    return restored(setup, step=chosen.step, directory=chosen.directory, weights_alone=True)
+
+
+def load_one(setup: Setup, name: str | None) -> Restored:
+    """The agent at the checkpoint that --checkpoint names, or at the newest; not for ALL."""
+    chosen, *others = choose(setup.logdir, name or NEWEST)
+    if others or name == ALL:
+        raise ValueError(f"--checkpoint={ALL} is for --mode=eval; name a step, {NEWEST} or {BEST}")
+    return load(setup, chosen)

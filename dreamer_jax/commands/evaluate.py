@@ -11,7 +11,7 @@ import numpy as np
 
 from dreamer_jax.commands import evaluation_films, evaluation_results
 from dreamer_jax.commands.changes import naming_what_does_not_fit, that_matter
-from dreamer_jax.commands.chosen_checkpoints import NEWEST, Chosen, choose
+from dreamer_jax.commands.chosen_checkpoints import NEWEST, Chosen, choose, load
 from dreamer_jax.commands.evaluation_films import ActionLog
 from dreamer_jax.commands.evaluation_players import (
     FINAL,
@@ -21,7 +21,7 @@ from dreamer_jax.commands.evaluation_players import (
 )
 from dreamer_jax.commands.flags import EPISODES, Flags
 from dreamer_jax.commands.options import Setup, decide
-from dreamer_jax.commands.restored_agents import Restored, restored
+from dreamer_jax.commands.restored_agents import Restored
 from dreamer_jax.faults import one_line
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
@@ -80,14 +80,9 @@ def evaluation(flags: Flags) -> Callable[[], None]:
                     env = evaluation_env(setup, episodes=episodes, seed=FINAL)
                     policies[name] = policies[name].in_env(env)
                 played = one(policies[name], found, episodes=episodes, keeps=films != Films())
-                finish(setup, found.step, chosen, name, played, films)
+                finish(setup, chosen, played, films, step=found.step, policy=name)
 
     return play
-
-
-def load(setup: Setup, chosen: Chosen) -> Restored:
-    """The agent at a checkpoint, without its optimizer."""
-    return restored(setup, step=chosen.step, directory=chosen.directory, weights_alone=True)
 
 
 def announce(setup: Setup, step: int) -> None:
@@ -129,7 +124,7 @@ def one(evaluator: Evaluator, saved: Restored, *, episodes: int, keeps: bool) ->
 
 
 def finish(
-    setup: Setup, step: int, chosen: Chosen, policy: str, played: Played, films: Films
+    setup: Setup, chosen: Chosen, played: Played, films: Films, *, step: int, policy: str
 ) -> None:
     """Prints the scores, keeps them in the logdir and makes the films."""
     results = played.results

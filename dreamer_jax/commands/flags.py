@@ -15,6 +15,7 @@ from dreamer_jax.outputs.trackers import DEFAULT, NAMES
 EPISODES = 100  # of an evaluation, unless --episodes is given
 # A flag without a value -> the same with one.
 WITHOUT_VALUE = {"-h": "--help", "--video": "--video=true", "--gif": "--gif=true"}
+DREAM_EPISODES, HORIZON, CONTEXT = 4, 50, 10  # of --mode=dream
 MOST_EPISODES = 1_000_000  # so that their steps can be counted
 
 
@@ -49,6 +50,8 @@ class Flags(NamedTuple):
     checkpoint: str | None
     video: str | None
     gif: str | None
+    horizon: int | None
+    context: int | None
     deterministic: bool | None
     override: bool
     init_from: str | None
@@ -103,13 +106,17 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     number("seed", help="Seed of everything; default 0.", lower_bound=0, upper_bound=2**31 - 1)
     number("steps", help="Actions to take in all; short for train.steps.", lower_bound=1)
     text("mesh", help="Devices to split replay and batch over: data=N; default data=1.")
-    many = f"Episodes to play with --mode=eval; default {EPISODES}."
+    many = f"Episodes to play; default {EPISODES} for eval, {DREAM_EPISODES} for dream."
     number("episodes", help=many, lower_bound=1, upper_bound=MOST_EPISODES)
-    text("checkpoint", help="With --mode=eval: a step, newest, best or all. Default: newest.")
+    text("checkpoint", help="A step, newest (the default) or best; with --mode=eval also all.")
     films = "With --mode=eval: films of the best, median and worst episode, in this folder"
     text("video", help=f"{films} or, without one, in that of the results.")
     gif = "With --mode=eval: file for a film of the first greedy episode; without one, the films"
     text("gif", help=f"{gif} of --video also as GIF.")
+    ahead = f"Steps that --mode=dream looks ahead; default {HORIZON}."
+    number("horizon", help=ahead, lower_bound=1, upper_bound=10_000)
+    shown = f"Steps that films of --mode=dream show before they dream; default {CONTEXT}."
+    number("context", help=shown, lower_bound=1, upper_bound=1_000)
     gpu = "Make a GPU repeat itself to the last bit; slower. A resume keeps it."
     absl_flags.DEFINE_bool("deterministic", None, gpu, flag_values=values)
     switch("override", help="Let --set, --size and --deterministic change a run.")

@@ -14,6 +14,7 @@ from dreamer_jax import config as config_
 from dreamer_jax import mesh
 from dreamer_jax.agents.by_name import AGENTS, name_of
 from dreamer_jax.commands.changes import Changes, require_allowed
+from dreamer_jax.commands.flag_modes import require_of_mode
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.hints import override
 from dreamer_jax.config import Config
@@ -24,17 +25,6 @@ from envs.settings import flatten
 AUTO = "auto"  # as a value of these two: the machine decides
 SIZE, CAPACITY = "size", "replay.capacity"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-# Flag -> the modes that it is for. Flags that are not here are for all.
-OF_MODES = {
-    "checkpoint": ("eval",),
-    "dry_run": ("train",),
-    "episodes": ("eval",),
-    "gif": ("eval",),
-    "video": ("eval",),
-    "init_from": ("train",),
-    "steps": ("train",),
-    "trackers": ("train",),
-}
 
 
 class Setup(NamedTuple):
@@ -63,15 +53,6 @@ def place(flags: Flags) -> Path:
         raise ValueError("--env is needed, such as --env=cartpole, or the --logdir of a run")
     name = f"{flags.env}-seed{flags.seed or 0}"
     return Path(flags.logdir or Path("logdir") / re.sub(r"[^\w.-]+", "_", name))
-
-
-def require_of_mode(flags: Flags) -> None:
-    """ValueError for a flag that its mode does not have."""
-    for name, modes in OF_MODES.items():
-        value = getattr(flags, name)
-        if value not in (None, False) and flags.mode not in modes:
-            given = f"--{name}" if value is True else f"--{name}={value}"
-            raise ValueError(f"{given} is for --mode={'|'.join(modes)}, not for {flags.mode}")
 
 
 def decide(flags: Flags) -> Setup:

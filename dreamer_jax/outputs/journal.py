@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from dreamer_jax.outputs.guarded import Guarded
 from dreamer_jax.outputs.journal_state import JournalState
 from dreamer_jax.outputs.pictures import FILM_RATE, film, picture
 from dreamer_jax.outputs.progress import Progress
-from dreamer_jax.outputs.sink import Sink, sink_faults
+from dreamer_jax.outputs.sink import AllSinks, Sink
 
 
 class Pending(NamedTuple):
@@ -73,7 +73,7 @@ class Journal:
         """
         self.logdir = logdir
         self.progress = Progress(steps, prefill=prefill)
-        self.sinks: tuple[Sink, ...] = (*sinks, self.progress)
+        self.sinks = AllSinks([*sinks, self.progress], logdir)
         for sink in sinks:
             if isinstance(sink, Guarded):
                 sink.say = self.say
@@ -104,7 +104,7 @@ class Journal:
         finally:
             # The error that ended the run is reported, not the one that follows from it here.
             with suppress(Fault) if kind else nullcontext():
-                self._close()
+                self.sinks.close()
 
     def state(self) -> JournalState:
         """Everything a resumed run has to know; nothing may be pending."""
@@ -160,9 +160,7 @@ class Journal:
         for env, name in reached:
             if name not in self.reached:
                 self.reached.append(name)
-                with sink_faults(self.logdir):
-                    for sink in self.sinks:
-                        sink.milestone(name, step=counters.step, hours=hours, env=env)
+                self.sinks.milestone(name, step=counters.step, hours=hours, env=env)
 
     def metrics(self, sums: dict[str, jax.Array], *, counters: Counters, restarts: int) -> None:
         """Keeps metrics until they are computed; they are reported with a `tick` after that.
@@ -238,7 +236,7 @@ class Journal:
         *,
         counters: Counters,
     ) -> None:
-        """Reports the diagnostics of an agent, what they say, and its pictures and films beside the truth.
+        """Reports the diagnostics of an agent, what they say, and what it sees beside the truth.
 
         metrics: each [], those of the diagnosis NaN where there is nothing to measure.
         views: each [2, T, B, h, w, c] uint8, see `picture` and `film`.
@@ -247,17 +245,13 @@ class Journal:
         values = measured({key: float(value) for key, value in metrics.items()})
         self._scalars(values, counters)
         self.watch, found = judge(CHECKS, self.watch, values)
-        with sink_faults(self.logdir):
-            for finding in found:
-                for sink in self.sinks:
-                    sink.finding(asdict(finding), step=counters.step)
-        with sink_faults(self.logdir):
-            for key, view in views.items():
-                pixels, frames = picture(np.asarray(view)), film(np.asarray(view))
-                for sink in self.sinks:
-                    sink.image(f"world_model/{key}", pixels, step=counters.step)
-                    name = f"world_model/video/{key}"
-                    sink.video(name, frames, step=counters.step, rate=FILM_RATE)
+        step = counters.step
+        for finding in found:
+            self.sinks.finding(asdict(finding), step=step)
+        for key, view in views.items():
+            pixels, frames = picture(np.asarray(view)), film(np.asarray(view))
+            self.sinks.image(f"world_model/{key}", pixels, step=step)
+            self.sinks.video(f"world_model/video/{key}", frames, step=step, rate=FILM_RATE)
         self.drawn = time.monotonic()
 
     def end(self, *, counters: Counters) -> None:
@@ -288,18 +282,7 @@ class Journal:
     ) -> None:
         step, seconds = counters.step, counters.seconds
         frames = step * self.frames_per_step
-        with sink_faults(self.logdir):
-            for sink in self.sinks:
-                sink.scalars(
-                    values, step=step, frames=frames, seconds=seconds, unfinished=unfinished
-                )
+        self.sinks.scalars(values, step=step, frames=frames, seconds=seconds, unfinished=unfinished)
 
     def _episode(self, sums: Mapping[str, float], *, step: int, env: int, start: str) -> None:
-        with sink_faults(self.logdir):
-            for sink in self.sinks:
-                sink.episode(sums, step=step, env=env, start=start)
-
-    def _close(self) -> None:
-        with sink_faults(self.logdir), ExitStack() as each:
-            for sink in self.sinks:
-                each.callback(sink.close)
+        self.sinks.episode(sums, step=step, env=env, start=start)

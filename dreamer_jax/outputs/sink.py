@@ -1,7 +1,7 @@
 """The interface of an output of a run."""
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -93,3 +93,63 @@ def sink_faults(logdir: Path) -> Generator[None]:
         yield
     except OSError as error:
         raise Fault(f"cannot write the record in {logdir}: {one_line(error)}") from error
+
+
+class AllSinks:
+    """A sink that tells several; an OSError of one becomes a Fault that names the logdir."""
+
+    def __init__(self, sinks: Sequence[Sink], logdir: Path) -> None:
+        """Takes over the sinks; its `close` closes every one, even if one fails."""
+        self._sinks, self._logdir = tuple(sinks), logdir
+
+    def scalars(
+        self,
+        values: Mapping[str, float],
+        *,
+        step: int,
+        frames: int,
+        seconds: float,
+        unfinished: bool,
+    ) -> None:
+        """See `Sink`."""
+        with sink_faults(self._logdir):
+            for sink in self._sinks:
+                sink.scalars(
+                    values, step=step, frames=frames, seconds=seconds, unfinished=unfinished
+                )
+
+    def episode(self, sums: Mapping[str, float], *, step: int, env: int, start: str) -> None:
+        """See `Sink`."""
+        with sink_faults(self._logdir):
+            for sink in self._sinks:
+                sink.episode(sums, step=step, env=env, start=start)
+
+    def milestone(self, name: str, *, step: int, hours: float, env: int) -> None:
+        """See `Sink`."""
+        with sink_faults(self._logdir):
+            for sink in self._sinks:
+                sink.milestone(name, step=step, hours=hours, env=env)
+
+    def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
+        """See `Sink`."""
+        with sink_faults(self._logdir):
+            for sink in self._sinks:
+                sink.image(name, pixels, step=step)
+
+    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
+        """See `Sink`."""
+        with sink_faults(self._logdir):
+            for sink in self._sinks:
+                sink.finding(found, step=step)
+
+    def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
+        """See `Sink`."""
+        with sink_faults(self._logdir):
+            for sink in self._sinks:
+                sink.video(name, frames, step=step, rate=rate)
+
+    def close(self) -> None:
+        """See `Sink`."""
+        with sink_faults(self._logdir), ExitStack() as each:
+            for sink in self._sinks:
+                each.callback(sink.close)

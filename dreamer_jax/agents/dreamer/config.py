@@ -143,6 +143,11 @@ class DreamerConfig:
         return config
 
 
+def discount(config: DreamerConfig) -> float:
+    """The discount of a step."""
+    return 1 - 1 / config.behavior.horizon
+
+
 def _contradictions(m: Model) -> list[tuple[bool, str]]:
     return [
         (

@@ -1,0 +1,26 @@
+"""Which flag is for which --mode."""
+
+from dreamer_jax.commands.flags import Flags
+
+# Flag -> the modes that it is for. Flags that are not here are for all.
+OF_MODES = {
+    "checkpoint": ("eval", "dream"),
+    "context": ("dream",),
+    "dry_run": ("train",),
+    "episodes": ("eval", "dream"),
+    "gif": ("eval",),
+    "horizon": ("dream",),
+    "video": ("eval",),
+    "init_from": ("train",),
+    "steps": ("train",),
+    "trackers": ("train",),
+}
+
+
+def require_of_mode(flags: Flags) -> None:
+    """ValueError for a flag that its mode does not have."""
+    for name, modes in OF_MODES.items():
+        value = getattr(flags, name)
+        if value not in (None, False) and flags.mode not in modes:
+            given = f"--{name}" if value is True else f"--{name}={value}"
+            raise ValueError(f"{given} is for --mode={'|'.join(modes)}, not for {flags.mode}")
