@@ -10,6 +10,7 @@ from typing import Any
 
 from envs import plugins
 from envs.atari_scores import SCORES
+from envs.codecs.texts import PRINTABLE
 from envs.timestep import Timestep, VectorEnv
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "evaluation_options",
     "family",
     "files",
+    "glyphs",
     "human_normalized",
     "make",
     "require_trusted",
@@ -143,6 +145,25 @@ def caption(name: str, obs: dict[str, Any]) -> str:
     """
     find = getattr(_module(name), "caption", None)
     return find(obs) if find else ""
+
+
+def glyphs(name: str, *, alphabet: int) -> tuple[list[str], int]:
+    """How a text of an environment is shown: the letters of each symbol, and symbols in a row.
+
+    A row of 0 symbols is as long as the text. Where the letters are not known, they are dots.
+
+    Args:
+        name: of the environment.
+        alphabet: how many symbols there are.
+
+    Raises:
+        ValueError: no form of a name fits.
+    """
+    find = getattr(_module(name), "glyphs", None)
+    if find:
+        return find()
+    letters = PRINTABLE if alphabet == 1 + len(PRINTABLE) else "·" * (alphabet - 1)
+    return ["", *letters], 0
 
 
 def require_trusted(where: Path, name: str, named: str | None) -> None:

@@ -71,7 +71,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ],
     },
     {"agents": [{"by_name"}]},
-    {"loops": [{"train", "evaluate"}]},
+    {
+        "loops": [{"train", "evaluate"}],
+        "playable": [{"graphs", "moments", "runtime"}, {"starts"}, {"folder"}],
+    },
     {
         "commands": [
             {"hints", "changes"},
@@ -80,7 +83,8 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"training_recordings", "restored_agents", "evaluation_players", "sizing"},
             {"initial_agents"},
             {"prepared"},
-            {"train", "evaluate"},
+            {"browser_page"},
+            {"train", "evaluate", "export"},
         ]
     },
     {"": [{"main", "play"}]},

@@ -29,6 +29,9 @@ OF_MODES = {
     "episodes": ("eval",),
     "gif": ("eval",),
     "init_from": ("train",),
+    "onnxruntime": ("export",),
+    "out": ("export",),
+    "port": ("play",),
     "steps": ("train",),
 }
 

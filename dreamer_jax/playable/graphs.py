@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -14,8 +15,9 @@ from dreamer_jax.spaces import Interface
 from dreamer_jax.types import AnyModel
 
 OPSET = 20  # of ONNX; every runtime of the last two years has it
+ACTION = "carry/action/"  # how the names of the actions in a carry begin
 CALLS = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
-MISSING = 'needs jax2onnx and onnxruntime: pip install -e ".[export]"'
+MISSING = 'needs jax2onnx: pip install -e ".[export]"'
 
 Arrays = dict[str, jax.Array]  # by name
 
@@ -103,22 +105,30 @@ def filled(carry: Any, values: Arrays) -> Any:
 
 def remembered(carry: Any) -> Arrays:
     """A carry as an output, such as `next/latent/deter`, without the action, still to be chosen."""
-    found = {name.removeprefix("carry/"): x for name, x in named(carry).items()}
-    return {f"next/{name}": x for name, x in found.items() if not name.startswith("action/")}
+    return {
+        f"next/{name.removeprefix('carry/')}": x
+        for name, x in named(carry).items()
+        if not name.startswith(ACTION)
+    }
+
+
+def require_exporter() -> None:
+    """ValueError without the package that writes ONNX."""
+    if not find_spec("jax2onnx"):
+        raise ValueError(f"--mode=export {MISSING}")
 
 
 def to_onnx(graph: Graph, *, name: str) -> bytes:
     """The graph as an ONNX file, its inputs and outputs under their names.
 
-    ValueError without the packages that it takes, or for an operation that has no form in ONNX.
+    ValueError without the package that it takes, or for an operation that has no form in ONNX.
     """
-    try:
-        # The exporter logs optional parts of itself that do not load, as warnings.
-        for package in ("jax2onnx", "onnx_ir"):
-            logging.getLogger(package).setLevel(logging.CRITICAL)
-        import jax2onnx
-    except ImportError:
-        raise ValueError(f"--mode=export {MISSING}") from None
+    require_exporter()
+    # The exporter logs optional parts of itself that do not load, as warnings.
+    for package in ("jax2onnx", "onnx_ir"):
+        logging.getLogger(package).setLevel(logging.CRITICAL)
+    import jax2onnx
+
     outputs = list(jax.eval_shape(graph.function, graph.example))
 
     def positional(*inputs: jax.Array) -> list[jax.Array]:
@@ -174,8 +184,10 @@ def evaluated(closed: core.ClosedJaxpr, inputs: Sequence[Any]) -> list[Any]:
     return [value(x) for x in closed.jaxpr.outvars]
 
 
-def description(arrays: Arrays) -> dict[str, dict[str, Any]]:
-    """Shape and type of each array, as JSON."""
+def description(graph: Graph) -> dict[str, dict[str, dict[str, Any]]]:
+    """Shape and type of each input and output of a graph, as JSON."""
+    outputs = jax.eval_shape(graph.function, graph.example)
     return {
-        name: {"shape": list(x.shape), "type": str(np.dtype(x.dtype))} for name, x in arrays.items()
+        what: {k: {"shape": list(x.shape), "type": str(np.dtype(x.dtype))} for k, x in each.items()}
+        for what, each in (("inputs", graph.example), ("outputs", outputs))
     }

@@ -19,7 +19,7 @@ from envs.pokemon.gameboy import BUTTONS, Gameboy
 from envs.pokemon.memory import PokemonReading
 from envs.pokemon.progress import Achieved, EpisodeProgress, event_keys
 from envs.pokemon.red_cartridge import Cartridge, load_red_cartridge, red_sha1
-from envs.pokemon.text import BLANK, decode
+from envs.pokemon.text import BLANK, CODES, COLUMNS, LETTERS, decode
 from envs.pokemon.view import letters, observe, space
 from envs.resize import check_side
 from envs.vector.copy_protocol import Outcome
@@ -254,6 +254,11 @@ def buttons(options: Options) -> tuple[str, ...]:
 def caption(obs: dict[str, np.ndarray]) -> str:
     """The text on the screen; see `envs.caption`."""
     return decode(obs["text"][0])
+
+
+def glyphs() -> tuple[list[str], int]:
+    """The letters of each tile, and tiles in a row; see `envs.glyphs`."""
+    return [LETTERS.get(code, " ") for code in range(CODES)], COLUMNS
 
 
 def _check(options: Options) -> None:

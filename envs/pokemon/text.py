@@ -8,6 +8,7 @@ text is read from the tiles of the screen. Maps use the same tiles, but all of t
 import numpy as np
 
 ROWS, COLUMNS = 18, 20  # tiles of the screen
+CODES = 256  # of tiles
 FIRST = 0x60  # codes from here on are letters, frames and signs
 FRAME = (0x79, 0x7E)  # corners and edges of a box, first and last
 BLANK = 0x7F

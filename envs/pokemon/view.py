@@ -9,7 +9,7 @@ from envs.kinds import Text
 from envs.pokemon.gameboy import HEIGHT, WIDTH
 from envs.pokemon.memory import MOST_MEMBERS, TILE_COUNT, Fighter, PokemonReading
 from envs.pokemon.progress import AROUND
-from envs.pokemon.text import COLUMNS, LETTERS_FROM, ROWS, visible
+from envs.pokemon.text import CODES, COLUMNS, LETTERS_FROM, ROWS, visible
 from envs.resize import resize
 
 LAST_TYPE = 26  # dragon
@@ -32,7 +32,7 @@ def space(side: int, events: int) -> spaces.Dict:
         {
             "screen": spaces.Box(0, 255, (side, side, 1), np.uint8),
             "visited": spaces.Box(0, 255, (AROUND, AROUND, 1), np.uint8),
-            "text": Text(TILE_COUNT, 256),
+            "text": Text(TILE_COUNT, CODES),
             "numbers": spaces.Box(-np.inf, np.inf, (NUMBERS,), np.float32),
             "bag": spaces.Box(0, np.inf, (256,), np.float32),
             "map": spaces.Discrete(256),
