@@ -45,7 +45,8 @@ function show(moment) {
   document.body.dataset.mode = moment.mode;
   document.body.dataset.step = moment.step;
   $("mode").textContent = moment.mode;
-  $("where").textContent = `step ${moment.step} · score ${moment.score.toFixed(1)}`;
+  const action = moment.action ? `${controls.inWords(moment.action)} · ` : "";
+  $("where").textContent = `${action}step ${moment.step} · score ${moment.score.toFixed(1)}`;
   showObservations(moment.obs);
   for (const [name, { low, high }] of Object.entries(CURVES)) {
     past[name] = fresh ? [moment[name]] : [...past[name], moment[name]].slice(-HISTORY);
@@ -61,15 +62,13 @@ function show(moment) {
   $("switch").textContent = moment.mode === "dream" ? "Back to the real game" : "To the dream";
 }
 
-function showPolicy({ policy, action }) {
+function showPolicy({ policy }) {
   for (const row of $("policy").querySelectorAll(".action")) {
-    const { key, name, index, entry } = row.dataset;
+    const { key, name, index } = row.dataset;
     const value = policy[`${key}/${name}`][index];
     const share = name === "mean" ? (value + 1) / 2 : value;
     row.querySelector("i").style.width = `${100 * Math.min(1, Math.max(0, share))}%`;
     row.querySelector(".share").textContent = name === "mean" ? value.toFixed(2) : `${Math.round(100 * value)}%`;
-    const chosen = name !== "mean" && action?.[key]?.[entry] === Number(row.dataset.choice);
-    row.firstChild.classList.toggle("chosen", chosen);
   }
 }
 
@@ -85,7 +84,7 @@ function buildPolicy() {
       row.className = "action";
       row.innerHTML = '<span></span><span class="bar"><i></i></span><span class="share"></span>';
       row.firstChild.textContent = names[choice] ?? `${key}${rows.length > 1 ? ` ${space.classes ? choice : entry}` : ""}`;
-      Object.assign(row.dataset, { key, name: space.classes ? "probabilities" : "mean", index, entry, choice });
+      Object.assign(row.dataset, { key, name: space.classes ? "probabilities" : "mean", index });
       $("policy").append(row);
     });
   }
@@ -166,7 +165,7 @@ function onKey(event) {
 function drive(agent) {
   page.agent = agent;
   $("driver").textContent = agent ? "Take over" : "Hand back to the agent";
-  $("driver-now").textContent = agent ? "the agent plays" : "you play";
+  $("driver-now").textContent = agent ? "agent plays" : "you play";
   document.body.dataset.driver = agent ? "agent" : "you";
 }
 
@@ -199,7 +198,7 @@ function tick(now) {
     page.over = null;
     const action = page.agent ? null : controls.action();
     if (page.agent || action) {
-      page.due = Math.max(page.due + interval, now - interval);
+      page.due = now - page.due > 2 * interval ? now + interval : page.due + interval;
       play(() => backend.step(action));
     }
   }
@@ -220,7 +219,7 @@ async function main() {
   const found = await import(module);
   backend = await (found.Dream ?? found.Local).open(manifest);
   controls = new Controls(manifest.controls, manifest.spaces.actions);
-  showObservations = observations($("observations"), manifest.spaces.observations, manifest.texts);
+  showObservations = observations($("observations"), $("details"), manifest.spaces.observations, manifest.texts);
   buildCurves();
   buildPolicy();
   buildControls();

@@ -63,6 +63,13 @@ export class Controls {
     return action;
   }
 
+  /** An action in a word, or its numbers. */
+  inWords(action) {
+    const numbers = Object.values(action).flat();
+    if (this.names.length) return this.names[numbers[0]].join("+") || "nothing";
+    return numbers.slice(0, 4).map((x) => +x.toFixed(1)).join(" ");
+  }
+
   /** What each key does, as pairs of texts. */
   legend() {
     if (this.names.length) return this.buttons.map((x) => [SHOWN[x.key] ?? x.key, x.label]);

@@ -45,11 +45,11 @@ export function line(canvas, values, { most, low = Infinity, high = -Infinity })
 /** A bar for each number, up or down from 0. */
 export function bars(canvas, values) {
   const { pen, width, height } = cleared(canvas);
-  const most = Math.max(1e-6, ...values.map(Math.abs));
-  const step = width / values.length;
+  const [low, high] = [Math.min(0, ...values), Math.max(1e-6, ...values)];
+  const [step, unit] = [width / values.length, (height - 2) / (high - low)];
   pen.fillStyle = color("--accent");
   values.forEach((value, i) => {
-    const size = (value / most) * (height / 2 - 2);
-    pen.fillRect(i * step, height / 2 - Math.max(size, 0), Math.max(1, step - 1), Math.max(1, Math.abs(size)));
+    const top = height - 1 - (Math.max(value, 0) - low) * unit;
+    pen.fillRect(i * step, top, Math.max(1, step - 1), Math.max(1, Math.abs(value) * unit));
   });
 }

@@ -90,10 +90,15 @@ function vector(place, count) {
   });
 }
 
-/** Builds the place of every observation; returns a function that shows a moment's. */
-export function observations(root, spaces, texts) {
+/**
+ * Builds the place of every observation; returns a function that shows a moment's.
+ *
+ * Pictures and texts are in `root`. Next to them, numbers are `details` that can be opened.
+ */
+export function observations(root, details, spaces, texts) {
   const pictures = element("div", { className: "pictures" });
   const show = {};
+  let last = null;
   const keys = Object.keys(spaces);
   const area = (key) => spaces[key].shape[0] * spaces[key].shape[1];
   const drawn = keys.filter((key) => ["image", "symbols"].includes(spaces[key].kind));
@@ -103,15 +108,19 @@ export function observations(root, spaces, texts) {
     const canvas = element("canvas", { id: `picture-${key}` });
     show[key] = kind === "image" ? picture(canvas, shape) : grid(canvas, shape, classes);
     const caption = drawn.length > 1 ? [element("figcaption", { textContent: key })] : [];
+    pictures.classList.toggle("several", i > 0);
     pictures.append(element("figure", { className: i ? "small" : "main" }, canvas, ...caption));
   });
   if (drawn.length) root.append(pictures);
+  details.addEventListener("toggle", () => last && keys.forEach((key) => last[key] && show[key](last[key])));
   const rest = keys.filter((key) => !drawn.includes(key));
   rest.sort((a, b) => (spaces[b].kind === "text") - (spaces[a].kind === "text"));
   for (const key of rest) {
     const { kind, shape } = spaces[key];
     const place = element(kind === "text" ? "pre" : "div", { id: `observation-${key}` });
-    root.append(element("section", { className: "observation" }, element("h2", { textContent: key }), place));
+    const where = kind === "text" || !drawn.length ? root : details;
+    where.hidden = false;
+    where.append(element("section", { className: "observation" }, element("h2", { textContent: key }), place));
     if (kind === "text") show[key] = text(place, texts[key]);
     else if (kind === "vector") show[key] = vector(place, shape[0]);
     else {
@@ -121,5 +130,8 @@ export function observations(root, spaces, texts) {
       };
     }
   }
-  return (obs) => keys.forEach((key) => obs[key] && show[key](obs[key]));
+  return (obs) => {
+    last = obs;
+    keys.forEach((key) => obs[key] && show[key](obs[key]));
+  };
 }
