@@ -73,7 +73,11 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {"agents": [{"by_name"}]},
     {
         "loops": [{"train", "evaluate"}],
-        "playable": [{"graphs", "moments", "runtime"}, {"starts"}, {"folder"}],
+        "playable": [
+            {"graphs", "moments", "runtime", "server"},
+            {"starts", "session"},
+            {"folder"},
+        ],
     },
     {
         "commands": [
@@ -84,7 +88,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"initial_agents"},
             {"prepared"},
             {"browser_page"},
-            {"train", "evaluate", "export"},
+            {"train", "evaluate", "export", "play"},
         ]
     },
     {"": [{"main", "play"}]},
