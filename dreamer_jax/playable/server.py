@@ -85,6 +85,8 @@ def handler(
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"  # one connection for all steps
+        wbufsize = -1  # an answer is one packet: the second one would wait 40 ms for the first
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             name = urlsplit(self.path).path.removeprefix("/") or "index.html"

@@ -14,7 +14,9 @@ const CURVES = {
 const MOST_CHOICES = 20; // bars of a policy
 
 const $ = (id) => document.getElementById(id);
-const page = { agent: true, paused: false, busy: false, speed: 1, moment: null, due: 0, times: [] };
+const page = {
+  agent: true, paused: false, speed: 1, moment: null, due: 0, times: [], waiting: 0, requests: Promise.resolve(),
+};
 let backend, manifest, controls, showObservations;
 const past = Object.fromEntries(Object.keys(CURVES).map((name) => [name, []]));
 
@@ -25,18 +27,20 @@ function fail(error) {
   console.error(error);
 }
 
-/** Asks the backend for a moment, one request at a time. */
-async function play(request) {
-  if (page.busy) return;
-  page.busy = true;
-  try {
-    show(await request());
-    page.times = [...page.times, performance.now()].slice(-60);
-  } catch (error) {
-    fail(error);
-  } finally {
-    page.busy = false;
-  }
+/** Asks the backend for a moment, after all earlier requests. */
+function play(request) {
+  page.waiting += 1;
+  page.requests = page.requests.then(async () => {
+    try {
+      show(await request());
+      page.times = [...page.times, performance.now()].slice(-60);
+    } catch (error) {
+      fail(error);
+    } finally {
+      page.waiting -= 1;
+    }
+  });
+  return page.requests;
 }
 
 function show(moment) {
@@ -187,7 +191,7 @@ function setSpeed(speed) {
 /** Takes a step when one is due. Where every action has an effect, it waits for a key. */
 function tick(now) {
   const interval = 1000 / (manifest.rate * page.speed);
-  const ready = !page.busy && !page.paused && page.moment;
+  const ready = !page.waiting && !page.paused && page.moment;
   if (ready && page.moment.over) {
     page.over ??= now;
     if (now - page.over > PAUSE_AT_END) {
