@@ -107,9 +107,7 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     switch("override", help="Let --set, --size and --deterministic change a run.")
     text("init_from", help="Begin a new run with the weights of this logdir, or <logdir>@<step>.")
     text("out", help="With --mode=export: the folder to write; default <logdir>/page.")
-    text(
-        "onnxruntime", help="With --mode=export: folder `dist` of the npm package onnxruntime-web."
-    )
+    text("onnxruntime", help="With --mode=export: folder of the files of onnxruntime-web.")
     port = "With --mode=play: port of the page; default: a free one."
     number("port", help=port, lower_bound=1, upper_bound=65535)
     switch("help", help="Show these flags.")

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def array_to_json(array: Any) -> dict[str, Any]:
-    """An array as its type, its shape and its bytes in base64, the lowest byte of a number first."""
+    """An array as its type, its shape and its bytes in base64, little-endian."""
     found = np.asarray(array)
     ordered = found.astype(found.dtype.newbyteorder("<"), copy=False)
     text = base64.b64encode(ordered.tobytes()).decode()
