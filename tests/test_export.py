@@ -76,9 +76,7 @@ def test_the_package_is_fetched_once_and_checked(
     assert not list((tmp_path / "cache").rglob("other.js"))
 
 
-def test_offline_is_one_line(
-    registry: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_is_one_line(registry: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "ADDRESS", "http://127.0.0.1:9/package.tgz")
     with pytest.raises(ValueError, match=r"cannot fetch .*refused.*--onnxruntime=") as caught:
         runtime.cached()

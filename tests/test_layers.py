@@ -76,7 +76,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "playable": [
             {"graphs", "moments", "runtime", "server"},
             {"starts", "session"},
-            {"folder"},
+            {"folder", "answers"},
         ],
     },
     {

@@ -37,10 +37,15 @@ def copy_into(folder: Path, *, source: str | None) -> None:
         shutil.copyfile(found / name, folder / name)
 
 
+def place() -> Path:
+    """Where the user's copy is, or will be."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "dreamer_jax" / f"onnxruntime-web-{VERSION}"
+
+
 def cached() -> Path:
     """The user's copy, made from the registry if there is none yet; ValueError if that fails."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = root / "dreamer_jax" / f"onnxruntime-web-{VERSION}"
+    folder = place()
     if not all((folder / name).is_file() for name in FILES):
         print(f"fetching {ADDRESS} (33 MB) once", file=sys.stderr)
         unpack(fetched(), folder)
