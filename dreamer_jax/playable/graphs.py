@@ -151,7 +151,7 @@ def to_onnx(graph: Graph, *, name: str) -> bytes:
 
 
 def inlined(
-    function: Callable[..., Sequence[jax.Array]], inputs: Sequence[jax.ShapeDtypeStruct]
+    function: Callable[..., Sequence[jax.Array]], inputs: Sequence[jax.Array | jax.ShapeDtypeStruct]
 ) -> Callable[..., tuple[Any, ...]]:
     """The same function as a flat sequence of primitive operations that the exporter knows.
 

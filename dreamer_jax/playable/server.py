@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -62,20 +63,14 @@ def serve(
         server.server_close()
 
 
-def is_own(headers: Mapping[str, str], port: int) -> bool:
+def is_own(headers: Message, *, port: int) -> bool:
     """Whether a request is one of the server's own page, or typed into the address line.
 
     The name of the host tells a page that gave its own name the address of this machine.
     """
     hosts = {f"{name}:{port}" for name in NAMES}
-    origin = headers.get("Origin")
-    return headers.get("Host") in hosts and (
-        origin is None or (urlsplit(origin).scheme, urlsplit(origin).netloc) in _pairs(hosts)
-    )
-
-
-def _pairs(hosts: set[str]) -> set[tuple[str, str]]:
-    return {("http", host) for host in hosts}
+    origins = {f"http://{host}" for host in hosts} | {None}  # None: no page asks, but a person
+    return headers.get("Host") in hosts and headers.get("Origin") in origins
 
 
 def handler(
@@ -90,7 +85,7 @@ def handler(
 
         def do_GET(self) -> None:
             name = urlsplit(self.path).path.removeprefix("/") or "index.html"
-            if not is_own(self.headers, self.server.server_address[1]):
+            if not is_own(self.headers, port=self.connection.getsockname()[1]):
                 self.reply(403, b"not from this page", "txt")
             elif name in files:
                 self.reply(200, files[name], name.rpartition(".")[2])
@@ -103,7 +98,7 @@ def handler(
                 self.close_connection = True
                 return self.say(413, {"error": "too long"})
             content = self.rfile.read(int(length))
-            if not is_own(self.headers, self.server.server_address[1]):
+            if not is_own(self.headers, port=self.connection.getsockname()[1]):
                 return self.say(403, {"error": "not from this page"})
             if self.headers.get("Content-Type") != "application/json":
                 return self.say(415, {"error": "expected JSON"})

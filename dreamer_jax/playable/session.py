@@ -76,9 +76,7 @@ def world(
 def begun(given: World, *, episode: int = 0, taken: int = 0) -> Session:
     """A session at the first moment of a real episode, after `taken` real steps of others."""
     timestep = given.begin(episode)
-    carry = given.model.see(
-        given.state, given.carry, timestep.obs, timestep.is_first, _key(given, 0, taken, 0)
-    )
+    carry = _seen(given, given.carry, timestep, _key(given, 0, taken, 0))
     real = Standing(
         carry=carry, said=_observed(given, carry, timestep), step=0, score=0.0, over=False
     )
@@ -119,14 +117,15 @@ def stepped(given: World, session: Session, action: Action | None) -> Session:
         chosen = given.model.choose(given.state, session.now.carry, _key(given, *streams, 1))
         action = jax.device_get(chosen)
         assert action is not None
-    carry, key = given.model.took(session.now.carry, action), _key(given, *streams, 2)
+    carry = given.model.took(session.now.carry, jax.device_put(action))
+    key = _key(given, *streams, 2)
     if session.dream:
         carry = given.model.imagine(given.state, carry, key)
         said = jax.device_get(given.say(given.state, carry))
         over = bool(said["continue"][0] < END)
         return replace(session, dream=_next(session.dream, carry, said, action, over=over))
     timestep = given.step(action)
-    carry = given.model.see(given.state, carry, timestep.obs, timestep.is_first, key)
+    carry = _seen(given, carry, timestep, key)
     said, over = _observed(given, carry, timestep), bool(timestep.is_last[0])
     real = _next(session.real, carry, said, action, over=over)
     return replace(session, real=real, taken=session.taken + 1)
@@ -174,6 +173,12 @@ def _next(
     return Standing(
         carry=carry, said=said, step=now.step + 1, score=score, over=over, action=action
     )
+
+
+def _seen(given: World, carry: Any, timestep: Timestep, key: jax.Array) -> Any:
+    """What the model remembers after a real moment."""
+    obs, is_first = jax.device_put((timestep.obs, timestep.is_first))
+    return given.model.see(given.state, carry, obs, is_first, key)
 
 
 def _observed(given: World, carry: Any, timestep: Timestep) -> Mapping[str, np.ndarray]:

@@ -37,7 +37,8 @@ def recorded(
     timestep, starts, due = env.reset(), list[Start](), 0
     for index in range(count * apart + count):
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), index))
-        carry = model.see(state, carry, timestep.obs, timestep.is_first, keys[0])
+        obs, is_first = jax.device_put((timestep.obs, timestep.is_first))
+        carry = model.see(state, carry, obs, is_first, keys[0])
         if index >= due and not timestep.is_last[0]:
             starts.append(Start(carry, jax.device_get(speak(state, carry))))
             due = len(starts) * apart
