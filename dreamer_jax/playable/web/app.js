@@ -54,7 +54,7 @@ function show(moment) {
   showObservations(moment.obs);
   for (const [name, { low, high }] of Object.entries(CURVES)) {
     past[name] = fresh ? [moment[name]] : [...past[name], moment[name]].slice(-HISTORY);
-    $(`now-${name}`).textContent = moment[name].toFixed(name === "continue" ? 3 : 2);
+    $(`now-${name}`).textContent = moment[name].toFixed(name === "continue" ? 3 : 2).replace(/^-(0\.0+)$/, "$1");
     line($(`curve-${name}`), past[name], { most: HISTORY, low, high });
   }
   showPolicy(moment);
@@ -79,6 +79,7 @@ function showPolicy({ policy }) {
 function buildPolicy() {
   $("policy").innerHTML = "<h2>The agent would</h2>";
   const names = manifest.controls.names;
+  let longest = 4;
   for (const [key, space] of Object.entries(manifest.spaces.actions)) {
     const rows = space.classes
       ? space.classes.flatMap((n, entry) => Array.from({ length: n }, (_, choice) => ({ entry, choice })))
@@ -87,11 +88,14 @@ function buildPolicy() {
       const row = document.createElement("div");
       row.className = "action";
       row.innerHTML = '<span></span><span class="bar"><i></i></span><span class="share"></span>';
-      row.firstChild.textContent = names[choice] ?? `${key}${rows.length > 1 ? ` ${space.classes ? choice : entry}` : ""}`;
+      const label = names[choice] ?? `${key}${rows.length > 1 ? ` ${space.classes ? choice : entry}` : ""}`;
+      row.firstChild.textContent = label;
+      longest = Math.max(longest, label.length);
       Object.assign(row.dataset, { key, name: space.classes ? "probabilities" : "mean", index });
       $("policy").append(row);
     });
   }
+  $("policy").style.setProperty("--label", `${longest}ch`);
 }
 
 function buildCurves() {
