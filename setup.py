@@ -28,6 +28,7 @@ setup(
     ),
     package_data={
         **{package: ["py.typed"] for package in ("dreamer_jax", "envs", "configs")},
+        "dreamer_jax.playable": ["web/*"],
         "envs.pokemon.cartridge": ["asm/*.asm", "art/*.txt"],
     },
     entry_points={
@@ -58,6 +59,7 @@ setup(
         "cuda13": ["jax[cuda13]"],
         "dm-control": ["mujoco<4", "shimmy[dm-control]>=2"],  # dm-control 1.0.50 needs 3
         "docs": DOCS,
+        "export": ["jax2onnx>=0.13", "onnx>=1.20", "onnxruntime>=1.24"],
         "mario": [  # the first pair is the last one that installs before Python 3.13
             'gym-super-mario-bros==7.4.0; python_version < "3.13"',
             'nes-py==8.2.1; python_version < "3.13"',

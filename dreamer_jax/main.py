@@ -38,12 +38,20 @@ from dreamer_jax.commands import process
 from dreamer_jax.commands.dream import dreaming
 from dreamer_jax.commands.dry_run import dry_run
 from dreamer_jax.commands.evaluate import evaluation
+from dreamer_jax.commands.export import exporting
+from dreamer_jax.commands.play import playing
 from dreamer_jax.commands.train import training
 from dreamer_jax.outputs.guarded import Guarded
 from envs.vector.failures import EnvironmentFailed
 
 # --mode -> its command. It checks for mistakes of the user and returns the remaining work.
-COMMANDS = {"train": training, "eval": evaluation, "dream": dreaming}
+COMMANDS = {
+    "train": training,
+    "eval": evaluation,
+    "dream": dreaming,
+    "play": playing,
+    "export": exporting,
+}
 SIGNALS = {number: number.name for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 NO_MEMORY = "RESOURCE_EXHAUSTED"  # in the message of XLA's error
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # a full disk is no mistake of the user

@@ -149,6 +149,22 @@ class Readout(NamedTuple):
 Choose = Callable[[StateT, CarryT, jax.Array], Action]  # (state, carry, key) -> action [E, n]
 
 
+class Explicit(NamedTuple, Generic[StateT, CarryT]):
+    """A `Model` with its randomness as an argument, so that any program can repeat its numbers.
+
+    Arrays are [E, ...]; uniform numbers are in [0, 1).
+    """
+
+    noise: int  # S, uniform numbers that a moment takes
+    see: Callable[[StateT, CarryT, Obs, jax.Array, jax.Array], CarryT]
+    """(state, carry, obs, is_first [E] bool, uniform [E, S]) -> as `Model.see`"""
+    imagine: Callable[[StateT, CarryT, jax.Array], CarryT]
+    """(state, carry, uniform [E, S]) -> as `Model.imagine`"""
+    policy: Callable[[StateT, CarryT], dict[str, dict[str, jax.Array]]]
+    """(state, carry) -> for each action key "probabilities" [E, Σ classes], those of one choice
+    after another, or the "mean" [E, n] and "stddev" [E, n] of values"""
+
+
 class Model(NamedTuple, Generic[StateT, CarryT]):
     """Dreaming, as pure functions, for agents with a model of their environment.
 
@@ -169,6 +185,7 @@ class Model(NamedTuple, Generic[StateT, CarryT]):
     imagine: Callable[[StateT, CarryT, jax.Array], CarryT]
     """(state, carry, key) -> the next moment, without an observation"""
     read: Callable[[StateT, CarryT], Readout]
+    explicit: Explicit[StateT, CarryT] | None = None  # None for models that cannot be exported
 
 
 class Agent(NamedTuple, Generic[StateT, ActorT, CarryT]):

@@ -83,7 +83,12 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"dreams"},
             {"dream_returns"},
             {"dream_errors"},
-        ]
+        ],
+        "playable": [
+            {"graphs", "moments", "runtime", "server"},
+            {"starts", "session"},
+            {"folder", "answers"},
+        ],
     },
     {
         "commands": [
@@ -96,9 +101,9 @@ FLOORS: list[dict[str, list[set[str]]]] = [
                 *("evaluation_results", "native_forms", "process"),
             },
             {"initial_agents", "evaluation_films", "dream_views", "chosen_checkpoints"},
-            {"dream_files"},
+            {"dream_files", "browser_page"},
             {"prepared"},
-            {"train", "evaluate", "dream"},
+            {"train", "evaluate", "dream", "export", "play"},
             {"dry_run"},
         ]
     },

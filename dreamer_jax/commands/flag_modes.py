@@ -4,7 +4,7 @@ from dreamer_jax.commands.flags import Flags
 
 # Flag -> the modes that it is for. Flags that are not here are for all.
 OF_MODES = {
-    "checkpoint": ("eval", "dream"),
+    "checkpoint": ("eval", "dream", "play", "export"),
     "context": ("dream",),
     "dry_run": ("train",),
     "episodes": ("eval", "dream"),
@@ -12,6 +12,9 @@ OF_MODES = {
     "horizon": ("dream",),
     "video": ("eval",),
     "init_from": ("train",),
+    "onnxruntime": ("export",),
+    "out": ("export",),
+    "port": ("play",),
     "steps": ("train",),
     "trackers": ("train",),
 }

@@ -57,6 +57,9 @@ class Flags(NamedTuple):
     init_from: str | None
     trackers: str | None
     dry_run: bool
+    out: str | None
+    onnxruntime: str | None
+    port: int | None
     help: bool
 
 
@@ -124,5 +127,9 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     known = f"Where metrics go: {','.join(NAMES)}; default {','.join(DEFAULT)}."
     text("trackers", help=known)
     switch("dry_run", help="Try everything out once, in a folder that is removed again.")
+    text("out", help="With --mode=export: the folder to write; default <logdir>/page.")
+    text("onnxruntime", help="With --mode=export: folder of the files of onnxruntime-web.")
+    port = "With --mode=play: port of the page; default: a free one."
+    number("port", help=port, lower_bound=1, upper_bound=65535)
     switch("help", help="Show these flags.")
     return values

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Set
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,6 +90,19 @@ class Controls:
             keys = "  ".join(f"{key}: {value:g}" for key, value in n.keys.items())
             lines.append(f"{name}: {keys or 'always 0, no keys left'}")
         return lines
+
+    def described(self) -> dict[str, Any]:
+        """The same as JSON, for programs with a keyboard of their own.
+
+        "names": of the actions; "buttons": button -> key of those that named actions need;
+        "numbers": of an action without names, each with "key", "position", "classes", "keys".
+        """
+        used = frozenset[str]().union(*self._buttons)
+        return {
+            "names": list(self.names),
+            "buttons": {button: key for button, key in BUTTON_KEYS.items() if button in used},
+            "numbers": [{**x._asdict(), "keys": dict(x.keys)} for x in self._numbers],
+        }
 
     def script(self, file: Path) -> Iterator[ActionArrays | Command]:
         """The inputs of a script, in order.

@@ -72,6 +72,19 @@ def see(
     key: jax.Array,
 ) -> DreamerCarry:
     """Filters observations [E, ...] into the latent; the key is consumed for its sample."""
+    uniform = jax.random.uniform(key, (*is_first.shape, dreamer.nets.rssm.stoch))
+    return see_with(dreamer, actor, carry, obs, is_first, uniform)
+
+
+def see_with(
+    dreamer: Dreamer,
+    actor: DreamerActor | DreamerState,
+    carry: DreamerCarry,
+    obs: Obs,
+    is_first: jax.Array,
+    uniform: jax.Array,
+) -> DreamerCarry:
+    """`see` with the numbers [E, S] in [0, 1) that the sample is drawn with."""
     params, model = actor.params, dreamer.nets.rssm
     latent, _ = rssm.observe_step(
         model,
@@ -80,7 +93,7 @@ def see(
         spaces.flatten(carry.action, dreamer.act),
         tokens=dreamer.encode(params, scale_vectors(dreamer, actor.moments, obs)),
         is_first=is_first,
-        uniform=jax.random.uniform(key, (*is_first.shape, model.stoch)),
+        uniform=uniform,
     )
     return carry.replace(latent=latent)
 

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax import spaces
-from dreamer_jax.agents.dreamer.acting import chosen, see
+from dreamer_jax.agents.dreamer.acting import chosen, see, see_with
 from dreamer_jax.agents.dreamer.networks import Dreamer, unscaled_vectors
 from dreamer_jax.agents.dreamer.state import DreamerCarry, DreamerState
+from dreamer_jax.nn.dists import Choices
 from dreamer_jax.nn.heads import mode, sample
-from dreamer_jax.types import Action, Model, Readout
+from dreamer_jax.types import Action, Explicit, Model, Readout
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.decoders import most_likely
 
@@ -24,6 +25,12 @@ def model_of(dreamer: Dreamer) -> Model[DreamerState, DreamerCarry]:
         took=took,
         imagine=jax.jit(partial(imagine, dreamer)),
         read=jax.jit(partial(read, dreamer)),
+        explicit=Explicit(
+            noise=dreamer.nets.rssm.stoch,
+            see=partial(see_with, dreamer),
+            imagine=partial(imagine_with, dreamer),
+            policy=partial(policy, dreamer),
+        ),
     )
 
 
@@ -36,13 +43,21 @@ def imagine(
     dreamer: Dreamer, state: DreamerState, carry: DreamerCarry, key: jax.Array
 ) -> DreamerCarry:
     """The next latent [E, ...], drawn from the prior; the key is consumed. (§ Actor learning)"""
+    uniform = jax.random.uniform(key, carry.latent.stoch.shape[:-1])
+    return imagine_with(dreamer, state, carry, uniform)
+
+
+def imagine_with(
+    dreamer: Dreamer, state: DreamerState, carry: DreamerCarry, uniform: jax.Array
+) -> DreamerCarry:
+    """`imagine` with the numbers [E, S] in [0, 1) that the latent is drawn with."""
     model = dreamer.nets.rssm
     latent = rssm.imagine_step(
         model,
         {"params": state.params["rssm"]},
         carry.latent,
         spaces.flatten(carry.action, dreamer.act),
-        uniform=jax.random.uniform(key, carry.latent.stoch.shape[:-1]),
+        uniform=uniform,
     )
     return carry.replace(latent=latent)
 
@@ -58,3 +73,17 @@ def read(dreamer: Dreamer, state: DreamerState, carry: DreamerCarry) -> Readout:
         continue_=dreamer.continue_(params, features).probability.astype(jnp.float32),
         value=dreamer.value(params["value"], features).mean().astype(jnp.float32),
     )
+
+
+def policy(
+    dreamer: Dreamer, state: DreamerState, carry: DreamerCarry
+) -> dict[str, dict[str, jax.Array]]:
+    """The parameters of the policy at the latents [E, ...] of the carry, see `types.Explicit`."""
+    found: dict[str, dict[str, jax.Array]] = {}
+    for key, dist in dreamer.policy(state.params, carry.latent.features).items():
+        if isinstance(dist, Choices):
+            parts = [part.probs for part in dist.parts]
+            found[key] = {"probabilities": jnp.concatenate(parts, axis=-1)}
+        else:
+            found[key] = {"mean": dist.mean, "stddev": dist.stddev}
+    return found

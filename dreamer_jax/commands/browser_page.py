@@ -1,0 +1,46 @@
+"""What a page in a browser must know of a run, and the model that it plays with."""
+
+from typing import Any
+
+import envs
+from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env
+from dreamer_jax.commands.options import Setup
+from dreamer_jax.commands.restored_agents import Restored
+from dreamer_jax.run import manifest, spaces_record
+from dreamer_jax.types import AnyModel
+from envs.play.controls import Controls
+from envs.timestep import VectorEnv, natural_rate
+
+
+def model_of(saved: Restored, setup: Setup) -> AnyModel:
+    """The model of an agent; ValueError for an agent that has none."""
+    if saved.agent.model is None:
+        raise ValueError(f"the agent {setup.agent!r} of {setup.logdir} has no model to dream with")
+    return saved.agent.model
+
+
+def one_env(setup: Setup) -> VectorEnv:
+    """One copy of the environment of a run; ValueError if it is another than it was."""
+    env = evaluation_env(setup, episodes=1, seed=FINAL)
+    spaces_record.require_same(setup.logdir, obs_space=env.obs_space, act_space=env.act_space)
+    return env
+
+
+def described(setup: Setup, env: VectorEnv, *, step: int) -> dict[str, Any]:
+    """The part of model.json that every page needs; `step` is that of the checkpoint."""
+    spaces = manifest.read(setup.logdir)["spaces"]
+    texts: dict[str, Any] = {}
+    for key, space in spaces["observations"].items():
+        if space["kind"] == "text":
+            letters, columns = envs.glyphs(setup.env, alphabet=space["alphabet"])
+            texts[key] = {"glyphs": letters, "columns": columns}
+    names = envs.action_names(setup.env, setup.config.env)
+    return {
+        "env": setup.env,
+        "subtitle": f"a world model after {step:,} steps",
+        "step_of_checkpoint": step,
+        "rate": round(natural_rate(env), 3),
+        "spaces": spaces,
+        "texts": texts,
+        "controls": Controls(env.act_space, names).described(),
+    }

@@ -1,0 +1,1 @@
+"""Playing in a browser: a model as files that a page runs, and a page that a local server feeds."""

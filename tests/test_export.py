@@ -1,0 +1,165 @@
+"""The exported folder, the run that it is made of, and the files of onnxruntime-web."""
+
+import base64
+import hashlib
+import io
+import json
+import tarfile
+import threading
+from collections.abc import Iterator
+from functools import cache
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from command import SMALL, call
+from extras import EXPORT
+
+import envs
+from dreamer_jax.playable import folder, runtime
+from dreamer_jax.playable.moments import array_from_json
+
+CONTENT = {name: name.encode() for name in runtime.FILES}
+
+
+@cache
+def package() -> bytes:
+    """A package as npm sends it, with the two files and others."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as archive:
+        for name, content in {**CONTENT, "other.js": b"x"}.items():
+            entry = tarfile.TarInfo(f"package/dist/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return target.getvalue()
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
+    """A registry on this machine, and an empty cache; yields the paths that were asked for."""
+    asked: list[str] = []
+
+    class Registry(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(package())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Registry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(runtime, "ADDRESS", f"http://127.0.0.1:{server.server_port}/package.tgz")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_package_is_fetched_once_and_checked(
+    registry: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"another checksum.*--onnxruntime="):
+        runtime.copy_into(tmp_path, source=None)
+    assert not list(tmp_path.rglob("*.wasm"))
+    total = base64.b64encode(hashlib.sha512(package()).digest()).decode()
+    monkeypatch.setattr(runtime, "SUM", total)
+    for _ in range(2):
+        runtime.copy_into(tmp_path, source=None)
+    assert registry == ["/package.tgz"] * 2
+    assert {name: (tmp_path / name).read_bytes() for name in CONTENT} == CONTENT
+    assert not list((tmp_path / "cache").rglob("other.js"))
+
+
+def test_offline_is_one_line(registry: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "ADDRESS", "http://127.0.0.1:9/package.tgz")
+    with pytest.raises(ValueError, match=r"cannot fetch .*refused.*--onnxruntime=") as caught:
+        runtime.cached()
+    assert "\n" not in str(caught.value) and registry == []
+
+
+def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"--onnxruntime={tmp_path}: has no {runtime.FILES[0]}"):
+        runtime.copy_into(tmp_path, source=str(tmp_path))
+
+
+@EXPORT
+def test_a_run_is_exported_as_one_folder(tmp_path: Path) -> None:
+    run, out, source = tmp_path / "run", tmp_path / "page", tmp_path / "dist"
+    source.mkdir()
+    for name, content in CONTENT.items():
+        (source / name).write_bytes(content)
+    assert call(*SMALL, f"--logdir={run}", "--steps=40").code == 0
+    flags = ("--mode=export", f"--logdir={run}", f"--out={out}", f"--onnxruntime={source}")
+    result = call(*flags)
+    assert result.code == 0, result.err
+    assert "from step 40" in result.out and "http.server" in result.out
+    model = json.loads((out / folder.DESCRIPTION).read_text())
+    assert (model["env"], model["backend"]) == ("counting", "onnx")
+    assert model["controls"]["numbers"][0]["keys"] == {"0": 0, "1": 1, "2": 2}
+    for name in (model["starts"], "index.html", *(model[x]["file"] for x in ("step", "see"))):
+        assert (out / name).is_file()
+    assert {x.name for x in (out / folder.RUNTIME).iterdir()} == CONTENT.keys()
+    starts = json.loads((out / model["starts"]).read_text())
+    names = {x for x in model["step"]["inputs"] if x.startswith("carry/latent/")}
+    for start in starts:
+        assert start["carry"].keys() == names
+        for name, array in start["carry"].items():
+            assert list(array_from_json(array).shape) == model["step"]["inputs"][name]["shape"]
+        assert array_from_json(start["moment"]["obs"]["vector"]).shape == (1, 2)
+    assert len({json.dumps(start) for start in starts}) == len(starts) == 8
+    require_runs(out, model, starts[0])
+    assert call(*flags).code == 0  # again, into the same folder
+
+
+def require_runs(out: Path, model: dict[str, Any], start: dict[str, Any]) -> None:
+    """The description is all that a program needs in order to run the graph."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    session = onnxruntime.InferenceSession(str(out / model["step"]["file"]))
+    feeds = {k: np.zeros(x["shape"], x["type"]) for k, x in model["step"]["inputs"].items()}
+    feeds |= {k: array_from_json(x) for k, x in start["carry"].items()}
+    names = list(model["step"]["outputs"])
+    for name, value in zip(names, session.run(names, feeds), strict=True):
+        expected = model["step"]["outputs"][name]
+        assert isinstance(value, np.ndarray)
+        assert (list(value.shape), str(value.dtype)) == (expected["shape"], expected["type"])
+        assert np.isfinite(value).all()
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for flags, message in (
+        (["--mode=export", f"--logdir={tmp_path}/none"], "no run in"),
+        (["--mode=play", f"--logdir={tmp_path}/none"], "no run in"),
+        (["--env=counting", "--port=8000"], "--port=8000 is for --mode=play"),
+        (["--env=counting", "--out=x"], "--out=x is for --mode=export"),
+        (["--mode=play", "--port=70000"], "port"),
+    ):
+        result = call(*flags)
+        assert result.code == 2 and message in result.err
+        assert result.err.count("\n") == 1
+    with pytest.raises(ValueError, match="has other files"):
+        folder.require_own(tmp_path)
+
+
+def test_texts_of_games_have_letters() -> None:
+    letters, columns = envs.glyphs("gameboy_demo", alphabet=256)
+    assert columns == 20 and letters[0x80] == "A" and len(letters) == 256
+    letters, columns = envs.glyphs("gym:Any-v0", alphabet=96)
+    assert columns == 0 and letters[:2] == ["", " "] and letters[-1] == "~" and len(letters) == 96
+    assert envs.glyphs("cartpole", alphabet=5) == (["", *"····"], 0)
+
+
+def test_every_file_of_the_page_is_packaged() -> None:
+    names = folder.web_files().keys()
+    assert {"index.html", "app.js", "style.css", "dream.js", "local.js"} <= names
+    text = b"".join(folder.web_files().values())
+    assert b"http:" not in text and b"https:" not in text  # nothing is fetched from elsewhere
+    assert jax.tree.all([b"\r" not in x for x in folder.web_files().values()])
