@@ -27,6 +27,7 @@ setup(
     ),
     package_data={
         **{package: ["py.typed"] for package in ("dreamer_jax", "envs", "configs")},
+        "dreamer_jax.reports": ["web/*.css", "web/*.js"],
         "envs.pokemon.cartridge": ["asm/*.asm", "art/*.txt"],
     },
     entry_points={
@@ -48,6 +49,7 @@ setup(
         "orbax-checkpoint>=0.12.8",
         "pillow",  # tensorboardX encodes images with it, too, but does not ask for it
         "psutil>=7",
+        "scipy>=1.13",
         "tensorboardX>=2.6.5",
         "tqdm>=4.66",
     ],

@@ -36,12 +36,13 @@ import configs
 from dreamer_jax.commands import flags as command_line
 from dreamer_jax.commands import options
 from dreamer_jax.commands.evaluate import evaluation
+from dreamer_jax.commands.report import reporting
 from dreamer_jax.commands.train import training
 from dreamer_jax.host import compile_cache, host_memory
 from envs.vector.failures import EnvironmentFailed
 
 # --mode -> its command. It checks for mistakes of the user and returns the remaining work.
-COMMANDS = {"train": training, "eval": evaluation}
+COMMANDS = {"train": training, "eval": evaluation, "report": reporting}
 SIGNALS = {number: number.name for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 NO_MEMORY = "RESOURCE_EXHAUSTED"  # in the message of XLA's error
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # a full disk is no mistake of the user

@@ -71,7 +71,20 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ],
     },
     {"agents": [{"by_name"}]},
-    {"loops": [{"train", "evaluate"}]},
+    {
+        "loops": [{"train", "evaluate"}],
+        "reports": [
+            {"files", "metric_names", "markup", "curves", "references"},
+            {"event_files", "evaluations"},
+            {"run_record"},
+            {"groups"},
+            {"charts", "films", "verdicts"},
+            {"score_tables", "media_sections"},
+            {"configurations", "findings"},
+            {"headline"},
+            {"page"},
+        ],
+    },
     {
         "commands": [
             {"hints", "changes"},
@@ -80,7 +93,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"training_recordings", "restored_agents", "evaluation_players", "sizing"},
             {"initial_agents"},
             {"prepared"},
-            {"train", "evaluate"},
+            {"train", "evaluate", "report"},
         ]
     },
     {"": [{"main", "play"}]},

@@ -44,6 +44,7 @@ class Flags(NamedTuple):
     mesh: str | None
     episodes: int | None
     gif: str | None
+    out: str | None
     deterministic: bool | None
     override: bool
     init_from: str | None
@@ -99,6 +100,7 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     many = f"Episodes to play with --mode=eval; default {EPISODES}."
     number("episodes", help=many, lower_bound=1, upper_bound=MOST_EPISODES)
     text("gif", help="With --mode=eval: file for a film of the first greedy episode.")
+    text("out", help="With --mode=report: the page; default report.html in the --logdir.")
     gpu = "Make a GPU repeat itself to the last bit; slower. A resume keeps it."
     absl_flags.DEFINE_bool("deterministic", None, gpu, flag_values=values)
     switch("override", help="Let --set, --size and --deterministic change a run.")
