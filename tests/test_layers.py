@@ -80,7 +80,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"groups"},
             {"charts", "films", "verdicts"},
             {"score_tables", "media_sections"},
-            {"configurations", "findings"},
+            {"configurations", "dream_tables", "findings"},
             {"headline"},
             {"page"},
         ],

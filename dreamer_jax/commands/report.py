@@ -126,7 +126,8 @@ def preset_of(preset: str, run: RunRecord) -> dict[str, Any] | None:
         return None
     try:
         family, options = envs.family(run.env), envs.default_options(run.env)
-        found = configs.load(preset, family=family, options=options)
+        loaded = configs.load(preset, family=family, options=options)
+        found = dataclasses.replace(loaded, agent=loaded.agent.resolved())
     except (ValueError, ImportError):
         return None
     return groups.flat(dataclasses.asdict(found))
@@ -166,5 +167,3 @@ def replace(out: Path, text: str) -> None:
 def now() -> str:
     """The time, for people."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-

@@ -49,38 +49,42 @@ def charts(
     made, constant = list[dict[str, Any]](), dict[str, float]()
     for env in envs:
         suffix = f" · {env or 'unknown'}" if len(envs) > 1 else ""
-        made += [score_chart(env, name, groups, scales, points, suffix) for name in MAIN]
+        made += [
+            score_chart(groups, scales, env=env, name=name, points=points, suffix=suffix)
+            for name in MAIN
+        ]
     for name in names:
         values = [run.curves[name].value for run in runs if name in run.curves]
         if all((x == values[0][0]).all() for x in values) and sum(map(len, values)) > 1:
             constant[name] = float(values[0][0])
         elif name not in MAIN:
-            made.append(chart(name, groups, points))
+            made.append(chart(name, groups, points=points))
     return [each for each in made if each["series"] or each.get("marks")], constant
 
 
-def chart(name: str, groups: Sequence[Group], points: int) -> dict[str, Any]:
+def chart(name: str, groups: Sequence[Group], *, points: int) -> dict[str, Any]:
     """The chart of one metric."""
     return {
-        "id": markup.clean(name, 100),
+        "id": markup.clean(name, most=100),
         "group": metric_names.group(name),
-        "title": markup.clean(name.partition("/")[2] or name, 100),
+        "title": markup.clean(name.partition("/")[2] or name, most=100),
         "text": metric_names.meaning(name),
-        "series": series(name, groups, points),
+        "series": series(name, groups, points=points),
     }
 
 
 def score_chart(
-    env: str,
-    name: str,
     groups: Sequence[Group],
     scales: Mapping[str, Scale],
+    *,
+    env: str,
+    name: str,
     points: int,
     suffix: str,
 ) -> dict[str, Any]:
     """The chart of the scores of one environment: with episodes, intervals and known scores."""
     chosen = [(i, g) for i, g in enumerate(groups) if g.runs[0].env == env]
-    made = chart(name, groups, points)
+    made = chart(name, groups, points=points)
     made["series"] = [x for x in made["series"] if x["g"] in {i for i, _ in chosen}]
     made |= {"id": f"{name}{suffix}", "title": MAIN[name] + suffix, "main": True}
     lines = scales.get(env, UNKNOWN).lines()
@@ -94,7 +98,7 @@ def score_chart(
     return made
 
 
-def series(name: str, groups: Sequence[Group], points: int) -> list[dict[str, Any]]:
+def series(name: str, groups: Sequence[Group], *, points: int) -> list[dict[str, Any]]:
     """The curves of a metric: those of every run, and the band of each group of several."""
     found = list[dict[str, Any]]()
     for i, group in enumerate(groups):
@@ -106,7 +110,9 @@ def series(name: str, groups: Sequence[Group], points: int) -> list[dict[str, An
         each = max(12, points // max(1, len(lines)))
         made: dict[str, Any] = {
             "g": i,
-            "runs": [{"r": j, **line(curve, run, name, each)} for j, curve, run in lines],
+            "runs": [
+                {"r": j, **line(curve, run, name=name, points=each)} for j, curve, run in lines
+            ],
         }
         if len(lines) > 1:
             made["s"] = band([(c.step, c.value) for _, c, _ in lines], points)
@@ -123,7 +129,7 @@ def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x[order], y[order]
 
 
-def line(curve: Curve, run: RunRecord, name: str, points: int) -> dict[str, Any]:
+def line(curve: Curve, run: RunRecord, *, name: str, points: int) -> dict[str, Any]:
     """The curve of one run; that of its evaluations with their intervals."""
     few = curves.thinned(curve, most=points)
     made = {"s": whole(few.step), "t": whole(few.seconds), "v": numbers(few.value)}
@@ -172,7 +178,7 @@ def marks(group: int, run: RunRecord) -> list[dict[str, Any]]:
             "v": x.mean,
             "l": x.low,
             "h": x.high,
-            "label": markup.clean(f"{x.policy} {x.checkpoint}".strip(), 60),
+            "label": markup.clean(f"{x.policy} {x.checkpoint}".strip(), most=60),
         }
         for x in found
     ]

@@ -12,11 +12,12 @@ from dreamer_jax.reports.curves import Curve
 from dreamer_jax.reports.groups import Group, shown
 from dreamer_jax.reports.markup import Child, Element, element, folded, table
 from dreamer_jax.reports.run_record import RunRecord
-from dreamer_jax.reports.score_tables import MOST_ROWS, NONE, value
+from dreamer_jax.reports.score_tables import MOST_ROWS, NONE, duration, value
 
 PROGRAM = "python -m dreamer_jax.main"
 FRAMES, UPDATES = "speed/frames_per_second", "speed/updates_per_second"
 SAVING, BYTES = "speed/checkpoint_seconds", "speed/checkpoint_bytes"
+AUTO = "auto"  # as a value: the program decides when the run begins
 SIZE = "model."  # settings that --size decides
 
 
@@ -33,9 +34,9 @@ def preset_table(run: RunRecord, default: Mapping[str, Any] | None) -> Child:
     rows = list[list[Child]]()
     auto = files.items(run.config, "auto")
     for path, now in groups.flat(run.settings).items():
-        if path in default and default[path] != now:
+        if path in default and default[path] not in (now, AUTO):
             chosen = path in auto or ("size" in auto and path.startswith(SIZE))
-            who = "the machine's size" if chosen else "--set or a flag"
+            who = "the machine" if chosen else "a flag"
             rows.append([element("code", path), shown(default[path]), shown(now), who])
     if not rows:
         return element("p", f"Everything is as in the preset {preset}.")
@@ -49,7 +50,8 @@ def difference_table(found: Sequence[Group]) -> Element | None:
     if not rows:
         return None
     lines = [
-        [element("code", path), *map(shown, values)] for path, values in list(rows.items())[:MOST_ROWS]
+        [element("code", path), *map(shown, values)]
+        for path, values in list(rows.items())[:MOST_ROWS]
     ]
     head = ("setting", *(group.name for group in found))
     return table(head, lines, caption="What differs between the configurations")
@@ -77,8 +79,8 @@ def full_config(run: RunRecord, name: str) -> Element | None:
     if not run.config:
         return None
     text = json.dumps(run.config, indent=2, default=str)
-    block = element("pre", markup.clean(text, markup.CONFIG)[: markup.LONGEST], tabindex=0)
-    block.text = markup.clean(text, markup.CONFIG)
+    block = element("pre", "", tabindex=0)
+    block.text = markup.clean(text, most=markup.CONFIG)
     return folded(f"config.json of {name}", block)
 
 
@@ -91,7 +93,7 @@ def machine_table(found: Sequence[Group]) -> Element | None:
                 continue
             facts = {
                 "mesh": files.text(run.config, "mesh"),
-                "deterministic": shown(run.config.get("deterministic")),
+                "deterministic": shown(run.config.get("deterministic", NONE)),
                 "ring in": files.text(files.section(run.settings, "replay"), "memory"),
                 **{k: shown(v) for k, v in files.section(run.config, "machine").items()},
                 **{k: shown(v) for k, v in files.section(run.config, "versions").items()},
@@ -107,30 +109,35 @@ def throughput_table(found: Sequence[Group]) -> Element:
     rows = list[list[str]]()
     for group in found:
         for run, name in zip(group.runs, group.names, strict=True):
-            saving = run.curves.get(SAVING)
-            share = saving.value.sum() / run.seconds if saving and run.seconds > 0 else None
             size = run.curves.get(BYTES)
             rows.append(
                 [
                     name,
-                    value(run.seconds / 3600, 3),
+                    duration(run.seconds),
                     f"{run.step:,}",
                     f"{run.frames:,}",
                     rate(run.curves.get(FRAMES)),
                     rate(run.curves.get(UPDATES)),
-                    NONE
-                    if saving is None or share is None
-                    else f"{len(saving.value)} × {value(float(np.median(saving.value)), 2)} s, {share:.1%}",
+                    saving(run),
                     NONE if size is None else f"{size.value.max() / 1e6:,.0f} MB",
                 ]
             )
-    head = ("run", "hours", "steps", "frames", "frames/s", "updates/s", "checkpoints", "largest")
+    head = ("run", "time", "steps", "frames", "frames/s", "updates/s", "checkpoints", "largest")
     return table(head, rows[:MOST_ROWS], caption="Throughput: median over the run")
+
+
+def saving(run: RunRecord) -> str:
+    """How many checkpoints a run saved, how long one takes, and their share of the time."""
+    curve = run.curves.get(SAVING)
+    if curve is None or run.seconds <= 0:
+        return NONE
+    each, share = float(np.median(curve.value)), curve.value.sum() / run.seconds
+    return f"{len(curve.value)}, {value(each, digits=2)} s each, {share:.1%} of the time"
 
 
 def rate(curve: Curve | None) -> str:
     """The median of a rate."""
-    return NONE if curve is None else value(float(np.median(curve.value)), 3)
+    return NONE if curve is None else value(float(np.median(curve.value)), digits=3)
 
 
 def commands(run: RunRecord, trust: Sequence[str]) -> Element:

@@ -1,6 +1,7 @@
 """Curves: statistics over seeds, and fewer points of long ones."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -89,7 +90,7 @@ def thinned(curve: Curve, *, most: int) -> Curve:
         return curve
     edges = np.linspace(1, count - 1, max(1, (most - 2) // 2) + 1).astype(int)
     kept = {0, count - 1}
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges.tolist()):
         if end > start:
             part = curve.value[start:end]
             kept |= {start + int(part.argmin()), start + int(part.argmax())}
@@ -108,4 +109,6 @@ def trend(scores: np.ndarray) -> int:
         return 0
     late, early = scores[-part:], scores[-2 * part : -part]
     error = np.sqrt((late.var(ddof=1) + early.var(ddof=1)) / part)
-    return int(np.sign(difference)) if abs(difference := late.mean() - early.mean()) > 2 * error else 0
+    return (
+        int(np.sign(difference)) if abs(difference := late.mean() - early.mean()) > 2 * error else 0
+    )

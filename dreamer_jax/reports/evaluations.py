@@ -41,7 +41,7 @@ class Evaluation(NamedTuple):
 def read(logdir: Path) -> tuple[list[Evaluation], list[str]]:
     """The evaluations of --mode=eval, by step, and what is wrong with their files."""
     found, notes = list[Evaluation](), list[str]()
-    for name in files.names(logdir, FOLDER, ".json")[:MOST]:
+    for name in files.names(logdir, FOLDER, suffix=".json")[:MOST]:
         try:
             path = f"{FOLDER}/{name}"
             evaluation = parsed(files.document(logdir, path), name=name.removesuffix(".json"))
@@ -61,7 +61,7 @@ def parsed(found: Mapping[str, Any], *, name: str) -> Evaluation | None:
     step, mean = files.number(found.get("step")), files.number(summary.get("mean"))
     if step is None or mean is None:
         return None
-    numbers = {
+    numbers: dict[str, Any] = {
         field: files.number(summary.get(key))
         for field, key in {
             **{"std": "std", "low": "mean_low", "high": "mean_high"},
@@ -108,7 +108,7 @@ def of_training(curves: Mapping[str, Curve], *, episodes: int | None) -> list[Ev
     found = list[Evaluation]()
     mean_curve = curves["evaluation/mean"]
     for step, mean in zip(mean_curve.step.tolist(), mean_curve.value.tolist(), strict=True):
-        numbers = {field: values.get(step) for field, values in by_step.items()}
+        numbers: dict[str, Any] = {field: values.get(step) for field, values in by_step.items()}
         low, high = interval(mean, std=numbers.get("std"), episodes=episodes)
         found.append(
             Evaluation(

@@ -57,6 +57,15 @@ def pictures(logdir: Path, *, each: int) -> list[Picture]:
     return [picture for picture in loaded if picture]
 
 
+def still(logdir: Path, name: str, *, tag: str, step: int) -> list[Picture]:
+    """The picture in a PNG file; none if it is no such file, or too large."""
+    try:
+        png = files.content(logdir, name, most=LARGEST)
+    except (FileNotFoundError, files.Unreadable):
+        return []
+    return [Picture(tag, step, png)] if png[:8] == PNG else []
+
+
 def spread(steps: list[int], most: int) -> list[int]:
     """At most `most` of the steps, evenly spread, with the first and the last of them."""
     if len(steps) <= most:
@@ -96,9 +105,11 @@ def _images(data: bytes) -> Iterator[tuple[str, int, bytes]]:
         png = value.image.encoded_image_string
         if png[:8] == PNG and event.step >= 0:
             tag = value.tag
-            yield f"world_model/{tag[len(OLD_PREFIX) :]}" if tag.startswith(
-                OLD_PREFIX
-            ) else tag, event.step, png
+            yield (
+                f"world_model/{tag[len(OLD_PREFIX) :]}" if tag.startswith(OLD_PREFIX) else tag,
+                event.step,
+                png,
+            )
 
 
 def _load(logdir: Path, tag: str, place: _Place) -> Picture | None:

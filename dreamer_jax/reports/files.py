@@ -114,7 +114,7 @@ def _parsed(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
         yield cast(dict[str, Any], row) if isinstance(row, dict) else None
 
 
-def names(root: Path, folder: str, suffix: str = "") -> list[str]:
+def names(root: Path, folder: str, *, suffix: str = "") -> list[str]:
     """Names of the plain files in a folder of the logdir, sorted; none if it is a link."""
     path = root / folder
     if (path != root and path.is_symlink()) or not path.is_dir():

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+from av.error import FFmpegError
 
 from dreamer_jax.media import video
 from dreamer_jax.reports import evaluations, files
@@ -94,7 +95,7 @@ def smaller(mp4: bytes, *, most: float) -> tuple[bytes | None, int]:
     for factor in SHRINKS:
         try:
             again = shrunk(mp4, factor=factor)
-        except (av.FFmpegError, ValueError, IndexError):
+        except (FFmpegError, ValueError, IndexError):
             return None, factor
         if len(again) <= most:
             return again, factor
@@ -108,7 +109,7 @@ def is_mp4(data: bytes) -> bool:
 
 def shrunk(mp4: bytes, *, factor: int) -> bytes:
     """The film with sides `factor` times shorter, and at most MOST_FRAMES of its frames."""
-    with av.open(io.BytesIO(mp4), format="mp4") as file:
+    with av.open(io.BytesIO(mp4), "r", format="mp4") as file:
         stream = file.streams.video[0]
         width, height = max(2, stream.width // factor), max(2, stream.height // factor)
         rate = float(stream.average_rate or 15)
@@ -118,6 +119,24 @@ def shrunk(mp4: bytes, *, factor: int) -> bytes:
             if len(frames) == MOST_FRAMES:
                 break
     return video.mp4(frames, rate=rate)
+
+
+def pictures_shown(
+    groups: Sequence[Group], *, room: float
+) -> tuple[list[tuple[str, list[Picture]]], int]:
+    """The pictures of each run with its name, and how many are left out.
+
+    room: bytes of a page that are free; pictures take at most the share PICTURES of them.
+    """
+    runs = [(name, run) for g in groups for name, run in zip(g.names, g.runs, strict=True)]
+    found, lost = list[tuple[str, list[Picture]]](), 0
+    for name, run in runs:
+        dreamt = [x for dream in run.dreams[-1:] for x in dream.pictures]
+        pictures = [*run.pictures, *dreamt]
+        kept = pictures_fitted(pictures, room=PICTURES * room / len(runs))
+        found.append((name, kept))
+        lost += len(pictures) - len(kept)
+    return found, lost
 
 
 def pictures_fitted(pictures: Sequence[Picture], *, room: float) -> list[Picture]:

@@ -10,12 +10,15 @@ from dreamer_jax.reports.score_tables import MOST_ROWS, NONE, value
 GROUP = "diagnosis/"  # of the metrics
 
 
+def was_made(run: RunRecord) -> bool:
+    """Whether a run has a diagnosis."""
+    return bool(run.findings) or any(name.startswith(GROUP) for name in run.curves)
+
+
 def diagnosis(run: RunRecord) -> list[Element]:
     """The state of a run in words, with advice, and everything found before."""
     if not run.findings:
-        measured = any(name.startswith(GROUP) for name in run.curves)
-        text = "Nothing was found: all checks are quiet." if measured else "No diagnosis was made."
-        return [element("p", text, class_="quiet" if measured else "unknown")]
+        return [element("p", "Nothing was found: all checks are quiet.", class_="quiet")]
     current = verdicts.open_findings(run.findings)
     made = [
         element(
@@ -62,5 +65,3 @@ def step(found: dict[str, object]) -> str:
 def value_of(found: dict[str, object], name: str) -> str:
     """A number of a finding."""
     return value(files.number(found.get(name)))
-
-

@@ -7,7 +7,7 @@ from dreamer_jax.reports.groups import Group
 from dreamer_jax.reports.markup import Child, Element, element, extended
 from dreamer_jax.reports.references import UNKNOWN, Scale
 from dreamer_jax.reports.run_record import RunRecord
-from dreamer_jax.reports.score_tables import NONE, seed_table, span, value
+from dreamer_jax.reports.score_tables import NONE, duration, seed_table, span, value
 
 MOST_ENVS = 4  # in a title
 
@@ -23,7 +23,9 @@ def title(groups: Sequence[Group]) -> str:
 def head(groups: Sequence[Group], scales: Mapping[str, Scale]) -> Element:
     """Title, facts and verdict."""
     runs = [run for group in groups for run in group.runs]
-    made = element("header", element("p", "dreamer_jax", class_="brand"), element("h1", title(groups)))
+    made = element(
+        "header", element("p", "dreamer_jax", class_="brand"), element("h1", title(groups))
+    )
     if len(runs) == 1:
         run = runs[0]
         facts = [
@@ -36,7 +38,13 @@ def head(groups: Sequence[Group], scales: Mapping[str, Scale]) -> Element:
         word = verdicts.state(run)
         badge = element("span", word, class_=f"badge {word.replace(' ', '-')}")
         made.append(
-            element("p", badge, " ", verdicts.verdict(run, scales.get(run.env, UNKNOWN)), class_="verdict")
+            element(
+                "p",
+                badge,
+                " ",
+                verdicts.verdict(run, scales.get(run.env, UNKNOWN)),
+                class_="verdict",
+            )
         )
     else:
         made.append(element("p", comparison(groups), class_="verdict"))
@@ -58,7 +66,7 @@ def comparison(groups: Sequence[Group]) -> str:
     if len(group.runs) == 1:
         interval = ""
     else:
-        interval = f" (95 % interval over {len(group.runs)} seeds: {span(low, high)})"
+        interval = f" (95 % interval over {len(group.runs)} seeds: {span((low, high))})"
     if len(groups) == 1:
         return f"{text} The latest scores average {value(mean)}{interval}."
     others = [x for x in ranked if x[1] is not group]
@@ -85,13 +93,13 @@ def tiles(run: RunRecord) -> Element:
     updates = configurations.rate(run.curves.get(configurations.UPDATES))
     shown: list[tuple[str, str, str]] = [("steps", f"{run.step:,}", planned)]
     if best:
-        interval = f"95 %: {span(best.low, best.high)}, " if best.low is not None else ""
+        interval = f"95 %: {span((best.low, best.high))}, " if best.low is not None else ""
         of = f"the best of {count}, " if count > 1 else ""
         shown.append(("best evaluation", value(best.mean), f"{interval}{of}step {best.step:,}"))
     if len(last):
         text = f"mean of the last {len(last)} of {len(run.episodes.score):,}"
         shown.append(("training episodes", value(float(last.mean())), text))
-    shown.append(("hours of training", value(run.seconds / 3600, 3), since(run.age)))
+    shown.append(("training time", duration(run.seconds), since(run.age)))
     shown.append(("frames per second", frames, f"{updates} updates per second"))
     made = element("div", class_="tiles")
     for label, number, small in shown:
@@ -99,7 +107,12 @@ def tiles(run: RunRecord) -> Element:
         if label == "steps" and run.planned:
             share = max(0, min(100, round(100 * run.step / run.planned)))
             bar = element("progress", max=100, value=share, aria_label=f"{share} % of the steps")
-        parts = [element("span", label), element("strong", number or NONE), element("small", small), bar]
+        parts = [
+            element("span", label),
+            element("strong", number or NONE),
+            element("small", small),
+            bar,
+        ]
         made.append(extended(element("div", class_="tile"), parts))
     return made
 
@@ -128,8 +141,8 @@ def toolbar() -> Element:
     axis = element(
         "fieldset",
         element("legend", "against"),
-        choice("axis", "s", "steps", checked=True),
-        choice("axis", "t", "time"),
+        choice("axis", value="s", label="steps", checked=True),
+        choice("axis", value="t", label="time"),
     )
     bands = element(
         "select",
@@ -140,7 +153,13 @@ def toolbar() -> Element:
         aria_label="what bands show",
     )
     smooth = element("input", id_="smooth", type="range", min=0, max=98, value=0)
-    search = element("input", id_="search", type="search", placeholder="find a metric", aria_label="find a metric")
+    search = element(
+        "input",
+        id_="search",
+        type="search",
+        placeholder="find a metric",
+        aria_label="find a metric",
+    )
     return element(
         "div",
         axis,
@@ -155,7 +174,7 @@ def toolbar() -> Element:
     )
 
 
-def choice(name: str, value: str, label: str, *, checked: bool = False) -> Element:
+def choice(name: str, *, value: str, label: str, checked: bool = False) -> Element:
     """One of several values, of which one is chosen."""
     button = element("input", type="radio", name=name, value=value, checked=checked)
     return element("label", button, f" {label}")

@@ -10,14 +10,16 @@ LONGEST = 2_000  # characters of a text
 CONFIG = 60_000  # characters of a whole config
 
 
-def clean(text: str, most: int = LONGEST) -> str:
+def clean(text: str, *, most: int = LONGEST) -> str:
     """The text without characters that no page can hold, or that change how others are read.
 
     Those of the latter kind turn the direction of text around, and would let one name look like
     another one.
     """
     cut = text if len(text) <= most else text[: most - 1] + "…"
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in cut)
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in cut
+    )
 
 
 def element(tag: str, *children: Child, **attributes: str | bool | int | None) -> Element:
@@ -45,7 +47,7 @@ def extended(parent: Element, children: Iterable[Child]) -> Element:
     return parent
 
 
-def raw(tag: str, content: str, **attributes: str) -> Element:
+def raw(tag: str, *, content: str, **attributes: str) -> Element:
     """A script or style, the content of which is not escaped: it must be the project's own."""
     made = element(tag, **attributes)
     made.text = content

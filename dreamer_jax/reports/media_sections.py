@@ -48,7 +48,7 @@ def picture_figures(pictures: Sequence[tuple[str, Sequence[Picture]]]) -> list[E
 
 def moments(run: str, kind: Sequence[Picture]) -> Element:
     """The pictures of one kind, of which the newest is shown."""
-    tag = markup.clean(kind[0].tag, 100)
+    tag = markup.clean(kind[0].tag, most=100)
     figure = element("figure", class_="moments")
     for i, each in enumerate(kind):
         width, height = each.size

@@ -12,9 +12,11 @@ from dreamer_jax.reports import charts, configurations, films, headline, markup,
 from dreamer_jax.reports import findings as diagnosis
 from dreamer_jax.reports import media_sections as media
 from dreamer_jax.reports import score_tables as tables
+from dreamer_jax.reports.dream_tables import dream_tables
 from dreamer_jax.reports.groups import Group
 from dreamer_jax.reports.markup import Child, Element, element, folded, section
 from dreamer_jax.reports.references import Scale
+from dreamer_jax.reports.run_record import RunRecord
 
 LARGEST = 10_000_000  # bytes of a page
 MARGIN = 200_000  # bytes for captions of films and notes about them
@@ -46,49 +48,38 @@ def page(groups: Sequence[Group], known: Known, *, made: str) -> str:
     """
     title = headline.title(groups)
     for points in POINTS:
-        data = chart_data(groups, known.scales, points)
+        data = chart_data(groups, known.scales, points=points)
         if len(data) <= CURVES * LARGEST:
             break
     thin = points < POINTS[0]
     notes = [f"curves have about {points} points each, so that the page stays small"] * thin
-    bare = markup.written(html(title, body(groups, known, data, notes, [], [], made)))
+    bare = markup.written(html(title, body(groups, known, data, notes, [], [], made=made)))
     room = LARGEST - MARGIN - len(bare.encode())
-    pictures = [
-        (name, run, films.pictures_fitted(run.pictures, room=picture_room(groups, room)))
-        for group in groups
-        for run, name in zip(group.runs, group.names, strict=True)
-    ]
-    room -= sum(len(x.png) for *_, each in pictures for x in each) * films.BASE64
-    lost = sum(len(run.pictures) - len(each) for _, run, each in pictures)
+    pictures, lost = films.pictures_shown(groups, room=max(0.0, room))
+    room -= sum(len(x.png) for _, each in pictures for x in each) * films.BASE64
     notes += [f"{lost} pictures are left out, so that the page stays small"] * bool(lost)
     shown, left_out = films.fitted(films.found(groups), room=max(0.0, room))
     notes += left_out
-    shown_pictures = [(name, each) for name, _, each in pictures]
-    text = markup.written(html(title, body(groups, known, data, notes, shown_pictures, shown, made)))
+    text = markup.written(html(title, body(groups, known, data, notes, pictures, shown, made=made)))
     if len(text.encode()) >= LARGEST:
         size = len(text.encode()) / 1e6
         raise Fault(f"the page would have {size:.0f} MB, more than 10: name fewer runs")
     return text
 
 
-def picture_room(groups: Sequence[Group], room: float) -> float:
-    """Bytes for the pictures of each run."""
-    return max(0.0, films.PICTURES * room) / sum(len(group.runs) for group in groups)
-
-
-def chart_data(groups: Sequence[Group], scales: Mapping[str, Scale], points: int) -> str:
+def chart_data(groups: Sequence[Group], scales: Mapping[str, Scale], *, points: int) -> str:
     """Everything that the script draws, as JSON that can stand in an element `script`."""
     made, constant = charts.charts(groups, scales, points=points)
     data = {
         "groups": [
             {
-                "name": markup.clean(group.name, 80),
-                "runs": [markup.clean(name, 80) for name in group.names],
+                "name": markup.clean(group.name, most=80),
+                "runs": [markup.clean(name, most=80) for name in group.names],
             }
             for group in groups
         ],
         "charts": made,
-        "constant": {markup.clean(name, 100): value for name, value in constant.items()},
+        "constant": {markup.clean(name, most=100): value for name, value in constant.items()},
         "titles": {**metric_names.GROUPS, metric_names.OTHERS: "Others"},
     }
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
@@ -112,9 +103,9 @@ def html(title: str, content: Sequence[Child]) -> Element:
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="referrer", content="no-referrer"),
         element("title", title),
-        markup.raw("style", style),
+        markup.raw("style", content=style),
     )
-    inner = markup.extended(element("body"), [*content, markup.raw("script", script)])
+    inner = markup.extended(element("body"), [*content, markup.raw("script", content=script)])
     return element("html", head, inner, lang="en")
 
 
@@ -135,11 +126,14 @@ def body(
     notes: Sequence[str],
     pictures: Sequence[tuple[str, Sequence[films.Picture]]],
     shown: Sequence[films.Shown],
+    *,
     made: str,
 ) -> list[Child]:
     """The content of the page, from its headline to the data of its curves."""
     runs = [(name, run) for g in groups for name, run in zip(g.names, g.runs, strict=True)]
     several = len(runs) > ONE
+    quiet = [name for name, run in runs if not diagnosis.was_made(run)]
+    notes = [*notes, *[f"no diagnosis was made of {', '.join(quiet)}"] * bool(quiet)]
     all_notes = [*notes, *(f"{name}: {note}" for name, run in runs for note in run.notes)]
     scores = element("div", id_="scores-charts", class_="charts main")
     milestones = [
@@ -150,6 +144,7 @@ def body(
         section("Scores", scores, *milestones, id_="scores"),
         section("Evaluations", *tables.evaluation_tables(groups, known.scales), id_="evaluations"),
         section("Diagnosis", *diagnoses(runs), id_="diagnosis"),
+        section("Dreams", *dreams(runs), id_="dreams"),
         section("Films", *media.film_figures(shown, several=several), id_="films"),
         section("What the world model predicts", *media.picture_figures(pictures), id_="pictures"),
         section("All metrics", element("div", id_="all-charts"), id_="metrics"),
@@ -159,12 +154,20 @@ def body(
         section("Notes", tables.notes_list(all_notes), id_="notes"),
     ]
     present = [each for each in sections if each is not None]
-    main = markup.extended(element("main"), [*headline.summary(groups, known.scales), *present])
+    main = markup.extended(
+        element("main"), [*headline.summary(groups, known.scales), headline.toolbar(), *present]
+    )
     text = "Curves need JavaScript. Tables, pictures and films are shown without it."
     foot = element("footer", f"Made {made} by dreamer_jax. The page needs no network.")
-    content = [headline.head(groups, known.scales), headline.navigation(present), headline.toolbar()]
+    content = [headline.head(groups, known.scales), headline.navigation(present)]
     hint = element("noscript", element("p", text, class_="notes"))
-    return [*content, hint, main, foot, markup.raw("script", data, type="application/json", id_="data")]
+    return [
+        *content,
+        hint,
+        main,
+        foot,
+        markup.raw("script", content=data, type="application/json", id_="data"),
+    ]
 
 
 def each_run(name: str, content: Child, *, several: bool, what: str) -> Child:
@@ -174,12 +177,22 @@ def each_run(name: str, content: Child, *, several: bool, what: str) -> Child:
     return folded(f"{name}: {what}", content)
 
 
-def diagnoses(runs: Sequence[tuple[str, Any]]) -> list[Child]:
+def diagnoses(runs: Sequence[tuple[str, RunRecord]]) -> list[Child]:
     """The diagnosis of each run, with its name where there are several."""
     made = list[Child]()
-    for name, run in runs:
-        made.append(element("h3", name) if len(runs) > ONE else None)
+    told = [(name, run) for name, run in runs if diagnosis.was_made(run)]
+    for name, run in told:
+        made.append(element("h3", name) if len(told) > ONE else None)
         made += diagnosis.diagnosis(run)
+    return made
+
+
+def dreams(runs: Sequence[tuple[str, RunRecord]]) -> list[Child]:
+    """The numbers of the dreams of each run."""
+    made = list[Child]()
+    for name, run in runs:
+        each = [x for x in dream_tables(run) if x is not None]
+        made += [element("h3", name) if each and len(runs) > ONE else None, *each]
     return made
 
 
@@ -201,7 +214,7 @@ def speed(groups: Sequence[Group]) -> list[Child]:
     return [configurations.throughput_table(groups), configurations.machine_table(groups)]
 
 
-def going_on(runs: Sequence[tuple[str, Any]], known: Known) -> list[Child]:
+def going_on(runs: Sequence[tuple[str, RunRecord]], known: Known) -> list[Child]:
     """The commands of each run."""
     return [
         each_run(

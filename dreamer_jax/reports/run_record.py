@@ -36,6 +36,7 @@ class Dream(NamedTuple):
     folder: str  # below the logdir
     content: dict[str, Any]
     films: tuple[tuple[str, str], ...]  # name of the file, caption
+    pictures: tuple[Picture, ...]
 
 
 class RunRecord(NamedTuple):
@@ -96,16 +97,16 @@ def read(logdir: Path, *, now: float) -> RunRecord:
         config, notes = {}, [f"{CONFIG} is missing, so nothing is known of the configuration"]
     except files.Unreadable as error:
         config, notes = {}, [str(error)]
-    found = {
-        name: files.lines(logdir, name) for name in (METRICS, EPISODES, MILESTONES, FINDINGS)
-    }
+    found = {name: files.lines(logdir, name) for name in (METRICS, EPISODES, MILESTONES, FINDINGS)}
     notes += [note for each in found.values() for note in each.notes]
     rows = found[METRICS].rows
     curves = read_curves(rows)
     if len(curves) == MOST_METRICS:
         notes.append(f"only {MOST_METRICS} metrics are shown")
     evaluated, wrong = evaluations.read(logdir)
-    count = files.number(files.section(files.section(config, "config"), "train").get("eval_episodes"))
+    count = files.number(
+        files.section(files.section(config, "config"), "train").get("eval_episodes")
+    )
     of_training = evaluations.of_training(curves, episodes=None if count is None else int(count))
     dreams, wrong_dreams = read_dreams(logdir)
     times = [now - path.stat().st_mtime for path in [logdir / METRICS] if path.is_file()]
@@ -164,9 +165,7 @@ def read_episodes(rows: Sequence[dict[str, Any]], metrics: Sequence[dict[str, An
     times = [(files.number(row.get("step")), files.number(row.get("seconds"))) for row in metrics]
     known = sorted((s, t) for s, t in times if s is not None and t is not None)
     at, seconds = np.array([(0.0, 0.0), *known]).T
-    return Episodes(
-        step[order], np.interp(step[order], at, seconds), score[order], length[order]
-    )
+    return Episodes(step[order], np.interp(step[order], at, seconds), score[order], length[order])
 
 
 def read_dreams(logdir: Path) -> tuple[list[Dream], list[str]]:
@@ -181,15 +180,22 @@ def read_dreams(logdir: Path) -> tuple[list[Dream], list[str]]:
         except files.Unreadable as error:
             content = {}
             notes.append(str(error))
-        captions = dict(captioned(content))
-        films = [(file, captions.get(file, "")) for file in files.names(logdir, folder, ".mp4")]
-        found.append(Dream(folder, content, tuple(films)))
+        captions = dict(captioned(content, "videos"))
+        films = [
+            (file, captions.get(file, "")) for file in files.names(logdir, folder, suffix=".mp4")
+        ]
+        captions, pictures = dict(captioned(content, "pictures")), list[Picture]()
+        for file in files.names(logdir, folder, suffix=".png"):
+            tag = f"dream: {captions.get(file) or file.removesuffix('.png')}"
+            step = int(files.number(content.get("step")) or 0)
+            pictures += event_files.still(logdir, f"{folder}/{file}", tag=tag, step=step)
+        found.append(Dream(folder, content, tuple(films), tuple(pictures)))
     return found, notes
 
 
-def captioned(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Name and caption of each film that a dream.json lists."""
-    listed = files.items(content, "videos")
+def captioned(content: dict[str, Any], kind: str) -> list[tuple[str, str]]:
+    """Name and caption of each file of a kind that a dream.json lists."""
+    listed = files.items(content, kind)
     names = [(files.text(each, "file") or files.text(each, "name"), each) for each in listed]
     return [(name, files.text(each, "caption")) for name, each in names if name]
 

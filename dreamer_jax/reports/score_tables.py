@@ -12,28 +12,42 @@ from dreamer_jax.reports.references import UNKNOWN, Scale
 from dreamer_jax.reports.run_record import RunRecord
 
 NONE = "—"
+MINUS = "\N{MINUS SIGN}"
 MOST_ROWS = 300
 HEAD = ("step", "policy", "episodes", "mean ± deviation", "95 % interval", "IQM", "range")
 EXTRA = ("success", "human-normalized")
 
 
-def value(number: float | None, digits: int = 4) -> str:
+def value(number: float | None, *, digits: int = 4) -> str:
     """A number with few digits."""
     if number is None or not np.isfinite(number):
         return NONE
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.{digits}g}".replace("-", "−")
+    text = f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.{digits}g}"
+    return text.replace("-", MINUS)
 
 
-def span(low: float | None, high: float | None) -> str:
+def duration(seconds: float) -> str:
+    """A time with its unit."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return (
+        f"{value(seconds / 60, digits=3)} min"
+        if seconds < 7200
+        else f"{value(seconds / 3600, digits=3)} h"
+    )
+
+
+def span(ends: tuple[float | None, float | None]) -> str:
     """Both ends of an interval."""
+    low, high = ends
     return NONE if low is None or high is None else f"{value(low)} to {value(high)}"
 
 
 def evaluation_row(each: Evaluation, normalized: float | None) -> list[str]:
     """The cells of an evaluation, as HEAD and EXTRA name them."""
-    deviation = f" ± {value(each.std, 3)}" if each.std is not None else ""
+    deviation = f" ± {value(each.std, digits=3)}" if each.std is not None else ""
     iqm = value(each.iqm)
-    iqm += f" ({span(each.iqm_low, each.iqm_high)})" if each.iqm_low is not None else ""
+    iqm += f" ({span((each.iqm_low, each.iqm_high))})" if each.iqm_low is not None else ""
     success = NONE if each.success is None else f"{each.success:.0%}"
     if each.success_low is not None and each.success_high is not None:
         success += f" ({each.success_low:.0%} to {each.success_high:.0%})"
@@ -42,11 +56,11 @@ def evaluation_row(each: Evaluation, normalized: float | None) -> list[str]:
         f"{each.policy}{f' ({each.checkpoint})' if each.checkpoint else ''}" or NONE,
         NONE if each.episodes is None else f"{each.episodes:,}",
         f"{value(each.mean)}{deviation}",
-        span(each.low, each.high),
+        span((each.low, each.high)),
         iqm,
-        span(each.lowest, each.highest),
+        span((each.lowest, each.highest)),
         success,
-        value(normalized, 3),
+        value(normalized, digits=3),
     ]
 
 
@@ -62,7 +76,9 @@ def evaluation_tables(groups: Sequence[Group], scales: Mapping[str, Scale]) -> l
             best = evaluations.best(of_training)
             first += [best] if best and best not in first else []
             for each in run.evaluations:
-                known = each.normalized if each.normalized is not None else scale.normalized(each.mean)
+                known = (
+                    each.normalized if each.normalized is not None else scale.normalized(each.mean)
+                )
                 kind = "training" if each.name == TRAINING else each.name
                 word = ", best" if each is best else ", newest" if each in of_training[-1:] else ""
                 row = [f"{name} · {kind}{word}", *evaluation_row(each, known)]
@@ -99,14 +115,14 @@ def seed_table(groups: Sequence[Group], scales: Mapping[str, Scale]) -> Element:
                 group.name,
                 f"{len(group.runs)} ({seeds(group)})",
                 f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}",
-                value(sum(run.seconds for run in group.runs) / 3600, 3),
+                duration(sum(run.seconds for run in group.runs)),
                 value(found[0]) if found else NONE,
-                span(found[1], found[2]) if found and np.isfinite(found[1]) else NONE,
-                span(min(best), max(best)) if best else NONE,
-                value(normalized, 3),
+                span((found[1], found[2])) if found and np.isfinite(found[1]) else NONE,
+                span((min(best), max(best))) if best else NONE,
+                value(normalized, digits=3),
             ]
         )
-    head = ("configuration", "runs (seeds)", "steps", "hours in all", "latest score")
+    head = ("configuration", "runs (seeds)", "steps", "time in all", "latest score")
     head += ("95 % interval over seeds", "best evaluations", "human-normalized")
     used = [i for i in range(len(head)) if i < 5 or column(rows, i)]
     rows = [[row[i] for i in used] for row in rows]
@@ -126,11 +142,11 @@ def milestone_table(run: RunRecord) -> Element | None:
         [
             files.text(each, "name") or NONE,
             f"{files.number(each.get('step')) or 0:,.0f}",
-            value(files.number(each.get("hours")), 3),
+            duration(3600 * (files.number(each.get("hours")) or 0)),
         ]
         for each in run.milestones[:MOST_ROWS]
     ]
-    return table(("milestone", "step", "hours"), rows, caption="First reached")
+    return table(("milestone", "step", "time"), rows, caption="First reached")
 
 
 def notes_list(notes: Sequence[str]) -> Element | None:

@@ -13,6 +13,7 @@ from dreamer_jax.reports.run_record import RunRecord
 SOLVED = 0.95  # of the largest score, or of the episodes
 RECENT = 120  # s since the last line of a run that trains, and a few times its interval
 TRENDS = {1: "Training scores still rise.", -1: "Training scores fall at the end.", 0: ""}
+DONE = "Solved: "
 LAST = 20  # episodes, where there was no evaluation
 
 
@@ -49,38 +50,46 @@ def verdict(run: RunRecord, scale: Scale) -> str:
         return "No episode has ended yet, so there is no score."
     score = found.mean if found else float(recent or 0)
     who = f"the {found.policy or 'evaluated'} policy" if found else "training"
-    level = rank(score, found.success if found else None, who=who, scale=scale)
+    level = rank(score, success=found.success if found else None, who=who, scale=scale)
     if len(of_training := [x for x in run.evaluations if x.name == evaluations.TRAINING]) > 1:
         newest, highest = of_training[-1], evaluations.best(of_training)
         assert highest is not None
         if newest.high is not None and highest.low is not None and newest.high < highest.low:
             text = f"The newest evaluation ({newest.mean:.4g}) is clearly below the best one."
             return f"{level} {text}"
-    return " ".join(filter(None, (level, TRENDS[curves.trend(run.episodes.score)])))
+    end = "" if level.startswith(DONE) else TRENDS[curves.trend(run.episodes.score)]
+    return f"{level} {end}".strip()
 
 
-def rank(score: float, success: float | None, *, who: str, scale: Scale) -> str:
+def rank(score: float, *, success: float | None, who: str, scale: Scale) -> str:
     """How good a mean score is, next to those that are known.
 
     success: share of the episodes that solved the task; None if it cannot be solved.
     """
-    who = who[0].upper() + who[1:]
+    solved = (success or 0) >= SOLVED or (
+        scale.largest is not None and score >= SOLVED * scale.largest
+    )
+    who = who if solved else who[0].upper() + who[1:]
     if success is not None:
-        word = "Solved: " if success >= SOLVED else ""
+        word = DONE if solved else ""
         chance = f"; random actions do in {scale.success:.0%}" if scale.success is not None else ""
         return f"{word}{who} solves the task in {success:.0%} of the episodes{chance}."
-    if scale.largest is not None and score >= SOLVED * scale.largest:
-        return f"Solved: {who} reaches {score:.4g} of {scale.largest:.4g}."
+    if scale.largest is not None and solved:
+        return f"{DONE}{who} reaches {score:.4g} of {scale.largest:.4g}."
     normalized = scale.normalized(score)
     if normalized is not None:
         if normalized >= 1:
-            return f"{who} reaches {score:.4g}, {normalized:.1f} times as far from random as a human."
+            return (
+                f"{who} reaches {score:.4g}, {normalized:.1f} times as far from random as a human."
+            )
         if normalized <= 0.02:
             return f"{who} reaches {score:.4g}, which is what random actions reach."
         return f"{who} reaches {score:.4g}: {normalized:.0%} of the way from random to human play."
     if scale.largest is not None and scale.random is not None:
         share = (score - scale.random) / (scale.largest - scale.random)
-        return f"{who} reaches {score:.4g}: {share:.0%} of the way from random to the largest score."
+        return (
+            f"{who} reaches {score:.4g}: {share:.0%} of the way from random to the largest score."
+        )
     return f"{who} reaches {score:.4g}."
 
 

@@ -25,6 +25,7 @@ function html(name, attributes, ...children) {
 
 function shown(value) {
   if (value === null || value === undefined || !isFinite(value)) return "–";
+  if (value === 0) return "0"; // also -0
   const size = Math.abs(value);
   if (size >= 1e15 || (size > 0 && size < 1e-4)) return value.toExponential(2).replace("-", "−");
   if (size >= 1e5) {
@@ -59,7 +60,9 @@ function ticks(low, high, count) {
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].find((x) => x * power >= raw * 0.999) * power;
   const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) found.push(i * step);
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) {
+    found.push(Number((i * step).toPrecision(12)));
+  }
   return found;
 }
 
@@ -100,6 +103,7 @@ function linesOf(spec, data, state) {
       found.push({
         group: series.g, name: group.name, x: band.x, count: band.n, y: smoothed(band.v, state.smooth),
         low: smoothed(low, state.smooth), high: smoothed(high, state.smooth),
+        span: [band.a, band.b], // intervals of few runs may be far wider than all of them
       });
       continue;
     }
@@ -120,7 +124,7 @@ function extent(spec, lines, state, log) {
   const xs = [], ys = [];
   for (const line of lines) {
     for (const x of line.x) if (x !== null) xs.push(x);
-    for (const values of [line.y, line.low, line.high, line.raw]) {
+    for (const values of [line.y, line.raw, ...(line.span || [line.low, line.high])]) {
       for (const y of values || []) if (y !== null) ys.push(y);
     }
   }
@@ -231,7 +235,7 @@ class Chart {
       svg("text", { x: Math.min(at, width - 2), y: height - 6, "text-anchor": anchor }, this.svg, label);
     }
     const ys = state.log ? logTicks(box.y0, box.y1, positive) : [];
-    for (const y of ys.length > 1 ? ys : ticks(box.y0, box.y1, inner.h > 180 ? 5 : 3)) {
+    for (const y of ys.length > 1 ? ys : ticks(box.y0, box.y1, inner.h > 180 ? 5 : 4)) {
       const at = this.py(y);
       if (!isFinite(at) || at < MARGIN.top - 1 || at > MARGIN.top + inner.h + 1) continue;
       svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: at, y2: at }, this.svg);
@@ -266,6 +270,18 @@ class Chart {
     }
   }
 
+  // Whether the curves are farther from a height in the left half than in the right one.
+  isFreeLeft(y) {
+    const near = [0, 0], middle = this.svg.viewBox.baseVal.width / 2;
+    for (const line of this.lines) {
+      line.x.forEach((x, i) => {
+        if (x === null || line.y[i] === null) return;
+        if (Math.abs(this.py(line.y[i]) - y) < 22) near[this.px(x) < middle ? 0 : 1]++;
+      });
+    }
+    return near[0] <= near[1];
+  }
+
   references(box, width) {
     for (const ref of this.spec.refs || []) {
       const y = this.py(ref.value);
@@ -273,7 +289,8 @@ class Chart {
       svg("line", { class: "ref", x1: MARGIN.left, x2: width - MARGIN.right, y1: y, y2: y }, this.svg);
       const label = `${ref.label} ${shown(ref.value)}`;
       const above = y > MARGIN.top + 14 ? y - 4 : y + 13;
-      svg("text", { class: "halo", x: MARGIN.left + 4, y: above }, this.svg, label);
+      const side = this.isFreeLeft(y) ? [MARGIN.left + 4, "start"] : [width - MARGIN.right - 4, "end"];
+      svg("text", { class: "halo", x: side[0], y: above, "text-anchor": side[1] }, this.svg, label);
     }
   }
 
