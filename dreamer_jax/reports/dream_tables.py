@@ -6,12 +6,15 @@ from typing import Any
 from dreamer_jax.reports import files
 from dreamer_jax.reports.markup import Child, table
 from dreamer_jax.reports.run_record import RunRecord
-from dreamer_jax.reports.score_tables import MOST_ROWS, value
+from dreamer_jax.reports.score_tables import MOST_ROWS, NONE, value
 
 WHO = {"agent": "states of the policy", "random": "states of random actions"}
 KINDS = {"recorded": "after the recorded actions", "policy": "under the policy"}
 MOST_STEPS = 12
-ERRORS = "Open-loop error by steps ahead, relative to the better simple guess: below 1 is knowledge"
+ERRORS = (
+    "Error of dreams by steps ahead, relative to that of the better simple guess: below 1, the "
+    "model knows more than it"
+)
 RETURNS = "Dreamt against realized return of the same states"
 
 
@@ -39,8 +42,8 @@ def errors_table(errors: Mapping[str, Any]) -> Child:
         )
         for name in [*names, "reward"] if found else []:
             cells = [relative(files.section(found, step), name) for step in steps]
-            rows.append([f"{name} · {WHO[who]}", *cells])
-    head = ("prediction", *(f"{step} steps" for step in steps))
+            rows += [[f"{name} · {WHO[who]}", *cells]] * any(cell != NONE for cell in cells)
+    head = ("prediction", *(f"+{step}" for step in steps))
     return table(head, rows[:MOST_ROWS], caption=ERRORS) if rows else None
 
 

@@ -16,6 +16,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 SMALLEST = 300  # bytes of a record with a picture; scalars are smaller
 LARGEST = 20_000_000  # bytes of a record
 MOST_TAGS = 12
+DREAM = "dream: "  # begins the tags of pictures of --mode=dream
 OLD_PREFIX = "report/"  # of the tags of earlier versions
 
 

@@ -50,11 +50,17 @@ def found(groups: Sequence[Group]) -> list[Film]:
                     films.append(Film(run.logdir, f"{evaluations.FOLDER}/{file}", text, name))
             for dream in reversed(run.dreams):
                 step = Path(dream.folder).name.replace("step", "step ")
-                for file, caption in dream.films:
+                for file, caption in sorted(dream.films, key=scene):
                     text = f"dream, {step}: {caption or Path(file).stem.replace('_', ' ')}"
                     films.append(Film(run.logdir, f"{dream.folder}/{file}", text, name))
             ranked += enumerate(films)
     return [film for _, film in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def scene(film: tuple[str, str]) -> tuple[str, str]:
+    """Sorts the films of a dream: one of each kind first, such as free_1.mp4 and futures_1.mp4."""
+    stem = Path(film[0]).stem
+    return stem.rpartition("_")[2], stem
 
 
 def fitted(films: Sequence[Film], *, room: float) -> tuple[list[Shown], list[str]]:

@@ -54,7 +54,7 @@ def raw(tag: str, *, content: str, **attributes: str) -> Element:
     return made
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Child]], *, caption: str = "") -> Element:
+def table(head: Sequence[str], rows: Iterable[Sequence[Child]], *, caption: str) -> Element:
     """A table that scrolls sideways where the screen is narrow; its first column names rows."""
     body = element("tbody")
     for row in rows:
@@ -62,9 +62,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Child]], *, caption: str 
         line = element("tr", element("th", first, scope="row"))
         extended(body, [extended(line, [element("td", cell) for cell in others])])
     names = extended(element("tr"), [element("th", name, scope="col") for name in head])
-    made = element("table", element("caption", caption) if caption else None)
-    extended(made, [element("thead", names), body])
-    return element("div", made, class_="scroll", tabindex=0, role="region", aria_label=caption)
+    made = element("table", element("thead", names), body, aria_label=caption)
+    scrolled = element("div", made, class_="scroll", tabindex=0, role="region", aria_label=caption)
+    return element("div", element("p", caption, class_="caption"), scrolled, class_="table")
 
 
 def folded(summary: str, *children: Child, open_: bool = False) -> Element:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from dreamer_jax.reports import markup
-from dreamer_jax.reports.event_files import Picture
+from dreamer_jax.reports.event_files import DREAM, Picture
 from dreamer_jax.reports.films import Shown
-from dreamer_jax.reports.markup import Element, element
+from dreamer_jax.reports.markup import Element, element, extended, folded
 
+OPEN = 6  # films and pictures that are shown at once; others are folded
 LEGEND = (
     "Pairs of rows: truth above, the model below. Left of the red line the model has seen the "
     "steps. Right of it, it predicts from the actions alone."
@@ -15,8 +16,8 @@ LEGEND = (
 
 def film_figures(shown: Sequence[Shown], *, several: bool) -> list[Element]:
     """The films with their captions, as one grid; empty without films."""
-    made = element("div", class_="films")
-    for each in shown:
+    made, further = element("div", class_="films"), element("div", class_="films")
+    for i, each in enumerate(shown):
         words = [each.film.run] if several else []
         words += [each.film.caption, each.note]
         caption = " · ".join(word for word in words if word)
@@ -31,19 +32,31 @@ def film_figures(shown: Sequence[Shown], *, several: bool) -> list[Element]:
             preload="metadata",
             aria_label=markup.clean(caption),
         )
-        made.append(element("figure", film, element("figcaption", caption)))
-    return [made] if len(made) else []
+        parent = made if i < OPEN else further
+        parent.append(element("figure", film, element("figcaption", caption)))
+    many = f"{len(further)} further films"
+    return [made] * bool(len(made)) + [folded(many, further)] * bool(len(further))
 
 
-def picture_figures(pictures: Sequence[tuple[str, Sequence[Picture]]]) -> list[Element]:
-    """The newest picture of each kind of each run, with a slider to earlier ones."""
-    made = element("div", class_="pictures")
+def picture_figures(
+    pictures: Sequence[tuple[str, Sequence[Picture]]], *, dreamt: bool
+) -> list[Element]:
+    """The newest picture of each kind of each run, with a slider to earlier ones.
+
+    dreamt: those of --mode=dream, instead of those that training drew.
+    """
+    figures = list[Element]()
     for name, found in pictures:
         kinds = dict[str, list[Picture]]()
         for each in found:
-            kinds.setdefault(each.tag, []).append(each)
-        made.extend([moments(name if len(pictures) > 1 else "", kind) for kind in kinds.values()])
-    return [element("p", LEGEND), made] if len(made) else []
+            if each.tag.startswith(DREAM) == dreamt:
+                kinds.setdefault(each.tag, []).append(each)
+        figures += [moments(name if len(pictures) > 1 else "", kind) for kind in kinds.values()]
+    first, further = figures[:OPEN], figures[OPEN:]
+    made = [element("p", LEGEND)] * bool(figures and not dreamt)
+    made += [extended(element("div", class_="pictures"), first)] * bool(first)
+    rest = extended(element("div", class_="pictures"), further)
+    return [*made, folded(f"{len(further)} further pictures", rest)] if further else made
 
 
 def moments(run: str, kind: Sequence[Picture]) -> Element:

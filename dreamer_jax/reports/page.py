@@ -144,9 +144,15 @@ def body(
         section("Scores", scores, *milestones, id_="scores"),
         section("Evaluations", *tables.evaluation_tables(groups, known.scales), id_="evaluations"),
         section("Diagnosis", *diagnoses(runs), id_="diagnosis"),
-        section("Dreams", *dreams(runs), id_="dreams"),
+        section(
+            "Dreams", *dreams(runs), *media.picture_figures(pictures, dreamt=True), id_="dreams"
+        ),
         section("Films", *media.film_figures(shown, several=several), id_="films"),
-        section("What the world model predicts", *media.picture_figures(pictures), id_="pictures"),
+        section(
+            "What the world model predicts",
+            *media.picture_figures(pictures, dreamt=False),
+            id_="pictures",
+        ),
         section("All metrics", element("div", id_="all-charts"), id_="metrics"),
         section("Configuration", *settings(groups, known), id_="configuration"),
         section("Speed and machine", *speed(groups), id_="machine"),

@@ -186,7 +186,7 @@ def read_dreams(logdir: Path) -> tuple[list[Dream], list[str]]:
         ]
         captions, pictures = dict(captioned(content, "pictures")), list[Picture]()
         for file in files.names(logdir, folder, suffix=".png"):
-            tag = f"dream: {captions.get(file) or file.removesuffix('.png')}"
+            tag = f"{event_files.DREAM}{captions.get(file) or file.removesuffix('.png')}"
             step = int(files.number(content.get("step")) or 0)
             pictures += event_files.still(logdir, f"{folder}/{file}", tag=tag, step=step)
         found.append(Dream(folder, content, tuple(films), tuple(pictures)))

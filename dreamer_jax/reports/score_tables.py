@@ -15,6 +15,7 @@ NONE = "—"
 MINUS = "\N{MINUS SIGN}"
 MOST_ROWS = 300
 HEAD = ("step", "policy", "episodes", "mean ± deviation", "95 % interval", "IQM", "range")
+CHOSEN = "Those of --mode=eval, and the best and newest of training"
 EXTRA = ("success", "human-normalized")
 
 
@@ -66,10 +67,11 @@ def evaluation_row(each: Evaluation, normalized: float | None) -> list[str]:
 
 def evaluation_tables(groups: Sequence[Group], scales: Mapping[str, Scale]) -> list[Element]:
     """The evaluations of --mode=eval with the best and newest of training; all others folded."""
+    several = sum(len(group.runs) for group in groups) > 1
     chosen, others = list[list[str]](), list[list[str]]()
     for group in groups:
         for run, name in zip(group.runs, group.names, strict=True):
-            scale = scales.get(run.env, UNKNOWN)
+            scale, prefix = scales.get(run.env, UNKNOWN), f"{name} · " if several else ""
             of_training = [x for x in run.evaluations if x.name == TRAINING]
             first = [x for x in run.evaluations if x.name != TRAINING]
             first += of_training[-1:]
@@ -79,15 +81,15 @@ def evaluation_tables(groups: Sequence[Group], scales: Mapping[str, Scale]) -> l
                 known = (
                     each.normalized if each.normalized is not None else scale.normalized(each.mean)
                 )
-                kind = "training" if each.name == TRAINING else each.name
+                kind = "training" if each.name == TRAINING else "--mode=eval"
                 word = ", best" if each is best else ", newest" if each in of_training[-1:] else ""
-                row = [f"{name} · {kind}{word}", *evaluation_row(each, known)]
+                row = [f"{prefix}{kind}{word}", *evaluation_row(each, known)]
                 (chosen if each in first else others).append(row)
     used = [i for i in range(len(HEAD) + len(EXTRA) + 1) if i <= 5 or column(chosen + others, i)]
     head = [("evaluation", *HEAD, *EXTRA)[i] for i in used]
     tables = [
         table(head, [[row[i] for i in used] for row in rows[:MOST_ROWS]], caption=caption)
-        for rows, caption in ((chosen, "Evaluations"), (others, "Further evaluations by training"))
+        for rows, caption in ((chosen, CHOSEN), (others, "Further evaluations by training"))
         if rows
     ]
     if len(tables) == 2 or (others and not chosen):
