@@ -15,6 +15,7 @@ from dreamer_jax.reports.run_record import RunRecord
 SCORE, EVALUATION = "episode/mean_score", "evaluation/mean"
 MAIN = {SCORE: "Training episodes", EVALUATION: "Evaluation"}
 DIGITS = 5  # of a value
+TIME_DIGITS = 7  # of a step or a second between two points
 GRID = 120  # places of a band, at most
 MOST_DOTS = 2_500  # episodes of a run
 
@@ -132,7 +133,7 @@ def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def line(curve: Curve, run: RunRecord, *, name: str, points: int) -> dict[str, Any]:
     """The curve of one run; that of its evaluations with their intervals."""
     few = curves.thinned(curve, most=points)
-    made = {"s": whole(few.step), "t": whole(few.seconds), "v": numbers(few.value)}
+    made = {"s": whole(few.step), "t": numbers(few.seconds, TIME_DIGITS), "v": numbers(few.value)}
     if name == EVALUATION:
         found = {x.step: x for x in run.evaluations if x.name == TRAINING}
         known = [found.get(int(step)) for step in few.step]
@@ -149,7 +150,7 @@ def band(lines: Sequence[tuple[np.ndarray, np.ndarray]], points: int) -> dict[st
     longest = max(len(x) for x, _ in lines)
     found = curves.band(lines, points=min(points, GRID, 2 * longest))
     return {
-        "x": whole(found.x),
+        "x": numbers(found.x, TIME_DIGITS),
         "v": numbers(found.mean),
         "l": numbers(found.low),
         "h": numbers(found.high),
@@ -163,7 +164,12 @@ def dots(run: RunRecord, points: int) -> dict[str, Any]:
     """The scores of episodes; of many every k-th."""
     every = -(-len(run.episodes.step) // min(MOST_DOTS, 5 * points)) or 1
     some = [x[::every] for x in run.episodes[:3]]
-    return {"s": whole(some[0]), "t": whole(some[1]), "v": numbers(some[2]), "every": every}
+    return {
+        "s": whole(some[0]),
+        "t": numbers(some[1], TIME_DIGITS),
+        "v": numbers(some[2]),
+        "every": every,
+    }
 
 
 def marks(group: int, run: RunRecord) -> list[dict[str, Any]]:

@@ -187,8 +187,8 @@ class Chart {
     this.live = html("div", { class: "sr", "aria-live": "polite" });
     const text = spec.text ? [html("p", {}, spec.text)] : [];
     this.figure = html("figure", { class: "chart" }, caption, this.svg, this.tip, this.live, ...text);
-    this.svg.addEventListener("pointermove", (event) => this.point(event.offsetX));
-    this.svg.addEventListener("pointerdown", (event) => this.point(event.offsetX));
+    this.svg.addEventListener("pointermove", (event) => this.point(event.clientX));
+    this.svg.addEventListener("pointerdown", (event) => this.point(event.clientX));
     this.svg.addEventListener("pointerleave", () => this.leave());
     this.svg.addEventListener("blur", () => this.leave());
     this.svg.addEventListener("keydown", (event) => this.key(event));
@@ -314,8 +314,9 @@ class Chart {
     return [...new Set(all)].sort((a, b) => a - b);
   }
 
-  point(offset) {
+  point(clientX) {
     if (this.dirty || !this.lines) return;
+    const offset = clientX - this.svg.getBoundingClientRect().left;
     const places = this.places();
     if (!places.length) return;
     const near = (x) => Math.abs(this.px(x) - offset);
@@ -370,7 +371,8 @@ class Chart {
     const width = this.figure.clientWidth;
     const left = at + 14 + this.tip.offsetWidth > width ? at - 14 - this.tip.offsetWidth : at + 14;
     this.tip.style.left = `${Math.max(0, left)}px`;
-    this.tip.style.top = `${this.svg.offsetTop + MARGIN.top}px`;
+    const below = this.svg.getBoundingClientRect().top - this.figure.getBoundingClientRect().top;
+    this.tip.style.top = `${below + MARGIN.top}px`;
   }
 
   leave() {
