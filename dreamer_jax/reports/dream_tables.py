@@ -20,7 +20,7 @@ RETURNS = "Dreamt against realized return of the same states"
 
 def newest(run: RunRecord) -> dict[str, Any]:
     """The numbers of the newest dream of a run; {} if it has none."""
-    return next((dream.content for dream in reversed(run.dreams) if dream.content), {})
+    return [dict[str, Any](), *(dream.content for dream in run.dreams if dream.content)][-1]
 
 
 def dream_tables(run: RunRecord) -> list[Child]:

@@ -47,12 +47,10 @@ def page(groups: Sequence[Group], known: Known, *, made: str) -> str:
       Fault: the runs do not fit into a page.
     """
     title = headline.title(groups)
-    for points in POINTS:
-        data = chart_data(groups, known.scales, points=points)
-        if len(data) <= CURVES * LARGEST:
-            break
-    thin = points < POINTS[0]
-    notes = [f"curves have about {points} points each, so that the page stays small"] * thin
+    points, data = fewer_points(groups, known.scales)
+    notes = list[str]()
+    if points < POINTS[0]:
+        notes.append(f"curves have about {points} points each, so that the page stays small")
     bare = markup.written(html(title, body(groups, known, data, notes, [], [], made=made)))
     room = LARGEST - MARGIN - len(bare.encode())
     pictures, lost = films.pictures_shown(groups, room=max(0.0, room))
@@ -65,6 +63,14 @@ def page(groups: Sequence[Group], known: Known, *, made: str) -> str:
         size = len(text.encode()) / 1e6
         raise Fault(f"the page would have {size:.0f} MB, more than 10: name fewer runs")
     return text
+
+
+def fewer_points(groups: Sequence[Group], scales: Mapping[str, Scale]) -> tuple[int, str]:
+    """How many points curves may have, and the data with so many."""
+    for points in POINTS[:-1]:
+        if len(data := chart_data(groups, scales, points=points)) <= CURVES * LARGEST:
+            return points, data
+    return POINTS[-1], chart_data(groups, scales, points=POINTS[-1])
 
 
 def chart_data(groups: Sequence[Group], scales: Mapping[str, Scale], *, points: int) -> str:
