@@ -7,6 +7,7 @@ from dreamer_jax.reports.event_files import DREAM, Picture
 from dreamer_jax.reports.films import Shown
 from dreamer_jax.reports.markup import Element, element, extended, folded
 
+SHARP = 800  # pixels: narrower pictures are enlarged without blur
 OPEN = 6  # films and pictures that are shown at once; others are folded
 LEGEND = (
     "Pairs of rows: truth above, the model below. Left of the red line the model has seen the "
@@ -71,6 +72,7 @@ def moments(run: str, kind: Sequence[Picture]) -> Element:
             alt=f"{tag} at step {each.step:,}",
             width=min(width, 10_000),
             height=min(height, 10_000),
+            class_="small" if width < SHARP else None,
             hidden=i < len(kind) - 1,
             data_step=f"{each.step:,}",
         )
