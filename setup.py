@@ -29,6 +29,7 @@ setup(
     package_data={
         **{package: ["py.typed"] for package in ("dreamer_jax", "envs", "configs")},
         "dreamer_jax.playable": ["web/*"],
+        "dreamer_jax.reports": ["web/*.css", "web/*.js"],
         "envs.pokemon.cartridge": ["asm/*.asm", "art/*.txt"],
     },
     entry_points={
@@ -50,7 +51,7 @@ setup(
         "orbax-checkpoint>=0.12.8",
         "pillow",  # tensorboardX encodes images with it, too, but does not ask for it
         "psutil>=7",
-        "rich>=13.7",
+        "scipy>=1.13",
         "tensorboardX>=2.6.5",
     ],
     extras_require={

@@ -40,6 +40,7 @@ from dreamer_jax.commands.dry_run import dry_run
 from dreamer_jax.commands.evaluate import evaluation
 from dreamer_jax.commands.export import exporting
 from dreamer_jax.commands.play import playing
+from dreamer_jax.commands.report import reporting
 from dreamer_jax.commands.train import training
 from dreamer_jax.outputs.guarded import Guarded
 from envs.vector.failures import EnvironmentFailed
@@ -49,6 +50,7 @@ COMMANDS = {
     "train": training,
     "eval": evaluation,
     "dream": dreaming,
+    "report": reporting,
     "play": playing,
     "export": exporting,
 }

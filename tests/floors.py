@@ -89,6 +89,17 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"starts", "session"},
             {"folder", "answers"},
         ],
+        "reports": [
+            {"files", "metric_names", "markup", "curves", "references"},
+            {"event_files", "evaluations"},
+            {"run_record"},
+            {"groups"},
+            {"charts", "films", "verdicts"},
+            {"score_tables", "media_sections"},
+            {"configurations", "dream_tables", "findings"},
+            {"headline"},
+            {"page"},
+        ],
     },
     {
         "commands": [
@@ -103,7 +114,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"initial_agents", "evaluation_films", "dream_views", "chosen_checkpoints"},
             {"dream_files", "browser_page"},
             {"prepared"},
-            {"train", "evaluate", "dream", "export", "play"},
+            {"train", "evaluate", "dream", "export", "play", "report"},
             {"dry_run"},
         ]
     },

@@ -13,7 +13,7 @@ OF_MODES = {
     "video": ("eval",),
     "init_from": ("train",),
     "onnxruntime": ("export",),
-    "out": ("export",),
+    "out": ("export", "report"),
     "port": ("play",),
     "steps": ("train",),
     "trackers": ("train",),

@@ -127,7 +127,7 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     known = f"Where metrics go: {','.join(NAMES)}; default {','.join(DEFAULT)}."
     text("trackers", help=known)
     switch("dry_run", help="Try everything out once, in a folder that is removed again.")
-    text("out", help="With --mode=export: the folder to write; default <logdir>/page.")
+    text("out", help="What to write: <logdir>/page by export, <logdir>/report.html by report.")
     text("onnxruntime", help="With --mode=export: folder of the files of onnxruntime-web.")
     port = "With --mode=play: port of the page; default: a free one."
     number("port", help=port, lower_bound=1, upper_bound=65535)

@@ -231,6 +231,8 @@ def same_sources(
 
 def deterministic(flags: Flags) -> bool:
     """Whether a GPU must repeat itself: as the flags say, else as the run in the logdir began."""
+    if flags.mode == "report":  # it uses no device, and the run may be damaged
+        return False
     if flags.deterministic is None and manifest.exists(logdir := place(flags)):
         return bool(manifest.read(logdir)["deterministic"])
     return bool(flags.deterministic)

@@ -1,0 +1,80 @@
+"""Metrics by name: those of earlier versions, the groups of a page, and what they mean."""
+
+import re
+
+GROUPS = {
+    "evaluation": "Evaluation",
+    "episode": "Training episodes",
+    "world_model": "World model",
+    "actor_critic": "Actor and critic",
+    "collection": "Collection",
+    "optimizer": "Optimizer",
+    "diagnosis": "Diagnosis",
+    "speed": "Speed",
+}
+OTHERS = "other"
+# Beginning of a name of earlier versions -> that of today.
+EARLIER = {
+    **{f"loss/{name}": f"actor_critic/loss/{name}" for name in ("policy", "value", "replay_value")},
+    "loss/total": "optimizer/loss",
+    "loss/": "world_model/loss/",
+    "behavior/": "actor_critic/",
+    "entropy/": "actor_critic/entropy/",
+    "randomness/": "actor_critic/randomness/",
+    "report/": "world_model/",
+    "env/": "collection/",
+    "frontier/": "collection/frontier/",
+    "checkpoint/pause_seconds": "speed/checkpoint_seconds",
+    "checkpoint/bytes_before": "speed/checkpoint_bytes",
+}
+# Pattern of a name -> what it is, and how it looks in a run that learns.
+MEANINGS = {
+    r"episode/mean_score": "Mean score of the episodes since the last line. Rises.",
+    r"episode/mean_success": "Share of episodes that solved the task. Rises.",
+    r"evaluation/mean": "Mean score of the greedy policy, same episodes each time. Rises.",
+    r"evaluation/success": "Share of evaluated episodes that solved the task. Rises.",
+    r"world_model/loss/(image|vector)/.*": "Squared error of reconstructions. Falls.",
+    r"world_model/loss/(choice|bits|text|symbols)/.*": "Nats of reconstructions. Falls.",
+    r"world_model/loss/reward": "Nats of the predicted reward. Falls.",
+    r"world_model/loss/continue": "Nats of whether the episode goes on. Falls.",
+    r"world_model/loss/(dynamics|representation)": "KL with free nats: it never falls below them.",
+    r"world_model/kl": "Nats that the prior did not predict. Above the free nats.",
+    r"world_model/(prior|posterior)_entropy": "Entropy of the latents, in nats.",
+    r"world_model/seen/.*": "Error of reconstructions on fresh sequences. Falls.",
+    r"world_model/expected/.*": "Error of predictions from actions alone. Falls, slowly.",
+    r"actor_critic/imagined_return": "Return in imagination. Close to that of replay.",
+    r"actor_critic/replay_return": "Return of replayed steps.",
+    r"actor_critic/return_(low|high)": "5th or 95th percentile of imagined returns. They part.",
+    r"actor_critic/entropy/.*": "Entropy of the policy, in nats. Falls slowly.",
+    r"actor_critic/randomness/.*": "Entropy of the policy; 1 is uniform. Falls slowly, not to 0.",
+    r"optimizer/gradient_norm": "Norm of the gradient before it is clipped.",
+    r"optimizer/update_norm": "Norm of what an update changes.",
+    r"collection/restarts": "Environments that were started again after a failure. Stays 0.",
+    r"speed/frames_per_second": "Frames since the last line. Steady.",
+    r"speed/updates_per_second": "Updates since the last line. Steady.",
+    r"speed/checkpoint_seconds": "How long training waited for a checkpoint.",
+}
+
+
+def current(name: str) -> str:
+    """The name of today for one of any version."""
+    for start, today in EARLIER.items():
+        if name.startswith(start):
+            return today + name[len(start) :]
+    return name
+
+
+def group(name: str) -> str:
+    """The key of `GROUPS` that a metric belongs to, or OTHERS."""
+    start = name.partition("/")[0]
+    return start if start in GROUPS and "/" in name else OTHERS
+
+
+def meaning(name: str) -> str:
+    """What a metric is, in one or two sentences; '' if nothing is known."""
+    return next((text for form, text in MEANINGS.items() if re.fullmatch(form, name)), "")
+
+
+def order(name: str) -> tuple[int, bool, str]:
+    """Sorts metrics by group, and within it those with a known meaning first."""
+    return [*GROUPS, OTHERS].index(group(name)), not meaning(name), name
