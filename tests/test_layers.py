@@ -87,7 +87,14 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"dry_run"},
         ]
     },
-    {"": [{"main", "play"}]},
+    {
+        "sweeps": [
+            {"plan"},
+            {"results", "pool", "search"},
+            {"ray_pool", "summary", "schedule"},
+        ]
+    },
+    {"": [{"main", "play", "sweep"}]},
 ]
 # Module -> (floor, room, row).
 PLACE = {
