@@ -51,7 +51,9 @@ def main(argv: Sequence[str]) -> int:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     try:
-        pool: Pool = LocalPool(sweep.jobs) if sweep.ray is None else RayPool(sweep.ray, sweep.jobs)
+        pool: Pool = (
+            LocalPool(sweep.jobs) if sweep.ray is None else RayPool(sweep.ray, jobs=sweep.jobs)
+        )
         seeds = len(sweep.seeds)
         say(f"{sweep.folder}: {settings.total} settings, {seeds} seeds each, {pool.free()} at once")
         schedule = Schedule(sweep, settings, pool, say)

@@ -92,24 +92,24 @@ def read(argv: Sequence[str]) -> Sweep:
     parser.add_argument("--ray", nargs="?", const="local")
     parser.add_argument("--set", action="append", default=[])
     known, others = parser.parse_known_args(list(argv))
-    flags = parse(["sweep", *others], ["train"])  # finds mistakes
     for name in ALONE:
         if any(re.match(rf"--(no)?{name}(=|$)", text) for text in others):
             raise ValueError(f"--{name} is for single runs; a sweep has --seeds and --logdir")
+    flags = parse(["sweep", *others], ["train"])  # finds mistakes
     if not flags.env:
         raise ValueError("--env is needed, such as --env=cartpole")
     search = known.search or 0
     choices, single = dict[str, Choices](), list[str]()
     for assignment in known.set:
         path, equals, text = assignment.partition("=")
-        values = split(text)
-        if not equals or not values:
+        first, *more = split(text)
+        if not equals:
             raise ValueError(f"--set {assignment}: expected path=value, or path=value,value")
         found = range_of(text) if search else None
-        if found or len(values) > 1:
-            choices[path] = found or values
+        if found or more:
+            choices[path] = found or (first, *more)
         else:
-            single.append(f"--set={path}={values[0]}")
+            single.append(f"--set={path}={first}")
     for name, number in (("search", known.search), ("jobs", known.jobs)):
         if number is not None and number < 1:
             raise ValueError(f"--{name}={number}: must be at least 1")

@@ -1,6 +1,5 @@
 """Runs side by side on this machine, each a process of its own."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -14,7 +13,16 @@ from dreamer_jax.host.this_machine import usable_cores
 from dreamer_jax.sweeps.plan import SweptRun
 
 POLL_SECONDS = 0.2
-DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+# The first number is PR_SET_PDEATHSIG of prctl(2). A function between fork and exec could not be
+# used: forking is not safe once a library has threads.
+LAUNCHER = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if cores := [int(core) for core in sys.argv[1].split(",") if core]:
+    os.sched_setaffinity(0, cores)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 GPUS = Path("/proc/driver/nvidia/gpus")
 GPU_SHARE = 0.9  # of its memory, for all runs on it
 
@@ -67,15 +75,13 @@ class LocalPool:
         run.output.parent.mkdir(parents=True, exist_ok=True)
         with run.output.open("ab") as output:
             process = subprocess.Popen(
-                command(run),
+                launched(command(run), cores_of(slot, jobs=self._jobs)),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **gpu_of(slot, gpus=self._gpus, jobs=self._jobs)},
                 start_new_session=True,  # Ctrl-C reaches it through `stop` alone
-                preexec_fn=end_with_parent if sys.platform == "linux" else None,
             )
-        bind(process.pid, cores_of(slot, jobs=self._jobs))
         self._running[slot] = (run, process)
 
     def wait(self) -> list[Ended]:
@@ -101,13 +107,12 @@ def command(run: SweptRun) -> list[str]:
     return [sys.executable, "-m", "dreamer_jax.main", *run.flags]
 
 
-def end_with_parent() -> None:
-    """In a new process: SIGTERM, with which a run saves and ends, when its parent is gone."""
-    if LIBC is not None:
-        LIBC.prctl(DIES_WITH_PARENT, signal.SIGTERM)
+def launched(words: Sequence[str], cores: Sequence[int]) -> list[str]:
+    """The command that binds itself to some cores, and then becomes another one.
 
-
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # before the fork
+    On Linux it gets SIGTERM, with which a run saves and ends, when its parent is gone.
+    """
+    return [sys.executable, "-I", "-S", "-c", LAUNCHER, ",".join(map(str, cores)), *words]
 
 
 def cores_of(slot: int, *, jobs: int) -> list[int]:
@@ -118,15 +123,6 @@ def cores_of(slot: int, *, jobs: int) -> list[int]:
     share = max(1, len(cores) // jobs)
     first = slot * share % len(cores)
     return cores[first : first + share]
-
-
-def bind(process: int, cores: Sequence[int]) -> None:
-    """Binds a process, and those that it will start, to some cores."""
-    if cores:
-        try:
-            os.sched_setaffinity(process, cores)
-        except ProcessLookupError:  # it has ended already
-            return
 
 
 def visible_gpus() -> list[str]:

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from dreamer_jax.sweeps.plan import SweptRun
-from dreamer_jax.sweeps.pool import POLL_SECONDS, Ended, command
+from dreamer_jax.sweeps.pool import POLL_SECONDS, Ended, command, launched
 
 LOCAL = "local"  # as an address: a cluster of this machine alone, for this sweep
 CORES = 2  # of a run, unless --jobs divides them
@@ -14,7 +14,7 @@ CORES = 2  # of a run, unless --jobs divides them
 class RayPool:
     """Tasks of Ray. All machines need this program, and the folder of the sweep at its path."""
 
-    def __init__(self, address: str, jobs: int | None) -> None:
+    def __init__(self, address: str, *, jobs: int | None) -> None:
         """Connects, or starts a cluster.
 
         address: LOCAL, 'auto' for the cluster of this machine, or that of another one.
@@ -51,7 +51,10 @@ class RayPool:
         words = [f"--logdir={run.logdir.absolute()}" if x == place else x for x in command(run)]
         path = os.environ.get("PYTHONPATH", "")
         made = self._task.remote(
-            words, str(run.output.absolute()), {"PYTHONPATH": path} if path else {}, os.getcwd()
+            launched(words, []),
+            str(run.output.absolute()),
+            {"PYTHONPATH": path} if path else {},
+            os.getcwd(),
         )
         self._running[made] = run
 
@@ -78,16 +81,9 @@ def _task() -> Any:
     """The function of a task. It is sent by value, so it must not use anything of this module."""
 
     def execute(words: list[str], output: str, more: dict[str, str], folder: str) -> int:
-        import ctypes
         import os
         import pathlib
-        import signal
         import subprocess
-
-        libc = ctypes.CDLL(None)
-
-        def end_with_parent() -> None:
-            libc.prctl(1, signal.SIGTERM)  # a run saves and ends when its task is gone
 
         pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
         with open(output, "ab") as file:
@@ -99,7 +95,6 @@ def _task() -> Any:
                 env={**os.environ, **more},
                 cwd=folder,
                 start_new_session=True,
-                preexec_fn=end_with_parent,
             ).wait()
 
     return execute
