@@ -106,13 +106,15 @@ def study(sweep: Sweep) -> Any:
         return None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sweep.folder.mkdir(parents=True, exist_ok=True)
-    return optuna.create_study(
+    found = optuna.create_study(
         study_name=sweep.folder.name,
         storage=f"sqlite:///{Path(sweep.folder / STORE).absolute()}",
         direction="minimize" if sweep.minimize else "maximize",
-        sampler=optuna.samplers.TPESampler(seed=0),
         load_if_exists=True,
     )
+    # The same seed after a resume would suggest the same again.
+    found.sampler = optuna.samplers.TPESampler(seed=len(found.get_trials(deepcopy=False)))
+    return found
 
 
 def distributions(choices: Mapping[str, Choices]) -> dict[str, Any]:
