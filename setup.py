@@ -36,6 +36,7 @@ setup(
         "console_scripts": [
             "dreamer-jax = dreamer_jax.main:run",
             "dreamer-jax-play = dreamer_jax.play:run",
+            "dreamer-jax-sweep = dreamer_jax.sweep:run",
         ]
     },
     install_requires=[
@@ -72,7 +73,9 @@ setup(
         "mujoco": ["gymnasium[mujoco]"],
         "play": [PYGAME],
         "pokemon": [PYBOY],
+        "ray": ["ray>=2.40"],
         "robotics": ["gymnasium-robotics>=1.4", "mujoco<3.11"],  # 1.4.2 fails from 3.13 on
+        "sweep": ["matplotlib", "optuna>=4"],
         "trackio": [TRACKIO],
         "wandb": [WANDB],
         "test": [
