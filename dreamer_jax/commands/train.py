@@ -20,7 +20,6 @@ from dreamer_jax.host import host_memory
 from dreamer_jax.loops.train import train
 from dreamer_jax.run import checkpoint, history, manifest, resume, spaces_record
 from dreamer_jax.run.state import Run
-from dreamer_jax.spaces import Interface
 from envs import space_json
 
 
@@ -84,7 +83,7 @@ def training(flags: Flags) -> Callable[[], None]:
             train(run, compiled)
         if (checkpoint.latest(directory) or 0) >= run.config.train.steps:
             with suppress(OSError):  # nobody has to listen
-                print(what_next(setup, prepared.interface), file=sys.stderr)
+                print(what_next(setup), file=sys.stderr)
 
     return task
 
@@ -128,11 +127,9 @@ def gymnasium_spaces(setup: Setup, run: Run) -> dict[str, Any] | None:
     return None if None in saved.values() else saved
 
 
-def what_next(setup: Setup, interface: Interface) -> str:
+def what_next(setup: Setup) -> str:
     """How to evaluate, watch and plot a finished run; two lines."""
-    command = ["python", "-m", "dreamer_jax.main", "--mode=eval", f"--logdir={setup.logdir}"]
-    command += envs.trust_flags(setup.env, setup.config.env)
-    if interface.obs.images or interface.obs.symbols:
-        command.append(f"--gif={setup.logdir / 'play.gif'}")
+    command = ["python", "-m", "dreamer_jax.main", "--mode=eval", "--video"]
+    command += [f"--logdir={setup.logdir}", *envs.trust_flags(setup.env, setup.config.env)]
     curves = ["tensorboard", f"--logdir={setup.logdir.parent}"]
     return f"evaluate: {shlex.join(command)}\ncurves:   {shlex.join(curves)}"
