@@ -37,9 +37,9 @@ def cartpole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def agent(cartpole: Path) -> Any:
-    with hastily():
-        yield dreamer_jax.load(cartpole)
+def agent(cartpole: Path) -> LoadedAgent:
+    """Not compiled hastily: some tests compare programs that different tests compile."""
+    return dreamer_jax.load(cartpole)
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +236,27 @@ def test_a_run_of_an_earlier_version_and_one_with_its_environment(
             pytest.raises(LoadError, match="was trained with other spaces"),
         ):
             dreamer_jax.load(logdir, env=other)
+
+
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16"])
+def test_a_run_of_a_gpu_with_many_devices(
+    cartpole: Path, agent: LoadedAgent, tmp_path: Path, dtype: str
+) -> None:
+    """Weights are float32 in every checkpoint; the type to compute in is that of the run."""
+    logdir = tmp_path / "run"
+    shutil.copytree(cartpole, logdir)
+    config = json.loads((logdir / "config.json").read_text())
+    config["config"]["agent"]["model"]["dtype"] = dtype
+    config["config"]["replay"]["memory"] = "pinned_host"
+    config["mesh"] = "data=8"
+    (logdir / "config.json").write_text(json.dumps(config))
+    loaded = dreamer_jax.load(logdir)
+    action, memory = loaded.act(np.ones(4, np.float32))
+    deter = memory.carry.latent.deter
+    assert action in (0, 1) and len(deter.devices()) == 1
+    _, exact = agent.act(np.ones(4, np.float32))
+    assert equal(deter, exact.carry.latent.deter) == (dtype == "auto")
+    np.testing.assert_allclose(deter, exact.carry.latent.deter, rtol=0.1, atol=1e-5)
 
 
 def test_what_cannot_be_loaded_is_one_line(cartpole: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from command import ENVIRON, ROOT, call, lines
+from command import ENVIRON, ROOT, SMALL, call, lines
 from example_modules import EXAMPLES, importable
 
 from dreamer_jax.config import Config
@@ -62,6 +63,21 @@ def test_an_environment_of_your_own_is_trained_and_evaluated(tmp_path: Path) -> 
     done = run(tmp_path, "-m", "dreamer_jax.main", *evaluate)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("greedy   2 episodes") and "sampled" in done.stdout
+
+
+def test_a_trained_agent_is_used_and_asked(tmp_path: Path) -> None:
+    logdir = tmp_path / "run"
+    flags = [flag for flag in SMALL[1:] if "env.length" not in flag]
+    assert call("--env=cartpole", *flags, "--steps=60", f"--logdir={logdir}").code == 0
+    done = run(tmp_path, EXAMPLES / "use_a_trained_agent.py", logdir)
+    assert done.returncode == 0 and done.stderr == ""
+    scores = [float(re.split("score |,", line)[1]) for line in done.stdout.splitlines()]
+    assert len(scores) == 3 and all(8 <= score <= 500 for score in scores)
+    done = run(tmp_path, EXAMPLES / "imagine.py", logdir)
+    assert done.returncode == 0 and done.stderr == ""
+    first, second, *_, last = done.stdout.splitlines()
+    assert first.startswith("sees [") and second.startswith("step 1: off by ")
+    assert re.search(r"90 of 100 futures are worth -?[\d.]+ to -?[\d.]+$", last)
 
 
 @pytest.mark.usefixtures("examples")

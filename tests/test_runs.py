@@ -63,7 +63,8 @@ def test_a_run_says_where_it_is_and_what_comes_next(trained: tuple[Path, Result]
     first, *_, saved, evaluate, curves = result.err.splitlines()
     assert first == f"counting -> {logdir} (new run)"
     assert saved == f"saved at step 60 in {logdir}; a larger --steps takes it further"
-    assert evaluate == f"evaluate: python -m dreamer_jax.main --mode=eval --logdir={logdir}"
+    program = "python -m dreamer_jax.main --mode=eval --video"
+    assert evaluate == f"evaluate: {program} --logdir={logdir}"
     assert curves == f"curves:   tensorboard --logdir={logdir.parent}"
 
 

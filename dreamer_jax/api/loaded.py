@@ -110,7 +110,7 @@ class LoadedAgent:
         """The same moment, at which `action` was taken: one for `env.step`, or a batch."""
         taken, single = self._form.encode_action(action)
         self._require_same(memory, rows=len(next(iter(taken.values()))), single=single)
-        there: Any = taken
+        there: Any = jax.device_put(taken, self._where)
         return memory._replace(carry=self._require_model().took(memory.carry, there), action=taken)
 
     def reconstruct(

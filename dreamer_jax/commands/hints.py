@@ -15,7 +15,7 @@ DEVICE = "JAX_PLATFORMS=cpu or JAX_PLATFORMS=cuda before the command, or --mesh=
 NAMES = {
     "--env": "task game env_id env_name environment gym_id",
     "--steps": "total_timesteps total_steps num_steps train_steps timesteps frames num_frames",
-    "--logdir": "log_dir output output_dir save_dir run_dir resume checkpoint load restore "
+    "--logdir": "log_dir output output_dir save_dir run_dir resume load restore ckpt "
     "tensorboard_log exp_name run_name experiment_name root_dir workdir",
     "--config": "configs preset",
     "--size": "model_size",
@@ -24,7 +24,7 @@ NAMES = {
     "--agent": "algo algorithm algo_name agent_name",
     "--deterministic": "torch_deterministic cudnn_deterministic deterministic_algorithms",
     "--mode=eval": "eval evaluate eval_only test",
-    "--gif": "video film render save_video record_video capture_video",
+    "--video": "film films render save_video record_video capture_video",
     "--episodes": "num_episodes n_episodes",
     DEVICE: "device devices gpu gpus cpu cuda tpu platform accelerator use_gpu num_gpus gpu_id",
     "--set env.max_steps": "max_episode_steps max_episode_length episode_length time_limit",

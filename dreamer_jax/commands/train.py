@@ -22,7 +22,6 @@ from dreamer_jax.outputs import sinks, trackers
 from dreamer_jax.outputs.sink import Sink
 from dreamer_jax.run import checkpoint, history, manifest, resume, spaces_record
 from dreamer_jax.run.state import Run
-from dreamer_jax.spaces import Interface
 from envs import space_json
 from envs.settings import flatten
 
@@ -91,7 +90,7 @@ def training(flags: Flags, *, more_sinks: Sequence[Sink] = ()) -> Callable[[], N
             train(run, compiled, make_sinks=lambda logdir, step: [*make(logdir, step), *more_sinks])
         if not flags.dry_run and (checkpoint.latest(directory) or 0) >= run.config.train.steps:
             with suppress(OSError):  # nobody has to listen
-                print(what_next(setup, prepared.interface), file=sys.stderr)
+                print(what_next(setup), file=sys.stderr)
 
     return task
 
@@ -135,6 +134,7 @@ def gymnasium_spaces(setup: Setup, run: Run) -> dict[str, Any] | None:
     return None if None in saved.values() else saved
 
 
+<<<<<<< HEAD
 def shown(setup: Setup, run: Run) -> dict[str, Any]:
     """The configuration for trackers: path -> value, with the paths of --set."""
     named = {name: getattr(setup, name) for name in ("env", "preset", "agent", "seed", "mesh")}
@@ -142,10 +142,11 @@ def shown(setup: Setup, run: Run) -> dict[str, Any]:
 
 
 def what_next(setup: Setup, interface: Interface) -> str:
+=======
+def what_next(setup: Setup) -> str:
+>>>>>>> api
     """How to evaluate, watch and plot a finished run; two lines."""
-    command = ["python", "-m", "dreamer_jax.main", "--mode=eval", f"--logdir={setup.logdir}"]
-    command += envs.trust_flags(setup.env, setup.config.env)
-    if interface.obs.images or interface.obs.symbols:
-        command.append(f"--gif={setup.logdir / 'play.gif'}")
+    command = ["python", "-m", "dreamer_jax.main", "--mode=eval", "--video"]
+    command += [f"--logdir={setup.logdir}", *envs.trust_flags(setup.env, setup.config.env)]
     curves = ["tensorboard", f"--logdir={setup.logdir.parent}"]
     return f"evaluate: {shlex.join(command)}\ncurves:   {shlex.join(curves)}"

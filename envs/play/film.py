@@ -88,7 +88,9 @@ class Film:
         lines = [f"step {len(self._frames)}   score {short(self.score)}"]
         if action is not None:
             taken = {key: values[self._row] for key, values in action.items()}
-            lines.append(f"{action_text(taken, self._action_names)}   reward {reward:.3g}")
+            name = "action " * bool(self._action_names)
+            text = name + action_text(taken, self._action_names)
+            lines.append(f"{text}   reward {reward:.3g}")
         else:
             lines.append("")
         lines += envs.caption(self._name, obs).translate(FONT_SUBSTITUTES).splitlines()
