@@ -8,7 +8,7 @@ import pytest
 import tiny
 
 from dreamer_jax import spaces
-from dreamer_jax.commands.dream_views import signs, views, written
+from dreamer_jax.commands.dream_views import limited, signs, views, written
 from dreamer_jax.media import cells, curves, dream_films, panels
 from dreamer_jax.media.curves import Curve
 from dreamer_jax.media.dream_films import Film, Told
@@ -143,8 +143,18 @@ def test_every_kind_of_observation_is_a_view() -> None:
     assert {view.name for view in shown} == tiny.MIXED.keys()
     for view in shown:
         assert len(view.truth) == len(view.dream) == T
+    _, board = (view for view in shown if isinstance(view, Pictures))
+    wrong = (observed(0)["board"][1] != observed(1)["board"][1]).any(-1)
+    assert ((board.error(1) == 255) == wrong[..., None]).all() and wrong.any()
     (numbers,) = (view for view in shown if isinstance(view, Numbers))
     assert np.isnan(numbers.truth).any(1).tolist() == [False] * 3 + [True] * 3
+
+
+def test_what_has_no_room_is_named() -> None:
+    many = spaces.Spaces(images={f"i{i}": (4, 4, 3) for i in range(6)}, vectors={"v": 2})
+    shown, others = limited(many)
+    assert others == ["i4", "i5"] and shown.keys == {"i0", "i1", "i2", "i3", "v"}
+    assert limited(spaces.observations(tiny.MIXED))[1] == []
 
 
 def test_texts_are_written_in_rows() -> None:

@@ -105,7 +105,7 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     text("gif", help="With --mode=eval: file for a film of the first greedy episode.")
     text("checkpoint", help="Step of a checkpoint, newest (the default) or best.")
     ahead = f"Steps that --mode=dream looks ahead; default {HORIZON}."
-    number("horizon", help=ahead, lower_bound=1, upper_bound=10_000)
+    number("horizon", help=ahead, lower_bound=1, upper_bound=1_000)
     shown = f"Steps that films of --mode=dream show before they dream; default {CONTEXT}."
     number("context", help=shown, lower_bound=1, upper_bound=1_000)
     gpu = "Make a GPU repeat itself to the last bit; slower. A resume keeps it."
