@@ -1,13 +1,14 @@
 """What films of dreams are drawn from, and what can be said of any frame."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
 import tiny
 
 from dreamer_jax import spaces
-from dreamer_jax.commands.dream_views import signs, views, written
+from dreamer_jax.commands.dream_views import limited, signs, views, written
 from dreamer_jax.media import cells, curves, dream_films, panels
 from dreamer_jax.media.curves import Curve
 from dreamer_jax.media.dream_films import Film, Told
@@ -75,7 +76,7 @@ def test_parts_stand_beside_and_below_each_other() -> None:
 
 def test_words_have_their_colors_and_are_cut() -> None:
     text = panels.words("HHH ", ("HHH", WRONG), size=19).astype(int)
-    red = (text[..., 0] > text[..., 1] + 60).any(0)
+    red = np.max(text[..., 0] - text[..., 1], axis=0) > 60
     middle = panels.length("HHH ", size=19)
     assert red[middle:].any() and not red[: middle - 1].any() and text[:, :middle].max() > 200
     assert panels.words("a long line of text", width=30).shape[1] == 30
@@ -89,15 +90,15 @@ def test_a_timeline_is_bright_up_to_now() -> None:
 
 def test_curves_grow_and_errors_between_them_are_shaded() -> None:
     two = [Curve(np.zeros(T), TRUTH), Curve(np.ones(T), DREAM)]
-    size = {"seen": SEEN, "height": 40, "width": 38 + 60}
+    small = partial(curves.plot, "a", seen=SEEN, height=40, width=38 + 60)
     widths = []
     for now in range(T):
-        plot = curves.plot("a", two, now=now, **size)[-40:, -60:]
+        plot = small(two, now=now)[-40:, -60:]
         ink = (plot == np.array(curves.SHADE)).all(-1)
         widths.append(int(ink.any(0).sum()))
         assert not ink[:, 10 * (now + 1) :].any()
     assert widths == sorted(widths) and widths[0] == 0 and widths[-1] >= 40
-    alone = curves.plot("a", [two[0], Curve(NOTHING, DREAM)], now=3, **size)
+    alone = small([two[0], Curve(NOTHING, DREAM)], now=3)
     assert pixels(alone, TRUTH) and not pixels(alone, curves.SHADE)
 
 
@@ -112,9 +113,8 @@ def test_numbers_are_written_shortly() -> None:
 
 def test_a_scatter_has_equal_numbers_on_its_line() -> None:
     values = np.array([0.0, 1.0, 2.0])
-    parts = {"note": "", "side": 99, "within": (0.0, 2.0)}
-    on = curves.scatter("a", truth=values, dream=values, **parts)[-120:]
-    off = curves.scatter("a", truth=values, dream=2 - values, **parts)[-120:]
+    small = partial(curves.scatter, "a", note="", side=99, within=(0.0, 2.0), truth=values)
+    on, off = small(dream=values)[-120:], small(dream=2 - values)[-120:]
     assert pixels(off, TRUTH) > pixels(on, TRUTH) > 0
 
 
@@ -143,8 +143,18 @@ def test_every_kind_of_observation_is_a_view() -> None:
     assert {view.name for view in shown} == tiny.MIXED.keys()
     for view in shown:
         assert len(view.truth) == len(view.dream) == T
+    _, board = (view for view in shown if isinstance(view, Pictures))
+    wrong = (observed(0)["board"][1] != observed(1)["board"][1]).any(-1)
+    assert ((board.error(1) == 255) == wrong[..., None]).all() and wrong.any()
     (numbers,) = (view for view in shown if isinstance(view, Numbers))
     assert np.isnan(numbers.truth).any(1).tolist() == [False] * 3 + [True] * 3
+
+
+def test_what_has_no_room_is_named() -> None:
+    many = spaces.Spaces(images={f"i{i}": (4, 4, 3) for i in range(6)}, vectors={"v": 2})
+    shown, others = limited(many)
+    assert others == ["i4", "i5"] and shown.keys == {"i0", "i1", "i2", "i3", "v"}
+    assert limited(spaces.observations(tiny.MIXED))[1] == []
 
 
 def test_texts_are_written_in_rows() -> None:
@@ -182,12 +192,13 @@ def test_numbers_that_move_are_chosen() -> None:
 
 
 @pytest.mark.parametrize("make", [dream_films.openloop, dream_films.free])
-def test_all_frames_of_a_film_have_one_size(make: object) -> None:
-    assert callable(make)
-    for shown in (drawn(), [x for x in drawn() if isinstance(x, Numbers)], []):
-        frames = list(make(film(shown))) if shown else []
-        assert len({x.shape for x in frames}) == bool(shown)
-        assert len(frames) == T * bool(shown) and all(x.dtype == np.uint8 for x in frames)
+def test_all_frames_of_a_film_have_one_size(
+    make: Callable[[Film], Iterator[np.ndarray]],
+) -> None:
+    for shown in (drawn(), [x for x in drawn() if isinstance(x, Numbers)]):
+        frames = list(make(film(shown)))
+        assert len(frames) == T and len({x.shape for x in frames}) == 1
+        assert all(x.dtype == np.uint8 for x in frames)
 
 
 def test_what_was_seen_looks_other_than_what_was_dreamt() -> None:

@@ -62,7 +62,7 @@ def toy(pace: int = 1) -> AnyAgent:
 
 
 def counted(agent: AnyAgent, state: Any = ZERO, **changes: Any) -> list[Stretch]:
-    asked = {"stretches": 3, "seed": SEED} | changes
+    asked: dict[str, Any] = {"stretches": 3, "seed": SEED} | changes
     return stretches.play(agent, state, Counting(LENGTH, ENVS), **asked)
 
 
@@ -105,7 +105,8 @@ def test_moments_are_those_of_filtering_step_by_step() -> None:
     for t in range(LENGTH + 1):
         key = jax.random.fold_in(jax.random.key(SEED), t)
         see_key, choose_key = jax.random.split(key)
-        carry = agent.model.see(state, carry, seen.obs, seen.is_first, see_key)
+        obs = jax.tree.map(jnp.asarray, seen.obs)
+        carry = agent.model.see(state, carry, obs, jnp.asarray(seen.is_first), see_key)
         action = agent.model.choose(state, carry, choose_key)
         carry = agent.model.took(carry, action)
         near = jax.tree.map(

@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 from dreamer_jax import spaces
-from dreamer_jax.commands.dream_views import Screenplay
+from dreamer_jax.commands.dream_views import Screenplay, limited
 from dreamer_jax.commands.evaluation_players import say_on_stderr
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.commands.restored_agents import Restored
+from dreamer_jax.faults import Fault
 from dreamer_jax.loops import dream_errors, dream_returns, stretches
 from dreamer_jax.loops.dream_returns import Returns, actions, dreamt_returns, stretch_at
 from dreamer_jax.loops.dreams import Dreamer, dreamer
@@ -81,7 +82,7 @@ def make(
     both = play(), play(instead=drawn)
     own, other = ([x for x in each if len(x.reward) > 1] for each in both)
     if not own or not other:
-        raise ValueError("no episode has a step after its first observation: nothing can be dreamt")
+        raise Fault("no episode has a step after its first observation: nothing can be dreamt")
     dreams = dreamer(saved.agent.model, saved.state)
     ahead = {"horizon": horizon, "seed": seed}
     errors = {
@@ -95,7 +96,10 @@ def make(
         file.unlink()
     say_on_stderr("dreaming and drawing")
     parts = [(x, stretches.window(x, context=context, horizon=horizon)) for x in own[:FILMS]]
-    screenplay = Screenplay(setup.env, setup.config.env, interface.obs, discount)
+    shown, others = limited(interface.obs)
+    if others:
+        say_on_stderr(f"films have no room for {', '.join(others)}; their errors are measured")
+    screenplay = Screenplay(setup.env, setup.config.env, shown, discount)
     scenes = dreamt(dreams, parts, horizon=horizon, seed=seed)
     fastest = min(RATE, natural_rate(env))
     where = f"{setup.env} at step {saved.step:,}"

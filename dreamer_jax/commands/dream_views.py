@@ -16,6 +16,8 @@ from envs.codecs.texts import PRINTABLE
 from envs.play.boards import painted
 from envs.play.film import FONT_SUBSTITUTES, action_text, newest_frame
 
+# Observations of each kind in a film, at most.
+MOST = {"images": 4, "symbols": 2, "texts": 3, "vectors": 8, "choices": 8, "bits": 6}
 ROWS = 8  # of a text, at most; those with the most letters
 COLUMNS = 32  # of a text that has no rows of its own
 WORD = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # Gymnasium's alphabet
@@ -88,6 +90,13 @@ class Screenplay(NamedTuple):
         return [""] * (window.first == 0) + [action_text(each, names) for each in taken]
 
 
+def limited(obs: Spaces) -> tuple[Spaces, list[str]]:
+    """The first observations of each kind, as many as a frame has room for; the other keys."""
+    left = {field: dict(list(getattr(obs, field).items())[:most]) for field, most in MOST.items()}
+    shown = Spaces(**left)
+    return shown, sorted(obs.keys - shown.keys)
+
+
 def views(
     truth: dict[str, np.ndarray],
     dream: dict[str, np.ndarray],
@@ -108,8 +117,9 @@ def views(
         pair = [np.stack([newest_frame(x) for x in each[key]]) for each in (truth, dream)]
         found.append(_pictures(key, *pair))
     for key, (*_, classes) in obs.symbols.items():
-        pair = [_boards(each[key], classes) for each in (truth, dream)]
-        found.append(_pictures(key, *pair))
+        known = _repeated(truth[key], len(dream[key]))
+        pair = [_boards(each, classes) for each in (known, dream[key])]
+        found.append(Pictures(key, *pair, wrong=(known != dream[key]).any(-1)))
     for key, (_, alphabet) in obs.texts.items():
         letters, columns = signs(env, alphabet=alphabet)
         pair = [written(each[key], letters, columns=columns) for each in (truth, dream)]

@@ -117,7 +117,7 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     gif = "With --mode=eval: file for a film of the first greedy episode; without one, the films"
     text("gif", help=f"{gif} of --video also as GIF.")
     ahead = f"Steps that --mode=dream looks ahead; default {HORIZON}."
-    number("horizon", help=ahead, lower_bound=1, upper_bound=10_000)
+    number("horizon", help=ahead, lower_bound=1, upper_bound=1_000)
     shown = f"Steps that films of --mode=dream show before they dream; default {CONTEXT}."
     number("context", help=shown, lower_bound=1, upper_bound=1_000)
     gpu = "Make a GPU repeat itself to the last bit; slower. A resume keeps it."

@@ -134,17 +134,13 @@ def gymnasium_spaces(setup: Setup, run: Run) -> dict[str, Any] | None:
     return None if None in saved.values() else saved
 
 
-<<<<<<< HEAD
 def shown(setup: Setup, run: Run) -> dict[str, Any]:
     """The configuration for trackers: path -> value, with the paths of --set."""
     named = {name: getattr(setup, name) for name in ("env", "preset", "agent", "seed", "mesh")}
     return named | flatten(run.config, "")
 
 
-def what_next(setup: Setup, interface: Interface) -> str:
-=======
 def what_next(setup: Setup) -> str:
->>>>>>> api
     """How to evaluate, watch and plot a finished run; two lines."""
     command = ["python", "-m", "dreamer_jax.main", "--mode=eval", "--video"]
     command += [f"--logdir={setup.logdir}", *envs.trust_flags(setup.env, setup.config.env)]

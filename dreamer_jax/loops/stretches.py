@@ -80,13 +80,15 @@ def play(
         moment = Moment(seen, *jax.device_get((action, carry)))
         age = np.where(seen.is_first, 0, age)
         for i, kept in enumerate(running):
+            if len(found[i]) == quota[i]:
+                continue
             kept.append(moment)
             if seen.is_last[i] or len(kept) > longest:
                 found[i].append(_stretch(kept, row=i, begin=int(age[i]) + 1 - len(kept)))
                 # The last moment of a part is the first one of the next.
                 running[i] = [] if seen.is_last[i] else [moment]
         seen, index, age = env.step(moment.action), index + 1, age + 1
-    return [x for row, n in zip(found, quota, strict=True) for x in row[:n]]
+    return [x for row in found for x in row]
 
 
 def see_and_choose(

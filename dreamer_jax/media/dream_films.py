@@ -14,6 +14,7 @@ from dreamer_jax.media.panels import (
     INK,
     LARGE,
     MEDIUM,
+    SMALL,
     TRUTH,
     WRONG,
     Color,
@@ -21,6 +22,7 @@ from dreamer_jax.media.panels import (
     badge,
     bordered,
     column,
+    length,
     placed,
     row,
     timeline,
@@ -133,10 +135,12 @@ def _header(film: Film, now: int, width: int, *legend: tuple[str, Color]) -> np.
         over = film.color(now) == OVER
         sign = badge(f"dream +{dreamt}/{total - film.seen}{', ended' * over}", film.color(now))
     action = f"   after {film.actions[now]}" if film.actions[now] else ""
-    step = words((f"step {film.begin + now}{action}", FAINT), size=MEDIUM)
+    step = words((f"episode step {film.begin + now}{action}", FAINT), size=MEDIUM)
     caption = apart(step, words(*legend, size=MEDIUM), width=width)
     bar = timeline(film.seen, total=total, now=now, width=width)
-    title = words((film.title, INK), size=LARGE)
+    room = width - sign.shape[1] - GAP
+    fitting = (size for size in (LARGE, 16, MEDIUM) if length(film.title, size=size) <= room)
+    title = words((film.title, INK), size=next(fitting, SMALL))
     return column([apart(title, sign, width=width), caption, bar], gap=4)
 
 

@@ -42,6 +42,13 @@ class Pictures(NamedTuple):
     name: str
     truth: np.ndarray  # [T, h, w, 3] uint8
     dream: np.ndarray  # [T, h, w, 3] uint8
+    wrong: np.ndarray | None = None  # [T, h, w] bool for boards, whose colors are only names
+
+    def error(self, now: int) -> np.ndarray:
+        """[h, w, 3]: how far colors are apart, or which cells are wrong."""
+        if self.wrong is None:
+            return difference(self.truth[now], self.dream[now])
+        return np.where(self.wrong[now][..., None], np.uint8(255), np.uint8(0)).repeat(3, -1)
 
 
 class Texts(NamedTuple):
@@ -172,8 +179,7 @@ def sheet(view: Pictures, *, times: Sequence[int], seen: int, about: int) -> np.
     for t in times:
         name = f"dream +{t - seen + 1}" if t >= seen else "seen"
         color = DREAM if t >= seen else TRUTH
-        error = difference(view.truth[t], view.dream[t])
-        shown = (view.truth[t], view.dream[t], error)
+        shown = (view.truth[t], view.dream[t], view.error(t))
         head = words((name, color), size=14, width=side, align="center")
         columns.append(column([head, *(scaled(x, side=side) for x in shown)], gap=6))
     names = [("truth", TRUTH), ("dream", DREAM), ("error", WRONG)]
@@ -222,7 +228,7 @@ def _framed(picture: np.ndarray, color: Color, side: int) -> np.ndarray:
 def _compared(view: Pictures | Texts, now: int, color: Color, side: int) -> np.ndarray:
     truth, dream = view.truth[now], view.dream[now]
     if isinstance(view, Pictures):
-        error = _framed(difference(truth, dream), GROUND, side)
+        error = _framed(view.error(now), GROUND, side)
         parts = [_framed(truth, TRUTH, side), _framed(dream, color, side), error]
         return _titled(view.name, row(parts))
     written = (truth != " ") | (dream != " ")
