@@ -60,7 +60,8 @@ def constant(*, bins_above_0: int) -> Callable[[Any], Any]:
     def change(x: Any) -> Any:
         if x.ndim > 1:
             return jnp.zeros_like(x)
-        return jnp.where(jnp.arange(x.size) == x.size // 2 + bins_above_0, 30.0, 0.0)
+        certain = jnp.arange(x.size) == x.size // 2 + bins_above_0
+        return jnp.where(certain, 30.0, 0.0).astype(x.dtype)
 
     return change
 
