@@ -1,6 +1,6 @@
 """What do healthy runs show? python -m experiments.healthy_numbers logdir/cartpole-seed0 ...
 
-Prints the tables of docs/metrics_healthy.md: for each metric a row, for each run its values around
+Prints the table of docs/healthy_numbers.md: for each metric a row, for each run its values around
 some steps. A value is the mean over the lines of the last tenth before the step. A metric that has
 none there, such as that of a report, shows its newest line before the step.
 """
