@@ -23,5 +23,5 @@ def importable() -> Iterator[None]:
     AGENTS.clear()
     AGENTS.update(agents)
     gymnasium.registry.pop("Corridor-v0", None)
-    for name in ("own_environment", "own_agent"):
+    for name in ("own_environment", "own_agent", "own_network"):
         sys.modules.pop(name, None)

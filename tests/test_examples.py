@@ -14,14 +14,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 from command import ENVIRON, ROOT, SMALL, call, lines
 from example_modules import EXAMPLES, importable
 
+from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.config import Config
 from dreamer_jax.host import array_files
 from dreamer_jax.run import checkpoint
 from dreamer_jax.spaces import Interface, Spaces
 from dreamer_jax.types import AnyAgent, Step, Window
+from envs.kinds import Bits, Vector
 
 NAME = "gym:own_environment:Corridor-v0"
 DQN = ("--env=cartpole", "--agent=dqn", "--config=debug")
@@ -91,6 +94,25 @@ def test_the_goal_is_at_the_end_of_the_corridor() -> None:
     env.close()
     assert arrived and seen.argmax() == 4 and rewards[-1] == 1
     assert set(rewards[:-1]) <= {-0.05}
+
+
+@pytest.mark.usefixtures("examples")
+def test_a_network_of_your_own_reads_an_observation() -> None:
+    """It is initialized, acts, and gets gradients; every other observation is read as usual."""
+    own = importlib.import_module("own_network")
+    dreamer = tiny.make({own.KEY: Vector(3), "door": Bits(2)}, make_networks=own.own_networks)
+    state = tiny.made_up(dreamer)
+    obs = tiny.experience(dreamer).obs
+
+    def read(encoder: Any) -> tuple[jax.Array, jax.Array]:
+        tokens = dreamer.encode({"encoder": encoder}, obs)
+        return tokens.sum(), tokens
+
+    slope, tokens = jax.jit(jax.grad(read, has_aux=True))(state.params["encoder"])
+    assert tokens.shape == (tiny.LENGTH, tiny.BATCH, 3 * dreamer.config.model.units)
+    assert slope.keys() == {"usual", "waves"}
+    assert all(np.asarray(x).any() for x in jax.tree.leaves(slope))
+    assert AGENTS["dreamer"].make.keywords == {"make_networks": own.own_networks}
 
 
 @pytest.mark.usefixtures("own_agent")

@@ -14,6 +14,7 @@ import pytest
 from witness import CAPACITY, ENVS, Witness
 
 from dreamer_jax import mesh
+from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.run import fit, preflight, state
 from dreamer_jax.run.fit import Sizes
 from dreamer_jax.run.state import Run
@@ -86,6 +87,11 @@ def test_a_device_of_its_own_is_checked_too(
     fit.check(made, SIZES)
     with pytest.raises(ValueError, match=r"memory of the device, .* the model alone needs more"):
         fit.check(made, SIZES._replace(temporary=10**7))
+    config = dataclasses.replace(made.config, agent=DreamerConfig())
+    config = dataclasses.replace(config, replay=dataclasses.replace(config.replay, batch=9))
+    dreamer = dataclasses.replace(made, config=config)
+    with pytest.raises(ValueError, match=r"needs more; .* --set replay.micro_batches=3 or more"):
+        fit.check(dreamer, SIZES._replace(temporary=10**7))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Free(10**3))
     with pytest.raises(ValueError, match="memory of the host"):
         fit.check(made, SIZES)

@@ -14,7 +14,7 @@ from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.agents.dreamer.config import DreamerConfig, Model, Optimizer
 from dreamer_jax.agents.dreamer.losses import world_model_losses
-from dreamer_jax.agents.dreamer.networks import Dreamer, init
+from dreamer_jax.agents.dreamer.networks import Dreamer, MakeNetworks, init
 from dreamer_jax.agents.dreamer.noise import Noise, for_batch
 from dreamer_jax.agents.dreamer.stages import STAGES
 from dreamer_jax.agents.dreamer.state import DreamerState
@@ -64,9 +64,11 @@ def changed(section: str, **values: Any) -> Config:
     return dataclasses.replace(CONFIG, agent=dataclasses.replace(AGENT, **{section: part}))
 
 
-def make(obs: Space = VECTOR, act: Space = TURN, config: Config = CONFIG) -> Dreamer:
+def make(
+    obs: Space = VECTOR, act: Space = TURN, config: Config = CONFIG, **more: MakeNetworks
+) -> Dreamer:
     """The networks and the optimizer, for calling the functions of an agent one by one."""
-    return agent.build(config, spaces.of(obs, act))
+    return agent.build(config, spaces.of(obs, act), **more)
 
 
 def made_up(dreamer: Dreamer, size: float = 0.3) -> DreamerState:

@@ -83,12 +83,12 @@ def check(run: Run, sizes: Sizes) -> None:
             raise DoesNotFit(
                 f"replay.capacity={capacity} needs {need.of(capacity) / 1e9:.2f} GB of "
                 f"{need.what}, the model included, but no more than {need.free / 1e9:.2f} GB are "
-                f"free for it; {_hint(run, need, fits)}",
+                f"free for it; {_hint(run, need, fits, sizes)}",
                 fits=fits,
             )
 
 
-def _hint(run: Run, need: Need, fits: int) -> str:
+def _hint(run: Run, need: Need, fits: int, sizes: Sizes) -> str:
     if manifest.exists(run.logdir):
         return f"{run.logdir} was started with it: free some, or resume where there is more"
     if fits > 0:
@@ -96,7 +96,17 @@ def _hint(run: Run, need: Need, fits: int) -> str:
     if need.what.startswith(DISK):
         return "use another --logdir"
     alone = "recordings and model alone need" if run.recordings else "the model alone needs"
-    return f"{alone} more"
+    return f"{alone} more{_in_parts(run, sizes)}"
+
+
+def _in_parts(run: Run, sizes: Sizes) -> str:
+    """The end of a hint where an update in more parts would need less; else empty."""
+    replay, splits = run.config.replay, run.config.agent.SPLITS_BATCHES
+    share = replay.batch // run.mesh.size
+    more = [k for k in range(replay.micro_batches + 1, share + 1) if share % k == 0]
+    if not splits or not more or sizes.temporary <= sizes.state:
+        return ""
+    return f"; an update needs less of it with --set replay.micro_batches={more[0]} or more"
 
 
 def needs(run: Run, sizes: Sizes, machine: Machine) -> Iterator[Need]:

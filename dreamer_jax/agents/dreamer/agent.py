@@ -13,7 +13,7 @@ from dreamer_jax.agents.dreamer.batches import Batch, prepare, scaled
 from dreamer_jax.agents.dreamer.config import DreamerConfig, factors
 from dreamer_jax.agents.dreamer.losses import metric_of, weighted_sum
 from dreamer_jax.agents.dreamer.model import model_of
-from dreamer_jax.agents.dreamer.networks import Dreamer, init, networks
+from dreamer_jax.agents.dreamer.networks import Dreamer, MakeNetworks, init, networks
 from dreamer_jax.agents.dreamer.noise import Noise, for_batch
 from dreamer_jax.agents.dreamer.reports import report
 from dreamer_jax.agents.dreamer.stages import STAGES, Outcome, Stage
@@ -25,9 +25,12 @@ from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Agent, Learner, Metrics, Player, Refresh, Window
 
 
-def make(config: Config, interface: Interface) -> Agent[DreamerState, DreamerActor, DreamerCarry]:
+def make(
+    config: Config, interface: Interface, *, make_networks: MakeNetworks = networks
+) -> Agent[DreamerState, DreamerActor, DreamerCarry]:
     """Builds the agent for its observations and actions; ValueError where no network fits."""
-    dreamer, stage = build(config, interface), STAGES[config.train.learn]
+    dreamer = build(config, interface, make_networks=make_networks)
+    stage = STAGES[config.train.learn]
     # Jitted, each is traced once, however many programs it is a part of.
     learn = jax.jit(partial(update, dreamer, stage))
     act, actor = partial(act_step, dreamer, stage.explore), actor_of
@@ -49,7 +52,9 @@ def make(config: Config, interface: Interface) -> Agent[DreamerState, DreamerAct
     return Agent(learner=learner, player=player, model=model_of(dreamer))
 
 
-def build(config: Config, interface: Interface) -> Dreamer:
+def build(
+    config: Config, interface: Interface, *, make_networks: MakeNetworks = networks
+) -> Dreamer:
     """Networks and optimizer; ValueError where no network fits, or a loss names no observation."""
     assert isinstance(config.agent, DreamerConfig)
     agent, obs, act = config.agent.resolved(), interface.obs, interface.act
@@ -74,7 +79,7 @@ def build(config: Config, interface: Interface) -> Dreamer:
         config=agent,
         obs=obs,
         act=act,
-        nets=networks(agent, obs=obs, act=act),
+        nets=make_networks(agent, obs=obs, act=act),
         optimizer=optimizer,
         keeps_latents=config.replay.latents,
         micro_batches=config.replay.micro_batches,

@@ -1,6 +1,6 @@
 """The networks of the agent, and their first parameters."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import flax.linen as nn
 import jax
@@ -93,6 +93,12 @@ class Dreamer(NamedTuple):
 
 def _run(net: nn.Module, params: Any, *inputs: Any) -> Any:
     return net.apply({"params": params}, *inputs)
+
+
+class MakeNetworks(Protocol):
+    """`networks`, or a function that replaces some of what it returns."""
+
+    def __call__(self, config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Networks: ...
 
 
 def networks(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Networks:
