@@ -87,7 +87,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "commands": [
-            {"hints", "changes"},
+            {"hints", "changes", "report_names"},
             {"flags"},
             {"options"},
             {"training_recordings", "restored_agents", "evaluation_players", "sizing"},

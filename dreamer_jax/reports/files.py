@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
+CONFIG, METRICS = "config.json", "metrics.jsonl"
 LONGEST_LINE = 1_000_000  # bytes
 MOST_LINES = 2_000_000  # of a file; later ones are not read
 LARGEST_DOCUMENT = 2_000_000  # bytes
@@ -24,6 +25,11 @@ class Lines(NamedTuple):
     rows: list[dict[str, Any]]
     notes: list[str]
     """What is wrong with the file, one line each"""
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run, or what is left of one."""
+    return any((folder / name).is_file() for name in (CONFIG, METRICS))
 
 
 def opened(root: Path, name: str) -> BinaryIO:
