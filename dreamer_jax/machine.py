@@ -50,6 +50,11 @@ class Machine(NamedTuple):
         """Seconds of an update without any operations, about."""
         return 0.0 if self.own_memory is None else GPU_LATENCY
 
+    def record(self) -> dict[str, str | int]:
+        """What config.json says of the machine: nothing that changes while it runs."""
+        names = ("platform", "device", "devices", "cores")
+        return {name: getattr(self, name) for name in names}
+
     def __str__(self) -> str:
         """Devices and free memory, in words."""
         many = f"{self.devices} x " if self.devices > 1 else ""

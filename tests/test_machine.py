@@ -80,3 +80,12 @@ def test_a_larger_machine_is_not_slower() -> None:
     rates = [cpu(8, cores=cores).rate for cores in (1, 2, 8, 64)]
     rates += [gpu(size).rate for size in (4, 8, 16, 24, 48, 80, 141)]
     assert rates == sorted(rates) and all(map(math.isfinite, rates))
+
+
+def test_what_config_json_says_of_a_machine() -> None:
+    found = this_machine.find(mesh.make(1))
+    assert found.record() == {
+        **{"platform": found.platform, "device": found.device},
+        **{"devices": 1, "cores": this_machine.usable_cores()},
+    }
+    assert set(found.record().values()) <= {*found}  # free memory differs at every moment

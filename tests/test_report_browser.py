@@ -73,7 +73,7 @@ def controls(shown: Any) -> None:
     shown.keyboard.press("End")
     assert "40 s" in shown.locator("dialog [aria-live]").text_content()
     shown.keyboard.press("Escape")
-    assert shown.locator("dialog").count() == 0
+    shown.wait_for_selector("dialog", state="detached")
     slider = shown.locator(".moments input").first
     slider.fill("0")
     assert shown.locator(".moments output").first.text_content() == "100"

@@ -80,7 +80,7 @@ def training(flags: Flags, *, more_sinks: Sequence[Sink] = ()) -> Callable[[], N
         run, compiled = compile_(setup, run, sizes)
         host_memory.close_gaps()
         run = training_recordings.load(run, recording)
-        found = {**record(setup, run), "history": changed}
+        found = {**record(setup, run), "history": changed, "machine": prepared.machine.record()}
         manifest.write(setup.logdir, found | training_recordings.manifest_entry(recording))
         kept = opened.pop_all()
 

@@ -1,15 +1,16 @@
 """Reads the files of a logdir, which may be missing, damaged, or made by a stranger."""
 
 import json
-import math
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
+CONFIG, METRICS = "config.json", "metrics.jsonl"
 LONGEST_LINE = 1_000_000  # bytes
 MOST_LINES = 2_000_000  # of a file; later ones are not read
+LARGEST_NUMBER = 1e100  # its square is finite
 LARGEST_DOCUMENT = 2_000_000  # bytes
 LARGEST_FILM = 200_000_000  # bytes
 
@@ -24,6 +25,11 @@ class Lines(NamedTuple):
     rows: list[dict[str, Any]]
     notes: list[str]
     """What is wrong with the file, one line each"""
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run, or what is left of one."""
+    return any((folder / name).is_file() for name in (CONFIG, METRICS))
 
 
 def opened(root: Path, name: str) -> BinaryIO:
@@ -132,14 +138,14 @@ def folders(root: Path, folder: str) -> list[str]:
 
 
 def number(value: Any) -> float | None:
-    """The finite number that a value of JSON is; None for everything else."""
+    """The number that a value of JSON is, below LARGEST_NUMBER; None for everything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
         found = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    return found if abs(found) < LARGEST_NUMBER else None
 
 
 def section(value: Any, name: str) -> dict[str, Any]:

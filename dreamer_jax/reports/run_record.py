@@ -12,8 +12,9 @@ from dreamer_jax.reports import evaluations, event_files, files, metric_names
 from dreamer_jax.reports.curves import Curve
 from dreamer_jax.reports.evaluations import Evaluation
 from dreamer_jax.reports.event_files import Picture
+from dreamer_jax.reports.files import CONFIG, METRICS
 
-CONFIG, METRICS, EPISODES = "config.json", "metrics.jsonl", "episodes.jsonl"
+EPISODES = "episodes.jsonl"
 MILESTONES, FINDINGS = "milestones.jsonl", "diagnosis.jsonl"
 DREAMS = "dreams"
 MOST_METRICS = 400
@@ -78,11 +79,6 @@ class RunRecord(NamedTuple):
         """Steps at which the run ends; None if that is not known."""
         steps = files.number(files.section(self.settings, "train").get("steps"))
         return None if steps is None else int(steps)
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder holds a run, or what is left of one."""
-    return any((folder / name).is_file() for name in (CONFIG, METRICS))
 
 
 def read(logdir: Path, *, now: float) -> RunRecord:
