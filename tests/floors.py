@@ -103,7 +103,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "commands": [
-            {"hints", "changes"},
+            {"hints", "changes", "report_names"},
             {"flags"},
             {"flag_modes"},
             {"options"},
@@ -119,7 +119,14 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ]
     },
     {"api": [{"moments", "programs"}, {"loaded"}, {"training"}]},
-    {"": [{"main", "play"}]},
+    {
+        "sweeps": [
+            {"plan"},
+            {"results", "pool", "search"},
+            {"ray_pool", "summary", "schedule"},
+        ]
+    },
+    {"": [{"main", "play", "sweep"}]},
 ]
 # Module -> (floor, room, row).
 PLACE = {
