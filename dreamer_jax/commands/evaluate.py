@@ -80,7 +80,7 @@ def evaluation(flags: Flags) -> Callable[[], None]:
                     env = evaluation_env(setup, episodes=episodes, seed=FINAL)
                     policies[name] = policies[name].in_env(env)
                 played = one(policies[name], found, episodes=episodes, keeps=films != Films())
-                finish(setup, found.step, chosen, name, played, films)
+                finish(setup, chosen, played, films, step=found.step, policy=name)
 
     return play
 
@@ -129,9 +129,9 @@ def one(evaluator: Evaluator, saved: Restored, *, episodes: int, keeps: bool) ->
 
 
 def finish(
-    setup: Setup, step: int, chosen: Chosen, policy: str, played: Played, films: Films
+    setup: Setup, chosen: Chosen, played: Played, films: Films, *, step: int, policy: str
 ) -> None:
-    """Prints the scores, keeps them in the logdir and makes the films."""
+    """Prints the scores of a policy at a step, keeps them in the logdir and makes the films."""
     results = played.results
     scores = evaluation_results.scored(results, env=setup.env)
     evaluation_results.show(results, scores, policy=policy)
