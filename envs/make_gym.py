@@ -56,11 +56,7 @@ def single(
         creator = Creator(spec.entry_point, warn=copy == 0)
         spec = dataclasses.replace(spec, entry_point=creator, kwargs={**spec.kwargs, **given})
         # The checker warns authors about spaces that `envs.codecs` converts anyway.
-        if (
-            draws
-            and (mode := drawing.mode_of(getattr(creator, "metadata", None)))
-            and "render_mode" not in given
-        ):
+        if draws and "render_mode" not in given and (mode := drawing.mode_of(creator)):
             spec.kwargs["render_mode"] = mode
         env = gymnasium.make(
             spec, max_episode_steps=options.max_steps or None, disable_env_checker=True

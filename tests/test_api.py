@@ -16,11 +16,9 @@ import pytest
 from command import ENVIRON, HASTE, ROOT, SMALL, call, hastily
 
 import dreamer_jax
-import envs
 from dreamer_jax import LoadError
 from dreamer_jax.api.loaded import LoadedAgent
 from dreamer_jax.api.moments import Memory
-from dreamer_jax.loops import evaluate
 from dreamer_jax.run import checkpoint
 
 # CartPole as users have it, with the smallest agent.
@@ -40,13 +38,6 @@ def cartpole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def agent(cartpole: Path) -> LoadedAgent:
     """Not compiled hastily: some tests compare programs that different tests compile."""
     return dreamer_jax.load(cartpole)
-
-
-@pytest.fixture(scope="module")
-def counting(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    logdir = tmp_path_factory.mktemp("counting") / "run"
-    assert call(*SMALL, "--steps=60", f"--logdir={logdir}").code == 0
-    return logdir
 
 
 def equal(one: Any, other: Any) -> bool:
@@ -99,35 +90,6 @@ def test_memories_stay_as_they_are(agent: LoadedAgent) -> None:
     assert equal(one[1].carry, two[1].carry)
     drawn = {agent.act(obs, greedy=False, seed=seed)[0] for seed in range(20)}
     assert drawn == {0, 1}
-
-
-@pytest.mark.parametrize("greedy", [True, False])
-def test_actions_are_those_of_an_evaluation_to_the_bit(counting: Path, greedy: bool) -> None:
-    """And so are the latents, with the draws of --mode=eval."""
-    with hastily():
-        loaded = dreamer_jax.load(counting)
-        player = loaded._agent.player
-        act = player.greedy if greedy else player.act
-        options = loaded.config.env
-
-        def made() -> Any:
-            return envs.make("counting", options, num_envs=3, seed=loaded.evaluation_seed)
-
-        seen, memory = list[Any](), None
-        with closing(made()) as env:
-            evaluator = evaluate.Evaluator(player, act=act, env=env, seed=loaded.evaluation_seed)
-            evaluator.play(
-                loaded._state, episodes=6, watch=lambda step, action: seen.append((step, action))
-            )
-        (first, _), *rest = seen
-        obs, is_first = first.obs, first.is_first
-        for timestep, expected in rest:
-            action, memory = loaded.act(
-                obs, memory, greedy=greedy, is_first=is_first, seed=loaded.evaluation_seed
-            )
-            np.testing.assert_array_equal(action, expected["action"])
-            obs, is_first = timestep.obs, timestep.is_first
-    assert memory is not None and len(seen) == 12
 
 
 def test_somebody_else_acts(agent: LoadedAgent) -> None:

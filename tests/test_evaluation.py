@@ -63,9 +63,9 @@ def test_environments_are_made_when_they_are_needed_and_as_few_as_asked(
 ) -> None:
     made, make = list[int](), envs.make
 
-    def noted(*arguments: Any, num_envs: int, seed: int) -> Any:
+    def noted(*arguments: Any, num_envs: int, **others: Any) -> Any:
         made.append(num_envs)
-        return make(*arguments, num_envs=num_envs, seed=seed)
+        return make(*arguments, num_envs=num_envs, **others)
 
     monkeypatch.setattr(envs, "make", noted)
     state, player = Witness().init(jax.random.key(0)), Witness().agent().player

@@ -21,7 +21,7 @@ NESTED = spaces.Dict(
 )
 EVERY: list[Any] = [
     *(BOUNDS, PIXELS, NESTED, spaces.Discrete(4), spaces.MultiBinary((2, 3))),
-    spaces.MultiDiscrete([[3, 2], [4, 4]], start=[[1, 0], [0, -1]]),
+    spaces.MultiDiscrete(np.array([[3, 2], [4, 4]]), start=np.array([[1, 0], [0, -1]])),
     spaces.Tuple((spaces.Text(7, min_length=2, charset="abc "), spaces.Discrete(2))),
     spaces.Box(-3, 9, (2, 2), np.int16),
 ]

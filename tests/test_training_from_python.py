@@ -65,7 +65,7 @@ def test_it_is_the_command_line(tmp_path: Path) -> None:
     ids=str,
 )
 def test_mistakes_are_exceptions(tmp_path: Path, given: dict[str, Any], said: str) -> None:
-    logdir = {"logdir": tmp_path / "run"} if given else {}
+    logdir: dict[str, Any] = {"logdir": tmp_path / "run"} if given else {}
     with pytest.raises(ValueError, match=said) as found:
         dreamer_jax.train(**given, **logdir)
     assert "\n" not in str(found.value) and not (tmp_path / "run").exists()

@@ -207,7 +207,7 @@ class LoadedAgent:
         first = np.full(rows, memory is None)
         if memory is None:
             carry = jax.device_put(self._agent.player.carry(rows), self._where)
-            memory = Memory(carry=carry, action=None, index=0, seed=seed, single=single)
+            memory = Memory(carry=carry, action=None, index=0, seed=seed, rows=rows, single=single)
         self._require_same(memory, rows=rows, single=single)
         if is_first is not None:
             given = np.asarray(is_first, bool).reshape(-1)

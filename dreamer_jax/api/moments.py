@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 Arrays = dict[str, np.ndarray]
@@ -18,12 +17,8 @@ class Memory(NamedTuple):
     action: Arrays | None  # [E, n] by key, chosen at this moment; None if none was yet
     index: int  # steps so far
     seed: int  # that all draws follow from, together with `index`
+    rows: int  # E, the number of episodes
     single: bool  # of one observation, not of a batch
-
-    @property
-    def rows(self) -> int:
-        """E, the number of episodes."""
-        return len(jax.tree.leaves(self.carry)[0])
 
 
 class View(NamedTuple):

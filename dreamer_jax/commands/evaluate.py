@@ -126,7 +126,7 @@ def one(evaluator: Evaluator, saved: Restored, *, episodes: int, keeps: bool) ->
 def finish(
     setup: Setup, chosen: Chosen, played: Played, films: Films, *, step: int, policy: str
 ) -> None:
-    """Prints the scores, keeps them in the logdir and makes the films."""
+    """Prints the scores of a policy at a step, keeps them in the logdir and makes the films."""
     results = played.results
     scores = evaluation_results.scored(results, env=setup.env)
     evaluation_results.show(results, scores, policy=policy)

@@ -19,6 +19,7 @@ from dreamer_jax.commands.options import Setup
 from dreamer_jax.environment import Timestep
 from dreamer_jax.loops.evaluate import Actions
 from dreamer_jax.media import video
+from dreamer_jax.run import manifest, spaces_record
 from envs.codecs import no_actions
 from envs.play.film import MAX_STEPS, Film
 from envs.timestep import VectorEnv
@@ -88,16 +89,13 @@ def filmed(setup: Setup, episode: Episode, *, say: Callable[[str], None]) -> Fil
     say: is told why there is no picture, where a renderer has none.
     Raises ValueError or EnvironmentFailed if the environment does not work.
     """
-    row = episode.row
-    with closing(evaluation_env(setup, episodes=row + 1, seed=FINAL)) as env:
-        film = Film(setup.env, env, options=setup.config.env, row=row)
-        if not film.needs_picture:
-            return _played(film, env, episode, draw=lambda: None)
-    with closing(evaluation_env(setup, episodes=row + 1, seed=FINAL, draws=True)) as env:
-        said = list[str]()
+    row, said = episode.row, list[str]()
+    shown = spaces_record.spaces_of(manifest.read(setup.logdir)).obs
+    draws = not (shown.images or shown.symbols)
+    with closing(evaluation_env(setup, episodes=row + 1, seed=FINAL, draws=draws)) as env:
 
         def draw() -> np.ndarray | None:
-            if said:
+            if not draws or said:
                 return None
             picture = drawn.draw(env, row)
             if isinstance(picture, str):
