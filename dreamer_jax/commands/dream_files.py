@@ -75,34 +75,19 @@ def make(
       seed: of everything that is drawn. The same one gives the same files.
     """
     assert saved.agent.model is not None
-    interface = spaces.of(env.obs_space, env.act_space)
-    say_on_stderr(f"playing {episodes} episodes with the policy and {episodes} with random actions")
-    play = partial(stretches.play, saved.agent, saved.state, env, stretches=episodes, seed=seed)
-    drawn = stretches.random_actions(interface.act, envs=env.num_envs, seed=seed)
-    both = play(), play(instead=drawn)
-    own, other = ([x for x in each if len(x.reward) > 1] for each in both)
-    if not own or not other:
-        raise Fault("no episode has a step after its first observation: nothing can be dreamt")
-    dreams = dreamer(saved.agent.model, saved.state)
-    ahead = {"horizon": horizon, "seed": seed}
+    own, other, obs = both_plays(saved, env, episodes=episodes, seed=seed)
+    dreams, ahead = dreamer(saved.agent.model, saved.state), {"horizon": horizon, "seed": seed}
     errors = {
-        name: dream_errors.by_horizon(dreams, each, interface.obs, **ahead)
-        for name, each in (("agent", own), ("random", other))
+        name: dream_errors.by_horizon(dreams, play, obs, **ahead)
+        for name, play in (("agent", own), ("random", other))
     }
     returns = dream_returns.compare(dreams, own, discount=discount, **ahead)
-    folder = setup.logdir / FOLDER / f"step{saved.step}"
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in (file for pattern in OURS for file in folder.glob(pattern)):
-        file.unlink()
+    folder = emptied(setup.logdir / FOLDER / f"step{saved.step}")
     say_on_stderr("dreaming and drawing")
     parts = [(x, stretches.window(x, context=context, horizon=horizon)) for x in own[:FILMS]]
-    shown, others = limited(interface.obs)
-    if others:
-        say_on_stderr(f"films have no room for {', '.join(others)}; their errors are measured")
-    screenplay = Screenplay(setup.env, setup.config.env, shown, discount)
-    scenes = dreamt(dreams, parts, horizon=horizon, seed=seed)
-    fastest = min(RATE, natural_rate(env))
-    where = f"{setup.env} at step {saved.step:,}"
+    screenplay = Screenplay(setup.env, setup.config.env, shown(obs), discount)
+    scenes = dreamt(dreams, parts, **ahead)
+    fastest, where = min(RATE, natural_rate(env)), f"{setup.env} at step {saved.step:,}"
     videos, pictures = films(folder, dreams, screenplay, scenes, title=where, fastest=fastest)
     Image.fromarray(returns_picture(returns, where)).save(folder / "returns.png")
     found = {
@@ -126,6 +111,40 @@ def make(
     }
     (folder / NUMBERS).write_text(json.dumps(found, indent=1) + "\n")
     print("\n".join(in_words(found)), f"{folder}: {len(videos)} films, {NUMBERS}", sep="\n")
+
+
+def both_plays(
+    saved: Restored, env: VectorEnv, *, episodes: int, seed: int
+) -> tuple[list[Stretch], list[Stretch], spaces.Spaces]:
+    """Real play with the policy, and with random actions; the spaces of its observations.
+
+    Fault where no episode has a step.
+    """
+    say_on_stderr(f"playing {episodes} episodes with the policy and {episodes} with random actions")
+    interface = spaces.of(env.obs_space, env.act_space)
+    play = partial(stretches.play, saved.agent, saved.state, env, stretches=episodes, seed=seed)
+    drawn = stretches.random_actions(interface.act, envs=env.num_envs, seed=seed)
+    both = play(), play(instead=drawn)
+    own, other = ([x for x in each if len(x.reward) > 1] for each in both)
+    if not own or not other:
+        raise Fault("no episode has a step after its first observation: nothing can be dreamt")
+    return own, other, interface.obs
+
+
+def emptied(folder: Path) -> Path:
+    """The folder, made if need be, without the files of an earlier dream."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in [file for pattern in OURS for file in folder.glob(pattern)]:
+        file.unlink()
+    return folder
+
+
+def shown(obs: spaces.Spaces) -> spaces.Spaces:
+    """The observations that films have room for; says which others there are."""
+    room, others = limited(obs)
+    if others:
+        say_on_stderr(f"films have no room for {', '.join(others)}; their errors are measured")
+    return room
 
 
 def dreamt(

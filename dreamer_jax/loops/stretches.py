@@ -68,12 +68,11 @@ def play(
     quota = [stretches // envs + (i < stretches % envs) for i in range(envs)]
     found: list[list[Stretch]] = [[] for _ in range(envs)]
     running: list[list[Moment]] = [[] for _ in range(envs)]
-    filtered = jax.jit(partial(see_and_choose, agent.model))
     carry, seen, index = agent.player.carry(envs), env.reset(), 0
     age = np.zeros(envs, np.int64)  # steps of the running episodes
     while any(len(row) < n for row, n in zip(found, quota, strict=True)):
         key = jax.random.fold_in(jax.random.key(seed), index)
-        carry, action = filtered(state, carry, seen.obs, seen.is_first, key)
+        carry, action = see_and_choose(agent.model, state, carry, seen.obs, seen.is_first, key)
         if instead:
             action = jax.tree.map(jnp.asarray, dict(instead(index)))
             carry = agent.model.took(carry, action)
@@ -91,6 +90,7 @@ def play(
     return [x for row in found for x in row]
 
 
+@partial(jax.jit, static_argnums=0)
 def see_and_choose(
     model: AnyModel, state: Any, carry: Any, obs: Obs, is_first: jax.Array, key: jax.Array
 ) -> tuple[Any, Action]:

@@ -138,7 +138,8 @@ def _header(film: Film, now: int, width: int, *legend: tuple[str, Color]) -> np.
     step = words((f"episode step {film.begin + now}{action}", FAINT), size=MEDIUM)
     caption = apart(step, words(*legend, size=MEDIUM), width=width)
     bar = timeline(film.seen, total=total, now=now, width=width)
-    room = width - sign.shape[1] - GAP
+    # One size in all frames, whatever the sign says.
+    room = width - length(f"dream +{total}/{total}, ended", size=MEDIUM) - 3 * GAP
     fitting = (size for size in (LARGE, 16, MEDIUM) if length(film.title, size=size) <= room)
     title = words((film.title, INK), size=next(fitting, SMALL))
     return column([apart(title, sign, width=width), caption, bar], gap=4)
