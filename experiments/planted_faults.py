@@ -25,7 +25,7 @@ from experiments.diagnose import batches_of, findings, load
 
 Damage = Callable[[DreamerState], DreamerState]
 ONE = 0.1  # of the symlog distance between the bins of rewards and values: 20 / 127
-REPORTS = 4  # drawn for each fault
+REPORTS = 8  # drawn for each fault; not every batch has rewards or ends
 
 
 class Fault(NamedTuple):

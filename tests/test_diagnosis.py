@@ -27,4 +27,6 @@ def test_a_planted_fault_is_named(name: str) -> None:
     said = {x.check.split("/")[0]: x for x in findings(walk.measures(fault.plant(state)))}
     assert fault.check in said
     finding = said[fault.check]
-    assert math.isfinite(finding.value) and "--set" in finding.advice and "{" not in finding.sentence
+    assert (
+        math.isfinite(finding.value) and "--set" in finding.advice and "{" not in finding.sentence
+    )

@@ -38,6 +38,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
                 *("episode_sums", "averages", "pictures", "findings"),
             },
             {"sinks", "journal_state", "checks"},
+            {"diagnosis"},
             {"journal"},
         ],
     },

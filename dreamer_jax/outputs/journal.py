@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -16,8 +15,8 @@ from dreamer_jax.counters import Counters
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.faults import Diverged, Fault
 from dreamer_jax.outputs.averages import average, computed, is_loss, means
-from dreamer_jax.outputs.checks import CHECKS
-from dreamer_jax.outputs.findings import judge, measured
+from dreamer_jax.outputs.diagnosis import Diagnosis
+from dreamer_jax.outputs.findings import measured
 from dreamer_jax.outputs.journal_state import JournalState
 from dreamer_jax.outputs.pictures import picture
 from dreamer_jax.outputs.progress import Progress
@@ -79,7 +78,9 @@ class Journal:
         self.running = past.running
         self.recent, self.recent_later = [*past.recent], [*past.recent_later]
         self.latest, self.logged = past.latest, past.logged
-        self.watch = past.watch
+        with sink_faults(logdir):
+            step = counters.step
+            self.diagnosis = Diagnosis(logdir, step, watch=past.watch, say=self.say)
         self.owes_evaluation, self.reached = past.owes_evaluation, [*past.reached]
         self.rated = Rated(counters.step, counters.updates, time.monotonic())
         self.begun = self.drawn = self.rated.time  # when this process began, and drew pictures last
@@ -111,7 +112,7 @@ class Journal:
             owes_evaluation=self.owes_evaluation,
             reached=[*self.reached],
             logged=self.logged,
-            watch=self.watch,
+            watch=self.diagnosis.watch,
         )
 
     def say(self, text: str) -> None:
@@ -237,11 +238,8 @@ class Journal:
         metrics, views = jax.device_get((metrics, views))
         values = measured({key: float(value) for key, value in metrics.items()})
         self._scalars(values, counters)
-        self.watch, found = judge(CHECKS, self.watch, values)
         with sink_faults(self.logdir):
-            for finding in found:
-                for sink in self.sinks:
-                    sink.finding(asdict(finding), step=counters.step)
+            self.diagnosis.judge(values, step=counters.step)
         with sink_faults(self.logdir):
             for key, view in views.items():
                 pixels = picture(np.asarray(view))

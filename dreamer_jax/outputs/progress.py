@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 import numpy as np
 from tqdm import tqdm
@@ -120,13 +120,6 @@ class Progress:
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """Ignored."""
-
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """Prints what begins to fail, with what to try, or what no longer fails."""
-        if found["state"] == "begins":
-            self.write(f"warning: step {step}: {found['sentence']}. {found['advice']}")
-        else:
-            self.write(f"step {step}: no longer: {found['check']} ({found['sentence']})")
 
     def close(self) -> None:
         """Shows the last counters unless they were shown, and leaves them on the screen."""

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -64,14 +64,6 @@ class Sink(Protocol):
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """Takes a picture [H, W, 3] uint8, such as 'world_model/screen'."""
-        ...
-
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """Takes a check of the diagnosis that begins to fail, or no longer does.
-
-        found: 'check', 'state' ('begins' or 'ends'), 'value', 'threshold', 'sentence' and 'advice',
-            see docs/diagnosis.md.
-        """
         ...
 
     def close(self) -> None:

@@ -75,9 +75,6 @@ class TensorBoard:
         self._add(summary.image(name, pixels, dataformats="HWC"), step)
         self._flush()
 
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """Ignored: its metric has a curve."""
-
     def close(self) -> None:
         """Writes buffered events and closes the file."""
         self._records.close()

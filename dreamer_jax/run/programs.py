@@ -26,7 +26,6 @@ from dreamer_jax.run.device_functions import (
 from dreamer_jax.run.layout import SEED_TYPE, Layout
 from dreamer_jax.types import Action, AnyAgent, Metrics, Obs, Recordings, ReplayState, Step
 
-
 IN_HASTE: dict[str, bool | int | str | float] = {"xla_backend_optimization_level": 0}
 
 
