@@ -105,16 +105,16 @@ def test_findings_are_said_and_written_and_a_resume_drops_later_ones(
 ) -> None:
     with journal(tmp_path, step=0) as written:
         assert not (tmp_path / "diagnosis.jsonl").exists()
-        for step, value in ((10, 2.0), (20, 2.0), (30, 2.0), (40, 0.1), (50, 0.1), (60, 0.1)):
+        for step, value in ((10, 3.0), (20, 3.0), (30, 3.0), (40, 0.1), (50, 0.1), (60, 0.1)):
             metrics = {"diagnosis/prior_error": jnp.float32(value), "diagnosis/x": jnp.nan}
             written.report(metrics, {}, counters=Counters(step=step))
             if step == 50:
                 saved = written
         begins, ends = lines(tmp_path, "diagnosis")
     assert (begins["step"], begins["check"], begins["state"]) == (30, "useless_prior", "begins")
-    assert (ends["step"], ends["state"], ends["threshold"]) == (60, "ends", 1.0)
+    assert (ends["step"], ends["state"], ends["threshold"]) == (60, "ends", 2.0)
     said = capsys.readouterr().err
-    assert "warning: step 30: the prior is 2.0 times as wrong" in said
+    assert "warning: step 30: the prior is 3.0 times as wrong" in said
     assert "step 60: no longer useless_prior: the prior is 0.1 times" in said
     with journal(tmp_path, step=50, past=saved):
         assert lines(tmp_path, "diagnosis") == [begins]
