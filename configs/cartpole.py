@@ -33,7 +33,7 @@ def get_config(env: Any) -> Config:
             ratio=32,
             prefill=1_000,
             log_every=1_000,
-            report_every=0,
+            report_every=4_000,
             eval_every=2_500,
             eval_episodes=32,
             save_every=20_000,

@@ -127,9 +127,9 @@ def test_every_consumer_is_watched(trained: list[Use]) -> None:
     acts, updates, reports = LAST // witness.ENVS, updates_owed(LAST, updates=0, config=CONFIG), 2
     assert updates > acts - FIRST // witness.ENVS  # some calls of `learn` do more than one
     expected = {
-        "uniform": 2 * acts + 3 * updates + 2 * reports,
+        "uniform": 2 * acts + 3 * updates + 5 * reports,
         "bits": updates + reports,
-        "split": acts + 3 * updates + 2 * reports + 1,
+        "split": acts + 3 * updates + 3 * reports + 1,
     }
     assert Counter(use.function for use in spent(trained)) == expected
 

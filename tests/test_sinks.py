@@ -186,7 +186,6 @@ class Collector:
         self.metrics: list[dict[str, Any]] = []
         self.episodes: list[dict[str, Any]] = []
         self.milestones: list[dict[str, Any]] = []
-        self.findings: list[dict[str, Any]] = []
         self.images: list[tuple[str, int, tuple[int, ...]]] = []
         self.videos: list[tuple[str, int, tuple[int, ...]]] = []
         self.closed = 0
@@ -212,9 +211,6 @@ class Collector:
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         self.images.append((name, step, pixels.shape))
-
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        self.findings.append({"step": step, **found})
 
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         assert rate > 0

@@ -13,6 +13,7 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
+from command import hastily
 from gymnasium import spaces as gym
 
 from dreamer_jax import spaces
@@ -33,7 +34,7 @@ from dreamer_jax.types import Step, Window
 from envs.kinds import Vector
 
 PLACES, START, LENGTH, BATCH = 7, 3, 20, 16
-UPDATES = 400
+UPDATES = 280
 OBS: dict[str, gymnasium.Space] = {"place": Vector(2)}
 ACT: dict[str, gymnasium.Space] = {"action": gym.MultiDiscrete([2])}
 AGENT = DreamerConfig(
@@ -104,6 +105,11 @@ def windows(seed: int) -> Iterator[Window]:
 @cache
 def learned() -> Walked:
     """The agent, trained once for all tests."""
+    with hastily():
+        return _learned()
+
+
+def _learned() -> Walked:
     config = resolve(Config(agent=AGENT, replay=replace(Replay(), latents=False)))
     dreamer, stage = agent.build(config, spaces.of(OBS, ACT)), STAGES["all"]
     update = jax.jit(partial(agent.update, dreamer, stage))
@@ -125,5 +131,6 @@ def reporter() -> Any:
 def measures(state: DreamerState, reports: int = 4) -> list[dict[str, float]]:
     """What some reports say of a state."""
     pairs = zip(range(reports), windows(1), strict=False)
-    found = [reporter()(state, window, jax.random.key(i)) for i, window in pairs]
+    with hastily():
+        found = [reporter()(state, window, jax.random.key(i)) for i, window in pairs]
     return [{name: float(x) for name, x in each.items()} for each in jax.device_get(found)]

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -95,11 +95,6 @@ class Guarded:
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """See `Sink`; returns at once. The array must not change afterwards."""
         self._put(lambda sink: sink.image(name, pixels, step=step), size=pixels.nbytes)
-
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """See `Sink`; returns at once."""
-        kept = dict(found)
-        self._put(lambda sink: sink.finding(kept, step=step))
 
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """See `Sink`; returns at once. The array must not change afterwards."""

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -17,13 +16,13 @@ from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.faults import Diverged, Fault
 from dreamer_jax.host import memory_use
 from dreamer_jax.outputs.averages import average, computed, is_loss, means
-from dreamer_jax.outputs.checks import CHECKS
-from dreamer_jax.outputs.findings import judge, measured
+from dreamer_jax.outputs.diagnosis import Diagnosis
+from dreamer_jax.outputs.findings import measured
 from dreamer_jax.outputs.guarded import Guarded
 from dreamer_jax.outputs.journal_state import JournalState
 from dreamer_jax.outputs.pictures import FILM_RATE, film, picture
 from dreamer_jax.outputs.progress import Progress
-from dreamer_jax.outputs.sink import AllSinks, Sink
+from dreamer_jax.outputs.sink import AllSinks, Sink, sink_faults
 
 
 class Pending(NamedTuple):
@@ -84,7 +83,9 @@ class Journal:
         self.running = past.running
         self.recent, self.recent_later = [*past.recent], [*past.recent_later]
         self.latest, self.logged, self.episodes = past.latest, past.logged, past.episodes
-        self.watch = past.watch
+        with sink_faults(logdir):
+            step = counters.step
+            self.diagnosis = Diagnosis(logdir, step, watch=past.watch, say=self.say)
         self.owes_evaluation, self.reached = past.owes_evaluation, [*past.reached]
         self.rated = Rated(counters.step, counters.updates, time.monotonic())
         self.begun = self.drawn = self.rated.time  # when this process began, and drew pictures last
@@ -116,7 +117,7 @@ class Journal:
             owes_evaluation=self.owes_evaluation,
             reached=[*self.reached],
             logged=self.logged,
-            watch=self.watch,
+            watch=self.diagnosis.watch,
             episodes=self.episodes,
         )
 
@@ -244,10 +245,9 @@ class Journal:
         metrics, views = jax.device_get((metrics, views))
         values = measured({key: float(value) for key, value in metrics.items()})
         self._scalars(values, counters)
-        self.watch, found = judge(CHECKS, self.watch, values)
         step = counters.step
-        for finding in found:
-            self.sinks.finding(asdict(finding), step=step)
+        with sink_faults(self.logdir):
+            self.diagnosis.judge(values, step=step)
         for key, view in views.items():
             pixels, frames = picture(np.asarray(view)), film(np.asarray(view))
             self.sinks.image(f"world_model/{key}", pixels, step=step)

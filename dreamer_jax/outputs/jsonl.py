@@ -14,12 +14,11 @@ UNFINISHED = "unfinished"  # marks metrics of an interval that was cut short
 
 
 class JsonLines:
-    """A sink that appends to `metrics.jsonl`, `episodes.jsonl` and other files of lines.
+    """A sink that appends to `metrics.jsonl`, `episodes.jsonl` and `milestones.jsonl`.
 
     Each line is on its way to the disk when the call returns. Numbers that JSON cannot hold are
-    written as null. `milestones.jsonl` exists once a milestone was reached, and `diagnosis.jsonl`
-    once a check has failed. Images and films are
-    ignored.
+    written as null. `milestones.jsonl` exists once a milestone was reached. Images and
+    films are ignored.
     """
 
     def __init__(self, logdir: str | os.PathLike[str], first_step: int) -> None:
@@ -31,11 +30,9 @@ class JsonLines:
         root = Path(logdir)
         root.mkdir(parents=True, exist_ok=True)
         self._milestones = root / "milestones.jsonl"
-        self._findings = root / "diagnosis.jsonl"
         self._metrics = _continue_lines(root / "metrics.jsonl", first_step)
         self._episodes = _continue_lines(root / "episodes.jsonl", first_step - 1)
-        _drop_lines(self._milestones, first_step)
-        _drop_lines(self._findings, first_step)
+        drop_lines(self._milestones, first_step)
 
     def scalars(
         self,
@@ -48,27 +45,22 @@ class JsonLines:
     ) -> None:
         """One line of metrics; unfinished ones say so, and are dropped when the run resumes."""
         line = {"step": step, "frames": frames, "seconds": seconds, **values}
-        self._metrics.write(_encode({**line, UNFINISHED: True} if unfinished else line))
+        self._metrics.write(encode({**line, UNFINISHED: True} if unfinished else line))
 
     def episode(self, sums: Mapping[str, float], *, step: int, env: int, start: str) -> None:
         """One line for a finished episode; 'start' only where it began at a milestone."""
         first = {"step": step, "score": sums["score"], "length": sums["length"]}
         line = {**first, **{k: x for k, x in sums.items() if k not in first}, "env": env}
-        self._episodes.write(_encode({**line, "start": start} if start else line))
+        self._episodes.write(encode({**line, "start": start} if start else line))
 
     def milestone(self, name: str, *, step: int, hours: float, env: int) -> None:
         """One line for a milestone."""
         line = {"step": step, "hours": hours, "name": name, "env": env}
         with self._milestones.open("a") as file:
-            file.write(_encode(line))
+            file.write(encode(line))
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """Ignored."""
-
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """One line for a finding."""
-        with self._findings.open("a") as file:
-            file.write(_encode({"step": step, **found}))
 
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """Ignored."""
@@ -82,11 +74,11 @@ class JsonLines:
 
 def _continue_lines(path: Path, last_step: int) -> TextIO:
     """Opens a file of JSON lines for appending, without its lines after `last_step`."""
-    _drop_lines(path, last_step)
+    drop_lines(path, last_step)
     return path.open("a", buffering=1)
 
 
-def _drop_lines(path: Path, last_step: int) -> None:
+def drop_lines(path: Path, last_step: int) -> None:
     """Removes lines after `last_step`, unfinished ones, and those that are no object with a step.
 
     Whenever the process dies, the file is complete: either as it was or without these lines.
@@ -106,7 +98,7 @@ def _stays(line: str, last_step: int) -> bool:
         return False
 
 
-def _encode(line: Mapping[str, Any]) -> str:
+def encode(line: Mapping[str, Any]) -> str:
     return json.dumps({k: _plain(v) for k, v in line.items()}, allow_nan=False) + "\n"
 
 

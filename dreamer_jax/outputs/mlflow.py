@@ -70,9 +70,6 @@ class Mlflow:
         """A picture."""
         self._client.log_image(self._run, pixels, key=REFUSED.sub("_", name), step=step)
 
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """Ignored: its metric has a curve."""
-
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """A film, among the artifacts: <name>/step<step>.mp4."""
         with tempfile.TemporaryDirectory() as folder:

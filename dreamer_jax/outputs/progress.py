@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -126,13 +126,6 @@ class Progress:
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """Ignored."""
-
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """Prints what begins to fail, with what to try, or what no longer fails."""
-        if found["state"] == "begins":
-            self.write(f"warning: step {step}: {found['sentence']}. {found['advice']}")
-        else:
-            self.write(f"step {step}: no longer: {found['check']} ({found['sentence']})")
 
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """Ignored."""

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -64,14 +64,6 @@ class Sink(Protocol):
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """Takes a picture [H, W, 3] uint8, such as 'world_model/screen'."""
-        ...
-
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """Takes a check of the diagnosis that begins to fail, or no longer does.
-
-        found: 'check', 'state' ('begins' or 'ends'), 'value', 'threshold', 'sentence' and 'advice',
-            see docs/diagnosis.md.
-        """
         ...
 
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
@@ -135,12 +127,6 @@ class AllSinks:
         with sink_faults(self._logdir):
             for sink in self._sinks:
                 sink.image(name, pixels, step=step)
-
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """See `Sink`."""
-        with sink_faults(self._logdir):
-            for sink in self._sinks:
-                sink.finding(found, step=step)
 
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """See `Sink`."""

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -57,9 +56,6 @@ class Stopwatch:
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """Ignored: the metrics of the report come before it."""
-
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """Ignored."""
 
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """Ignored: the metrics of the report come before it."""

@@ -93,9 +93,6 @@ class TensorBoard:
         self._add(summary.image(name, pixels, dataformats="HWC"), step)
         self._flush()
 
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """Ignored: its metric has a curve."""
-
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """A film [T, H, W, 3] uint8, as an animated picture among the others."""
         _, height, width, channels = frames.shape

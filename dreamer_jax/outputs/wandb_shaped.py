@@ -56,9 +56,6 @@ class WandbShaped:
         """A picture."""
         self._log({name: self._image(pixels)}, step)
 
-    def finding(self, found: Mapping[str, Any], *, step: int) -> None:
-        """Ignored: its metric has a curve."""
-
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """A film."""
         self._log({name: self._film(video.mp4(frames, rate=rate))}, step)

@@ -124,9 +124,9 @@ def return_errors(
     )
     discount = 1 - 1 / dreamer.config.behavior.horizon
     continues = discount * (1 - step.is_terminal.astype(jnp.float32))
-    dreamt, dreamt_weight = _discounted(*imagined)
-    real, real_weight = _discounted(step.reward[ahead], continues[ahead])
-    sizes, _ = _discounted(jnp.abs(step.reward)[ahead], continues[ahead])
+    dreamt, dreamt_weight = discounted(*imagined)
+    real, real_weight = discounted(step.reward[ahead], continues[ahead])
+    sizes, _ = discounted(jnp.abs(step.reward)[ahead], continues[ahead])
     # An end without a terminal hides what would have come.
     hidden = (step.is_last & ~step.is_terminal)[ahead[:-1]].any(0)
     counted = ~hidden & ~step.is_last[:starts]
@@ -135,18 +135,18 @@ def return_errors(
     unit = jnp.maximum(mean(sizes, counted), 0.1 * _return_scale(state))
     return {
         "imagined_return_bias": mean(difference, counted) / unit,
-        "imagined_return_correlation": _correlation(dreamt, real, counted, least=0.1 * unit),
+        "imagined_return_correlation": correlation(dreamt, real, counted, least=0.1 * unit),
     }
 
 
-def _discounted(reward: jax.Array, continue_: jax.Array) -> tuple[jax.Array, jax.Array]:
+def discounted(reward: jax.Array, continue_: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Σ w_i r_i over i = 1..H, and w_{H+1}: entries 0..H of both, [H + 1, *] -> [*], [*]."""
     weight = jnp.cumprod(continue_[1:], axis=0)
     before = jnp.concatenate([jnp.ones_like(weight[:1]), weight[:-1]])
     return jnp.sum(before * reward[1:], axis=0), weight[-1]
 
 
-def _correlation(x: jax.Array, y: jax.Array, where: jax.Array, *, least: jax.Array) -> jax.Array:
+def correlation(x: jax.Array, y: jax.Array, where: jax.Array, *, least: jax.Array) -> jax.Array:
     """Pearson's correlation of the entries in `where`; NaN if y deviates by less than `least`."""
     dx, dy = x - mean(x, where), y - mean(y, where)
     variance = mean(dy**2, where)
