@@ -4,8 +4,10 @@ import base64
 import hashlib
 import io
 import json
+import signal
 import tarfile
 import threading
+import urllib.request
 from collections.abc import Iterator
 from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,7 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from command import SMALL, call
+from command import SMALL, call, start
 from extras import EXPORT
 
 import envs
@@ -88,13 +90,46 @@ def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
         runtime.copy_into(tmp_path, source=str(tmp_path))
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a few steps."""
+    logdir = tmp_path_factory.mktemp("runs") / "run"
+    assert call(*SMALL, f"--logdir={logdir}", "--steps=40").code == 0
+    return logdir
+
+
+def test_a_run_is_played_until_it_is_interrupted(run: Path) -> None:
+    """The real command, in a process of its own."""
+    process = start("--mode=play", f"--logdir={run}")
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    address, _, rest = line.partition(" ")
+    assert rest == "plays counting; Ctrl-C ends\n", (line, process.communicate())
+    moments = [asked(address, what) for what in ("restart", "step", "switch", "step", "switch")]
+    assert [moment["mode"] for moment in moments] == ["real", "real", "dream", "dream", "real"]
+    assert [moment["step"] for moment in moments] == [0, 1, 0, 1, 1]
+    assert array_from_json(moments[-1]["obs"]["vector"]).tolist() == [[0, 1]]
+    with urllib.request.urlopen(f"{address}model.json", timeout=20) as answer:
+        assert json.load(answer)["backend"] == "local"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, ""), err
+
+
+def asked(address: str, what: str) -> dict[str, Any]:
+    """The answer of the page's server."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address + what, b"{}", headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
 @EXPORT
-def test_a_run_is_exported_as_one_folder(tmp_path: Path) -> None:
-    run, out, source = tmp_path / "run", tmp_path / "page", tmp_path / "dist"
+def test_a_run_is_exported_as_one_folder(run: Path, tmp_path: Path) -> None:
+    out, source = tmp_path / "page", tmp_path / "dist"
     source.mkdir()
     for name, content in CONTENT.items():
         (source / name).write_bytes(content)
-    assert call(*SMALL, f"--logdir={run}", "--steps=40").code == 0
     flags = ("--mode=export", f"--logdir={run}", f"--out={out}", f"--onnxruntime={source}")
     result = call(*flags)
     assert result.code == 0, result.err
@@ -107,12 +142,12 @@ def test_a_run_is_exported_as_one_folder(tmp_path: Path) -> None:
     assert {x.name for x in (out / folder.RUNTIME).iterdir()} == CONTENT.keys()
     starts = json.loads((out / model["starts"]).read_text())
     names = {x for x in model["step"]["inputs"] if x.startswith("carry/latent/")}
-    for start in starts:
-        assert start["carry"].keys() == names
-        for name, array in start["carry"].items():
+    for each in starts:
+        assert each["carry"].keys() == names
+        for name, array in each["carry"].items():
             assert list(array_from_json(array).shape) == model["step"]["inputs"][name]["shape"]
-        assert array_from_json(start["moment"]["obs"]["vector"]).shape == (1, 2)
-    assert len({json.dumps(start) for start in starts}) == len(starts) == 8
+        assert array_from_json(each["moment"]["obs"]["vector"]).shape == (1, 2)
+    assert len({json.dumps(each) for each in starts}) == len(starts) == 8
     require_runs(out, model, starts[0])
     assert call(*flags).code == 0  # again, into the same folder
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dreamer_jax.faults import Fault
 from dreamer_jax.playable import server
 
 FILES = {"index.html": b"<p>page</p>", "app.js": b"1"}
@@ -111,7 +112,7 @@ def test_a_port_that_is_taken_is_an_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(Fault, match=r"--port=\d+: Address already in use; another --port"):
             server.serve(FILES, lambda *_: {}, port=taken.getsockname()[1], say=print)
 
 

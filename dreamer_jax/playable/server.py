@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from dreamer_jax.faults import one_line
+from dreamer_jax.faults import Fault, one_line
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")  # of this machine, as a browser may write them
@@ -44,10 +44,14 @@ def serve(
       port: 0 for a free one.
       say: receives the address once it can be opened.
 
-    Raises OSError if the port is taken.
+    Raises Fault if the port is taken.
     """
     requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
-    server = ThreadingHTTPServer((HOST, port), handler(files, requests))
+    try:
+        server = ThreadingHTTPServer((HOST, port), handler(files, requests))
+    except OSError as error:
+        hint = "another --port may be free, and without the flag a free one is taken"
+        raise Fault(f"--port={port}: {one_line(error)}; {hint}") from None
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
