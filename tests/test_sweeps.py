@@ -125,6 +125,9 @@ class InProcess:
     def stop(self) -> None:
         raise AssertionError("nobody stops it")
 
+    def close(self) -> None:
+        pass
+
 
 def swept(
     folder: Path, monkeypatch: pytest.MonkeyPatch, *flags: str, until: int | None = None
@@ -222,11 +225,11 @@ def test_a_search_continues_its_study(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_interval_is_that_of_student() -> None:
-    """The table for two and for five scores: 12.706 and 2.776 standard errors."""
     assert summary.half_interval([1.0]) is None
     assert summary.half_interval([1.0, 3.0]) == pytest.approx(12.706, abs=1e-3)
-    five = [1.0, 2.0, 3.0, 4.0, 5.0]
-    assert summary.half_interval(five) == pytest.approx(2.776 * (2.5 / 5) ** 0.5, abs=1e-3)
+    assert summary.half_interval([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(
+        2.776 * (2.5 / 5) ** 0.5, abs=1e-3
+    )
 
 
 SLEEPS = """
