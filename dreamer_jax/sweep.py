@@ -14,7 +14,7 @@ All other flags are those of each run: python -m dreamer_jax.main --help
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from dreamer_jax import own_packages
@@ -54,10 +54,10 @@ def main(argv: Sequence[str]) -> int:
         pool: Pool = (
             LocalPool(sweep.jobs) if sweep.ray is None else RayPool(sweep.ray, jobs=sweep.jobs)
         )
-        seeds = len(sweep.seeds)
-        say(f"{sweep.folder}: {settings.total} settings, {seeds} seeds each, {pool.free()} at once")
-        schedule = Schedule(sweep, settings, pool, say)
-        with stop_signals() as stopped:
+        with closing(pool), stop_signals() as stopped:
+            counts = f"settings: {settings.total}, seeds of each: {len(sweep.seeds)}"
+            say(f"{sweep.folder}: {counts}, runs side by side: {pool.free()}")
+            schedule = Schedule(sweep, settings, pool, say)
             schedule.execute(stopped)
             was_stopped = stopped()
         return ended(sweep, settings, schedule.failures, stopped=was_stopped)

@@ -19,12 +19,16 @@ from dreamer_jax.outputs.run_ids import PROJECT, Place
 URI = "MLFLOW_TRACKING_URI"
 TAG = "dreamer_jax.run"  # holds the id by which a resumed run finds itself
 REFUSED = re.compile(r"[^\w\-. :/]")  # characters that names may not have
-MOST_PARAMETERS = 100  # in one call
+MOST_PARAMETERS, MOST_METRICS = 100, 500  # in one call
 LONGEST_PARAMETER = 500  # characters
 
 
 class Mlflow:
-    """A sink for one run of MLflow. Values that are not finite are left out."""
+    """A sink for one run of MLflow. Values that are not finite are left out.
+
+    Each call of the store is a transaction that takes milliseconds, so episodes wait for the next
+    metrics.
+    """
 
     def __init__(self, place: Place) -> None:
         """Continues the run with this id, or begins it."""
@@ -40,6 +44,7 @@ class Mlflow:
             folder.mkdir(parents=True, exist_ok=True)
         self._client = mlflow.MlflowClient(given or f"sqlite:///{folder / 'mlflow.db'}")
         self._entities = entities
+        self._waiting = list[Any]()  # metrics
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT)
         artifacts = None if given else (folder / "artifacts").as_uri()
         self._run = self._find(name, place, artifacts)
@@ -56,12 +61,15 @@ class Mlflow:
     ) -> None:
         """A point for each value, at its step."""
         del unfinished
-        self._points({**values, "frames": frames, "seconds": seconds}, step)
+        self._add({**values, "frames": frames, "seconds": seconds}, step)
+        self._write()
 
     def episode(self, sums: Mapping[str, float], *, step: int, env: int, start: str) -> None:
-        """Points for score and length."""
+        """Points for score and length, with the next metrics or when many wait."""
         del env
-        self._points(points(sums, start), step)
+        self._add(points(sums, start), step)
+        if len(self._waiting) >= MOST_METRICS:
+            self._write()
 
     def milestone(self, name: str, *, step: int, hours: float, env: int) -> None:
         """Ignored."""
@@ -79,6 +87,7 @@ class Mlflow:
 
     def close(self) -> None:
         """Marks the run as finished; a resume continues it."""
+        self._write()
         self._client.set_terminated(self._run)
 
     def _find(self, experiment: str, place: Place, artifacts: str | None) -> str:
@@ -108,11 +117,15 @@ class Mlflow:
         for start in range(0, len(new), MOST_PARAMETERS):
             self._client.log_batch(self._run, params=new[start : start + MOST_PARAMETERS])
 
-    def _points(self, values: Mapping[str, float], step: int) -> None:
+    def _add(self, values: Mapping[str, float], step: int) -> None:
         now = int(1000 * time.time())
-        metrics = [
+        self._waiting += [
             self._entities.Metric(REFUSED.sub("_", name), float(value), now, step)
             for name, value in values.items()
             if math.isfinite(value)
         ]
-        self._client.log_batch(self._run, metrics=metrics)
+
+    def _write(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for start in range(0, len(waiting), MOST_METRICS):
+            self._client.log_batch(self._run, metrics=waiting[start : start + MOST_METRICS])

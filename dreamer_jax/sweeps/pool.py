@@ -53,6 +53,10 @@ class Pool(Protocol):
         """Asks all runs to save and end; a second time, to end at once."""
         ...
 
+    def close(self) -> None:
+        """Called once, at the end, when no run is left."""
+        ...
+
 
 class LocalPool:
     """Processes on this machine. Cores are divided among them, and GPUs."""
@@ -100,6 +104,9 @@ class LocalPool:
         for _, process in self._running.values():
             process.send_signal(signal.SIGKILL if self._asked else signal.SIGTERM)
         self._asked = True
+
+    def close(self) -> None:
+        """See `Pool`; there is nothing to close."""
 
 
 def command(run: SweptRun) -> list[str]:

@@ -70,6 +70,10 @@ class RayPool:
         for task in self._running:
             self._ray.cancel(task, force=True)
 
+    def close(self) -> None:
+        """Leaves the cluster, and ends it if it was started here."""
+        self._ray.shutdown()
+
     def _code(self, task: Any) -> int:
         try:
             return int(self._ray.get(task))
