@@ -99,6 +99,13 @@ def test_behavior_resumes_without_its_source(source: Path, behavior: Path):
     assert all(equal(ours.params[name], theirs.params[name]) for name in WORLD_MODEL)
 
 
+def test_a_run_keeps_whether_the_world_model_is_first(first: Path):
+    """The optimizer has other arrays with it. When behavior begins may change."""
+    result = call(f"--logdir={first}", "--override", "--set=train.behavior_after=0", "--steps=90")
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert "--override cannot change train.behavior_after" in result.err
+
+
 def test_the_world_model_is_never_first_where_behavior_does_not_learn():
     resolve(replace(DEFAULT, train=replace(DEFAULT.train, behavior_after=5)))
     alone = replace(DEFAULT.train, behavior_after=5, learn="world_model")
