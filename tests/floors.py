@@ -40,7 +40,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"elapsed", "live_view", "checks"},
             {"jsonl", "tensorboard", "progress", "wandb_shaped", "mlflow", "guarded"},
             {"trackers", "journal_state", "stopwatch"},
-            {"sinks"},
+            {"sinks", "diagnosis"},
             {"journal"},
         ],
     },

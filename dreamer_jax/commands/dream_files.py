@@ -99,18 +99,23 @@ def make(
         "horizon": horizon,
         "discount": discount,
         "play": {"agent": played(own), "random": played(other)},
-        "returns": {
-            "definition": DEFINITION,
-            "samples": dream_returns.SAMPLES,
-            "recorded": dream_returns.agreement(returns.recorded, returns.realized),
-            "policy": dream_returns.agreement(returns.policy, returns.realized),
-        },
+        "returns": agreements(returns),
         "errors": errors,
         "videos": videos,
         "pictures": [*pictures, {"file": "returns.png", "caption": "dreamt and realized returns"}],
     }
     (folder / NUMBERS).write_text(json.dumps(found, indent=1) + "\n")
     print("\n".join(in_words(found)), f"{folder}: {len(videos)} films, {NUMBERS}", sep="\n")
+
+
+def agreements(returns: Returns) -> dict[str, Any]:
+    """How dreamt and realized returns agree, for dream.json."""
+    return {
+        "definition": DEFINITION,
+        "samples": dream_returns.SAMPLES,
+        "recorded": dream_returns.agreement(returns.recorded, returns.realized),
+        "policy": dream_returns.agreement(returns.policy, returns.realized),
+    }
 
 
 def both_plays(

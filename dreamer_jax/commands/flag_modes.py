@@ -18,6 +18,11 @@ OF_MODES = {
     "steps": ("train",),
     "trackers": ("train",),
 }
+# Flag -> what was perhaps meant.
+INSTEAD = {
+    "episodes": "; --steps says how long a run trains",
+    "steps": "; --episodes says how much is played",
+}
 
 
 def require_of_mode(flags: Flags) -> None:
@@ -26,4 +31,5 @@ def require_of_mode(flags: Flags) -> None:
         value = getattr(flags, name)
         if value not in (None, False) and flags.mode not in modes:
             given = f"--{name}" if value is True else f"--{name}={value}"
-            raise ValueError(f"{given} is for --mode={'|'.join(modes)}, not for {flags.mode}")
+            text = f"{given} is for --mode={'|'.join(modes)}, not for {flags.mode}"
+            raise ValueError(f"{text}{INSTEAD.get(name, '')}")
