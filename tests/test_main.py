@@ -65,7 +65,7 @@ def complaint(result: Result) -> str:
         ([COUNTING, "--steps=0"], ("steps", "0")),
         ([COUNTING, "--steps=many"], ("steps", "many")),
         ([COUNTING, "--seed=-1"], ("seed", "-1")),
-        ([COUNTING, "--mode=watch"], ("mode", "play", "train", "eval")),
+        ([COUNTING, "--mode=paint"], ("mode", "play", "train", "eval")),
         ([COUNTING, "--episodes=3"], ("--episodes=3 is for --mode=eval", "--steps")),
         (
             ["--env=gameboy_demo", "--set=env.goal=win"],

@@ -29,8 +29,7 @@ export class Dream {
   }
 
   constructor(manifest, session, starts) {
-    const seed = new URLSearchParams(location.search).get("seed");
-    this.random = generator(seed === null ? Math.random() * 2 ** 32 : Number(seed));
+    this.seed = new URLSearchParams(location.search).get("seed");
     this.manifest = manifest;
     this.session = session;
     this.starts = starts;
@@ -40,6 +39,8 @@ export class Dream {
   /** The moment at which a dream begins; without a number, the next of them. */
   async restart(number = this.next) {
     const start = this.starts[number];
+    // With a seed, each start has the same dreams for the same actions.
+    this.random = generator(this.seed === null ? Math.random() * 2 ** 32 : Number(this.seed) + number);
     this.next = (number + 1) % this.starts.length;
     const inputs = this.manifest.step.inputs;
     this.carry = {};
