@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from dreamer_jax.media import video
 from dreamer_jax.outputs.episode_sums import points
 from dreamer_jax.outputs.run_ids import PROJECT, Place
 
@@ -80,6 +79,8 @@ class Mlflow:
 
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """A film, among the artifacts: <name>/step<step>.mp4."""
+        from dreamer_jax.media import video  # it imports a library for films
+
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"step{step}.mp4"
             video.save(path, frames, rate=rate)

@@ -17,7 +17,6 @@ from tensorboardX import summary
 from tensorboardX.proto import event_pb2, summary_pb2
 from tensorboardX.record_writer import RecordWriter
 
-from dreamer_jax.media import video
 from dreamer_jax.outputs.episode_sums import points
 
 protos: Any = event_pb2  # its classes are made when it is imported
@@ -95,6 +94,8 @@ class TensorBoard:
 
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """A film [T, H, W, 3] uint8, as an animated picture among the others."""
+        from dreamer_jax.media import video  # it imports a library for films
+
         _, height, width, channels = frames.shape
         shown = Summary.Image(
             height=height,

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from dreamer_jax.media import video
 from dreamer_jax.outputs.episode_sums import points
 from dreamer_jax.outputs.run_ids import PROJECT, Place
 
@@ -58,6 +57,8 @@ class WandbShaped:
 
     def video(self, name: str, frames: np.ndarray, *, step: int, rate: float) -> None:
         """A film."""
+        from dreamer_jax.media import video  # it imports a library for films
+
         self._log({name: self._film(video.mp4(frames, rate=rate))}, step)
 
     def close(self) -> None:
