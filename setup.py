@@ -81,7 +81,7 @@ setup(
         "test": [
             *("hypothesis", "matplotlib", PYBOY, PYGAME, "pyright>=1.1.414"),
             *("pytest>=9", "pytest-xdist>=3.8", "ruff>=0.17", "setuptools>=65", *DOCS),
-            *(TRACKIO, WANDB),
+            *(TRACKIO, WANDB, "optuna>=4"),
         ],
     },
 )
