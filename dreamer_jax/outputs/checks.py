@@ -241,7 +241,7 @@ OF_BEHAVIOR = (
     Check(
         name="value_size",
         metric="value_size",
-        high=5.0,
+        high=3.0,
         why="At 1, every state is worth the usual reward at every step, forever.",
         after=10_000,
         needs={"reward_events": 3},
@@ -254,7 +254,7 @@ OF_BEHAVIOR = (
     Check(
         name="return_range",
         metric="return_size",
-        high=5.0,
+        high=3.0,
         why="As for values: imagined returns cannot exceed what rewards add up to.",
         after=10_000,
         needs={"reward_events": 3},
