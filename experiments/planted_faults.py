@@ -140,9 +140,6 @@ FAULTS = {
     "the prior is noise": Fault(
         "useless_prior", edited("rssm", "prior_logits", "kernel", change=noise)
     ),
-    "the prior is noise, and its rewards": Fault(
-        "unforeseen_rewards", edited("rssm", "prior_logits", "kernel", change=noise)
-    ),
     "the recurrence is noise": Fault(
         "open_loop_5", edited("rssm", "gates", "kernel", change=noise)
     ),
