@@ -90,6 +90,17 @@ def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
         runtime.copy_into(tmp_path, source=str(tmp_path))
 
 
+def test_an_export_that_failed_can_be_repeated(tmp_path: Path) -> None:
+    out = tmp_path / "page"
+    with pytest.raises(ValueError, match="has no"):
+        folder.write(out, files={}, starts=[], described={}, onnxruntime=str(tmp_path))
+    folder.require_own(out)
+    (out / "model.json").touch()
+    (out / "mine.txt").touch()
+    with pytest.raises(ValueError, match="has other files"):
+        folder.require_own(out)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a few steps."""
