@@ -17,9 +17,13 @@ from dreamer_jax import __version__
 NAME = "config.json"
 LOCK = "lock"
 FOLDERS = ("checkpoints", "replay", "best")
+MADE = ("evaluations", "dreams", "page")  # folders that other modes write
 EVENTS = "events.out.tfevents"  # start of the names of TensorBoard's files
 LONGEST_LOCK = 1_000  # bytes
-RECORD = (*FOLDERS, "metrics.jsonl", "episodes.jsonl", "milestones.jsonl")
+RECORD = (
+    *FOLDERS,
+    *("metrics.jsonl", "episodes.jsonl", "milestones.jsonl", "diagnosis.jsonl", "trackers.json"),
+)
 FIELD_TYPES = {
     **{"env": str, "preset": str, "agent": str, "seed": int, "config": dict, "mesh": str},
     **{"auto": list, "spaces": dict, "versions": dict},
@@ -74,7 +78,7 @@ def require_plain(logdir: Path) -> None:
     for path in (logdir / name for name in RECORD):
         if path.exists() and path.is_dir() != (path.name in FOLDERS):
             raise ValueError(f"{path} should be a {'folder' if path.name in FOLDERS else 'file'}")
-    below = [path for name in FOLDERS for path in (logdir / name).rglob("*")]
+    below = [path for name in (*FOLDERS, *MADE) for path in (logdir / name).rglob("*")]
     for path in [*logdir.glob("*"), *below]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{path} is neither a plain file nor a folder: such a run is not used")
