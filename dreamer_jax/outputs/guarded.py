@@ -1,16 +1,15 @@
 """A thread between a run and a tracker of somebody else: what fails there never harms the run."""
 
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 
 from dreamer_jax.faults import one_line
+from dreamer_jax.outputs.say import say_on_stderr
 from dreamer_jax.outputs.sink import Sink
 
 MOST_RECORDS = 1_000  # that wait; a tracker that is slower loses the next ones
@@ -192,9 +191,3 @@ class _Catching:
         if error is not None:
             self._failed(error)
         return True
-
-
-def say_on_stderr(text: str) -> None:
-    """Prints a line; nobody has to listen."""
-    with suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)

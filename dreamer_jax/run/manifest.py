@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from dreamer_jax import __version__
+from dreamer_jax.host import text_files
 
 NAME = "config.json"
 LOCK = "lock"
@@ -50,16 +51,7 @@ def write(logdir: Path, run: dict[str, Any]) -> None:
     """Writes `run`, and the versions that it was started with; both are needed to restore it."""
     logdir.mkdir(parents=True, exist_ok=True)
     begun = read(logdir)["versions"] if exists(logdir) else versions()
-    partial = logdir / f"{NAME}.partial"
-    try:
-        with partial.open("w") as file:
-            file.write(json.dumps({**run, "versions": begun}, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # complete or absent even after a loss of power
-        partial.replace(logdir / NAME)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OSError(error.errno, f"{error.strerror}: {logdir / NAME}") from error
+    text_files.write(logdir / NAME, json.dumps({**run, "versions": begun}, indent=2) + "\n")
 
 
 def state(logdir: Path) -> tuple[bytes, set[str]]:
