@@ -21,11 +21,13 @@ def compare(logdir: Path, *, steps: int = 15) -> list[float]:
     """The error of each imagined step; prints it beside the reward and the value in the dream."""
     agent = dreamer_jax.load(logdir)
     env = gymnasium.make("CartPole-v1")
-    obs, _ = env.reset(seed=0)
-    action, memory = agent.act(obs)
+    (obs, _), memory = env.reset(seed=0), None
     for _ in range(WARM_UP):
-        obs, *_ = env.step(action)
         action, memory = agent.act(obs, memory)
+        obs, _, terminated, truncated, _ = env.step(action)
+        if terminated or truncated:
+            (obs, _), memory = env.reset(), None
+    _, memory = agent.act(obs, memory)
 
     seen = agent.read(memory)  # the last observation, after it passed through the latent state
     (key,) = seen.obs

@@ -109,15 +109,19 @@ def slow_value_larger(state: DreamerState) -> DreamerState:
 
 
 def range_blown_up(state: DreamerState) -> DreamerState:
-    """A return range a hundred times as wide, and far away."""
+    """A return range a hundred times as wide, and wider."""
     range_ = state.return_range
-    return state.replace(return_range=range_.replace(low=range_.low, high=100 * range_.high + 100))
+    width = 100 * (1 + range_.high - range_.low)
+    return state.replace(return_range=range_.replace(high=range_.low + width))
 
 
 # 17 bins further from 0, a value is about 14 times as large.
 FAULTS = {
     "rewards are never predicted": Fault(
         "missed_rewards", edited("reward", "logits", change=constant(bins_above_0=0))
+    ),
+    "rewards are never imagined": Fault(
+        "imagined_order", edited("reward", "logits", change=constant(bins_above_0=0))
     ),
     "every step is rewarded": Fault(
         "false_rewards", edited("reward", "logits", change=constant(bins_above_0=10))
@@ -138,6 +142,9 @@ FAULTS = {
     ),
     "the recurrence is noise": Fault(
         "open_loop_5", edited("rssm", "gates", "kernel", change=noise)
+    ),
+    "the recurrence is noise, further ahead": Fault(
+        "open_loop_15", edited("rssm", "gates", "kernel", change=noise)
     ),
     "the recurrence ignores actions": Fault(
         "actions_without_effect", edited("rssm", "from_action", change=zero)

@@ -13,7 +13,8 @@ import gymnasium
 import jax
 import numpy as np
 import pytest
-from command import ENVIRON, HASTE, ROOT, SMALL, call, hastily
+from command import ENVIRON, HASTE, ROOT, SMALL, hastily
+from made_runs import made
 
 import dreamer_jax
 from dreamer_jax import LoadError
@@ -28,10 +29,7 @@ CARTPOLE = tuple(flag for flag in CARTPOLE if "env.length" not in flag)
 
 @pytest.fixture(scope="module")
 def cartpole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    logdir = tmp_path_factory.mktemp("api") / "run"
-    quick = ("--steps=60", "--set=train.eval_every=0", "--set=train.save_every=30")
-    assert call(*CARTPOLE, *quick, f"--logdir={logdir}").code == 0
-    return logdir
+    return made(tmp_path_factory.mktemp("api") / "run", *CARTPOLE, steps=(30, 60))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +51,7 @@ def test_the_loop_of_a_user(agent: LoadedAgent) -> None:
             over = terminated or truncated
     assert memory is not None and memory.index >= 8 and type(action) is int
     assert agent.step == 60 and agent.env == "gym:CartPole-v1" and agent.seed == 0
-    assert agent.spaces.obs.vectors == {"vector": 4} and agent.config.train.steps == 60
+    assert agent.spaces.obs.vectors == {"vector": 4} and agent.config.replay.batch > 0
 
 
 def test_a_batch_is_its_rows_one_by_one(agent: LoadedAgent) -> None:
@@ -69,14 +67,14 @@ def test_a_batch_is_its_rows_one_by_one(agent: LoadedAgent) -> None:
 
 
 def test_a_row_that_begins_again_forgets(agent: LoadedAgent) -> None:
-    obs = np.ones((2, 4), np.float32)
+    obs = np.array(2 * [[1.0, -2.0, 3.0, 0.5]], np.float32)
     _, memory = agent.act(obs)
-    _, other = agent.act(2 * obs)
+    _, other = agent.act(-obs, seed=1)  # other latents
     first = [True, False]
     _, after = agent.act(obs, memory, is_first=first)
     _, same = agent.act(obs, other, is_first=first)
-    a, b = agent.value(after), agent.value(same)
-    assert a[0] == b[0] and a[1] != b[1]
+    a, b = (np.asarray(x.carry.latent.deter) for x in (after, same))
+    assert (a[0] == b[0]).all() and (a[1] != b[1]).any()
 
 
 def test_memories_stay_as_they_are(agent: LoadedAgent) -> None:
@@ -218,7 +216,7 @@ def test_a_run_of_a_gpu_with_many_devices(
     assert action in (0, 1) and len(deter.devices()) == 1
     _, exact = agent.act(np.ones(4, np.float32))
     assert equal(deter, exact.carry.latent.deter) == (dtype == "auto")
-    np.testing.assert_allclose(deter, exact.carry.latent.deter, rtol=0.1, atol=1e-5)
+    np.testing.assert_allclose(deter, exact.carry.latent.deter, atol=0.01)
 
 
 def test_what_cannot_be_loaded_is_one_line(cartpole: Path, tmp_path: Path) -> None:

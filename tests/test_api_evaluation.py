@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import SMALL, call, hastily
+from command import SMALL, hastily
+from made_runs import made
 
 import dreamer_jax
 import envs
@@ -15,9 +16,7 @@ from dreamer_jax.loops import evaluate
 
 @pytest.fixture(scope="module")
 def counting(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    logdir = tmp_path_factory.mktemp("counting") / "run"
-    assert call(*SMALL, "--steps=60", f"--logdir={logdir}").code == 0
-    return logdir
+    return made(tmp_path_factory.mktemp("counting") / "run", *SMALL)
 
 
 @pytest.mark.parametrize("greedy", [True, False])

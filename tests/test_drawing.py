@@ -52,7 +52,7 @@ def test_where_there_is_no_picture_a_line_says_why() -> None:
         assert draw(env, 0) == "it has no render_mode 'rgb_array'"
 
 
-class Odd(gymnasium.Env[np.ndarray, int]):
+class Odd(gymnasium.Env[np.ndarray, np.int64]):
     """Renders whatever it is given."""
 
     observation_space = spaces.Box(0, 1, (1,))

@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from command import SMALL, call
+from made_runs import made
 from PIL import Image
 
 import envs
@@ -25,10 +26,7 @@ CARTPOLE = ("--env=cartpole", *(flag for flag in SMALL[1:] if "env.length" not i
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     logdir = tmp_path_factory.mktemp("evaluated") / "run"
-    quick = ("--steps=60", "--set=train.eval_every=0", "--set=train.save_every=30")
-    short = "--set=env.max_steps=12"
-    assert call(*CARTPOLE, *quick, short, f"--logdir={logdir}").code == 0
-    return logdir
+    return made(logdir, *CARTPOLE, "--set=env.max_steps=12", steps=(30, 60))
 
 
 def results_of(logdir: Path) -> dict[str, Any]:
@@ -168,8 +166,7 @@ def test_an_episode_is_played_again_with_its_actions(trained: Path) -> None:
 
 
 def test_a_task_without_a_renderer_shows_numbers_and_says_so(tmp_path: Path) -> None:
-    logdir = tmp_path / "run"
-    assert call(*SMALL, "--steps=60", f"--logdir={logdir}").code == 0
+    logdir = made(tmp_path / "run", *SMALL)
     film = f"--gif={tmp_path / 'film.gif'}"
     result = call("--mode=eval", f"--logdir={logdir}", "--episodes=1", film)
     assert result.code == 0 and "the film shows numbers alone: it has no renderer" in result.err

@@ -17,6 +17,7 @@ import pytest
 import tiny
 from command import ENVIRON, ROOT, SMALL, call, lines
 from example_modules import EXAMPLES, importable
+from made_runs import made
 
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.config import Config
@@ -69,9 +70,8 @@ def test_an_environment_of_your_own_is_trained_and_evaluated(tmp_path: Path) -> 
 
 
 def test_a_trained_agent_is_used_and_asked(tmp_path: Path) -> None:
-    logdir = tmp_path / "run"
     flags = [flag for flag in SMALL[1:] if "env.length" not in flag]
-    assert call("--env=cartpole", *flags, "--steps=60", f"--logdir={logdir}").code == 0
+    logdir = made(tmp_path / "run", "--env=cartpole", *flags)
     done = run(tmp_path, EXAMPLES / "use_a_trained_agent.py", logdir)
     assert done.returncode == 0 and done.stderr == ""
     scores = [float(re.split("score |,", line)[1]) for line in done.stdout.splitlines()]

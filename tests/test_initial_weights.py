@@ -91,7 +91,7 @@ def test_a_run_without_a_checkpoint_still_needs_its_source(source: Path, tmp_pat
         (("--init_from=nowhere",), ("no run in nowhere: it has no config.json",)),
         (("--init_from={source}@7",), ("no checkpoint of step 7 in", "there are 50, 60")),
         (("--init_from={source}", "--agent=dreamer"), ("has the agent 'dqn', whose weights",)),
-        (("--init_from={source}", "--mode=eval"), ("--init_from={source} is for training",)),
+        (("--init_from={source}", "--mode=eval"), ("--init_from={source} is for --mode=train",)),
         (("--init_from={source}", "--size=8", "--env=counting"), ("nothing fits; 0 of 12 arrays",)),
     ],
 )

@@ -13,6 +13,7 @@ import envs
 from dreamer_jax import config as config_
 from dreamer_jax.commands import options
 from dreamer_jax.commands.flags import parse
+from dreamer_jax.main import COMMANDS as MODES
 
 TEXT = (ROOT / "docs" / "recipes.md").read_text().replace("$seed", "0")
 COMMANDS = re.findall(r"python -m dreamer_jax\.main ([^;\n]*)", TEXT)
@@ -32,9 +33,9 @@ def test_a_command_begins_a_run(line: str, tmp_path: Path) -> None:
 
 
 def test_all_commands_are_read() -> None:
-    assert len(BEGIN) >= 9 and len(COMMANDS) == len(BEGIN) + 2
+    assert len(BEGIN) >= 10 and len(COMMANDS) == len(BEGIN) + 4
     for line in COMMANDS:
-        parse(["main", *shlex.split(line)], ["train"])
+        parse(["main", *shlex.split(line)], MODES)
 
 
 def test_seeds_are_compared(

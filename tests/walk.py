@@ -128,7 +128,7 @@ def reporter() -> Any:
     return jax.jit(lambda *inputs: report(learned().dreamer, True, *inputs)[0])
 
 
-def measures(state: DreamerState, reports: int = 4) -> list[dict[str, float]]:
+def measures(state: DreamerState, reports: int = 6) -> list[dict[str, float]]:
     """What some reports say of a state."""
     pairs = zip(range(reports), windows(1), strict=False)
     with hastily():

@@ -27,8 +27,9 @@ OF_WORLD_MODEL = (
         name="imagined_order",
         metric="imagined_return_correlation",
         low=0.1,
-        why="0 is chance. Single batches of healthy runs come near it, three in a row do not.",
+        why="0 is chance. Single batches of healthy runs come near it, five in a row do not.",
         after=10_000,
+        times=5,
         needs={"reward_events": 3},
         sentence=(
             "imagined and real rewards of the same states hardly go together: correlation "
@@ -82,6 +83,7 @@ OF_WORLD_MODEL = (
         low=0.15,
         why="Dreams see priors alone. Healthy priors foresee a third of what posteriors notice.",
         after=10_000,
+        times=5,
         needs={"reward_events": 5, "event_reward": 0.6},
         sentence=(
             "rewards are noticed once they are seen, but the prior foresees only {value:.0%}"
@@ -241,7 +243,7 @@ OF_BEHAVIOR = (
     Check(
         name="value_size",
         metric="value_size",
-        high=5.0,
+        high=3.0,
         why="At 1, every state is worth the usual reward at every step, forever.",
         after=10_000,
         needs={"reward_events": 3},
@@ -254,7 +256,7 @@ OF_BEHAVIOR = (
     Check(
         name="return_range",
         metric="return_size",
-        high=5.0,
+        high=3.0,
         why="As for values: imagined returns cannot exceed what rewards add up to.",
         after=10_000,
         needs={"reward_events": 3},

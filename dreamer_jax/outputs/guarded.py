@@ -15,7 +15,7 @@ from dreamer_jax.outputs.sink import Sink
 MOST_RECORDS = 1_000  # that wait; a tracker that is slower loses the next ones
 MOST_BYTES = 64 << 20  # of pictures and films that wait
 SILENT_SECONDS = 60.0  # in one call before the user hears of it
-OPEN_SECONDS = 30.0  # that a tracker may take until it is open, and for its last call
+OPEN_SECONDS = 20.0  # that a tracker may take until it is open, and for its last call
 CLOSE_SECONDS = 5.0  # without progress before the end of the run stops waiting
 
 

@@ -89,7 +89,13 @@ def drawn(shown: Shown, *, height: int) -> Any:
     share = shown.step / shown.total
     bar = Table.grid(padding=(0, 2, 0, 0))
     bar.add_row(
-        ProgressBar(total=shown.total, completed=shown.step, width=LONGEST_BAR),
+        ProgressBar(
+            total=shown.total,
+            completed=shown.step,
+            width=LONGEST_BAR,
+            complete_style="cyan",
+            finished_style="green",
+        ),
         Text(f"{100 * share:.0f} %", no_wrap=True),
         Text(f"{shown.step:,} of {shown.total:,} steps", no_wrap=True),
         Text(remaining(shown), style="bold", no_wrap=True),
