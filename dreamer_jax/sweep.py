@@ -14,7 +14,7 @@ All other flags are those of each run: python -m dreamer_jax.main --help
 
 import sys
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from dreamer_jax import own_packages
@@ -27,6 +27,7 @@ elif not own_packages.found():
 
 from dreamer_jax.faults import one_line
 from dreamer_jax.loops.train import stop_signals
+from dreamer_jax.outputs.say import say_on_stderr
 from dreamer_jax.run import manifest
 from dreamer_jax.sweeps import plan, search, summary
 from dreamer_jax.sweeps.plan import Sweep
@@ -56,8 +57,8 @@ def main(argv: Sequence[str]) -> int:
         )
         with closing(pool), stop_signals() as stopped:
             counts = f"settings: {settings.total}, seeds of each: {len(sweep.seeds)}"
-            say(f"{sweep.folder}: {counts}, runs side by side: {pool.free()}")
-            schedule = Schedule(sweep, settings, pool, say)
+            say_on_stderr(f"{sweep.folder}: {counts}, runs side by side: {pool.free()}")
+            schedule = Schedule(sweep, settings, pool, say_on_stderr)
             schedule.execute(stopped)
             was_stopped = stopped()
         return ended(sweep, settings, schedule.failures, stopped=was_stopped)
@@ -81,17 +82,11 @@ def ended(
     drawn = summary.plot(sweep, found)
     print(summary.table(found))
     files = [summary.JSON, summary.CSV, *([summary.PLOT] if drawn else [])]
-    say(f"in {sweep.folder}: {', '.join(files)}")
+    say_on_stderr(f"in {sweep.folder}: {', '.join(files)}")
     if stopped:
-        say("stopped; the same command continues")
+        say_on_stderr("stopped; the same command continues")
         return STOPPED
     return 1 if failures else 0
-
-
-def say(text: str) -> None:
-    """Prints a line; nobody has to listen."""
-    with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
 
 
 def run() -> int:

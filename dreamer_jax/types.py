@@ -185,7 +185,7 @@ class Model(NamedTuple, Generic[StateT, CarryT]):
     imagine: Callable[[StateT, CarryT, jax.Array], CarryT]
     """(state, carry, key) -> the next moment, without an observation"""
     read: Callable[[StateT, CarryT], Readout]
-    explicit: Explicit[StateT, CarryT] | None = None  # None for models that cannot be exported
+    explicit: Explicit[StateT, CarryT] | None = None  # None: neither played in a page nor exported
 
 
 class Agent(NamedTuple, Generic[StateT, ActorT, CarryT]):

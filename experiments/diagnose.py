@@ -20,6 +20,7 @@ from dreamer_jax.commands.flags import parse
 from dreamer_jax.commands.options import decide
 from dreamer_jax.commands.prepared import prepare
 from dreamer_jax.counters import Counters
+from dreamer_jax.faults import Fault
 from dreamer_jax.main import COMMANDS, complain
 from dreamer_jax.outputs.checks import CHECKS
 from dreamer_jax.outputs.findings import DIAGNOSIS, Finding, Watched, judge, measured
@@ -43,7 +44,7 @@ class Saved(NamedTuple):
 
 
 def main() -> int:
-    """Prints measures and findings; exit code 2 for a mistake of the user."""
+    """Prints measures and findings; exit code 2 for a mistake of the user, 1 for a damaged run."""
     args = flags().parse_args()
     try:
         with ExitStack() as opened:
@@ -51,6 +52,8 @@ def main() -> int:
             values = list(batches_of(saved, batches=args.batches))
     except (ValueError, OSError) as error:
         return complain(error, 2)
+    except Fault as error:
+        return complain(error, 1)
     print(f"{args.logdir} at step {saved.counters.step}, {saved.counters.updates} updates")
     for name in sorted(values[0]):
         numbers = np.array([each[name] for each in values])
@@ -86,7 +89,8 @@ def flags() -> argparse.ArgumentParser:
 
 def load(logdir: Path, *, step: int | None, opened: ExitStack) -> Saved:
     """The run at a checkpoint, None for the newest one; `opened` closes its environments."""
-    setup = decide(parse(["diagnose", f"--logdir={logdir}"], COMMANDS))
+    measuring = "--set=train.diagnosis=true"  # a run may have switched it off
+    setup = decide(parse(["diagnose", f"--logdir={logdir}", measuring], COMMANDS))
     run = prepare(setup, opened).run
     directory = logdir / "checkpoints"
     at = step or checkpoint.latest(directory)

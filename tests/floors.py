@@ -15,7 +15,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "host": [
-            {"array_files", "compile_cache", "memory_limits"},
+            {"array_files", "text_files", "compile_cache", "memory_limits"},
             {"host_memory", "this_machine", "memory_use"},
         ]
     },
@@ -33,6 +33,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads"}],
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
+            {"say"},
             {
                 *("sink", "episode_sums", "averages", "pictures", "formats"),
                 *("evaluation_progress", "run_ids", "findings"),

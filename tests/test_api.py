@@ -147,6 +147,11 @@ def test_mistakes_are_named(agent: LoadedAgent) -> None:
         agent.took(memory, 5)
     with pytest.raises(ValueError, match="both must be at least 1"):
         agent.imagine(memory, futures=0)
+    for seed in (-1, 2**32):
+        with pytest.raises(ValueError, match=f"seed={seed}: expected a number from 0"):
+            agent.act(one, seed=seed)
+        with pytest.raises(ValueError, match=f"seed={seed}: expected a number from 0"):
+            agent.imagine(memory, seed=seed)
 
 
 def test_threads_share_an_agent(agent: LoadedAgent) -> None:

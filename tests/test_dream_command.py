@@ -50,7 +50,7 @@ def test_a_dream_is_a_folder_that_repeats_itself(logdir: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (("--mode=dream", "--checkpoint=61"), "--checkpoint=61"),
+        (("--mode=dream", "--checkpoint=61"), "no checkpoint of step 61"),
         (("--mode=dream", "--horizon=0"), "horizon"),
         (("--mode=eval", "--horizon=4"), "--horizon=4 is for --mode=dream"),
         (("--mode=dream", "--gif=a.gif"), "--gif=a.gif is for --mode=eval"),

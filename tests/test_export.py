@@ -21,6 +21,9 @@ from command import SMALL, call, start
 from extras import EXPORT
 
 import envs
+from dreamer_jax.commands.browser_page import model_of
+from dreamer_jax.commands.options import unplayed
+from dreamer_jax.commands.restored_agents import restored
 from dreamer_jax.playable import folder, runtime
 from dreamer_jax.playable.moments import array_from_json
 
@@ -88,6 +91,17 @@ def test_offline_is_one_line(registry: list[str], monkeypatch: pytest.MonkeyPatc
 def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"--onnxruntime={tmp_path}: has no {runtime.FILES[0]}"):
         runtime.copy_into(tmp_path, source=str(tmp_path))
+
+
+def test_an_export_that_failed_can_be_repeated(tmp_path: Path) -> None:
+    out = tmp_path / "page"
+    with pytest.raises(ValueError, match="has no"):
+        folder.write(out, files={}, starts=[], described={}, onnxruntime=str(tmp_path))
+    folder.require_own(out)
+    (out / "model.json").touch()
+    (out / "mine.txt").touch()
+    with pytest.raises(ValueError, match="has other files"):
+        folder.require_own(out)
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +212,13 @@ def test_every_file_of_the_page_is_packaged() -> None:
     text = b"".join(folder.web_files().values())
     assert b"http:" not in text and b"https:" not in text  # nothing is fetched from elsewhere
     assert jax.tree.all([b"\r" not in x for x in folder.web_files().values()])
+
+
+def test_a_model_without_an_explicit_form_is_named(run: Path) -> None:
+    """By both modes that show a page: it has the policy from there."""
+    setup = unplayed(run)
+    saved = restored(setup)
+    model = model_of(saved, setup)
+    agent = saved.agent._replace(model=model._replace(explicit=None))
+    with pytest.raises(ValueError, match="agent 'dreamer' has no explicit form"):
+        model_of(saved._replace(agent=agent), setup)

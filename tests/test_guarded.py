@@ -109,6 +109,19 @@ def test_what_waits_is_written_before_the_end() -> None:
     assert isinstance(sink, Sink)
 
 
+def test_the_last_call_of_a_tracker_may_send_much() -> None:
+    class Sending(Collector):
+        def close(self) -> None:
+            time.sleep(0.3)
+            super().close()
+
+    sending = Sending()
+    sink, said = guarded(lambda: sending, close_seconds=0.05)
+    send(sink)
+    sink.close()
+    assert sending.closed == 1 and said == []
+
+
 def test_the_sink_in_the_documentation_works(tmp_path: Path) -> None:
     blocks = (ROOT / "docs" / "extend.md").read_text().split("```")
     (code,) = (x.removeprefix("python\n") for x in blocks if "class Scores" in x)

@@ -130,3 +130,7 @@ def test_a_disk_without_room_for_the_files(tmp_path: Path, monkeypatch: pytest.M
         fit.check(made, SIZES)
     (made.logdir / "metrics.jsonl").write_bytes(b"1")
     fit.check(made, SIZES)
+    train = dataclasses.replace(made.config.train, keep_best=True, eval_every=100)
+    best = fit.needed_on_disk(1, config=dataclasses.replace(made.config, train=train), sizes=SIZES)
+    without = fit.needed_on_disk(1, config=made.config, sizes=SIZES)
+    assert best - without == 2 * SIZES.state  # a better one is written beside the one before

@@ -137,7 +137,7 @@ def test_blocks_that_are_gone_are_found_before_anything_is_compiled(tmp_path: Pa
 
 
 def test_no_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "train", lambda *_: jax.numpy.zeros(1 << 50))
+    monkeypatch.setattr(command, "train", lambda *_, **__: jax.numpy.zeros(1 << 50))
     result = call(*SMALL, f"--logdir={tmp_path / 'run'}")
     assert result.code == 1 and "Traceback" not in result.err
     assert result.err.splitlines()[-1].startswith("error: out of memory: ")

@@ -66,6 +66,8 @@ def test_the_runs_of_a_grid() -> None:
     longer = plan.read([*flags, "--seeds=0:9", "--steps=2e3", "--jobs=3"])
     assert longer.folder == sweep.folder  # the same sweep, continued
     assert plan.read([*flags, "--set=d=1,2"]).folder != sweep.folder
+    twice = plan.read(["--env=counting", "--set=a=1,1,2"])  # no run has two processes
+    assert [setting.name for setting in plan.grid(twice.choices)] == ["a=1", "a=2"]
     assert plan.slug("x" * 200) != plan.slug("x" * 201) and len(plan.slug("x" * 200)) < 120
     assert plan.slug("a/../b") != plan.slug("a-..-b") and "/" not in plan.slug("a/../b")
 
@@ -82,6 +84,7 @@ def test_the_runs_of_a_grid() -> None:
         (("--env=counting", "--search=3"), "--search needs something to choose"),
         (("--env=counting", "--set=model.units"), "expected path=value"),
         (("--env=counting", "--seed=3"), "--seed is for single runs"),
+        (("--env=counting", "-seed=3"), "--seed is for single runs"),
         (("--env=counting", "--mode=eval"), "--mode is for single runs"),
     ],
 )
@@ -218,6 +221,25 @@ def test_a_search_continues_its_study(tmp_path: Path, monkeypatch: pytest.Monkey
     assert all(1e-5 <= rate <= 1e-3 for rate in rates)
     best = json.loads((tmp_path / summary.JSON).read_text())["settings"][0]
     assert best["mean"] == pytest.approx(max(rates))
+
+
+@OPTUNA
+def test_values_that_were_not_there_before(tmp_path: Path) -> None:
+    """A grid that grows is shown as a whole; a search has to begin anew."""
+
+    def read(values: str, *flags: str) -> plan.Sweep:
+        return plan.read(["--env=counting", f"--logdir={tmp_path}", f"--set=a={values}", *flags])
+
+    for values in ("1,2", "1,2,3"):
+        sweep = read(values)
+        search.keep_grid(sweep, [search.Told(each, 1.0) for each in plan.grid(sweep.choices)])
+    import optuna
+
+    store = f"sqlite:///{tmp_path / search.STORE}"
+    studies = optuna.get_all_study_summaries(store)
+    assert sorted(each.n_trials for each in studies) == [2, 3]
+    with pytest.raises(ValueError, match=r"--set a: .* among other values; use another --name"):
+        search.settings(read("1,2,3", "--search=3"))
 
 
 def test_the_interval_is_that_of_student() -> None:

@@ -56,6 +56,9 @@ LINKS = {
     "checkpoints": lambda mine, at: at.symlink_to(mine, target_is_directory=True),
     "checkpoints/5": lambda mine, at: at.symlink_to(mine, target_is_directory=True),
     "replay/000000000.npz": lambda mine, at: at.symlink_to(mine / "notes.txt"),
+    "evaluations/step5.json.partial": lambda mine, at: at.symlink_to(mine / "notes.txt"),
+    "dreams/step5": lambda mine, at: at.symlink_to(mine, target_is_directory=True),
+    "page/index.html": lambda mine, at: at.symlink_to(mine / "notes.txt"),
     "episodes.partial": lambda _, at: os.mkfifo(at),
 }
 

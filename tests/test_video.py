@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -41,6 +42,25 @@ def test_a_gif_has_every_frame_at_its_time() -> None:
     assert len(frames) == FRAMES and picture.info["loop"] == 0
     assert [frame.info["duration"] for frame in frames] == 4 * [70, 60, 70]
     assert (np.asarray(frames[3]) == film()[3]).all()
+
+
+def test_a_gif_holds_palettes_until_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third of the memory of colors; the file is the one that Pillow makes of colors."""
+    rng, kept = np.random.default_rng(0), list[Image.Image]()
+    frames = rng.integers(0, 255, (3, 24, 32, 3), np.uint8)
+    colors, buffer = [Image.fromarray(x) for x in frames], io.BytesIO()
+    times = video.durations(len(frames), rate=10)
+    first, *others = colors
+    first.save(buffer, "GIF", save_all=True, append_images=others, duration=times, loop=0)
+    save = Image.Image.save
+
+    def watched(self: Image.Image, *args: Any, **rest: Any) -> None:
+        kept.extend([self, *rest["append_images"]])
+        save(self, *args, **rest)
+
+    monkeypatch.setattr(Image.Image, "save", watched)
+    assert video.gif(frames, rate=10) == buffer.getvalue()
+    assert [x.mode for x in kept] == ["P"] * len(frames)
 
 
 def test_a_gif_is_never_too_fast_for_a_browser() -> None:

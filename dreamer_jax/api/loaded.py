@@ -83,7 +83,8 @@ class LoadedAgent:
           An action for `env.step`, or a batch of them, and what to remember for the next step.
 
         Raises:
-          ValueError: the observation does not fit the spaces, or not the memory.
+          ValueError: the observation does not fit the spaces, or not the memory; or the seed is
+            negative or has more than 32 bits.
         """
         arrays, before, first = self._inputs(obs, memory, is_first, seed)
         seed_there, carry = jax.device_put((np.uint32(before.seed), before.carry), self._where)
@@ -162,6 +163,7 @@ class LoadedAgent:
           ValueError: a number is out of range, or `actions` are too few or do not fit.
         """
         self._require_model()
+        require_seed(seed)
         if steps < 1 or futures < 1:
             raise ValueError(f"steps={steps}, futures={futures}: both must be at least 1")
         if actions is not None and len(actions) < steps:
@@ -206,6 +208,7 @@ class LoadedAgent:
         rows = len(next(iter(arrays.values())))
         first = np.full(rows, memory is None)
         if memory is None:
+            require_seed(seed)
             carry = jax.device_put(self._agent.player.carry(rows), self._where)
             memory = Memory(carry=carry, action=None, index=0, seed=seed, rows=rows, single=single)
         self._require_same(memory, rows=rows, single=single)
@@ -221,6 +224,12 @@ class LoadedAgent:
             was = "one episode" if memory.single else f"a batch of {memory.rows}"
             now = "one" if single else f"a batch of {rows}"
             raise ValueError(f"the memory is of {was}, and this is {now}")
+
+
+def require_seed(seed: int) -> None:
+    """ValueError for a number that is no seed."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed={seed}: expected a number from 0 to {2**32 - 1}")
 
 
 def load(logdir: str | Path, *, step: int | str | None = None, env: Any = None) -> LoadedAgent:

@@ -13,6 +13,7 @@ from dreamer_jax.commands import options, process
 from dreamer_jax.commands.train import training
 
 MODES = ("train",)
+OF_SHELLS = ("dry_run", "help")  # flags that end without an agent
 
 
 def train(
@@ -20,7 +21,7 @@ def train(
     env: str | None = None,
     logdir: str | Path | None = None,
     steps: int | None = None,
-    set: Mapping[str, Any] | Sequence[str] = (),
+    set: Mapping[str, Any] | Sequence[str] | str = (),
     **flags: Any,
 ) -> LoadedAgent:
     """Trains, or resumes the run in the logdir, as `python -m dreamer_jax.main` does.
@@ -32,8 +33,9 @@ def train(
       env: as --env.
       logdir: as --logdir; by default `logdir/<env>-seed<seed>`.
       steps: as --steps.
-      set: as --set: {"model.units": 128}, or ["model.units=128"].
-      **flags: all others of the command line, such as seed=1, size="1m" or override=True.
+      set: as --set: {"model.units": 128}, or ["model.units=128"], or a single assignment.
+      **flags: all others of the command line, such as seed=1, size="1m" or override=True, but for
+        --dry_run and --help.
 
     Returns: the agent of the newest checkpoint.
 
@@ -43,12 +45,16 @@ def train(
     """
     given = {"env": env, "logdir": logdir, "steps": steps, **flags}
     argv = ["train", *(f"--{name}={_text(x)}" for name, x in given.items() if x is not None)]
+    set = [set] if isinstance(set, str) else set
     assignments = [f"{k}={_text(x)}" for k, x in set.items()] if isinstance(set, Mapping) else set
     argv += [f"--set={each}" for each in assignments]
     try:
         parsed = command_line.parse(argv, MODES)
     except absl_flags.Error as error:
         raise ValueError(str(error)) from None
+    for name in OF_SHELLS:
+        if getattr(parsed, name):
+            raise ValueError(f"{name}=True is for the command line: --{name}")
     process.prepare(parsed)
     training(parsed)()
     return load(options.place(parsed))

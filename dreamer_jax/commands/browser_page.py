@@ -13,10 +13,14 @@ from envs.timestep import VectorEnv, natural_rate
 
 
 def model_of(saved: Restored, setup: Setup) -> AnyModel:
-    """The model of an agent; ValueError for an agent that has none."""
-    if saved.agent.model is None:
+    """The model of an agent, in its explicit form too; ValueError for an agent that lacks one."""
+    model = saved.agent.model
+    if model is None:
         raise ValueError(f"the agent {setup.agent!r} of {setup.logdir} has no model to dream with")
-    return saved.agent.model
+    if model.explicit is None:
+        text = f"the model of the agent {setup.agent!r} has no explicit form"
+        raise ValueError(f"{text}: a page shows the policy, and repeats random numbers, with it")
+    return model
 
 
 def one_env(setup: Setup) -> VectorEnv:

@@ -12,10 +12,10 @@ from PIL import Image
 
 from dreamer_jax import spaces
 from dreamer_jax.commands.dream_views import Screenplay, limited
-from dreamer_jax.commands.evaluation_players import say_on_stderr
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.commands.restored_agents import Restored
 from dreamer_jax.faults import Fault
+from dreamer_jax.host import text_files
 from dreamer_jax.loops import dream_errors, dream_returns, stretches
 from dreamer_jax.loops.dream_returns import Returns, actions, dreamt_returns, stretch_at
 from dreamer_jax.loops.dreams import Dreamer, dreamer
@@ -25,6 +25,7 @@ from dreamer_jax.media.curves import limits, scatter
 from dreamer_jax.media.dream_films import Film
 from dreamer_jax.media.panels import bordered, column, row
 from dreamer_jax.media.views import Pictures, sheet
+from dreamer_jax.outputs.say import say_on_stderr
 from envs.timestep import VectorEnv, natural_rate
 
 FOLDER, NUMBERS = "dreams", "dream.json"
@@ -104,7 +105,7 @@ def make(
         "videos": videos,
         "pictures": [*pictures, {"file": "returns.png", "caption": "dreamt and realized returns"}],
     }
-    (folder / NUMBERS).write_text(json.dumps(found, indent=1) + "\n")
+    text_files.write(folder / NUMBERS, json.dumps(found, indent=1) + "\n")
     print("\n".join(in_words(found)), f"{folder}: {len(videos)} films, {NUMBERS}", sep="\n")
 
 

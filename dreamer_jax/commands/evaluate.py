@@ -17,7 +17,6 @@ from dreamer_jax.commands.evaluation_players import (
     FINAL,
     evaluation_env,
     make_evaluator,
-    say_on_stderr,
 )
 from dreamer_jax.commands.flags import EPISODES, Flags
 from dreamer_jax.commands.options import Setup, decide
@@ -26,6 +25,7 @@ from dreamer_jax.faults import one_line
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.evaluate import Evaluator
+from dreamer_jax.outputs.say import say_on_stderr
 from dreamer_jax.run import history, spaces_record
 from envs.vector.failures import EnvironmentFailed
 

@@ -1,6 +1,5 @@
 """Policies and environments for evaluation, whose episodes begin where the game begins."""
 
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -9,7 +8,7 @@ from dreamer_jax.commands.options import Setup
 from dreamer_jax.faults import one_line
 from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.evaluate import Evaluator
-from dreamer_jax.outputs.evaluation_progress import Say
+from dreamer_jax.outputs.say import Say
 from dreamer_jax.types import AgentState, AnyAct, AnyPlayer
 from envs.timestep import VectorEnv
 from envs.vector.failures import EnvironmentFailed
@@ -85,9 +84,3 @@ def evaluation_env(setup: Setup, *, episodes: int, seed: int, draws: bool = Fals
     most = setup.config.train.eval_envs or EVAL_ENVS
     copies = min(most, episodes)
     return envs.make(setup.env, options, num_envs=copies, seed=setup.seed + seed, draws=draws)
-
-
-def say_on_stderr(text: str) -> None:
-    """Prints a line; nobody has to listen."""
-    with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import envs
 from dreamer_jax.commands.changes import Changes, that_matter
+from dreamer_jax.host import text_files
 from dreamer_jax.loops import evaluate
 from dreamer_jax.run import manifest
 from dreamer_jax.statistics import bootstrap
@@ -93,9 +93,4 @@ def record(
 def write(path: Path, result: Mapping[str, Any]) -> None:
     """Writes a result; the file is complete or as it was before. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w") as file:
-        file.write(json.dumps(result, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    text_files.write(path, json.dumps(result, indent=1) + "\n")

@@ -24,8 +24,6 @@ def exporting(flags: Flags) -> Callable[[], None]:
     graphs.require_exporter()
     saved = load_one(setup, flags.checkpoint)
     model = model_of(saved, setup)
-    if model.explicit is None:
-        raise ValueError(f"the model of the agent {setup.agent!r} cannot be exported")
     env = one_env(setup)
 
     def export() -> None:

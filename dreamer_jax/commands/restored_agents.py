@@ -1,13 +1,12 @@
 """The agent of a saved run."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_jax import mesh
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.commands.options import Setup
+from dreamer_jax.outputs.say import Say, say_on_stderr
 from dreamer_jax.run import checkpoint, layout, manifest, spaces_record
 from dreamer_jax.run.layout import with_sharding
 from dreamer_jax.shapes import state_shapes
@@ -24,18 +23,13 @@ class Restored(NamedTuple):
     step: int  # of the checkpoint
 
 
-def say_on_stderr(text: str) -> None:
-    """Prints a line for the user."""
-    print(text, file=sys.stderr)
-
-
 def restored(
     setup: Setup,
     *,
     step: int | None = None,
     directory: Path | None = None,
     weights_alone: bool = False,
-    say: Callable[[str], None] = say_on_stderr,
+    say: Say = say_on_stderr,
 ) -> Restored:
     """The agent of a saved run at its newest checkpoint that is whole, or at a given step.
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.outputs.episode_sums import EpisodeSums
-from dreamer_jax.outputs.evaluation_progress import EvaluationProgress, Say, silent
+from dreamer_jax.outputs.evaluation_progress import EvaluationProgress
+from dreamer_jax.outputs.say import Say, silent
 from dreamer_jax.statistics import wilson
 from dreamer_jax.types import Act, ActorT, AgentState, AnyAct, AnyPlayer, CarryT, Obs
 

@@ -65,7 +65,8 @@ def gif(frames: Iterable[np.ndarray], *, rate: float) -> bytes:
     for i, frame in enumerate(frames):
         size = _checked(frame, size).shape
         if i % every == 0:
-            pictures.append(Image.fromarray(frame))
+            # As it will be written, in a third of the memory: all frames are held at once.
+            pictures.append(Image.fromarray(frame).convert("P", palette=Image.Palette.ADAPTIVE))
     if not pictures:
         raise ValueError("a film needs at least one frame")
     times = durations(len(pictures), rate=rate / every)

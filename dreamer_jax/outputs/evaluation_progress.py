@@ -1,15 +1,10 @@
 """How far an evaluation has come: a line now and then, none for a quick one."""
 
 import time
-from collections.abc import Callable
+
+from dreamer_jax.outputs.say import Say
 
 LINE_SECONDS = 10.0  # between two lines
-
-Say = Callable[[str], None]  # prints a line for the user
-
-
-def silent(_: str) -> None:
-    """Prints nothing."""
 
 
 class EvaluationProgress:

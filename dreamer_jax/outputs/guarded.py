@@ -1,22 +1,21 @@
 """A thread between a run and a tracker of somebody else: what fails there never harms the run."""
 
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 
 from dreamer_jax.faults import one_line
+from dreamer_jax.outputs.say import say_on_stderr
 from dreamer_jax.outputs.sink import Sink
 
 MOST_RECORDS = 1_000  # that wait; a tracker that is slower loses the next ones
 MOST_BYTES = 64 << 20  # of pictures and films that wait
 SILENT_SECONDS = 60.0  # in one call before the user hears of it
-OPEN_SECONDS = 20.0  # that a tracker may take until it is open
+OPEN_SECONDS = 20.0  # that a tracker may take until it is open, and for its last call
 CLOSE_SECONDS = 5.0  # without progress before the end of the run stops waiting
 
 
@@ -33,7 +32,8 @@ class Guarded:
     No call waits, and none raises. What the other sink raises is said once and loses that record
     alone. Where it cannot be opened, everything is dropped. Where it hangs, records wait until
     MOST_RECORDS or MOST_BYTES do, and the next ones are dropped. `close` waits while records are
-    still written, but gives up after CLOSE_SECONDS in which none was.
+    still written, but gives up after CLOSE_SECONDS in which none was. The other sink has
+    OPEN_SECONDS for its own `close`.
     """
 
     stuck = False  # whether one was given up; its library may hang once more when Python exits
@@ -62,7 +62,8 @@ class Guarded:
         self._closing = self._broken = False
         self._lost, self._said = 0, set[str]()
         self._busy, self._progress = True, time.monotonic()  # since when, if it is busy
-        self._patience = open_seconds  # at the end of the run, until the sink is open
+        self._open_seconds = open_seconds
+        self._patience = open_seconds  # at the end of the run, while the sink opens or closes
         self._thread = threading.Thread(target=self._work, name=f"tracker {name}", daemon=True)
         self._thread.start()
 
@@ -145,6 +146,8 @@ class Guarded:
         while record := self._next():
             with self._catching():
                 record.call(sink)
+        with self._changed:  # one call may send everything that the library has kept
+            self._patience, self._progress = self._open_seconds, time.monotonic()
         with self._catching():
             sink.close()
 
@@ -188,9 +191,3 @@ class _Catching:
         if error is not None:
             self._failed(error)
         return True
-
-
-def say_on_stderr(text: str) -> None:
-    """Prints a line; nobody has to listen."""
-    with suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)

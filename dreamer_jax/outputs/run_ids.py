@@ -1,11 +1,12 @@
 """trackers.json: the trackers of a run, and the name that it has in each of them."""
 
 import json
-import os
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from dreamer_jax.host import text_files
 
 NAME = "trackers.json"
 PROJECT = "dreamer-jax"  # that the runs are in, unless a variable of the tracker names another one
@@ -60,10 +61,5 @@ def claim(logdir: Path, trackers: Sequence[str], *, named: Collection[str]) -> R
     runs = {**{name: secrets.token_hex(8) for name in named}, **runs}
     now = RunIds(tuple(trackers), runs)
     if now != before:
-        partial = logdir / f"{NAME}.partial"
-        with partial.open("w") as file:
-            file.write(json.dumps(now._asdict(), indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(logdir / NAME)
+        text_files.write(logdir / NAME, json.dumps(now._asdict(), indent=2) + "\n")
     return now

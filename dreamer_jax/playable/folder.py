@@ -12,13 +12,17 @@ from dreamer_jax.playable.moments import array_to_json, moment_to_json
 from dreamer_jax.playable.starts import Start
 
 DESCRIPTION, STARTS, RUNTIME = "model.json", "starts.json", "onnxruntime"
+GRAPH = ".onnx"  # ends the names of graphs
 
 
 def require_own(folder: Path) -> None:
-    """ValueError unless the folder is new, empty, or was exported before."""
-    if folder.is_file() or (
-        folder.is_dir() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file()
-    ):
+    """ValueError if the folder has other files than those of an export, whole or broken off."""
+    ours = {*web_files(), DESCRIPTION, STARTS, RUNTIME}
+
+    def is_other(path: Path) -> bool:
+        return path.name not in ours and path.suffix != GRAPH
+
+    if folder.is_file() or (folder.is_dir() and any(map(is_other, folder.iterdir()))):
         raise ValueError(f"--out={folder} has other files; name a new folder")
 
 
@@ -45,7 +49,7 @@ def write(
     runtime.copy_into(folder / RUNTIME, source=onnxruntime)
     description = {**described, "backend": "onnx", "starts": STARTS}
     for name, graph in files.items():
-        file = f"{name}.onnx"
+        file = f"{name}{GRAPH}"
         (folder / file).write_bytes(graphs.to_onnx(graph, name=name))
         description[name] = {"file": file, **graphs.description(graph)}
     for name, content in web_files().items():

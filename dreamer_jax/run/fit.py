@@ -152,10 +152,11 @@ def needed_on_host(capacity: int, *, config: Config, sizes: Sizes, copies: int) 
 def needed_on_disk(capacity: int, *, config: Config, sizes: Sizes) -> int:
     """Bytes of a run's files, when the ring is full: its blocks, and checkpoints.
 
-    While a checkpoint is written, it exists next to those that are kept.
+    While a checkpoint is written, it exists next to those that are kept, and so does the best one.
     """
     checkpoint = sizes.state + capacity * sizes.latent
-    return capacity * sizes.step + (config.train.keep + 1) * checkpoint
+    best = 2 * sizes.state if config.train.keep_best else 0
+    return capacity * sizes.step + (config.train.keep + 1) * checkpoint + best
 
 
 def free_disk(run: Run) -> int:

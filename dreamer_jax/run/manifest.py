@@ -13,13 +13,18 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from dreamer_jax import __version__
+from dreamer_jax.host import text_files
 
 NAME = "config.json"
 LOCK = "lock"
 FOLDERS = ("checkpoints", "replay", "best")
+MADE = ("evaluations", "dreams", "page")  # folders that other modes write
 EVENTS = "events.out.tfevents"  # start of the names of TensorBoard's files
 LONGEST_LOCK = 1_000  # bytes
-RECORD = (*FOLDERS, "metrics.jsonl", "episodes.jsonl", "milestones.jsonl")
+RECORD = (
+    *FOLDERS,
+    *("metrics.jsonl", "episodes.jsonl", "milestones.jsonl", "diagnosis.jsonl", "trackers.json"),
+)
 FIELD_TYPES = {
     **{"env": str, "preset": str, "agent": str, "seed": int, "config": dict, "mesh": str},
     **{"auto": list, "spaces": dict, "versions": dict},
@@ -46,16 +51,7 @@ def write(logdir: Path, run: dict[str, Any]) -> None:
     """Writes `run`, and the versions that it was started with; both are needed to restore it."""
     logdir.mkdir(parents=True, exist_ok=True)
     begun = read(logdir)["versions"] if exists(logdir) else versions()
-    partial = logdir / f"{NAME}.partial"
-    try:
-        with partial.open("w") as file:
-            file.write(json.dumps({**run, "versions": begun}, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # complete or absent even after a loss of power
-        partial.replace(logdir / NAME)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OSError(error.errno, f"{error.strerror}: {logdir / NAME}") from error
+    text_files.write(logdir / NAME, json.dumps({**run, "versions": begun}, indent=2) + "\n")
 
 
 def state(logdir: Path) -> tuple[bytes, set[str]]:
@@ -74,7 +70,7 @@ def require_plain(logdir: Path) -> None:
     for path in (logdir / name for name in RECORD):
         if path.exists() and path.is_dir() != (path.name in FOLDERS):
             raise ValueError(f"{path} should be a {'folder' if path.name in FOLDERS else 'file'}")
-    below = [path for name in FOLDERS for path in (logdir / name).rglob("*")]
+    below = [path for name in (*FOLDERS, *MADE) for path in (logdir / name).rglob("*")]
     for path in [*logdir.glob("*"), *below]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{path} is neither a plain file nor a folder: such a run is not used")

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from dreamer_jax.config import Config
 from dreamer_jax.counters import BEGINNING, Counters
 from dreamer_jax.environment import Environment, Timestep
-from dreamer_jax.outputs.evaluation_progress import Say
+from dreamer_jax.outputs.say import Say
 from dreamer_jax.replay import ring as replay
 from dreamer_jax.replay import samplers
 from dreamer_jax.run import layout

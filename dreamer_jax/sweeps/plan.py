@@ -93,7 +93,7 @@ def read(argv: Sequence[str]) -> Sweep:
     parser.add_argument("--set", action="append", default=[])
     known, others = parser.parse_known_args(list(argv))
     for name in ALONE:
-        if any(re.match(rf"--(no)?{name}(=|$)", text) for text in others):
+        if any(re.match(rf"--?(no)?{name}(=|$)", text) for text in others):
             raise ValueError(f"--{name} is for single runs; a sweep has --seeds and --logdir")
     flags = parse(["sweep", *others], ["train"])  # finds mistakes
     if not flags.env:
@@ -107,7 +107,7 @@ def read(argv: Sequence[str]) -> Sweep:
             raise ValueError(f"--set {assignment}: expected path=value, or path=value,value")
         found = range_of(text) if search else None
         if found or more:
-            choices[path] = found or (first, *more)
+            choices[path] = found or tuple(dict.fromkeys((first, *more)))
         else:
             single.append(f"--set={path}={first}")
     for name, number in (("search", known.search), ("jobs", known.jobs)):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from dreamer_jax.sweeps.plan import Choices, Range, Setting, Sweep, grid
+from dreamer_jax.sweeps.plan import Choices, Range, Setting, Sweep, digest, grid
 
 STORE = "study.db"  # in the folder of the sweep; optuna-dashboard opens it
 NAME = "setting"  # attribute of a trial that was not suggested
@@ -56,11 +56,15 @@ class Search:
     """The trials of a study of Optuna. Those that a killed sweep left open come first."""
 
     def __init__(self, sweep: Sweep) -> None:
-        """Opens the study, or begins it. ValueError in one line where Optuna is missing."""
+        """Opens the study, or begins it.
+
+        ValueError in one line where Optuna is missing, or the study has chosen among other values.
+        """
         self._choices, self.total = sweep.choices, sweep.search
         self._study = study(sweep)
         if self._study is None:
             raise ValueError('--search needs its library: pip install -e ".[sweep]"')
+        require_same_choices(self._study, self._choices)
         self._open = list[Setting]()
         for trial in self._study.get_trials(deepcopy=False):
             if trial.state.is_finished() or trial.params.keys() != self._choices.keys():
@@ -98,8 +102,22 @@ def settings(sweep: Sweep) -> Settings:
     return Search(sweep) if sweep.search else Grid(sweep)
 
 
-def study(sweep: Sweep) -> Any:
-    """The study in the folder of the sweep; None without Optuna."""
+def require_same_choices(study: Any, choices: Mapping[str, Choices]) -> None:
+    """ValueError where trials chose among other values: Optuna lets ranges change, lists not."""
+    from optuna.distributions import check_distribution_compatibility
+
+    asked = distributions(choices)
+    for trial in study.get_trials(deepcopy=False):
+        for path in asked.keys() & trial.distributions.keys():
+            try:
+                check_distribution_compatibility(trial.distributions[path], asked[path])
+            except ValueError:
+                text = f"--set {path}: {study.study_name} has chosen among other values"
+                raise ValueError(f"{text}; use another --name") from None
+
+
+def study(sweep: Sweep, name: str = "") -> Any:
+    """A study in the folder of the sweep, with its name unless given; None without Optuna."""
     try:
         import optuna
     except ImportError:
@@ -107,7 +125,7 @@ def study(sweep: Sweep) -> Any:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sweep.folder.mkdir(parents=True, exist_ok=True)
     found = optuna.create_study(
-        study_name=sweep.folder.name,
+        study_name=name or sweep.folder.name,
         storage=f"sqlite:///{Path(sweep.folder / STORE).absolute()}",
         direction="minimize" if sweep.minimize else "maximize",
         load_if_exists=True,
@@ -146,10 +164,21 @@ class Told(NamedTuple):
 def keep_grid(sweep: Sweep, told: list[Told]) -> None:
     """Adds the settings of a grid to a study, so that a dashboard shows them; without Optuna none.
 
-    Those that it has, it keeps.
+    Those that it has, it keeps. Optuna lets no study choose among other values later, so a grid
+    that was changed has a study of its own.
     """
-    if not sweep.choices or (kept := study(sweep)) is None:
-        return
+    changed = f"{sweep.folder.name}-{digest(repr(dict(sweep.choices)))}"
+    for name in (sweep.folder.name, changed):
+        if not sweep.choices or (kept := study(sweep, name)) is None:
+            return
+        try:
+            return add_trials(kept, sweep.choices, told)
+        except ValueError:
+            continue
+
+
+def add_trials(kept: Any, choices: Mapping[str, Choices], told: list[Told]) -> None:
+    """Adds the settings that a study lacks; ValueError where it has chosen among other values."""
     from optuna.trial import create_trial
 
     known = {trial.user_attrs.get(NAME) for trial in kept.get_trials(deepcopy=False)}
@@ -157,7 +186,7 @@ def keep_grid(sweep: Sweep, told: list[Told]) -> None:
         if setting.name not in known and math.isfinite(score):
             made = create_trial(
                 params=dict(setting.values),
-                distributions=distributions(sweep.choices),
+                distributions=distributions(choices),
                 value=score,
                 user_attrs={NAME: setting.name},
             )

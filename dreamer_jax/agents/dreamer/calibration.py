@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.agents.dreamer.batches import Batch
+from dreamer_jax.agents.dreamer.config import discount
 from dreamer_jax.agents.dreamer.networks import Dreamer
 from dreamer_jax.agents.dreamer.state import DreamerState
 from dreamer_jax.behavior.actor_critic import replay_returns
@@ -62,8 +63,8 @@ def continue_calibration(
     how many times as likely an end is predicted where there is one as elsewhere, where chances
     below a thousandth count as one. `ends` is how many steps are terminal.
     """
-    discount = 1 - 1 / dreamer.config.behavior.horizon
-    continue_ = dreamer.continue_(state.params, latents.features).probability / discount
+    probability = dreamer.continue_(state.params, latents.features).probability
+    continue_ = probability / discount(dreamer.config)
     at_end, elsewhere = mean(continue_, step.is_terminal), mean(continue_, ~step.is_terminal)
     return {
         "continue_at_end": at_end,
@@ -122,8 +123,7 @@ def return_errors(
         uniform=jax.random.uniform(key, (*actions.shape[:-1], dreamer.nets.rssm.stoch)),
         view=view,
     )
-    discount = 1 - 1 / dreamer.config.behavior.horizon
-    continues = discount * (1 - step.is_terminal.astype(jnp.float32))
+    continues = discount(dreamer.config) * (1 - step.is_terminal.astype(jnp.float32))
     dreamt, dreamt_weight = discounted(*imagined)
     real, real_weight = discounted(step.reward[ahead], continues[ahead])
     sizes, _ = discounted(jnp.abs(step.reward)[ahead], continues[ahead])
