@@ -28,7 +28,7 @@ from envs.settings import flatten
 DQN = ("--env=cartpole", "--agent=dqn", "--config=debug", "--set=train.eval_every=0")
 STEP = 60  # of the run below
 # What the numbers of a run depend on; the rest of `train` may change.
-NUMBERS = {"envs", "ratio", "prefill", "learn", "world_model"}
+NUMBERS = {"envs", "ratio", "prefill", "learn", "world_model", "behavior_after"}
 
 
 @pytest.fixture(scope="module")

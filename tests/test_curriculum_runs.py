@@ -137,7 +137,7 @@ def test_episodes_are_told_apart(whole: Path):
     begun = {line.get("start") for line in found}
     assert None in begun and len(begun) > 2 and "" not in begun
     metrics = [json.loads(x) for x in (whole / "metrics.jsonl").read_text().splitlines()]
-    for name, ours in (("episode", False), ("frontier", True)):
+    for name, ours in (("episode", False), ("collection/frontier", True)):
         shown = [x for x in metrics if f"{name}/mean_score" in x]
         assert shown
         since = 0

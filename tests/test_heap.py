@@ -11,7 +11,7 @@ import pytest
 from command import ENVIRON, ROOT
 
 PACKAGE = ROOT / "dreamer_jax"
-COMMANDS = {"commands/train.py", "commands/evaluate.py"}
+COMMANDS = {"commands/train.py", "commands/evaluate.py", "commands/dream.py"}
 PROGRAM = """
 import ctypes, json, re
 from dreamer_jax.host import host_memory

@@ -114,8 +114,10 @@ def test_what_was_chosen_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert again.code == 0 and "preset" not in again.err
     now = json.loads((logdir / manifest.NAME).read_text())
     assert [entry["changes"] for entry in now["history"]] == [{"train.steps": [40, 80]}]
+    assert now["machine"]["platform"] == "gpu"
     assert now == {
         **saved,
+        "machine": now["machine"],
         "history": now["history"],
         "config": {**saved["config"], "train": {**saved["config"]["train"], "steps": 80}},
     }

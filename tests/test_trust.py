@@ -192,7 +192,7 @@ TOLD = {
     "journal": {
         "running": {"length": [2] * ENVS, "sums": {k: [0.0] * ENVS for k in list(EPISODE)[1:]}},
         **{"recent": [EPISODE], "recent_later": [EPISODE], "latest": 28.0, "owed": False},
-        **{"reached": ["a"], "logged": [3, 1], "episodes": 4},
+        **{"reached": ["a"], "logged": [3, 1], "episodes": 4, "watch": {}},
     },
 }
 
