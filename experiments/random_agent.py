@@ -25,12 +25,13 @@ elif not own_packages.found():
     sys.exit(2)
 
 import configs
-from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env, say_on_stderr
+from dreamer_jax.commands.evaluation_players import FINAL, evaluation_env
 from dreamer_jax.commands.evaluation_results import scored, show
 from dreamer_jax.commands.flags import EPISODES, parse, usage
 from dreamer_jax.commands.options import decide
 from dreamer_jax.loops import evaluate
 from dreamer_jax.main import COMMANDS, complain
+from dreamer_jax.outputs.say import say_on_stderr
 from envs.vector.failures import EnvironmentFailed
 from experiments.random_play import random_actions
 
