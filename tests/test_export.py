@@ -168,7 +168,7 @@ def test_a_run_is_exported_as_one_folder(run: Path, tmp_path: Path) -> None:
 
 def require_runs(out: Path, model: dict[str, Any], start: dict[str, Any]) -> None:
     """The description is all that a program needs in order to run the graph."""
-    import onnxruntime
+    onnxruntime = pytest.importorskip("onnxruntime")
 
     onnxruntime.set_default_logger_severity(3)
     session = onnxruntime.InferenceSession(str(out / model["step"]["file"]))

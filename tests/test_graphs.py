@@ -59,7 +59,7 @@ def inputs_of(dreamer: Dreamer, graph: Graph, seed: int) -> graphs.Arrays:
 
 def require_same(name: str, graph: Graph) -> None:
     """Runs an exported graph and the function that it is of; their numbers differ by rounding."""
-    import onnxruntime
+    onnxruntime = pytest.importorskip("onnxruntime")
 
     onnxruntime.set_default_logger_severity(3)
     dreamer, _ = agent(name)

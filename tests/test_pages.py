@@ -76,7 +76,7 @@ class Page:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
 
     with sync_playwright() as started:
         found = started.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)

@@ -21,7 +21,7 @@ LINES = "#scores-charts svg path.line"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
 
     with sync_playwright() as started:
         flags = [*QUIET.split(), "--disable-component-update", "--disable-sync"]

@@ -117,9 +117,9 @@ def in_trackio(logdir: Path) -> tuple[Points, dict[str, Any], set[str]]:
 
 
 def in_mlflow(logdir: Path) -> tuple[Points, dict[str, Any], set[str]]:
-    from mlflow import MlflowClient
+    mlflow = pytest.importorskip("mlflow")
 
-    client = MlflowClient(f"sqlite:///{logdir / 'mlflow' / 'mlflow.db'}")
+    client = mlflow.MlflowClient(f"sqlite:///{logdir / 'mlflow' / 'mlflow.db'}")
     (experiment,) = [x for x in client.search_experiments() if x.name == "dreamer-jax"]
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED"

@@ -1,5 +1,6 @@
 """MLflow: a store of SQLite in the logdir, or the one that MLFLOW_TRACKING_URI names."""
 
+import importlib
 import logging
 import math
 import os
@@ -32,8 +33,7 @@ class Mlflow:
     def __init__(self, place: Place) -> None:
         """Continues the run with this id, or begins it."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        import mlflow
-        from mlflow import entities
+        mlflow: Any = importlib.import_module("mlflow")
 
         for name in ("mlflow", "alembic"):  # they tell about the tables that they make
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -42,7 +42,7 @@ class Mlflow:
         if not given:
             folder.mkdir(parents=True, exist_ok=True)
         self._client = mlflow.MlflowClient(given or f"sqlite:///{folder / 'mlflow.db'}")
-        self._entities = entities
+        self._entities = mlflow.entities
         self._waiting = list[Any]()  # metrics
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT)
         artifacts = None if given else (folder / "artifacts").as_uri()

@@ -1,9 +1,10 @@
 """A model as ONNX graphs, which programs without JAX run: one step of a dream, one of seeing."""
 
+import importlib
 import logging
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -127,8 +128,7 @@ def to_onnx(graph: Graph, *, name: str) -> bytes:
     # The exporter logs optional parts of itself that do not load, as warnings.
     for package in ("jax2onnx", "onnx_ir"):
         logging.getLogger(package).setLevel(logging.CRITICAL)
-    import jax2onnx
-
+    jax2onnx: Any = importlib.import_module("jax2onnx")
     outputs = list(jax.eval_shape(graph.function, graph.example))
 
     def positional(*inputs: jax.Array) -> list[jax.Array]:
@@ -147,7 +147,7 @@ def to_onnx(graph: Graph, *, name: str) -> bytes:
         )
     except NotImplementedError as error:
         raise ValueError(f"the model has an operation without a form in ONNX: {error}") from None
-    return cast(Any, model).SerializeToString()
+    return model.SerializeToString()
 
 
 def inlined(

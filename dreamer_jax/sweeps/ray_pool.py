@@ -1,5 +1,6 @@
 """Runs as tasks of a Ray cluster."""
 
+import importlib
 import logging
 import os
 from typing import Any
@@ -23,7 +24,7 @@ class RayPool:
         Raises ValueError in one line where Ray is missing, or no cluster answers.
         """
         try:
-            import ray
+            ray: Any = importlib.import_module("ray")
         except ImportError:
             raise ValueError('--ray needs its library: pip install -e ".[ray]"') from None
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -33,7 +34,7 @@ class RayPool:
             ray.init(place, log_to_driver=False, logging_level=logging.ERROR, **more)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ValueError(f"--ray={address}: {str(error).splitlines()[0]}") from None
-        self._ray: Any = ray
+        self._ray = ray
         total = int(ray.cluster_resources().get("CPU", 1))
         cores = max(1, total // jobs if jobs else min(CORES, total))
         gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
