@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from dreamer_jax.faults import one_line
 from dreamer_jax.host import host_memory
 from dreamer_jax.loops import evaluate
 from dreamer_jax.loops.evaluate import Evaluator
-from dreamer_jax.outputs.say import say_on_stderr
+from dreamer_jax.outputs.say import Say, say_on_stderr
 from dreamer_jax.run import history, spaces_record
 from envs.vector.failures import EnvironmentFailed
 
@@ -127,7 +128,7 @@ def finish(
     setup: Setup, chosen: Chosen, played: Played, films: Films, *, step: int, policy: str
 ) -> None:
     """Prints the scores of a policy at a step, keeps them in the logdir and makes the films."""
-    results = played.results
+    results, say = played.results, cache(say_on_stderr)  # each line once, for all films
     scores = evaluation_results.scored(results, env=setup.env)
     evaluation_results.show(results, scores, policy=policy)
     stem = evaluation_results.stem(
@@ -151,14 +152,14 @@ def finish(
     path = setup.logdir / evaluation_results.FOLDER / f"{stem}.json"
     keep(path, record)
     if films.first is not None and policy == "greedy":
-        film(setup, played, 0, [films.first], what="first")
+        film(setup, played, 0, [films.first], what="first", say=say)
     if films.folder is not None:
         made = dict[str, str]()
         films.folder.mkdir(parents=True, exist_ok=True)
         for what, index in evaluation_films.typical(results["score"]).items():
             suffixes = (".mp4", ".gif") if films.gifs else (".mp4",)
             paths = [films.folder / f"{stem}-{what}{suffix}" for suffix in suffixes]
-            if film(setup, played, index, paths, what=what):
+            if film(setup, played, index, paths, what=what, say=say):
                 beside = films.folder.absolute() == path.parent.absolute()
                 made[what] = paths[0].name if beside else str(paths[0].absolute())
         keep(path, {**record, "videos": made})
@@ -172,14 +173,14 @@ def keep(path: Path, record: dict[str, Any]) -> None:
         say_on_stderr(f"warning: the result is not kept: {one_line(error)}")
 
 
-def film(setup: Setup, played: Played, index: int, paths: list[Path], *, what: str) -> bool:
+def film(
+    setup: Setup, played: Played, index: int, paths: list[Path], *, what: str, say: Say
+) -> bool:
     """Films one episode of an evaluation, and says where; False if its environment failed."""
     assert played.log is not None
     row, within = evaluation_films.place(index, played.quota)
     try:
-        shown = evaluation_films.filmed(
-            setup, played.log.episode(row, index=within), say=say_on_stderr
-        )
+        shown = evaluation_films.filmed(setup, played.log.episode(row, index=within), say=say)
     except (ValueError, EnvironmentFailed) as error:
         say_on_stderr(f"warning: no film of the {what} episode: {one_line(error)}")
         return False
