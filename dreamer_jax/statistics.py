@@ -1,4 +1,4 @@
-"""Intervals of what a sample says, in NumPy alone."""
+"""Intervals of what a sample says."""
 
 import math
 
@@ -23,6 +23,16 @@ def wilson(successes: int, *, trials: int) -> tuple[float, float]:
     spread = Z * math.sqrt(rate * (1 - rate) / trials + (Z / (2 * trials)) ** 2)
     low, high = ((middle + side * spread) / (1 + Z * Z / trials) for side in (-1, 1))
     return max(0.0, low), min(1.0, high)  # rounding may leave [0, 1]
+
+
+def t_quantile(count: int | np.ndarray) -> np.ndarray:
+    """How many standard errors the 95 % interval of a mean extends each way, by Student's t.
+
+    count: of values that were averaged, at least 2; a number or an array of them.
+    """
+    from scipy.special import stdtrit  # no other interval needs SciPy
+
+    return np.asarray(stdtrit(count - 1, (100 - TAIL) / 100))
 
 
 def interquartile_mean(values: np.ndarray) -> np.ndarray:

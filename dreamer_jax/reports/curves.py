@@ -5,9 +5,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
 
-CONFIDENCE = 0.95
+from dreamer_jax.statistics import t_quantile
 
 
 class Curve(NamedTuple):
@@ -41,13 +40,8 @@ def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
     if count < 2:
         return float(values.mean()), float("nan"), float("nan")
     mean = float(values.mean())
-    half = t_quantile(count) * float(values.std(ddof=1)) / np.sqrt(count)
+    half = float(t_quantile(count)) * float(values.std(ddof=1)) / np.sqrt(count)
     return mean, float(mean - half), float(mean + half)
-
-
-def t_quantile(count: int) -> float:
-    """How many standard errors the 95 % interval of a mean of `count` values extends each way."""
-    return float(stdtrit(count - 1, (1 + CONFIDENCE) / 2))
 
 
 def band(curves: Sequence[tuple[np.ndarray, np.ndarray]], *, points: int) -> Band:
@@ -67,7 +61,7 @@ def band(curves: Sequence[tuple[np.ndarray, np.ndarray]], *, points: int) -> Ban
     squares = (np.where(there, values - mean, 0) ** 2).sum(0)
     several = count > 1
     degrees = np.maximum(count - 1, 1)
-    half = stdtrit(degrees, (1 + CONFIDENCE) / 2) * np.sqrt(squares / degrees / count)
+    half = t_quantile(degrees + 1) * np.sqrt(squares / degrees / count)
     half = np.where(several, half, np.nan)
     return Band(
         x=grid,

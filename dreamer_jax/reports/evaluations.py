@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_jax.reports import files
-from dreamer_jax.reports.curves import Curve, t_quantile
+from dreamer_jax.reports.curves import Curve
+from dreamer_jax.statistics import t_quantile
 
 FOLDER = "evaluations"
 TRAINING = "training"
@@ -134,7 +135,7 @@ def interval(
     """
     if std is None or episodes is None or episodes < 2:
         return None, None
-    half = t_quantile(episodes) * std / math.sqrt(episodes - 1)
+    half = float(t_quantile(episodes)) * std / math.sqrt(episodes - 1)
     return mean - half, mean + half
 
 

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dreamer_jax.statistics import t_quantile
 from dreamer_jax.sweeps import plan, results
 from dreamer_jax.sweeps.plan import Setting, Sweep
 from dreamer_jax.sweeps.results import Result
 
-CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # of the intervals, for readers of the JSON
 POINTS = 200  # of a curve
 JSON, CSV, PLOT = "summary.json", "summary.csv", "curves.png"
 
@@ -69,10 +70,7 @@ def half_interval(scores: Sequence[float]) -> float | None:
     """Half of the 95 % interval of the mean, by Student's t; None with fewer than two scores."""
     if len(scores) < 2:
         return None
-    from scipy import stats
-
-    factor = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(scores) - 1))
-    return factor * stdev(scores) / math.sqrt(len(scores))
+    return float(t_quantile(len(scores))) * stdev(scores) / math.sqrt(len(scores))
 
 
 def table(summary: Summary) -> str:

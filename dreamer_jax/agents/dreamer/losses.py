@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer.batches import Batch
-from dreamer_jax.agents.dreamer.config import factors
+from dreamer_jax.agents.dreamer.config import discount, factors
 from dreamer_jax.agents.dreamer.networks import Dreamer
 from dreamer_jax.agents.dreamer.noise import DreamNoise
 from dreamer_jax.agents.dreamer.state import DreamerState, Params
@@ -63,7 +63,6 @@ def world_model_losses(
     latents, posterior, prior = filtered.latents, filtered.posterior, filtered.prior
     outputs = dreamer.decode(params, latents)
     reconstruction = reconstruction_losses(outputs, step.obs, spaces=dreamer.obs)
-    discount = 1 - 1 / dreamer.config.behavior.horizon
     # Floors apply to each step, after the sum over latents and before any mean: a step that is
     # predicted well enough gives no gradient, whatever the others do.
     dynamics = sg(posterior).kl(prior).sum(-1)
@@ -72,7 +71,7 @@ def world_model_losses(
         **reconstruction,
         "reward": dreamer.reward(params, latents.features).loss(step.reward),
         "continue": dreamer.continue_(params, latents.features).loss(
-            (1 - step.is_terminal.astype(jnp.float32)) * discount
+            (1 - step.is_terminal.astype(jnp.float32)) * discount(dreamer.config)
         ),
         "dynamics": jnp.maximum(scale.free_nats, dynamics),
         "representation": jnp.maximum(scale.free_nats, representation),
