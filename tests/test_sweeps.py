@@ -225,7 +225,7 @@ def test_a_search_continues_its_study(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @OPTUNA
 def test_values_that_were_not_there_before(tmp_path: Path) -> None:
-    """A grid that grows is shown as a whole; a search has to begin anew."""
+    """A grid that grows is shown as a whole; a search has to start again."""
 
     def read(values: str, *flags: str) -> plan.Sweep:
         return plan.read(["--env=counting", f"--logdir={tmp_path}", f"--set=a={values}", *flags])

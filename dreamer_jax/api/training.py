@@ -34,7 +34,7 @@ def train(
       logdir: as --logdir; by default `logdir/<env>-seed<seed>`.
       steps: as --steps.
       set: as --set: {"model.units": 128}, or ["model.units=128"], or a single assignment.
-      **flags: all others of the command line, such as seed=1, size="1m" or override=True, but for
+      **flags: all others of the command line, such as seed=1, size="1m" or override=True, except
         --dry_run and --help.
 
     Returns: the agent of the newest checkpoint.

@@ -35,7 +35,7 @@ HIGH = 64  # pixels of a curve below the pictures
 GRID = 3  # futures beside and below each other
 TILE = 198  # side of a future with its border, pixels
 ENDED = 0.5  # the probability to go on, below which a dream counts as ended
-OVER: Color = (118, 124, 138)  # color of what the model goes on to dream beyond an end
+OVER: Color = (118, 124, 138)  # color of what the model dreams beyond an end
 LEGEND = ("truth", TRUTH), ("   dream", DREAM)
 
 

@@ -36,7 +36,7 @@ MEANINGS = {
     r"world_model/loss/(image|vector)/.*": "Squared error of reconstructions. Falls.",
     r"world_model/loss/(choice|bits|text|symbols)/.*": "Nats of reconstructions. Falls.",
     r"world_model/loss/reward": "Nats of the predicted reward. Falls.",
-    r"world_model/loss/continue": "Nats of whether the episode goes on. Falls.",
+    r"world_model/loss/continue": "Nats of whether the episode continues. Falls.",
     r"world_model/loss/(dynamics|representation)": "KL with free nats: it never falls below them.",
     r"world_model/kl": "Nats that the prior did not predict. Above the free nats.",
     r"world_model/(prior|posterior)_entropy": "Entropy of the latents, in nats.",

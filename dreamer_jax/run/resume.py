@@ -228,7 +228,7 @@ def restored_sums(
 ) -> tuple[Metrics, JournalState]:
     """The sums of metrics in a checkpoint, and the journal that reports them.
 
-    Where another version had other metrics, the logging interval begins anew: nothing that is
+    Where another version had other metrics, the logging interval starts again: nothing that is
     learned depends on them.
     """
     directory, wanted = run.logdir / "checkpoints", {"sums": compiled.sums}

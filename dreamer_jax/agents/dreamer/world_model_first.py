@@ -47,7 +47,7 @@ def update(
     def first(state: DreamerState, window: Window, key: jax.Array) -> Updated:
         learned, fresh, metrics = alone(state, window, key)
         nothing = {name: jnp.zeros(x.shape, x.dtype) for name, x in reported.items()}
-        # The average of a critic and its copy is the critic, but for rounding.
+        # The average of a critic and its copy is the critic, up to rounding.
         learned = learned.replace(slow_value=state.slow_value)
         return learned, fresh, nothing | metrics | {ACTIVE: jnp.float32(0)}
 
