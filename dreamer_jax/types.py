@@ -62,6 +62,17 @@ class Recordings(PyTreeNode, kw_only=True):
     steps: Step  # [N, ...]
 
 
+class Clips(PyTreeNode, kw_only=True):
+    """Steps of recorded runs, to learn from without an environment.
+
+    A run is one play from its beginning to its end, or one video.
+    """
+
+    steps: Step  # [T, B, ...]; `action` has no keys where none were recorded
+    time: jax.Array  # [T, B] int32, step within its run, ascending over T
+    duration: jax.Array  # [B] int32, steps of the run
+
+
 class Window(PyTreeNode, kw_only=True):
     """Sequences drawn from replay: one context step, then the T steps to train on.
 
@@ -135,6 +146,31 @@ class Learner(NamedTuple, Generic[StateT]):
 
     The model saw the first T // 2 steps of each sequence; the others are predictions.
     """
+
+
+class Draw(NamedTuple):
+    """What a learner wants to see of recorded runs."""
+
+    batch: int  # B, pieces of runs
+    length: int  # T, steps of each
+    spread: bool = False  # T random moments of a run in their order, instead of successive ones
+
+
+class Fit(NamedTuple, Generic[StateT]):
+    """Learning from recordings alone, as pure functions. Keys are consumed.
+
+    The loop draws clips for `draw`, updates with those of the training runs, and asks for
+    measurements and pictures with those of the runs that are held out.
+    """
+
+    draw: Draw
+    init: Callable[[jax.Array], StateT]  # (key)
+    update: Callable[[StateT, Clips, jax.Array], tuple[StateT, Metrics]]
+    """(state, clips, key) -> state, metrics [] of this update"""
+    measure: Callable[[StateT, Clips, jax.Array], Metrics]
+    """(state, clips, key) -> metrics [] without an update, such as accuracies"""
+    pictures: Callable[[StateT, Clips, jax.Array], Obs]
+    """(state, clips, key) -> name -> picture [h, w, 3] or film [N, h, w, 3], uint8"""
 
 
 class Readout(NamedTuple):
