@@ -38,7 +38,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
                 *("sink", "episode_sums", "averages", "pictures", "formats"),
                 *("evaluation_progress", "run_ids", "findings"),
             },
-            {"elapsed", "live_view", "checks"},
+            {"elapsed", "live_view", "checks", "fit_progress"},
             {"jsonl", "tensorboard", "progress", "wandb_shaped", "mlflow", "guarded"},
             {"trackers", "journal_state", "stopwatch"},
             {"sinks", "diagnosis"},
@@ -66,6 +66,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"accumulation"},
             {"agent"},
         ],
+        "pretraining": [{"config"}, {"by_name"}],
         "run": [
             {"checksums", "manifest", "layout", "history"},
             {"checkpoint", "initial_weights"},
@@ -80,8 +81,8 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {"agents": [{"by_name"}]},
     {
         "loops": [
-            {"train", "evaluate", "stretches"},
-            {"dreams"},
+            {"train", "evaluate", "stretches", "fit_programs"},
+            {"dreams", "fit"},
             {"dream_returns"},
             {"dream_errors"},
         ],
@@ -110,12 +111,15 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"options"},
             {
                 *("training_recordings", "restored_agents", "evaluation_players", "sizing"),
-                *("evaluation_results", "native_forms", "process"),
+                *("evaluation_results", "native_forms", "process", "fit_setup"),
             },
-            {"initial_agents", "evaluation_films", "dream_views", "chosen_checkpoints"},
+            {
+                *("initial_agents", "evaluation_films", "dream_views", "chosen_checkpoints"),
+                "restored_fits",
+            },
             {"dream_files", "browser_page"},
             {"prepared"},
-            {"train", "evaluate", "dream", "export", "play", "report"},
+            {"train", "evaluate", "dream", "export", "play", "report", "fit"},
             {"dry_run"},
         ]
     },

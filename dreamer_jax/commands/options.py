@@ -123,6 +123,8 @@ def unplayed(logdir: Path) -> Setup:
     """As `stored`, for a run whose environment is not made, and so imports nothing."""
     manifest.require_plain(logdir)
     run = manifest.read(logdir)
+    if stage := run.get("stage"):
+        raise ValueError(f"{logdir} holds the stage {stage!r} of --mode=fit, and no agent")
     if (agent := run["agent"]) not in AGENTS:
         text = f"{logdir} has the agent {agent!r}, and this program has only {', '.join(AGENTS)}"
         raise ValueError(f"{text}; use the program that defines it")
@@ -233,6 +235,8 @@ def deterministic(flags: Flags) -> bool:
     """Whether a GPU must repeat itself: as the flags say, else as the run in the logdir began."""
     if flags.mode == "report":  # it uses no device, and the run may be damaged
         return False
+    if flags.mode == "fit":
+        return bool(flags.deterministic)
     if flags.deterministic is None and manifest.exists(logdir := place(flags)):
         return bool(manifest.read(logdir)["deterministic"])
     return bool(flags.deterministic)

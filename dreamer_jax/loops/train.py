@@ -62,7 +62,12 @@ def train(
             prefill=prefill(run.config),
             sinks=make_sinks(run.logdir, now.counters.step),
         )
-        saver = Saver(run.logdir, config, blocks=stored_ring.full_blocks(run, now.counters).stop)
+        saver = Saver(
+            run.logdir,
+            keep=config.keep,
+            keep_every=config.keep_every,
+            blocks=stored_ring.full_blocks(run, now.counters).stop,
+        )
         with journal, saver, jax.transfer_guard("disallow"):
             for note in begun.notes:
                 journal.say(note)
