@@ -78,7 +78,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"preflight"},
         ],
     },
-    {"agents": [{"by_name"}]},
+    {"agents": [{"by_name", "learned_reward"}]},
     {
         "loops": [
             {"train", "evaluate", "stretches", "fit_programs"},
@@ -108,15 +108,14 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"hints", "changes", "report_names"},
             {"flags"},
             {"flag_modes"},
+            {"fit_setup"},
             {"options"},
+            {"agent_of", "restored_fits"},
             {
                 *("training_recordings", "restored_agents", "evaluation_players", "sizing"),
-                *("evaluation_results", "native_forms", "process", "fit_setup"),
+                *("evaluation_results", "native_forms", "process"),
             },
-            {
-                *("initial_agents", "evaluation_films", "dream_views", "chosen_checkpoints"),
-                "restored_fits",
-            },
+            {"initial_agents", "evaluation_films", "dream_views", "chosen_checkpoints"},
             {"dream_files", "browser_page"},
             {"prepared"},
             {"train", "evaluate", "dream", "export", "play", "report", "fit"},

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_jax import mesh
-from dreamer_jax.commands.changes import Changes
 from dreamer_jax.commands.flag_modes import require_of_mode
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.pretraining import config as config_
@@ -32,8 +31,6 @@ class FitSetup(NamedTuple):
     source: Source | None = None
     """the checkpoint of another stage whose weights the run began with"""
     digest: str = ""  # of the recordings that the run was started with; empty for a new one
-    changes: Changes = {}
-    """what the flags change of the config that the run had before"""
 
     @property
     def folders(self) -> list[Path]:
@@ -139,7 +136,7 @@ def resumed(logdir: Path, flags: Flags) -> FitSetup:
         raise ValueError(f"{logdir} holds another run: {text}; use another --logdir")
     devices = before.mesh if flags.mesh is None else flags.mesh
     mesh.parse(devices)
-    return before._replace(config=config, mesh=devices, changes=changes)
+    return before._replace(config=config, mesh=devices)
 
 
 def with_flags(config: FitConfig, flags: Flags) -> FitConfig:

@@ -13,13 +13,15 @@ import envs
 from dreamer_jax import config as config_
 from dreamer_jax import mesh
 from dreamer_jax.agents.by_name import AGENTS, name_of
+from dreamer_jax.commands import fit_setup
 from dreamer_jax.commands.changes import Changes, require_allowed
 from dreamer_jax.commands.flag_modes import require_of_mode
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.hints import override
 from dreamer_jax.config import Config
+from dreamer_jax.pretraining.by_name import STAGES
 from dreamer_jax.run import initial_weights, manifest
-from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL, Source
+from dreamer_jax.run.initial_weights import INIT_FROM, REWARD, WORLD_MODEL, Source
 from envs.settings import flatten
 
 AUTO = "auto"  # as a value of these two: the machine decides
@@ -42,9 +44,11 @@ class Setup(NamedTuple):
     """What the machine decides, or decided when the run began: SIZE, CAPACITY"""
     deterministic: bool = False
     sources: Mapping[str, Source] = NOTHING
-    """INIT_FROM, WORLD_MODEL -> the checkpoint of another run whose weights the run began with"""
+    """INIT_FROM, WORLD_MODEL, REWARD -> the checkpoint of another run that gave its first weights"""
     changes: Changes = NOTHING
     """What the flags change of the config that the run had before"""
+    reward: Any = None
+    """The config of the stage whose rewards the agent learns from; None: the environment's"""
 
 
 def place(flags: Flags) -> Path:
@@ -95,6 +99,7 @@ def begun(logdir: Path, flags: Flags) -> Setup:
         auto = tuple(name for name in auto if name != SIZE)
     config = with_flags(config, flags)
     config_.resolve(config)  # finds mistakes
+    reward = learned_reward(Path(config.reward.logdir)) if config.reward.logdir else None
     return Setup(
         env=flags.env,
         preset=preset,
@@ -106,7 +111,24 @@ def begun(logdir: Path, flags: Flags) -> Setup:
         auto=auto,
         deterministic=bool(flags.deterministic),
         sources=sources,
+        reward=reward,
     )
+
+
+def reward_of(run: Mapping[str, Any]) -> Any:
+    """The config of the stage that config.json names as `Setup.reward`; None where it has none."""
+    if not run["reward"]:
+        return None
+    like = STAGES["reward"].config()
+    return manifest.rebuild(like, run["reward"], path=f"{manifest.NAME}: reward")
+
+
+def learned_reward(logdir: Path) -> Any:
+    """The config of a stage `reward` of --mode=fit; ValueError if the logdir holds no such run."""
+    found = fit_setup.stored(logdir)
+    if found.stage != "reward":
+        raise ValueError(f"reward.logdir={logdir} holds the stage {found.stage!r}, not 'reward'")
+    return found.config.stage
 
 
 def stored(logdir: Path, trusted: str | None = None) -> Setup:
@@ -148,6 +170,11 @@ def unplayed(logdir: Path) -> Setup:
         sources={
             name: initial_weights.source_from_json(saved) for name, saved in run["weights"].items()
         },
+        reward=manifest.rebuild(
+            STAGES["reward"].config(), run["reward"], path="config.json: reward"
+        )
+        if run["reward"]
+        else None,
     )
 
 
@@ -217,9 +244,10 @@ def same_sources(
     asked = dict[str, str]()
     if flags.init_from is not None:
         asked[INIT_FROM] = flags.init_from
-    old, new = changes.get(WORLD_MODEL, ("", ""))
-    if old != new and (WORLD_MODEL in sources or not old):  # earlier versions kept no checksum
-        asked[WORLD_MODEL] = new
+    for name in (WORLD_MODEL, REWARD):
+        old, new = changes.get(name, ("", ""))
+        if old != new and (name in sources or not old):  # earlier versions kept no checksum
+            asked[name] = new
     for name, text in asked.items():
         known, given = sources.get(name), initial_weights.source(text)
         if known is None:
