@@ -109,6 +109,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"flags"},
             {"flag_modes"},
             {"fit_setup"},
+            {"sources"},
             {"options"},
             {"agent_of", "restored_fits"},
             {

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from dreamer_jax import mesh
 from dreamer_jax.commands.flag_modes import require_of_mode
@@ -16,6 +16,7 @@ from dreamer_jax.run import initial_weights, manifest
 from dreamer_jax.run.initial_weights import INIT_FROM, Source
 from envs.settings import flatten, override
 
+SectionsT = TypeVar("SectionsT")  # a dataclass of sections: of a stage, or of an agent
 STAGE, DATA = "stage", "data"  # fields of config.json that runs of other modes lack
 FOLDERS = "data.folders"
 
@@ -75,7 +76,8 @@ def begun(logdir: Path, flags: Flags) -> FitSetup:
     config, source = FitConfig(stage=kind.config()), None
     if flags.init_from is not None:
         source = initial_weights.source(flags.init_from)
-        config = with_sizes_of(config, stored(source.logdir), kind.sizes)
+        stage = with_sizes_of(config.stage, stored(source.logdir))
+        config = replace(config, stage=stage)
     config = with_flags(config, flags)
     config_.resolve(config)  # finds mistakes
     return FitSetup(
@@ -150,12 +152,12 @@ def with_flags(config: FitConfig, flags: Flags) -> FitConfig:
     return config
 
 
-def with_sizes_of(config: FitConfig, other: FitSetup, sections: tuple[str, ...]) -> FitConfig:
-    """The config with those of its sections that another run has, too."""
+def with_sizes_of(config: SectionsT, other: FitSetup) -> SectionsT:
+    """The config with the sizes that another run has and it has, too, section by section."""
     theirs = other.config.stage
     taken = {
         name: getattr(theirs, name)
-        for name in sections
-        if hasattr(theirs, name) and hasattr(config.stage, name)
+        for name in STAGES[other.stage].sizes
+        if type(getattr(config, name, None)) is type(getattr(theirs, name))
     }
-    return replace(config, stage=replace(config.stage, **taken))
+    return cast(SectionsT, replace(cast(Any, config), **taken))

@@ -10,7 +10,7 @@ from dreamer_jax.commands import fit_setup
 from dreamer_jax.commands.options import Setup, stored, unplayed
 from dreamer_jax.commands.restored_agents import Restored, restored
 from dreamer_jax.commands.restored_fits import RestoredFit, restored_fit
-from dreamer_jax.run import checkpoint, initial_weights
+from dreamer_jax.run import checkpoint, initial_weights, manifest
 from dreamer_jax.run.initial_weights import INIT_FROM, REWARD, WORLD_MODEL, Source
 from dreamer_jax.shapes import state_shapes
 from dreamer_jax.types import AgentState, AnyAgent
@@ -39,8 +39,8 @@ def initial(setup: Setup, agent: AnyAgent) -> Initial:
     sources, notes = dict[str, Source](), list[str]()
     steps = list[Callable[[Any], Any]]()
     if (given := setup.sources.get(INIT_FROM)) is not None:
-        found, used = _read(unplayed(given.logdir), given, setup)
-        fit = initial_weights.fit(state_shapes(agent), found.state)
+        state, used = _begun_with(given, setup)
+        fit = initial_weights.fit(state_shapes(agent), state)
         notes.append(initial_weights.in_words(fit, used))
         if not fit.taken:
             raise ValueError(f"--init_from={given.logdir}: nothing fits; {notes[0]}")
@@ -67,6 +67,15 @@ def initial(setup: Setup, agent: AnyAgent) -> Initial:
         return state
 
     return Initial(begin, sources, notes)
+
+
+def _begun_with(given: Source, setup: Setup) -> tuple[Any, Source]:
+    """The state of a stage of --mode=fit, or of an agent, and its checkpoint."""
+    if fit_setup.is_fit(manifest.read(given.logdir)):
+        stage = restored_fit(fit_setup.stored(given.logdir), given)
+        return stage.state, stage.source
+    found, used = _read(unplayed(given.logdir), given, setup)
+    return found.state, used
 
 
 def with_reward(shapes: Any, learned: RestoredFit) -> Callable[[Any], Any]:

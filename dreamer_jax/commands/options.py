@@ -18,10 +18,10 @@ from dreamer_jax.commands.changes import Changes, require_allowed
 from dreamer_jax.commands.flag_modes import require_of_mode
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.hints import override
+from dreamer_jax.commands.sources import learned_reward, other_files, same_sources
 from dreamer_jax.config import Config
-from dreamer_jax.pretraining.by_name import STAGES
 from dreamer_jax.run import initial_weights, manifest
-from dreamer_jax.run.initial_weights import INIT_FROM, REWARD, WORLD_MODEL, Source
+from dreamer_jax.run.initial_weights import INIT_FROM, Source
 from envs.settings import flatten
 
 AUTO = "auto"  # as a value of these two: the machine decides
@@ -44,7 +44,7 @@ class Setup(NamedTuple):
     """What the machine decides, or decided when the run began: SIZE, CAPACITY"""
     deterministic: bool = False
     sources: Mapping[str, Source] = NOTHING
-    """INIT_FROM, WORLD_MODEL, REWARD -> the checkpoint of another run that gave its first weights"""
+    """what named it -> the checkpoint of another run whose weights the run began with"""
     changes: Changes = NOTHING
     """What the flags change of the config that the run had before"""
     reward: Any = None
@@ -94,7 +94,7 @@ def begun(logdir: Path, flags: Flags) -> Setup:
     config, auto, sources = with_agent(loaded, agent), left_open(flags), dict[str, Source]()
     if flags.init_from is not None:
         sources[INIT_FROM] = initial_weights.source(flags.init_from)
-        same_size = with_size_of(config, unplayed(sources[INIT_FROM].logdir))
+        same_size = with_size_of(config, sources[INIT_FROM].logdir)
         config = same_size if SIZE in auto else config
         auto = tuple(name for name in auto if name != SIZE)
     config = with_flags(config, flags)
@@ -113,22 +113,6 @@ def begun(logdir: Path, flags: Flags) -> Setup:
         sources=sources,
         reward=reward,
     )
-
-
-def reward_of(run: Mapping[str, Any]) -> Any:
-    """The config of the stage that config.json names as `Setup.reward`; None where it has none."""
-    if not run["reward"]:
-        return None
-    like = STAGES["reward"].config()
-    return manifest.rebuild(like, run["reward"], path=f"{manifest.NAME}: reward")
-
-
-def learned_reward(logdir: Path) -> Any:
-    """The config of a stage `reward` of --mode=fit; ValueError if the logdir holds no such run."""
-    found = fit_setup.stored(logdir)
-    if found.stage != "reward":
-        raise ValueError(f"reward.logdir={logdir} holds the stage {found.stage!r}, not 'reward'")
-    return found.config.stage
 
 
 def stored(logdir: Path, trusted: str | None = None) -> Setup:
@@ -192,14 +176,14 @@ def resumed(logdir: Path, flags: Flags) -> Setup:
     config = config_.resolve(with_flags(before.config, flags))
     envs.require_trusted_options(logdir, config.env, flags.set)
     changes = manifest.differences(flatten(before.config, ""), flatten(config, ""))
-    sources, others = same_sources(before, flags, changes)
+    sources, others = same_sources(before.sources, flags, changes)
     asked = {"env": flags.env, "preset": flags.config, "agent": flags.agent, "seed": flags.seed}
     asked = {key: value for key, value in asked.items() if value is not None}
     fixed = {**manifest.differences(before._asdict(), asked), **others}
     files: dict[str, str] = run["files"]
     same = {path for path in sources if path not in others} | files.keys()
     changes = {path: values for path, values in changes.items() if path not in same}
-    changes |= other_files(before, config, files)
+    changes |= other_files(before.env, files, before=before.config, config=config)
     repeats, given = run["deterministic"], flags.deterministic
     if flags.mode == "train" and None not in (repeats, given) and repeats != given:
         changes["deterministic"] = (repeats, given)
@@ -213,52 +197,6 @@ def resumed(logdir: Path, flags: Flags) -> Setup:
     )
 
 
-def other_files(before: Setup, config: Config, files: Mapping[str, str]) -> Changes:
-    """The files of the game that are not those that the run was started with, by their option.
-
-    files: option -> SHA-1, of those. ValueError if one is gone.
-    """
-    if not files:
-        return {}
-    found, old, new = (
-        envs.files(before.env, config.env),
-        flatten(before.config, ""),
-        flatten(config, ""),
-    )
-    return {
-        path: (f"{old.get(path)} (SHA-1 {sha1})", f"{new.get(path)} (SHA-1 {found.get(path)})")
-        for path, sha1 in files.items()
-        if found.get(path) != sha1
-    }
-
-
-def same_sources(
-    before: Setup, flags: Flags, changes: Changes
-) -> tuple[dict[str, Source], dict[str, tuple[Any, Any]]]:
-    """Where the weights are that a run began with, and the contradictions to that.
-
-    A source may have moved: what counts is the checkpoint in it. A run that began without one never
-    gets one.
-    """
-    sources, others = dict(before.sources), dict[str, tuple[Any, Any]]()
-    asked = dict[str, str]()
-    if flags.init_from is not None:
-        asked[INIT_FROM] = flags.init_from
-    for name in (WORLD_MODEL, REWARD):
-        old, new = changes.get(name, ("", ""))
-        if old != new and (name in sources or not old):  # earlier versions kept no checksum
-            asked[name] = new
-    for name, text in asked.items():
-        known, given = sources.get(name), initial_weights.source(text)
-        if known is None:
-            others[name] = ("", text)
-        elif initial_weights.is_same(known, given):
-            sources[name] = known._replace(logdir=given.logdir)
-        else:
-            others[name] = (f"{known.logdir}@{known.step}", text)
-    return sources, others
-
-
 def deterministic(flags: Flags) -> bool:
     """Whether a GPU must repeat itself: as the flags say, else as the run in the logdir began."""
     if flags.mode == "report":  # it uses no device, and the run may be damaged
@@ -270,12 +208,18 @@ def deterministic(flags: Flags) -> bool:
     return bool(flags.deterministic)
 
 
-def with_size_of(config: Config, other: Setup) -> Config:
-    """The config with the size of another run, whose weights it is to take.
+def with_size_of(config: Config, logdir: Path) -> Config:
+    """The config with the size of the run in `logdir`, whose weights it is to take.
 
-    ValueError if that run has another agent.
+    Of a stage of --mode=fit it takes the sections that both have. ValueError if the run has another
+    agent.
     """
     agent = name_of(config.agent)
+    if fit_setup.is_fit(manifest.read(logdir)):
+        stage = fit_setup.stored(logdir)
+        sized: Any = fit_setup.with_sizes_of(config.agent, stage)
+        return dataclasses.replace(config, agent=sized)
+    other = unplayed(logdir)
     if other.agent != agent:
         text = f"has the agent {other.agent!r}, whose weights {agent!r} cannot use"
         raise ValueError(f"{other.logdir} {text}")
