@@ -18,7 +18,7 @@ from dreamer_jax.commands.changes import Changes, require_allowed
 from dreamer_jax.commands.flag_modes import require_of_mode
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.hints import override
-from dreamer_jax.commands.sources import learned_reward, other_files, same_sources
+from dreamer_jax.commands.sources import learned_reward, other_files, reward_of, same_sources
 from dreamer_jax.config import Config
 from dreamer_jax.run import initial_weights, manifest
 from dreamer_jax.run.initial_weights import INIT_FROM, Source
@@ -154,11 +154,7 @@ def unplayed(logdir: Path) -> Setup:
         sources={
             name: initial_weights.source_from_json(saved) for name, saved in run["weights"].items()
         },
-        reward=manifest.rebuild(
-            STAGES["reward"].config(), run["reward"], path="config.json: reward"
-        )
-        if run["reward"]
-        else None,
+        reward=reward_of(run),
     )
 
 
