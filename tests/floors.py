@@ -47,9 +47,9 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "world_model": [
-            {"latents", "moments", "categoricals"},
-            {"grids"},
-            {"rssm", "encoders", "decoders"},
+            {"latents", "moments", "categoricals", "finite_scalars", "tokenizer_networks"},
+            {"grids", "quantizers"},
+            {"rssm", "encoders", "decoders", "tokenizer"},
             {"relative_errors"},
         ],
         "behavior": [{"actor_critic"}, {"metrics"}],
