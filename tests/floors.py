@@ -47,9 +47,12 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "world_model": [
-            {"latents", "moments", "categoricals", "token_frames"},
-            {"grids", "token_slots"},
-            {"rssm", "encoders", "decoders", "token_dynamics"},
+            {
+                *("latents", "moments", "categoricals"),
+                *("finite_scalars", "tokenizer_networks", "token_frames"),
+            },
+            {"grids", "quantizers", "token_slots"},
+            {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics"},
             {"relative_errors", "token_dreams"},
         ],
         "behavior": [{"actor_critic"}, {"metrics"}],
