@@ -30,7 +30,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {"nn.plain": [{"convs", "products", "batches"}]},
     {"nn.cpu": [{"convs", "products", "blocks"}]},
     {
-        "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads"}],
+        "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads", "causal"}],
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
             {"say"},
@@ -47,10 +47,13 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "world_model": [
-            {"latents", "moments", "categoricals"},
-            {"grids"},
-            {"rssm", "encoders", "decoders"},
-            {"relative_errors"},
+            {
+                *("latents", "moments", "categoricals"),
+                *("finite_scalars", "tokenizer_networks", "token_frames"),
+            },
+            {"grids", "quantizers", "token_slots"},
+            {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics"},
+            {"relative_errors", "token_dreams"},
         ],
         "behavior": [{"actor_critic"}, {"metrics"}],
     },

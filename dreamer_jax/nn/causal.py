@@ -1,0 +1,149 @@
+"""A transformer whose slots see what a mask lets them see, and which remembers keys and values.
+
+One function, `Block.__call__`, serves a whole sequence and its extension by a few slots. So a
+sequence that is sampled slot by slot meets the numbers of the same sequence given at once.
+
+Sources: Vaswani et al., Attention is all you need, 2017; Su et al., RoFormer, 2021.
+"""
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.struct import PyTreeNode
+
+from dreamer_jax.nn.layers import Linear, Norm
+
+
+class Memory(PyTreeNode):
+    """Keys and values of the slots that one layer has processed; `S` slots, of `d` numbers each."""
+
+    key: jax.Array  # [N, S, heads, d], already rotated
+    value: jax.Array  # [N, S, heads, d]
+
+    def longer(self, slots: int) -> "Memory":
+        """The same with room for `slots` more."""
+        return jax.tree.map(lambda x: jnp.pad(x, ((0, 0), (0, slots), (0, 0), (0, 0))), self)
+
+    def written(self, new: "Memory", *, start: jax.Array) -> "Memory":
+        """The same with `new` in place of the slots from `start` [] int32."""
+        return jax.tree.map(
+            lambda old, x: jax.lax.dynamic_update_slice_in_dim(old, x, start, axis=1), self, new
+        )
+
+
+Memories = tuple[Memory, ...]  # one for each layer
+
+
+class Block(nn.Module, kw_only=True):
+    """x += Attention(RMSNorm(x)), then x += MLP(RMSNorm(x)), of slots that come in order."""
+
+    heads: int
+    ratio: int  # width of the MLP in multiples of the width
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        angles: jax.Array,
+        visible: jax.Array,
+        memory: Memory | None = None,
+        start: jax.Array | None = None,
+    ) -> tuple[jax.Array, Memory]:
+        """Processes m slots, which see those of the memory that `visible` says, and each other.
+
+        Args:
+          x: [N, m, width].
+          angles: [m, d / 2], from `rotary_angles`.
+          visible: [N, m, S] bool, whether a slot sees each slot of the memory as it is afterwards.
+          memory: of S slots, or None where the m slots are the first ones, so that S = m.
+          start: [] int32, where in the memory these slots belong; None with no memory.
+
+        Returns: [N, m, width], and the memory with the keys and values of these slots.
+        """
+        width = x.shape[-1]
+        normed = Norm(dtype=self.dtype, name="attention_norm")(x)
+        joined = Linear(units=3 * width, scale=1.0, dtype=self.dtype, name="query_key_value")(
+            normed
+        )
+        query, key, value = jnp.split(joined.reshape(*x.shape[:2], 3 * self.heads, -1), 3, axis=2)
+        query, key = rotated(query, angles), rotated(key, angles)
+        new = Memory(key=key, value=value)
+        if memory is not None:
+            assert start is not None
+            new = memory.written(new, start=start)
+        chex.assert_shape(visible, (*x.shape[:2], new.key.shape[1]))
+        mixed = jax.nn.dot_product_attention(query, new.key, new.value, mask=visible[:, None])
+        mixed = mixed.reshape(x.shape)
+        x = x + Linear(units=width, scale=1.0, dtype=self.dtype, name="mixed")(mixed)
+        normed = Norm(dtype=self.dtype, name="wide_norm")(x)
+        wide = Linear(units=self.ratio * width, scale=1.0, dtype=self.dtype, name="wide")(normed)
+        narrow = Linear(units=width, scale=1.0, dtype=self.dtype, name="narrow")
+        return x + narrow(jax.nn.silu(wide)), new
+
+
+class CausalTransformer(nn.Module, kw_only=True):
+    """`layers` blocks and a last RMSNorm: [N, m, width] -> the same, and a memory of each layer."""
+
+    layers: int
+    heads: int
+    ratio: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        angles: jax.Array,
+        visible: jax.Array,
+        memories: Memories | None = None,
+        start: jax.Array | None = None,
+    ) -> tuple[jax.Array, Memories]:
+        """The arguments are those of `Block`; `memories` has one for each layer."""
+        after = list[Memory]()
+        for i, memory in enumerate(memories or (None,) * self.layers):
+            block = Block(heads=self.heads, ratio=self.ratio, dtype=self.dtype, name=f"block{i}")
+            x, new = block(x, angles=angles, visible=visible, memory=memory, start=start)
+            after.append(new)
+        return Norm(dtype=self.dtype, name="norm")(x), tuple(after)
+
+
+def rotary_angles(places: np.ndarray, *, longest: tuple[float, ...], pairs: int) -> np.ndarray:
+    """Angles that turn each pair of numbers of a query or key by its slot's place on some axes.
+
+    The product of a query and a key then depends on the *difference* of their places alone, on
+    each axis. The pairs are shared out evenly among the axes, in proportion to ln(longest) + 1.
+
+    Args:
+      places: [m, axes] integers.
+      longest: of each axis, the largest difference that it should tell apart; at least 1.
+      pairs: half of the numbers of a head.
+
+    Returns: [m, pairs] float32.
+    """
+    shares = _shares(longest, pairs=pairs)
+    angles = list[np.ndarray]()
+    for axis, (count, far) in enumerate(zip(shares, longest, strict=True)):
+        rates = float(far) ** -(np.arange(count) / max(1, count - 1))
+        angles.append(places[:, axis, None] * rates)
+    return np.concatenate(angles, axis=-1).astype(np.float32)
+
+
+def rotated(x: jax.Array, angles: jax.Array) -> jax.Array:
+    """Turns pairs (x_i, x_{i + d/2}) by `angles`: [N, m, heads, d], [m, d / 2] -> the same."""
+    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    cos, sin = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
+    turned = [first * cos - second * sin, first * sin + second * cos]
+    return jnp.concatenate(turned, axis=-1).astype(x.dtype)
+
+
+def _shares(longest: tuple[float, ...], *, pairs: int) -> list[int]:
+    """How many pairs each axis has: at least one, and all of them together."""
+    weights = np.log(longest) + 1
+    counts = np.maximum(1, np.floor(pairs * weights / weights.sum())).astype(int)
+    counts[0] += pairs - counts.sum()
+    return [int(n) for n in counts]
