@@ -52,7 +52,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"rssm", "encoders", "decoders"},
             {"relative_errors"},
         ],
-        "behavior": [{"actor_critic"}, {"metrics"}],
+        "behavior": [{"actor_critic", "trajectories"}, {"metrics", "ppo"}],
     },
     {
         "agents.dreamer": [
@@ -76,7 +76,14 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"resume", "fit"},
             {"preflight"},
         ],
+        "agents.on_policy": [
+            {"config", "features", "state"},
+            {"networks", "experiences"},
+            {"acting", "learning"},
+            {"agent"},
+        ],
     },
+    {"agents.ppo": [{"config"}, {"features"}, {"agent"}]},
     {"agents": [{"by_name"}]},
     {
         "loops": [
