@@ -189,8 +189,8 @@ def loss(
 def movement(ratio: jax.Array, weight: jax.Array, *, clip: jax.Array) -> Metrics:
     """How far the policy is from the one that acted: ratios [*], weights [*] -> scalars.
 
-    `approx_kl` is the mean of ρ - 1 - ln ρ, which is never negative (Schulman 2020); `clip_fraction`
-    the share of ratios that are clipped; `ratio_error` the largest |ρ - 1|.
+    `approx_kl` is the mean of ρ - 1 - ln ρ, which is never negative (Schulman 2020).
+    `clip_fraction` is the share of ratios that are clipped, `ratio_error` the largest |ρ - 1|.
     """
     return {
         "actor_critic/approx_kl": mean_over(ratio - 1 - jnp.log(ratio), weight),

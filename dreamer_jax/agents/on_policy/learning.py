@@ -12,7 +12,6 @@ from dreamer_jax.agents.on_policy.features import Params, Seen, sequences
 from dreamer_jax.agents.on_policy.networks import OnPolicy, trained
 from dreamer_jax.agents.on_policy.state import OnPolicyState
 from dreamer_jax.behavior import ppo as equations
-from dreamer_jax.behavior.ppo import ReturnScale
 from dreamer_jax.behavior.trajectories import Experience
 from dreamer_jax.types import Metrics, Obs, Refresh, Window
 
@@ -196,8 +195,9 @@ def loss(
 def report(
     ppo: OnPolicy, state: OnPolicyState, window: Window, _: jax.Array
 ) -> tuple[Metrics, Obs]:
-    """How well the critic knows the returns of the newest rollout; no pictures."""
-    _, _, steps = sequences(window)
+    """How well the critic knew the returns of the newest rollout; no pictures."""
+    del state  # the values are those from when the rollout was acted out
+    steps = sequences(window)[2]
     kept = jax.tree.map(lambda x: x[1:], window.latents)
     found = experience(ppo.config, steps, kept)
     error = equations.mean_over(found.advantage**2, found.value_weight)
