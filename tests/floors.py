@@ -55,7 +55,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics"},
             {"relative_errors", "token_dreams"},
         ],
-        "behavior": [{"actor_critic"}, {"metrics"}],
+        "behavior": [{"actor_critic", "trajectories"}, {"metrics", "ppo"}],
     },
     {
         "agents.dreamer": [
@@ -80,7 +80,14 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"resume", "fit"},
             {"preflight"},
         ],
+        "agents.on_policy": [
+            {"config", "features", "state"},
+            {"networks", "experiences"},
+            {"acting", "learning"},
+            {"agent"},
+        ],
     },
+    {"agents.ppo": [{"config"}, {"features"}, {"agent"}]},
     {"agents": [{"by_name", "learned_reward"}]},
     {
         "loops": [
