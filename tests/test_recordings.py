@@ -64,7 +64,12 @@ def test_everything_is_as_the_environment_had_it(recorded: Path) -> None:
     np.testing.assert_array_equal(found["event/episode"], episode)
     actions = [1, 1, 1, 1, 0, 1, 1, 2, 0, 2, 0]
     np.testing.assert_array_equal(found["action/action"][:, 0], actions)
-    dtypes = {name: column.dtype for name, column in recorded_steps.columns_of(recordings.find(recorded), environment()).items()}
+    dtypes = {
+        name: column.dtype
+        for name, column in recorded_steps.columns_of(
+            recordings.find(recorded), environment()
+        ).items()
+    }
     assert {name: x.dtype for name, x in found.items()} == dtypes
 
 

@@ -6,7 +6,6 @@ number is checked against the spaces of the environment.
 
 import zipfile
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
