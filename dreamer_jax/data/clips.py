@@ -1,13 +1,12 @@
 """Clips of runs in a shuffled order: each is a function of the seed and of its number alone."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dreamer_jax.data.ahead import Ahead
 from dreamer_jax.data.order import shuffled
 from dreamer_jax.data.runs import Run
-from dreamer_jax.data.source import Arrays
 from dreamer_jax.types import Clips, Draw, Step
 
 FLAGS = ("is_first", "is_last", "is_terminal")
@@ -112,12 +111,12 @@ class Side:
 
     def _read(self, batch: list[tuple[Run, np.ndarray]]) -> Clips:
         """[T, B, ...] of some moments of each run."""
-        arrays = Arrays()
+        arrays: dict[str, Any] = {}
         for key in self._keys:
             parts = [run.arrays[key][run.start + moments] for run, moments in batch]
             arrays[key] = np.stack(parts, axis=1)
 
-        def under(prefix: str) -> Arrays:
+        def under(prefix: str) -> dict[str, Any]:
             return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}
 
         steps: Step = Step(
@@ -126,8 +125,8 @@ class Side:
             events={k: x for k, x in arrays.items() if k.startswith("event/")},
             **{name: arrays[name] for name in ("reward", *FLAGS)},
         )
-        time = np.stack([moments for _, moments in batch], axis=1).astype(np.int32)
-        duration = np.array([run.steps for run, _ in batch], np.int32)
+        time: Any = np.stack([moments for _, moments in batch], axis=1).astype(np.int32)
+        duration: Any = np.array([run.steps for run, _ in batch], np.int32)
         return Clips(steps=steps, time=time, duration=duration)
 
 

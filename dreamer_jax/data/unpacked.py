@@ -100,7 +100,7 @@ def _mapped(folder: Path, source: Source) -> Arrays | None:
     columns: Mapping[str, Column] = source.columns
     for name, column in columns.items():
         try:
-            x = np.load(folder / _file(name), mmap_mode="r", allow_pickle=False)
+            x = np.load(folder / _file(name), mmap_mode="r")
         except (OSError, ValueError, EOFError):
             return None
         if (x.dtype, x.shape) != (column.dtype, (steps, *column.shape)):

@@ -20,7 +20,7 @@ class RunWriter:
     def __init__(self, recording: Recording, *, number: int, row: int = 0, name: str = "") -> None:
         """See `Episode` for number, row and name."""
         self._folder = recording.folder
-        self._of = {"number": number, "row": row, "name": name}
+        self._number, self._row, self._name = number, row, name
         self._kept: list[Arrays] = []
         self._parts: list[Episode] = []
         self.steps = 0
@@ -58,8 +58,8 @@ class RunWriter:
         self._parts, self._kept = [], []
 
     def _partial(self, part: int) -> Any:
-        run = f"{self._of['row']}-{self._of['number']}-{part}"
-        return self._folder / "episodes" / f"{run}.partial"
+        name = f"{self._row}-{self._number}-{part}.partial"
+        return self._folder / "episodes" / name
 
     def _flush(self) -> None:
         """Writes the steps in memory as the next part."""
@@ -84,8 +84,10 @@ class RunWriter:
             whole=True,
             events=sums,
             sha256=sha256(file),
+            number=self._number,
+            row=self._row,
             part=part,
-            **self._of,
+            name=self._name,
         )
         self._parts.append(episode)
 
