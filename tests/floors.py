@@ -31,6 +31,12 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {"nn.cpu": [{"convs", "products", "blocks"}]},
     {
         "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads", "causal"}],
+        "data": [
+            {"source", "order", "ahead"},
+            {"runs", "unpacked"},
+            {"clips"},
+            {"dataset"},
+        ],
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
             {"say"},
@@ -115,7 +121,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "commands": [
-            {"hints", "changes", "report_names"},
+            {"hints", "changes", "report_names", "recorded_data"},
             {"flags"},
             {"flag_modes"},
             {"fit_setup"},
