@@ -47,10 +47,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "world_model": [
-            {"latents", "moments", "categoricals"},
-            {"grids"},
-            {"rssm", "encoders", "decoders"},
-            {"relative_errors"},
+            {"latents", "moments", "categoricals", "resnet", "preference", "clip_orders"},
+            {"grids", "frame_score", "temporal_distance"},
+            {"rssm", "encoders", "decoders", "token_score"},
+            {"relative_errors", "video_reward"},
         ],
         "behavior": [{"actor_critic"}, {"metrics"}],
     },
