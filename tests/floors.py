@@ -47,9 +47,12 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "world_model": [
-            {"latents", "moments", "categoricals", "resnet", "preference", "clip_orders"},
-            {"grids", "frame_score", "temporal_distance"},
-            {"rssm", "encoders", "decoders", "token_score"},
+            {
+                *("latents", "moments", "categoricals", "finite_scalars", "tokenizer_networks"),
+                *("resnet", "preference", "clip_orders", "rank_metrics"),
+            },
+            {"grids", "quantizers", "frame_score", "temporal_distance"},
+            {"rssm", "encoders", "decoders", "tokenizer", "token_score"},
             {"relative_errors", "video_reward"},
         ],
         "behavior": [{"actor_critic"}, {"metrics"}],
@@ -65,6 +68,11 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"stages", "world_model_first"},
             {"accumulation"},
             {"agent"},
+        ],
+        "pretraining": [
+            {"reward_config"},
+            {"reward_measures", "progress_pictures"},
+            {"reward"},
         ],
         "run": [
             {"checksums", "manifest", "layout", "history"},

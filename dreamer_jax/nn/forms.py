@@ -37,6 +37,12 @@ def upsample_conv5x5(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return form.upsample_conv5x5(x, kernel)
 
 
+def convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolution for odd k: [N, h, w, in], [k, k, in, out] -> [N, h, w, out]."""
+    form = cpu_convs if on_cpu() else convs
+    return form.convolution(x, kernel)
+
+
 def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """x W: [..., in], [in, out] -> [..., out]."""
     # Rows that devices share must not be merged, as the form for a CPU does.

@@ -7,7 +7,7 @@ Each is an ensemble, whose disagreement tells where the videos say nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple
 
 import chex
 import jax
@@ -17,6 +17,7 @@ from dreamer_jax.limits import Positive, Scale, Size, one_of
 from dreamer_jax.nn.forms import on_cpu
 from dreamer_jax.world_model import frame_score, temporal_distance, token_score
 from dreamer_jax.world_model.preference import Comparer
+from dreamer_jax.world_model.tokenizer import Tokenizer
 
 RATE = 0.01  # of the moving averages that calibrate the reward, per update
 VARIANTS = ("resnet", "tokens", "distance")
@@ -38,30 +39,6 @@ class RewardSize:
     limit: Scale = 1.0  # largest |reward| / scale where the ensemble disagrees
     # The type to compute in; auto: float32 on a CPU, bfloat16 elsewhere.
     dtype: Annotated[str, one_of("auto", "float32", "bfloat16")] = "auto"
-
-
-class FrozenTokenizer(Protocol):
-    """What the variant `tokens` needs of a tokenizer."""
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of tokens."""
-        ...
-
-    @property
-    def width(self) -> int:
-        """Numbers of a code's vector."""
-        ...
-
-    @property
-    def encode(self) -> Callable[[Any, jax.Array], jax.Array]:
-        """(params, images [*, h, w, c] uint8) -> tokens [*, n] int32"""
-        ...
-
-    @property
-    def embed(self) -> Callable[[Any, jax.Array], jax.Array]:
-        """(params, tokens [*, n]) -> vectors [*, n, width] float32"""
-        ...
 
 
 class VideoReward(NamedTuple):
@@ -92,7 +69,7 @@ def make(
     size: RewardSize,
     *,
     image: tuple[int, int, int],
-    tokenizer: FrozenTokenizer | None = None,
+    tokenizer: Tokenizer | None = None,
 ) -> VideoReward:
     """The learned reward for images of one shape.
 
@@ -145,7 +122,7 @@ def make(
 
 
 def make_comparer(
-    size: RewardSize, *, image: tuple[int, int, int], tokenizer: FrozenTokenizer | None
+    size: RewardSize, *, image: tuple[int, int, int], tokenizer: Tokenizer | None
 ) -> Comparer:
     """One member of the ensemble; arguments and errors as those of `make`."""
     dtype = jnp.dtype(size.dtype if size.dtype != "auto" else "float32" if on_cpu() else "bfloat16")
@@ -165,7 +142,7 @@ def make_comparer(
     return token_score.make(
         units=size.units,
         queries=size.queries,
-        tokens=tokenizer.grid[0] * tokenizer.grid[1],
+        tokens=tokenizer.tokens,
         width=tokenizer.width,
         dtype=dtype,
     )

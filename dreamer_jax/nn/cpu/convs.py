@@ -1,6 +1,5 @@
 """Convolutions whose forms and gradients run well on a CPU, inside loops too."""
 
-import chex
 import jax
 import jax.numpy as jnp
 
@@ -18,7 +17,7 @@ def conv5x5_max_pool(x: jax.Array, kernel: jax.Array) -> jax.Array:
     if channels > NARROW:
         return convs.max_pool(convolution(x, kernel))
     taps = convs.square_taps(kernel).swapaxes(1, 2)
-    outputs = convolution(space_to_depth(x), convs.merged_taps(taps, channels=4 * channels))
+    outputs = convolution(convs.space_to_depth(x), convs.merged_taps(taps, channels=4 * channels))
     # The four outputs of a square are neighboring channels: no strided slice gathers them.
     return convs.largest(*jnp.split(outputs, 4, axis=-1))
 
@@ -26,14 +25,6 @@ def conv5x5_max_pool(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def upsample_conv5x5(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Twin of `convs.upsample_conv5x5`: [N, h, w, in], [5, 5, in, out] -> [N, 2 h, 2 w, out]."""
     return convs.depth_to_space(convolution(x, convs.upsampling_taps(kernel)))
-
-
-def space_to_depth(x: jax.Array) -> jax.Array:
-    """The inverse of `convs.depth_to_space`: [N, 2 h, 2 w, c] -> [N, h, w, 4 c]."""
-    n, h, w, c = x.shape
-    for side in (h, w):
-        chex.assert_is_divisible(side, 2)
-    return x.reshape(n, h // 2, 2, w // 2, 2 * c).swapaxes(2, 3).reshape(n, h // 2, w // 2, 4 * c)
 
 
 @jax.custom_vjp

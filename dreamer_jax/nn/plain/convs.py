@@ -1,4 +1,4 @@
-"""5x5 convolutions that halve or double the sides of images; `cpu.convs` holds their twins."""
+"""Convolutions that keep, halve or double the sides of images; `cpu.convs` holds their twins."""
 
 import chex
 import jax
@@ -74,6 +74,14 @@ def depth_to_space(x: jax.Array) -> jax.Array:
     n, h, w, c = x.shape
     chex.assert_is_divisible(c, 4)
     return x.reshape(n, h, w, 2, c // 2).swapaxes(2, 3).reshape(n, 2 * h, 2 * w, c // 4)
+
+
+def space_to_depth(x: jax.Array) -> jax.Array:
+    """The inverse of `depth_to_space`: [N, 2 h, 2 w, c] -> [N, h, w, 4 c]."""
+    n, h, w, c = x.shape
+    for side in (h, w):
+        chex.assert_is_divisible(side, 2)
+    return x.reshape(n, h // 2, 2, w // 2, 2 * c).swapaxes(2, 3).reshape(n, h // 2, w // 2, 4 * c)
 
 
 def square_taps(kernel: jax.Array) -> jax.Array:
