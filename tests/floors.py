@@ -54,12 +54,12 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "world_model": [
             {
-                *("latents", "moments", "categoricals"),
-                *("finite_scalars", "tokenizer_networks", "token_frames"),
+                *("latents", "moments", "categoricals", "resnet", "preference", "clip_orders"),
+                *("finite_scalars", "tokenizer_networks", "token_frames", "rank_metrics"),
             },
-            {"grids", "quantizers", "token_slots"},
-            {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics"},
-            {"relative_errors", "token_dreams"},
+            {"grids", "quantizers", "token_slots", "frame_score", "temporal_distance"},
+            {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics", "token_score"},
+            {"relative_errors", "token_dreams", "video_reward"},
         ],
         "behavior": [{"actor_critic", "trajectories"}, {"metrics", "ppo"}],
     },
@@ -75,7 +75,12 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"accumulation"},
             {"agent"},
         ],
-        "pretraining": [{"config"}, {"by_name"}],
+        "pretraining": [
+            {"config", "reward_config"},
+            {"reward_measures", "progress_pictures"},
+            {"reward"},
+            {"by_name"},
+        ],
         "run": [
             {"checksums", "manifest", "layout", "history"},
             {"checkpoint", "initial_weights"},

@@ -23,15 +23,14 @@ from dreamer_jax.types import AnyAgent, Window
 SPACES = of({**tiny.VECTOR, **tiny.PIXELS}, tiny.TURN)
 
 
-def brightness(params: Any, before: jax.Array, after: jax.Array) -> jax.Array:
-    """How much brighter a picture has become."""
-    means = (x.astype(jnp.float32).mean((-3, -2, -1)) for x in (after, before))
-    after, before = means
-    return params["scale"] * (after - before)
+def brightness(params: Any, images: jax.Array) -> jax.Array:
+    """How much brighter each picture is than the one before."""
+    means = images.astype(jnp.float32).mean((-3, -2, -1))
+    return params["scale"] * jnp.diff(means, axis=0, prepend=means[:1])
 
 
 FUNCTION = RewardFunction(
-    image="image", init=lambda _: {"scale": jnp.float32(2.0)}, reward=brightness
+    image="image", init=lambda _: {"scale": jnp.float32(2.0)}, rewards=brightness
 )
 
 

@@ -18,12 +18,12 @@ NAME = "learned_reward"  # of its parameters among those of the agent
 
 
 class RewardFunction(NamedTuple):
-    """How much a step has gained, from the pictures around it."""
+    """How much each step has gained, from its pictures."""
 
     image: str  # key of the observation that it sees
     init: Callable[[jax.Array], Any]  # (key) -> parameters
-    reward: Callable[[Any, jax.Array, jax.Array], jax.Array]
-    """(parameters, image [*, h, w, c] before the step, image after it) -> [*] float32"""
+    rewards: Callable[[Any, jax.Array], jax.Array]
+    """(parameters, successive images [T, *, h, w, c]) -> [T, *] float32, 0 for the first one"""
 
 
 def with_learned_reward(
@@ -72,7 +72,7 @@ def parted(state: Any) -> tuple[Any, Any]:
 def rewarded(
     function: RewardFunction, config: LearnedReward, params: Any, window: Window
 ) -> Window:
-    """The window with r_t = scale · f(o_{t-1}, o_t) + true · r_t, and f = 0 where episodes begin.
+    """The window with r_t = scale · f_t + true · r_t, and f = 0 where episodes begin.
 
     The first step of a window has no picture before it. It is the context step, whose reward no
     loss reads.
@@ -82,10 +82,8 @@ def rewarded(
       window: [W, B, ...] as replay drew it.
     """
     steps = window.steps
-    images = steps.obs[function.image]
-    gained = function.reward(params, images[:-1], images[1:])
-    chex.assert_shape(gained, steps.reward[1:].shape)
-    gained = jnp.where(steps.is_first[1:], 0.0, gained)
-    gained = jnp.concatenate([jnp.zeros_like(gained[:1]), gained])
+    gained = function.rewards(params, steps.obs[function.image])
+    chex.assert_shape(gained, steps.reward.shape)
+    gained = jnp.where(steps.is_first, 0.0, gained)
     reward = config.scale * gained + config.true * steps.reward
     return window.replace(steps=steps.replace(reward=jax.lax.stop_gradient(reward)))
