@@ -12,6 +12,7 @@ PRESETS = {
     "atari100k": ("atari",),
     "cartpole": ("cartpole",),
     "cartpole_pixels": ("cartpole",),
+    "cartpole_ppo": ("cartpole",),
     "debug": (),
     "gameboy_demo": ("pokemon",),
     "gameboy_demo_curriculum": ("pokemon",),

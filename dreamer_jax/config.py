@@ -59,6 +59,15 @@ class Train:
     keep_every: Count = 0  # steps between two checkpoints whose weights are never removed; 0: none
 
 
+@dataclass(frozen=True)
+class LearnedReward:
+    """Rewards that were learned from recordings, in the place of the environment's."""
+
+    logdir: str = ""  # of a run of --mode=fit --stage=reward; empty: the environment's alone
+    scale: Scale = 1.0  # of the learned rewards
+    true: Scale = 0.0  # of the environment's, which are added
+
+
 class AgentConfig(Protocol):
     """The hyperparameters of one kind of agent: a frozen dataclass of sections."""
 
@@ -86,6 +95,7 @@ class Config:
     agent: AgentConfig = field(kw_only=True, metadata={"inline": True})
     replay: Replay = field(default_factory=Replay)
     train: Train = field(default_factory=Train)
+    reward: LearnedReward = field(default_factory=LearnedReward)
 
 
 def resolve(config: Config) -> Config:
@@ -95,7 +105,7 @@ def resolve(config: Config) -> Config:
       ValueError: a number is out of range, or two contradict each other; in one line.
     """
     config = dataclasses.replace(config, agent=config.agent.resolved())
-    limits.check({"replay": config.replay, "train": config.train})
+    limits.check({"replay": config.replay, "train": config.train, "reward": config.reward})
     for wrong, message in _contradictions(config):
         if wrong:
             raise ValueError(message)

@@ -20,7 +20,7 @@ from ale_py.vector_env import AtariVectorEnv
 from gymnasium import spaces
 
 from envs.codecs import Actions, Observations
-from envs.resize import check_side
+from envs.resize import check_size
 from envs.vector.copy_protocol import Outcome
 from envs.vector.threads import pool
 from envs.vector.vector import VectorizedEnv
@@ -32,7 +32,7 @@ FRAMES_PER_STEP = 4  # each action is held for four frames, as in the literature
 class Options:
     """Options of the Atari family."""
 
-    size: int = 64  # pixels; side of the square image
+    size: int = 64  # pixels; side of the square image; 0: the screen as it is, such as 210 x 160
     gray: bool = False  # one channel of brightness instead of red, green and blue
     sticky: float = 0.25  # probability that a frame repeats the previous action instead
     full_actions: bool = True  # all 18 joystick positions instead of the game's minimal set
@@ -134,7 +134,7 @@ def _check(rom: str, options: Options) -> None:
     # The emulator ends the whole process for a two-player ROM.
     if not ale_py.ALEInterface.isSupportedROM(str(roms.get_rom_path(rom))):
         raise ValueError(f"Atari ROM {rom!r} is for two players only; ale-py cannot play it")
-    check_side(options.size)
+    check_size(options.size)
     if not 0 <= options.sticky < 1:
         raise ValueError(f"sticky must be at least 0 and below 1, got {options.sticky}")
     if options.noops < 0:

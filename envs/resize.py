@@ -16,6 +16,12 @@ def check_side(side: int) -> None:
         raise ValueError(f"size must be a multiple of 16 from 48 to 256 pixels, got {side}")
 
 
+def check_size(size: int) -> None:
+    """As `check_side`, where 0 stands for pictures as they are."""
+    if size:
+        check_side(size)
+
+
 def resize(images: np.ndarray, side: int) -> np.ndarray:
     """Resizes [E, H, W, C] uint8 images to [E, side, side, C] uint8.
 

@@ -31,6 +31,12 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {"nn.cpu": [{"convs", "products", "blocks"}]},
     {
         "nn": [{"forms", "dists", "optim"}, {"layers"}, {"transformer", "heads", "causal"}],
+        "data": [
+            {"source", "order", "ahead"},
+            {"runs", "unpacked"},
+            {"clips"},
+            {"dataset"},
+        ],
         "replay": [{"ring", "blocks"}, {"windows"}, {"samplers"}, {"recorded_windows"}],
         "outputs": [
             {"say"},
@@ -38,7 +44,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
                 *("sink", "episode_sums", "averages", "pictures", "formats"),
                 *("evaluation_progress", "run_ids", "findings"),
             },
-            {"elapsed", "live_view", "checks"},
+            {"elapsed", "live_view", "checks", "fit_progress"},
             {"jsonl", "tensorboard", "progress", "wandb_shaped", "mlflow", "guarded"},
             {"trackers", "journal_state", "stopwatch"},
             {"sinks", "diagnosis"},
@@ -48,14 +54,14 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "world_model": [
             {
-                *("latents", "moments", "categoricals"),
-                *("finite_scalars", "tokenizer_networks", "token_frames"),
+                *("latents", "moments", "categoricals", "resnet", "preference", "clip_orders"),
+                *("finite_scalars", "tokenizer_networks", "token_frames", "rank_metrics"),
             },
-            {"grids", "quantizers", "token_slots"},
-            {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics"},
-            {"relative_errors", "token_dreams"},
+            {"grids", "quantizers", "token_slots", "frame_score", "temporal_distance"},
+            {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics", "token_score"},
+            {"relative_errors", "token_dreams", "video_reward"},
         ],
-        "behavior": [{"actor_critic"}, {"metrics"}],
+        "behavior": [{"actor_critic", "trajectories"}, {"metrics", "ppo"}],
     },
     {
         "agents.dreamer": [
@@ -69,6 +75,12 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"accumulation"},
             {"agent"},
         ],
+        "pretraining": [
+            {"config", "reward_config"},
+            {"reward_measures", "progress_pictures"},
+            {"reward"},
+            {"by_name"},
+        ],
         "run": [
             {"checksums", "manifest", "layout", "history"},
             {"checkpoint", "initial_weights"},
@@ -79,12 +91,19 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"resume", "fit"},
             {"preflight"},
         ],
+        "agents.on_policy": [
+            {"config", "features", "state"},
+            {"networks", "experiences"},
+            {"acting", "learning"},
+            {"agent"},
+        ],
     },
-    {"agents": [{"by_name"}]},
+    {"agents.ppo": [{"config"}, {"features"}, {"agent"}]},
+    {"agents": [{"by_name", "learned_reward"}]},
     {
         "loops": [
-            {"train", "evaluate", "stretches"},
-            {"dreams"},
+            {"train", "evaluate", "stretches", "fit_programs"},
+            {"dreams", "fit"},
             {"dream_returns"},
             {"dream_errors"},
         ],
@@ -107,10 +126,13 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "commands": [
-            {"hints", "changes", "report_names"},
+            {"hints", "changes", "report_names", "recorded_data"},
             {"flags"},
             {"flag_modes"},
+            {"fit_setup"},
+            {"sources"},
             {"options"},
+            {"agent_of", "restored_fits"},
             {
                 *("training_recordings", "restored_agents", "evaluation_players", "sizing"),
                 *("evaluation_results", "native_forms", "process"),
@@ -118,7 +140,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"initial_agents", "evaluation_films", "dream_views", "chosen_checkpoints"},
             {"dream_files", "browser_page"},
             {"prepared"},
-            {"train", "evaluate", "dream", "export", "play", "report"},
+            {"train", "evaluate", "dream", "export", "play", "report", "fit"},
             {"dry_run"},
         ]
     },

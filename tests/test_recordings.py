@@ -64,7 +64,12 @@ def test_everything_is_as_the_environment_had_it(recorded: Path) -> None:
     np.testing.assert_array_equal(found["event/episode"], episode)
     actions = [1, 1, 1, 1, 0, 1, 1, 2, 0, 2, 0]
     np.testing.assert_array_equal(found["action/action"][:, 0], actions)
-    dtypes = {name: column.dtype for name, column in recorded_steps.columns(environment()).items()}
+    dtypes = {
+        name: column.dtype
+        for name, column in recorded_steps.columns_of(
+            recordings.find(recorded), environment()
+        ).items()
+    }
     assert {name: x.dtype for name, x in found.items()} == dtypes
 
 
@@ -273,7 +278,7 @@ def test_an_index_that_lies(recorded: Path, tmp_path: Path, data: st.DataObject)
     if not folder.exists():
         shutil.copytree(recorded, folder)
     (folder / "index.json").write_text(json.dumps(fields))
-    harmless = ("env", "options", "seed", "number", "score", "whole", "events")
+    harmless = ("env", "options", "seed", "number", "score", "whole", "events", "row", "name")
     try:
         recorded_steps.read(recordings.find(folder), environment())
         assert fields == honest or set(path) & set(harmless)

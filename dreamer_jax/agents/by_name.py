@@ -8,6 +8,8 @@ from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.agents.dreamer import sizes
 from dreamer_jax.agents.dreamer.config import DreamerConfig, discount
 from dreamer_jax.agents.dreamer.transfer import inherit
+from dreamer_jax.agents.ppo import agent as ppo
+from dreamer_jax.agents.ppo.config import PPOConfig
 from dreamer_jax.config import AgentConfig, Config
 from dreamer_jax.machine import Machine
 from dreamer_jax.spaces import Interface
@@ -54,7 +56,10 @@ DREAMER_SIZING = Sizing(
     precise=sizes.precise,
     dtype=sizes.dtype,
 )
-AGENTS = {"dreamer": AgentKind(DreamerConfig, dreamer.make, inherit, DREAMER_SIZING, discount)}
+AGENTS = {
+    "dreamer": AgentKind(DreamerConfig, dreamer.make, inherit, DREAMER_SIZING, discount),
+    "ppo": AgentKind(PPOConfig, ppo.make),
+}
 
 
 def name_of(config: AgentConfig) -> str:

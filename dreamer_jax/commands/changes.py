@@ -7,7 +7,7 @@ from typing import Any
 
 from dreamer_jax.faults import Mismatch
 from dreamer_jax.run import history, manifest
-from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL
+from dreamer_jax.run.initial_weights import INIT_FROM, REWARD, WORLD_MODEL
 
 Changes = Mapping[str, tuple[Any, Any]]  # path -> (value of the run, value that was asked for)
 # Parts of the config that the arrays of a run depend on, whichever agent it has.
@@ -32,7 +32,11 @@ def require_allowed(logdir: Path, changes: Changes, *, fixed: Changes, override:
     if not refused:
         return
     text = "; ".join(manifest.contradiction(path, values) for path, values in refused.items())
-    if never and never.keys() <= {INIT_FROM, WORLD_MODEL} and all(x for x, _ in never.values()):
+    if (
+        never
+        and never.keys() <= {INIT_FROM, WORLD_MODEL, REWARD}
+        and all(x for x, _ in never.values())
+    ):
         hint = "or leave it out, as the run needs it no more once it has a checkpoint"
         raise ValueError(f"{logdir} holds another run: {text}; use another --logdir, {hint}")
     if never:

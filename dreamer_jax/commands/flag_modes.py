@@ -2,8 +2,16 @@
 
 from dreamer_jax.commands.flags import Flags
 
+PLAYS = ("train", "eval", "dream", "report", "play", "export")  # modes of runs that act
 # Flag -> the modes that it is for. Flags that are not here are for all.
 OF_MODES = {
+    "agent": PLAYS,
+    "config": PLAYS,
+    "data": ("fit",),
+    "env": PLAYS,
+    "override": PLAYS,
+    "size": PLAYS,
+    "stage": ("fit",),
     "checkpoint": ("eval", "dream", "play", "export"),
     "context": ("dream",),
     "dry_run": ("train",),
@@ -11,12 +19,12 @@ OF_MODES = {
     "gif": ("eval",),
     "horizon": ("dream",),
     "video": ("eval",),
-    "init_from": ("train",),
+    "init_from": ("train", "fit"),
     "onnxruntime": ("export",),
     "out": ("export", "report"),
     "port": ("play",),
-    "steps": ("train",),
-    "trackers": ("train",),
+    "steps": ("train", "fit"),
+    "trackers": ("train", "fit"),
 }
 # Flag -> what was perhaps meant.
 INSTEAD = {

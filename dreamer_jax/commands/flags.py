@@ -11,6 +11,7 @@ from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.dreamer.config import SIZES
 from dreamer_jax.commands.hints import unknown_flag
 from dreamer_jax.outputs.trackers import DEFAULT, NAMES
+from dreamer_jax.pretraining.by_name import STAGES
 
 EPISODES = 100  # of an evaluation, unless --episodes is given
 # A flag without a value -> the same with one.
@@ -42,6 +43,8 @@ class Flags(NamedTuple):
     size: str | None
     set: list[str]
     mode: str
+    stage: str | None
+    data: str | None
     logdir: str | None
     seed: int | None
     steps: int | None
@@ -105,9 +108,16 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     assignment = "Override a value: path=value, e.g. model.units=128"
     absl_flags.DEFINE_multi_string("set", [], assignment, flag_values=values)
     absl_flags.DEFINE_enum("mode", "train", modes, "What to do.", flag_values=values)
+    stages = "With --mode=fit: what is learned from recordings."
+    absl_flags.DEFINE_enum("stage", None, STAGES, stages, flag_values=values)
+    text("data", help="With --mode=fit: folders of recordings, separated by commas.")
     text("logdir", help="Where the run lives; the same one again resumes it.")
     number("seed", help="Seed of everything; default 0.", lower_bound=0, upper_bound=2**31 - 1)
-    number("steps", help="Actions to take in all; short for train.steps.", lower_bound=1)
+    number(
+        "steps",
+        help="Actions to take in all, for train.steps; with --mode=fit updates.",
+        lower_bound=1,
+    )
     text("mesh", help="Devices to split replay and batch over: data=N; default data=1.")
     many = f"Episodes to play; default {EPISODES} for eval, {DREAM_EPISODES} for dream."
     number("episodes", help=many, lower_bound=1, upper_bound=MOST_EPISODES)

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_jax.agents.by_name import AGENTS
+from dreamer_jax.agents.learned_reward import NAME
+from dreamer_jax.commands import fit_setup
 from dreamer_jax.commands.options import Setup, stored, unplayed
 from dreamer_jax.commands.restored_agents import Restored, restored
-from dreamer_jax.run import checkpoint, initial_weights
-from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL, Source
+from dreamer_jax.commands.restored_fits import RestoredFit, restored_fit
+from dreamer_jax.run import checkpoint, initial_weights, manifest
+from dreamer_jax.run.initial_weights import INIT_FROM, REWARD, WORLD_MODEL, Source
 from dreamer_jax.shapes import state_shapes
 from dreamer_jax.types import AgentState, AnyAgent
 
@@ -24,7 +27,8 @@ class Initial(NamedTuple):
 def initial(setup: Setup, agent: AnyAgent) -> Initial:
     """Finds the weights that the agent begins with. A run with a checkpoint needs none.
 
-    Those of --init_from come first. The world model of train.world_model replaces theirs.
+    Those of --init_from come first. The world model of train.world_model replaces theirs. The
+    learned reward of reward.logdir has arrays of its own.
 
     Raises:
       ValueError: another run has nothing that fits, or is gone.
@@ -35,8 +39,8 @@ def initial(setup: Setup, agent: AnyAgent) -> Initial:
     sources, notes = dict[str, Source](), list[str]()
     steps = list[Callable[[Any], Any]]()
     if (given := setup.sources.get(INIT_FROM)) is not None:
-        found, used = _read(unplayed(given.logdir), given, setup)
-        fit = initial_weights.fit(state_shapes(agent), found.state)
+        state, used = _begun_with(given, setup)
+        fit = initial_weights.fit(state_shapes(agent), state)
         notes.append(initial_weights.in_words(fit, used))
         if not fit.taken:
             raise ValueError(f"--init_from={given.logdir}: nothing fits; {notes[0]}")
@@ -51,6 +55,11 @@ def initial(setup: Setup, agent: AnyAgent) -> Initial:
         found, used = _read(other, given, setup)
         steps.append(inherit(agent, found.state, given.logdir))
         sources[WORLD_MODEL] = used
+    if name := setup.config.reward.logdir:
+        given = setup.sources.get(REWARD) or Source(Path(name))
+        learned = restored_fit(fit_setup.stored(given.logdir), given)
+        steps.append(with_reward(state_shapes(agent), learned))
+        sources[REWARD] = learned.source
 
     def begin(state: AgentState) -> AgentState:
         for step in steps:
@@ -58,6 +67,28 @@ def initial(setup: Setup, agent: AnyAgent) -> Initial:
         return state
 
     return Initial(begin, sources, notes)
+
+
+def _begun_with(given: Source, setup: Setup) -> tuple[Any, Source]:
+    """The state of a stage of --mode=fit, or of an agent, and its checkpoint."""
+    if fit_setup.is_fit(manifest.read(given.logdir)):
+        stage = restored_fit(fit_setup.stored(given.logdir), given)
+        return stage.state, stage.source
+    found, used = _read(unplayed(given.logdir), given, setup)
+    return found.state, used
+
+
+def with_reward(shapes: Any, learned: RestoredFit) -> Callable[[Any], Any]:
+    """A function that gives a state the parameters of a learned reward.
+
+    ValueError if it was learned from pictures of another size.
+    """
+    known = {"params": {NAME: learned.state.params}}
+    found = initial_weights.fit({"params": {NAME: shapes.params[NAME]}}, known)
+    if found.fresh:
+        text = f"{learned.setup.logdir} has another reward model; it lacks {found.fresh[0]}"
+        raise ValueError(text)
+    return initial_weights.with_arrays(found.taken)
 
 
 def _read(other: Setup, given: Source, setup: Setup) -> tuple[Restored, Source]:

@@ -13,13 +13,15 @@ import envs
 from dreamer_jax import config as config_
 from dreamer_jax import mesh
 from dreamer_jax.agents.by_name import AGENTS, name_of
+from dreamer_jax.commands import fit_setup
 from dreamer_jax.commands.changes import Changes, require_allowed
 from dreamer_jax.commands.flag_modes import require_of_mode
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.hints import override
+from dreamer_jax.commands.sources import learned_reward, other_files, reward_of, same_sources
 from dreamer_jax.config import Config
 from dreamer_jax.run import initial_weights, manifest
-from dreamer_jax.run.initial_weights import INIT_FROM, WORLD_MODEL, Source
+from dreamer_jax.run.initial_weights import INIT_FROM, Source
 from envs.settings import flatten
 
 AUTO = "auto"  # as a value of these two: the machine decides
@@ -42,9 +44,11 @@ class Setup(NamedTuple):
     """What the machine decides, or decided when the run began: SIZE, CAPACITY"""
     deterministic: bool = False
     sources: Mapping[str, Source] = NOTHING
-    """INIT_FROM, WORLD_MODEL -> the checkpoint of another run whose weights the run began with"""
+    """what named it -> the checkpoint of another run whose weights the run began with"""
     changes: Changes = NOTHING
     """What the flags change of the config that the run had before"""
+    reward: Any = None
+    """The config of the stage whose rewards the agent learns from; None: the environment's"""
 
 
 def place(flags: Flags) -> Path:
@@ -90,11 +94,12 @@ def begun(logdir: Path, flags: Flags) -> Setup:
     config, auto, sources = with_agent(loaded, agent), left_open(flags), dict[str, Source]()
     if flags.init_from is not None:
         sources[INIT_FROM] = initial_weights.source(flags.init_from)
-        same_size = with_size_of(config, unplayed(sources[INIT_FROM].logdir))
+        same_size = with_size_of(config, sources[INIT_FROM].logdir)
         config = same_size if SIZE in auto else config
         auto = tuple(name for name in auto if name != SIZE)
     config = with_flags(config, flags)
     config_.resolve(config)  # finds mistakes
+    reward = learned_reward(Path(config.reward.logdir)) if config.reward.logdir else None
     return Setup(
         env=flags.env,
         preset=preset,
@@ -106,6 +111,7 @@ def begun(logdir: Path, flags: Flags) -> Setup:
         auto=auto,
         deterministic=bool(flags.deterministic),
         sources=sources,
+        reward=reward,
     )
 
 
@@ -123,6 +129,8 @@ def unplayed(logdir: Path) -> Setup:
     """As `stored`, for a run whose environment is not made, and so imports nothing."""
     manifest.require_plain(logdir)
     run = manifest.read(logdir)
+    if stage := run.get("stage"):
+        raise ValueError(f"{logdir} holds the stage {stage!r} of --mode=fit, and no agent")
     if (agent := run["agent"]) not in AGENTS:
         text = f"{logdir} has the agent {agent!r}, and this program has only {', '.join(AGENTS)}"
         raise ValueError(f"{text}; use the program that defines it")
@@ -146,6 +154,7 @@ def unplayed(logdir: Path) -> Setup:
         sources={
             name: initial_weights.source_from_json(saved) for name, saved in run["weights"].items()
         },
+        reward=reward_of(run),
     )
 
 
@@ -163,14 +172,14 @@ def resumed(logdir: Path, flags: Flags) -> Setup:
     config = config_.resolve(with_flags(before.config, flags))
     envs.require_trusted_options(logdir, config.env, flags.set)
     changes = manifest.differences(flatten(before.config, ""), flatten(config, ""))
-    sources, others = same_sources(before, flags, changes)
+    sources, others = same_sources(before.sources, flags, changes)
     asked = {"env": flags.env, "preset": flags.config, "agent": flags.agent, "seed": flags.seed}
     asked = {key: value for key, value in asked.items() if value is not None}
     fixed = {**manifest.differences(before._asdict(), asked), **others}
     files: dict[str, str] = run["files"]
     same = {path for path in sources if path not in others} | files.keys()
     changes = {path: values for path, values in changes.items() if path not in same}
-    changes |= other_files(before, config, files)
+    changes |= other_files(before.env, files, before=before.config, config=config)
     repeats, given = run["deterministic"], flags.deterministic
     if flags.mode == "train" and None not in (repeats, given) and repeats != given:
         changes["deterministic"] = (repeats, given)
@@ -184,66 +193,29 @@ def resumed(logdir: Path, flags: Flags) -> Setup:
     )
 
 
-def other_files(before: Setup, config: Config, files: Mapping[str, str]) -> Changes:
-    """The files of the game that are not those that the run was started with, by their option.
-
-    files: option -> SHA-1, of those. ValueError if one is gone.
-    """
-    if not files:
-        return {}
-    found, old, new = (
-        envs.files(before.env, config.env),
-        flatten(before.config, ""),
-        flatten(config, ""),
-    )
-    return {
-        path: (f"{old.get(path)} (SHA-1 {sha1})", f"{new.get(path)} (SHA-1 {found.get(path)})")
-        for path, sha1 in files.items()
-        if found.get(path) != sha1
-    }
-
-
-def same_sources(
-    before: Setup, flags: Flags, changes: Changes
-) -> tuple[dict[str, Source], dict[str, tuple[Any, Any]]]:
-    """Where the weights are that a run began with, and the contradictions to that.
-
-    A source may have moved: what counts is the checkpoint in it. A run that began without one never
-    gets one.
-    """
-    sources, others = dict(before.sources), dict[str, tuple[Any, Any]]()
-    asked = dict[str, str]()
-    if flags.init_from is not None:
-        asked[INIT_FROM] = flags.init_from
-    old, new = changes.get(WORLD_MODEL, ("", ""))
-    if old != new and (WORLD_MODEL in sources or not old):  # earlier versions kept no checksum
-        asked[WORLD_MODEL] = new
-    for name, text in asked.items():
-        known, given = sources.get(name), initial_weights.source(text)
-        if known is None:
-            others[name] = ("", text)
-        elif initial_weights.is_same(known, given):
-            sources[name] = known._replace(logdir=given.logdir)
-        else:
-            others[name] = (f"{known.logdir}@{known.step}", text)
-    return sources, others
-
-
 def deterministic(flags: Flags) -> bool:
     """Whether a GPU must repeat itself: as the flags say, else as the run in the logdir began."""
     if flags.mode == "report":  # it uses no device, and the run may be damaged
         return False
+    if flags.mode == "fit":
+        return bool(flags.deterministic)
     if flags.deterministic is None and manifest.exists(logdir := place(flags)):
         return bool(manifest.read(logdir)["deterministic"])
     return bool(flags.deterministic)
 
 
-def with_size_of(config: Config, other: Setup) -> Config:
-    """The config with the size of another run, whose weights it is to take.
+def with_size_of(config: Config, logdir: Path) -> Config:
+    """The config with the size of the run in `logdir`, whose weights it is to take.
 
-    ValueError if that run has another agent.
+    Of a stage of --mode=fit it takes the sections that both have. ValueError if the run has another
+    agent.
     """
     agent = name_of(config.agent)
+    if fit_setup.is_fit(manifest.read(logdir)):
+        stage = fit_setup.stored(logdir)
+        sized: Any = fit_setup.with_sizes_of(config.agent, stage)
+        return dataclasses.replace(config, agent=sized)
+    other = unplayed(logdir)
     if other.agent != agent:
         text = f"has the agent {other.agent!r}, whose weights {agent!r} cannot use"
         raise ValueError(f"{other.logdir} {text}")

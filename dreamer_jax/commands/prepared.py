@@ -9,8 +9,8 @@ from typing import NamedTuple
 import configs
 import envs
 from dreamer_jax import mesh, spaces
-from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.commands import sizing
+from dreamer_jax.commands.agent_of import agent_of
 from dreamer_jax.commands.changes import that_matter
 from dreamer_jax.commands.evaluation_players import PeriodicEvaluation
 from dreamer_jax.commands.initial_agents import initial
@@ -58,7 +58,7 @@ def prepare(setup: Setup, opened: ExitStack, *, machine: Machine | None = None) 
     if not manifest.exists(setup.logdir):
         setup = sizing.with_model(setup, machine, interface)
     with naming_its_preset(setup):
-        agent = AGENTS[setup.agent].make(setup.config, interface)
+        agent = agent_of(setup, interface)
     evaluation = PeriodicEvaluation(setup, agent.player)
     opened.callback(evaluation.close)
     first = initial(setup, agent)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_jax import mesh
-from dreamer_jax.agents.by_name import AGENTS
+from dreamer_jax.commands.agent_of import agent_of
 from dreamer_jax.commands.options import Setup
 from dreamer_jax.outputs.say import Say, say_on_stderr
 from dreamer_jax.run import checkpoint, layout, manifest, spaces_record
@@ -52,7 +52,7 @@ def restored(
         raise ValueError(f"no checkpoint in {setup.logdir} yet")
     devices = mesh.make(1)  # before the networks, which ask for the platform
     interface = spaces_record.spaces_of(manifest.read(setup.logdir))
-    agent = AGENTS[setup.agent].make(setup.config, interface)
+    agent = agent_of(setup, interface)
     where = layout.make(devices, setup.config.replay)
     wanted = {"agent": with_sharding(state_shapes(agent), where.state)}
     without = (OPTIMIZER,) if weights_alone else ()

@@ -15,6 +15,7 @@ from dreamer_jax.run.layout import with_sharding
 from dreamer_jax.run.state import Run, remembered
 from dreamer_jax.types import Recordings, Step
 from envs.play import recorded_steps, recordings
+from envs.play.recorded_spaces import FLAGS
 from envs.play.recordings import Recording, recorded_options
 from envs.settings import flatten
 from envs.timestep import VectorEnv
@@ -37,9 +38,10 @@ def find(setup: Setup) -> Recording | None:
             raise ValueError(f"{text} {setup.logdir} was started with (it may have none)")
     if recording is None:
         return None
+    options = recorded_options(recording)
     if envs.family(recording.env) != envs.family(setup.env):
         raise ValueError(f"{recording.folder} was recorded in {recording.env}, not in {setup.env}")
-    theirs = envs.action_names(recording.env, recorded_options(recording))
+    theirs = envs.action_names(recording.env, options)
     ours = envs.action_names(setup.env, setup.config.env)
     other = differences(recording, setup)
     if theirs != ours:
@@ -74,7 +76,7 @@ def announce(run: Run, recording: Recording | None) -> Run:
     config = run.config.replay
     name = f"replay.seed_share={config.seed_share} of the batch"
     mesh.require_divisible(run.mesh, config.recorded, name=name)
-    recordings.require_fits(recording, games(run))
+    recorded_steps.columns_of(recording, games(run))
     step, _ = remembered(run)
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((recording.steps, *x.shape), x.dtype), Recordings(steps=step)
@@ -100,7 +102,7 @@ def load(run: Run, recording: Recording | None) -> Run:
         obs=under("obs/"),
         action=under("action/"),
         events={name: found[name] for name in run.env.event_keys},
-        **{name: found[name] for name in ("reward", *recordings.FLAGS)},
+        **{name: found[name] for name in ("reward", *FLAGS)},
     )
     arrays = jax.tree.map(
         lambda x, like: jax.device_put(x.astype(like.dtype, copy=False), like.sharding),

@@ -62,7 +62,12 @@ def train(
             prefill=prefill(run.config),
             sinks=make_sinks(run.logdir, now.counters.step),
         )
-        saver = Saver(run.logdir, config, blocks=stored_ring.full_blocks(run, now.counters).stop)
+        saver = Saver(
+            run.logdir,
+            keep=config.keep,
+            keep_every=config.keep_every,
+            blocks=stored_ring.full_blocks(run, now.counters).stop,
+        )
         with journal, saver, jax.transfer_guard("disallow"):
             for note in begun.notes:
                 journal.say(note)
@@ -214,16 +219,26 @@ def updates_owed(step: int, *, updates: int, config: Config, since: Counters = B
 
     Returns:
       max(0, floor((step - start) * ratio / (B * T)) - (updates - since.updates)), where start is
-      the later one of prefill and since.step.
+      the later one of prefill and since.step. On-policy, the first update is due at the prefill
+      itself: no later update would learn from the steps before it.
     """
     batch = config.replay.batch * config.replay.length
-    counted = step - max(prefill(config), since.step)
+    start = prefill(config)
+    if learns_each_window_once(config):
+        start -= batch
+    counted = step - max(start, since.step)
     return max(0, counted * config.train.ratio // batch - (updates - since.updates))
 
 
 def prefill(config: Config) -> int:
     """Steps before the first update: at least one window in every row of the ring."""
     return max(config.train.prefill, config.train.envs * (config.replay.length + 1))
+
+
+def learns_each_window_once(config: Config) -> bool:
+    """Whether every update learns from all that was done since the one before it: on-policy."""
+    newest, whole = config.replay.sampler == "newest", config.replay.batch == config.train.envs
+    return newest and whole and config.train.ratio == 1
 
 
 def as_step(seen: Timestep) -> Step:

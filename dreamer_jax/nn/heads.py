@@ -31,6 +31,24 @@ class TwoHotHead(nn.Module, kw_only=True):
         return TwoHot(x.astype(jnp.float32))
 
 
+class ValueHead(nn.Module, kw_only=True):
+    """A critic that predicts one number; like those of `TwoHotHead`, its first predictions are 0.
+
+    Its last layer is "output", which `behavior.ppo.preserved` changes with the scale of returns.
+    """
+
+    layers: int
+    units: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> jax.Array:
+        """[*, F] -> [*] float32."""
+        x = MLP(layers=self.layers, units=self.units, dtype=self.dtype, name="mlp")(features)
+        x = Linear(units=1, scale=0.0, dtype=self.dtype, name="output")(x)
+        return x[..., 0].astype(jnp.float32)
+
+
 class CriticEnsemble(nn.Module, kw_only=True):
     """`count` critics that differ in their first weights."""
 

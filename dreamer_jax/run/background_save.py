@@ -7,7 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from dreamer_jax.config import Train
 from dreamer_jax.faults import Damaged, Fault, one_line
 from dreamer_jax.host import array_files
 from dreamer_jax.replay import blocks
@@ -27,14 +26,19 @@ class Snapshot(NamedTuple):
 class Saver:
     """Writes to `checkpoints` and `replay` of a logdir; a context that waits for the last write."""
 
-    def __init__(self, logdir: Path, config: Train, *, blocks: int) -> None:
-        """blocks: of the ring on disk already, counted from the beginning of the run."""
+    def __init__(self, logdir: Path, *, keep: int, keep_every: int, blocks: int = 0) -> None:
+        """Of a run in `logdir`.
+
+        keep: newest checkpoints that stay.
+        keep_every: steps between two checkpoints that are never removed; 0: none.
+        blocks: of the ring on disk already, counted from the beginning of the run.
+        """
         self.checkpoints = logdir / "checkpoints"
         self.replay = logdir / "replay"
         self.blocks = blocks
         self.bytes = 0  # written by the last finished save
-        self._keep = partial(kept, keep=config.keep, every=config.keep_every)
-        self._newest = config.keep
+        self._keep = partial(kept, keep=keep, every=keep_every)
+        self._newest = keep
         self._thread = ThreadPoolExecutor(1, "saver")
         self._writing: Future[None] | None = None
 

@@ -12,7 +12,8 @@ import numpy as np
 from dreamer_jax.host import array_files
 from dreamer_jax.run.checksums import CHECKSUMS
 
-INIT_FROM, WORLD_MODEL = "init_from", "train.world_model"  # what names another run
+# What names another run.
+INIT_FROM, WORLD_MODEL, REWARD = "init_from", "train.world_model", "reward.logdir"
 FRESH = ("optimizer", "updates")  # parts of an agent's state that are always fresh
 SHOWN = 4  # most arrays that a line names
 

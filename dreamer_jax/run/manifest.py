@@ -30,7 +30,8 @@ FIELD_TYPES = {
     **{"auto": list, "spaces": dict, "versions": dict},
 }
 # Fields that runs of earlier versions lack. An empty one stands for a missing one.
-LATER = {"history": list, "files": dict, "weights": dict}
+LATER = {"history": list, "files": dict, "weights": dict, "reward": dict}
+ADDED = ("reward",)  # sections of the config that runs of earlier versions lack
 # What a resume may change, because nothing that is learned depends on it. A run may be made longer.
 # Its recording may move: its checksum is compared instead.
 CHANGEABLE = (
@@ -202,13 +203,15 @@ def rebuild(like: Any, values: Any, *, path: str = "config") -> Any:
 
 
 def _added(like: Any) -> dict[str, Any]:
-    """Field -> default, for each field of a dataclass that is no section."""
-    return {
-        field.name: field.default
-        for field in dataclasses.fields(like)
-        if field.default is not dataclasses.MISSING
-        and not dataclasses.is_dataclass(getattr(like, field.name))
-    }
+    """Field -> default, for what a later version may have added to a dataclass."""
+    found = dict[str, Any]()
+    for field in dataclasses.fields(like):
+        section = dataclasses.is_dataclass(child := getattr(like, field.name))
+        if section and field.name in ADDED:
+            found[field.name] = dataclasses.asdict(cast(Any, type(child)()))
+        elif field.default is not dataclasses.MISSING and not section:
+            found[field.name] = field.default
+    return found
 
 
 def versions() -> dict[str, str]:

@@ -54,14 +54,14 @@ def spaces_to_json(
 def spaces_of(run: Mapping[str, Any]) -> Interface:
     """Observations and actions in what `manifest.read` returned; the inverse of `spaces_to_json`.
 
-    Raises ValueError with the path of an entry that is not a valid space.
+    Videos have no actions. Raises ValueError with the path of an entry that is not a valid space.
     """
     parts, wanted = run["spaces"], {"observations", "actions"}
     if not isinstance(parts, dict) or parts.keys() != wanted:
         raise ValueError(f"spaces: expected the fields {sorted(wanted)}, not {_short(parts)}")
     return Interface(
         obs=_read(parts["observations"], "spaces.observations", OBSERVATIONS),
-        act=_read(parts["actions"], "spaces.actions", ACTIONS),
+        act=_read(parts["actions"], "spaces.actions", ACTIONS) if parts["actions"] else Spaces(),
     )
 
 

@@ -36,7 +36,7 @@ def pixels(space: Any) -> Grid | None:
 
 
 def image(space: Any, grid: Grid | None, size: int) -> Form:
-    """A box as an image; `size` is the side in pixels of those that are resized.
+    """A box as an image; `size` is the side in pixels of those that are resized, 0 for none.
 
     Bytes are pixels as they are. All other numbers are scaled, so that their lower bound is black
     and their upper bound is white; numbers outside of the bounds count as the nearest of them.
@@ -49,19 +49,19 @@ def image(space: Any, grid: Grid | None, size: int) -> Form:
     if not _has_bounds(space):
         raise Unreadable(f"an image needs finite bounds, not {short(space)}")
     height, width, channels = grid.shape
-    kept = height == width and fits(height)
-    side = height if kept else size
+    kept = not size or (height == width and fits(height))
+    shape = (height, width) if kept else (size, size)
     scale = None if _is_bytes(space) else _Scale(space)
 
     def encode(raw: list[Any]) -> np.ndarray:
         values = np.array(raw, np.uint8) if scale is None else scale.bytes(raw)
         found = np.ascontiguousarray(grid.arrange(values), np.uint8)
-        return found if kept else resize(found, side)
+        return found if kept else resize(found, size)
 
     bounds = "" if scale is None else f" of {scale.words}"
-    resized = "" if kept else f", resized to {side}x{side}x{channels}"
+    resized = "" if kept else f", resized to {size}x{size}x{channels}"
     words = f"picture {height}x{width}x{channels}{bounds}{resized}"
-    return Form("image", Image(side, side, channels), encode, words)
+    return Form("image", Image(*shape, channels), encode, words)
 
 
 class _Scale:

@@ -23,7 +23,8 @@ class Observations:
 
         Args:
             space: of raw observations.
-            size: side in pixels of images that are resized since they do not fit the encoder.
+            size: side in pixels of images that are resized since they do not fit the encoder;
+                0 leaves all images as they are.
             ignore: keys that are left out, see `selection.selected`.
             only: keys that stay; '' for all.
             kinds: `key=kind` for keys to be read as another kind, see `selection.asked_kinds`.

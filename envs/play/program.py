@@ -14,9 +14,10 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 import numpy as np
 
 import envs
-from envs.play import recorded_steps, recordings
+from envs.play import recorded_steps, recordings, run_writer
 from envs.play.controls import ActionArrays, Command, Controls
-from envs.play.recordings import FLAGS, Recording, recorded_options
+from envs.play.recorded_spaces import FLAGS
+from envs.play.recordings import Recording, recorded_options
 from envs.settings import flatten, override_options
 from envs.timestep import Timestep, VectorEnv, natural_rate
 from envs.vector.failures import EnvironmentFailed
@@ -138,7 +139,7 @@ def play_by_hand(flags: argparse.Namespace) -> int:
         for played in play_episodes(env, player, nothing=controls.nothing(), first=first):
             print(episode_summary(played), flush=True)
             if recording:
-                recording = recordings.add(recording, played.number, played.rows)
+                recording = run_writer.add(recording, played.number, played.rows)
     if recording:
         print(f"{recording.folder} has {len(recording.episodes)} episodes, {recording.steps} steps")
     return 0
@@ -219,30 +220,48 @@ def replay_recording(flags: argparse.Namespace) -> int:
         raise ValueError(f"{recording.folder} was recorded in {recording.env}, not in {flags.env}")
     options = recorded_options(recording, flags.set)
     envs.require_trusted_options(recording.folder, options, flags.set)
-    with closing(envs.make(recording.env, options, num_envs=1, seed=recording.seed)) as env:
-        recordings.require_fits(recording, env)
+    rows = 1 + max(episode.row for episode in recording.episodes)
+    with closing(envs.make(recording.env, options, num_envs=rows, seed=recording.seed)) as env:
         different = first_difference(recording, env)
     if different:
         return print_error(RuntimeError(different), 1)
-    print(f"{len(recording.episodes)} episodes, {recording.steps} steps: all as recorded")
+    runs = len(recordings.runs(recording))
+    print(f"{runs} episodes, {recording.steps} steps: all as recorded")
     return 0
 
 
 def first_difference(recording: Recording, env: VectorEnv) -> str:
     """The first difference from the recording; '' if there is none."""
-    found = recorded_steps.read_episodes(recording, recorded_steps.columns(env))
-    for episode, arrays in zip(recording.episodes, found, strict=True):
-        timestep = env.reset(np.array([episode.number]))
-        for t in range(episode.steps):
-            arrived = {f"obs/{key}": x for key, x in timestep.obs.items()} | timestep.events
-            arrived |= {name: getattr(timestep, name) for name in ("reward", *FLAGS)}
-            last = t + 1 == episode.steps
-            if last and not episode.whole:
-                arrived["is_last"] = arrived["is_last"] | True
-            for name, x in arrived.items():
-                if x[0].tobytes() != arrays[name][t].tobytes():
-                    return f"episode {episode.number}, step {t}: {name} is not as recorded"
-            if not last:
-                action = {k: arrays[f"action/{k}"][t][None] for k in env.act_space}
-                timestep = env.step(action)
+    expected = recorded_steps.columns_of(recording, env)
+    files = recorded_steps.read_episodes(recording, expected)
+    idle = Controls(env.act_space).nothing()
+    idle = {key: np.repeat(x, env.num_envs, 0) for key, x in idle.items()}
+    for run in recordings.runs(recording):
+        row, number, t = run.parts[0].row, run.parts[0].number, 0
+        timestep = env.reset(np.where(np.arange(env.num_envs) == row, number, 0))
+        for part in run.parts:
+            arrays = next(files)
+            for i in range(part.steps):
+                if different := _differing(timestep, arrays, row, i, aborted=not part.whole):
+                    return f"episode {number}, step {t}: {different} is not as recorded"
+                t += 1
+                if t < run.steps:
+                    action = {key: x.copy() for key, x in idle.items()}
+                    for key, x in action.items():
+                        x[row] = arrays[f"action/{key}"][i]
+                    timestep = env.step(action)
+    return ""
+
+
+def _differing(
+    timestep: Timestep, arrays: dict[str, np.ndarray], row: int, i: int, *, aborted: bool
+) -> str:
+    """The first array whose step i is not that of a row; an aborted run is truncated."""
+    arrived = {f"obs/{key}": x for key, x in timestep.obs.items()} | timestep.events
+    arrived |= {name: getattr(timestep, name) for name in ("reward", *FLAGS)}
+    if aborted:
+        arrived["is_last"] = arrived["is_last"] | arrays["is_last"][i]
+    for name, x in arrived.items():
+        if x[row].tobytes() != arrays[name][i].tobytes():
+            return name
     return ""

@@ -6,37 +6,12 @@ number is checked against the spaces of the environment.
 
 import zipfile
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from envs.play.recordings import FLAGS, Recording, describe, episode_path, require_fits, sha256
+from envs.play.recorded_spaces import FLAGS, Column, columns, describe, require_fits
+from envs.play.recordings import Episode, Recording, episode_path, sha256
 from envs.timestep import VectorEnv
-
-
-class Column(NamedTuple):
-    """The type of an array of an episode of T steps."""
-
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]  # of one step
-    classes: np.ndarray | None = None  # of each number; None: continuous
-
-
-def columns(env: VectorEnv) -> dict[str, Column]:
-    """Name -> type of every array of an episode of this environment."""
-
-    def column(values: dict[str, Any]) -> Column:
-        classes = np.array(values["classes"]) if "classes" in values else None
-        return Column(np.dtype(values["dtype"]), tuple(values["shape"]), classes)
-
-    found = describe(env)
-    flag, number = Column(np.dtype(bool), ()), Column(np.dtype(np.float32), ())
-    return {
-        **{f"obs/{key}": column(values) for key, values in found["obs"].items()},
-        **{f"action/{key}": column(values) for key, values in found["action"].items()},
-        **{"reward": number, **dict.fromkeys(FLAGS, flag)},
-        **dict.fromkeys(found["events"], number),
-    }
 
 
 def read(recording: Recording, env: VectorEnv) -> dict[str, np.ndarray]:
@@ -46,8 +21,7 @@ def read(recording: Recording, env: VectorEnv) -> dict[str, np.ndarray]:
         ValueError: a file contradicts the index, or holds numbers outside the spaces of this
             environment; in one line.
     """
-    require_fits(recording, env)
-    expected = columns(env)
+    expected = columns_of(recording, env)
     whole = {
         name: np.empty((recording.steps, *shape), dtype)
         for name, (dtype, shape, _) in expected.items()
@@ -61,10 +35,17 @@ def read(recording: Recording, env: VectorEnv) -> dict[str, np.ndarray]:
     return whole
 
 
+def columns_of(recording: Recording, env: VectorEnv) -> dict[str, Column]:
+    """`columns` of an environment; ValueError unless a recording has the same spaces."""
+    name = f"{recording.folder} was recorded in {recording.env}"
+    require_fits(recording.spaces, env, where=name)
+    return columns(describe(env))
+
+
 def read_episodes(
     recording: Recording, expected: dict[str, Column]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The arrays of each episode; see `read`."""
+    """The arrays of each file; see `read`."""
     for i, episode in enumerate(recording.episodes):
         file = episode_path(recording.folder, i)
         try:
@@ -77,7 +58,7 @@ def read_episodes(
                     name: _array(archive, name, column, episode.steps)
                     for name, column in expected.items()
                 }
-            _check(arrays, expected)
+            _check(arrays, expected, ends=_ends(recording.episodes, i))
         except Exception as error:  # damaged files raise many types of errors
             raise ValueError(f"{file}: {' '.join(str(error).split())}") from None
         yield arrays
@@ -98,7 +79,14 @@ def _array(archive: zipfile.ZipFile, name: str, column: Column, steps: int) -> n
         return np.lib.format.read_array(stream)
 
 
-def _check(arrays: dict[str, np.ndarray], expected: dict[str, Column]) -> None:
+def _ends(episodes: tuple[Episode, ...], i: int) -> tuple[bool, bool]:
+    """Whether a run begins with file i, and whether one ends with it."""
+    return episodes[i].part == 0, i + 1 == len(episodes) or episodes[i + 1].part == 0
+
+
+def _check(
+    arrays: dict[str, np.ndarray], expected: dict[str, Column], *, ends: tuple[bool, bool]
+) -> None:
     """Raises ValueError for numbers outside the spaces."""
     for name, (dtype, _, classes) in expected.items():
         x = arrays[name]
@@ -109,6 +97,7 @@ def _check(arrays: dict[str, np.ndarray], expected: dict[str, Column]) -> None:
         if name.startswith("action/") and classes is None and (np.abs(x) > 1).any():
             raise ValueError(f"{name} is outside -1 to 1")
     first, last, terminal = (np.flatnonzero(arrays[name]).tolist() for name in FLAGS)
-    end = len(arrays["reward"]) - 1
-    if (first, last) != ([0], [end]) or terminal not in ([], [end]):
+    begins, stops = ends
+    begin, end = [0] * begins, [len(arrays["reward"]) - 1] * stops
+    if (first, last) != (begin, end) or terminal not in ([], end):
         raise ValueError("an episode begins or ends inside the file")

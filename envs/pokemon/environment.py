@@ -21,7 +21,7 @@ from envs.pokemon.progress import Achieved, EpisodeProgress, event_keys
 from envs.pokemon.red_cartridge import Cartridge, load_red_cartridge, red_sha1
 from envs.pokemon.text import BLANK, CODES, COLUMNS, LETTERS, decode
 from envs.pokemon.view import letters, observe, space
-from envs.resize import check_side
+from envs.resize import check_size
 from envs.vector.copy_protocol import Outcome
 from envs.vector.frontier import Frontier
 from envs.vector.threads import ThreadCopy, pool
@@ -56,7 +56,9 @@ class Options:
     """Options of the Pokémon family."""
 
     rom: str = ""  # file of Pokémon Red or Blue (US); empty: the variable POKEMON_RED_ROM
-    size: int = 80  # pixels; side of the square screen; at 80 a pixel is the mean of 2 x 2
+    size: int = (
+        80  # pixels; side of the square screen; at 80 a pixel is the mean of 2 x 2; 0: as is
+    )
     steps: int = 8_192  # steps after which an episode is truncated
     steps_per_milestone: int = 0  # more steps for each event, badge and map reached
     wait: int = 60  # most frames without action before an episode; drawn from its seed
@@ -262,7 +264,7 @@ def glyphs() -> tuple[list[str], int]:
 
 
 def _check(options: Options) -> None:
-    check_side(options.size)
+    check_size(options.size)
     buttons(options)
     for field, least in (("steps", 1), ("steps_per_milestone", 0), ("wait", 0)):
         value = getattr(options, field)

@@ -21,7 +21,8 @@ TILE = 8  # pixels
 def space(side: int, events: int) -> spaces.Dict:
     """The observation space of a game with `events` events and a screen of `side` pixels.
 
-    'screen': its proportions kept, black above and below; at 80 pixels each is a mean of 2 x 2.
+    'screen': its proportions kept, black above and below; at 80 pixels each is a mean of 2 x 2. At
+    0 pixels it is as the console has it.
     'visited': the visited cells around the player. 'text': the codes of the text on screen, row
     by row (`envs.pokemon.text`). 'numbers': see `numbers`. 'bag': ln(1 + n) of each kind of item.
     'map' and 'facing': of the player. 'types': two of each party member, 0 for an empty place.
@@ -30,7 +31,7 @@ def space(side: int, events: int) -> spaces.Dict:
     """
     return spaces.Dict(
         {
-            "screen": spaces.Box(0, 255, (side, side, 1), np.uint8),
+            "screen": spaces.Box(0, 255, (side or HEIGHT, side or WIDTH, 1), np.uint8),
             "visited": spaces.Box(0, 255, (AROUND, AROUND, 1), np.uint8),
             "text": Text(TILE_COUNT, CODES),
             "numbers": spaces.Box(-np.inf, np.inf, (NUMBERS,), np.float32),
@@ -59,7 +60,7 @@ def observe(
         screen: [144, 160] uint8.
         visited: [48, 48, 1] uint8.
         reading: the state of the game.
-        side: pixels of the screen in the observation.
+        side: pixels of the screen in the observation; 0 for the screen as it is.
         events: the flags of the events.
     """
     bag = np.zeros(256, np.float32)
@@ -99,7 +100,12 @@ def numbers(reading: PokemonReading) -> np.ndarray:
 
 
 def shrink(screen: np.ndarray, side: int) -> np.ndarray:
-    """[144, 160] uint8 -> [side, side, 1] with black bars, to keep the proportions."""
+    """[144, 160] uint8 -> [side, side, 1] with black bars, to keep the proportions.
+
+    Side 0 keeps the screen as it is: [144, 160, 1].
+    """
+    if not side:
+        return screen[..., None]
     bar = (WIDTH - HEIGHT) // 2
     square = np.pad(screen, ((bar, bar), (0, 0)))
     return resize(square[None, :, :, None], side)[0]

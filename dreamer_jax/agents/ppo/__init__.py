@@ -1,0 +1,1 @@
+"""PPO without a model: encoders, a memory if wanted, policy and critic; the usual baseline."""

@@ -1,0 +1,122 @@
+"""Learns from recordings alone: starts a stage in a logdir, or resumes the one that is there."""
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any
+
+import jax
+
+from dreamer_jax import mesh as meshes
+from dreamer_jax import spaces
+from dreamer_jax.commands.fit_setup import FitSetup, decide, stored
+from dreamer_jax.commands.flags import Flags
+from dreamer_jax.commands.recorded_data import RecordedData, open_dataset
+from dreamer_jax.commands.restored_fits import require_given, restored_fit
+from dreamer_jax.loops import fit_programs
+from dreamer_jax.loops.fit import FitRun, fit
+from dreamer_jax.outputs import sinks, trackers
+from dreamer_jax.pretraining.by_name import STAGES
+from dreamer_jax.run import checkpoint, initial_weights, manifest, spaces_record
+from dreamer_jax.run.initial_weights import INIT_FROM, Source
+from dreamer_jax.types import Fit
+from envs.settings import flatten
+
+
+def fitting(flags: Flags) -> Callable[[], None]:
+    """Checks for every mistake that a user can make, and returns the learning itself.
+
+    Raises:
+      ValueError, OSError: a mistake of the user, in one line.
+      Fault: the run in the logdir cannot be resumed.
+    """
+    setup = decide(flags)
+    names = trackers.chosen(flags.trackers, setup.logdir)
+    devices = meshes.make(meshes.parse(setup.mesh))
+    with ExitStack() as opened:
+        data = opened.enter_context(open_dataset(setup.folders, setup.config.data, seed=setup.seed))
+        require_same_data(setup, data)
+        interface = spaces.of(*data.spaces)
+        stage = STAGES[setup.stage].make(setup.config.stage, interface)
+        meshes.require_divisible(devices, stage.draw.batch, name="sequences of a batch")
+        begin, source, notes = first_weights(setup, stage)
+        lock = manifest.lock(setup.logdir)
+        opened.callback(manifest.unlock, setup.logdir, lock)
+        run = FitRun(
+            fit=stage,
+            training=data.training,
+            held_out=data.held_out,
+            config=setup.config.fit,
+            seed=setup.seed,
+            logdir=setup.logdir,
+            begin=begin,
+        )
+        compiled = fit_programs.build(stage, data.training.clips(stage.draw, 0), mesh=devices)
+        manifest.write(setup.logdir, record(setup, data, source))
+        kept = opened.pop_all()
+    print(*described(setup, data, compiled), *notes, sep="\n", file=sys.stderr)
+
+    def task() -> None:
+        make = sinks.of(names, configuration=flatten(setup.config, ""))
+        with kept:
+            fit(run, compiled, make_sinks=make)
+
+    return task
+
+
+def first_weights(
+    setup: FitSetup, stage: Fit[Any]
+) -> tuple[Callable[[Any], Any], Source | None, list[str]]:
+    """How the state of a run begins, the checkpoint that it takes weights from, and notes.
+
+    A run with a checkpoint needs none.
+    """
+    if checkpoint.steps(setup.logdir / "checkpoints"):
+        return (lambda state: state), setup.source, []
+    frozen = STAGES[setup.stage].frozen(setup.config.stage)
+    shapes = jax.eval_shape(stage.init, jax.eval_shape(jax.random.key, 0))
+    if setup.source is None:
+        require_given(initial_weights.fit(shapes, {}), frozen, what=f"--stage={setup.stage}")
+        return (lambda state: state), None, []
+    other = restored_fit(stored(setup.source.logdir), setup.source)
+    found = initial_weights.fit(shapes, other.state)
+    require_given(found, frozen, what=f"--stage={setup.stage}")
+    notes = [initial_weights.in_words(found, other.source)]
+    if not found.taken:
+        raise ValueError(f"--init_from={setup.source.logdir}: nothing fits; {notes[0]}")
+    return initial_weights.with_arrays(found.taken), other.source, notes
+
+
+def require_same_data(setup: FitSetup, data: RecordedData) -> None:
+    """ValueError if the recordings are not those that the run was started with."""
+    if setup.digest and setup.digest != data.digest:
+        text = f"data.folders={setup.config.data.folders} is not the data that"
+        raise ValueError(f"{text} {setup.logdir} was started with; use another --logdir")
+
+
+def record(setup: FitSetup, data: RecordedData, source: Source | None) -> dict[str, Any]:
+    """What config.json says of a run."""
+    return {
+        "stage": setup.stage,
+        "env": data.name,
+        "preset": "",
+        "agent": "",
+        "seed": setup.seed,
+        "config": asdict(setup.config),
+        "mesh": setup.mesh,
+        "logdir": str(setup.logdir),
+        "auto": [],
+        "data": data.digest,
+        "weights": {INIT_FROM: source.to_json()} if source else {},
+        "spaces": spaces_record.spaces_to_json(*data.spaces),
+    }
+
+
+def described(setup: FitSetup, data: RecordedData, compiled: Any) -> list[str]:
+    """What a run is about to do, in lines."""
+    numbers = sum(x.size for x in jax.tree.leaves(compiled.state.params))
+    return [
+        f"{setup.stage} -> {setup.logdir}",
+        f"{data.described}; {numbers:,} parameters, {setup.config.fit.updates:,} updates",
+    ]

@@ -1,0 +1,192 @@
+"""The stage `reward`: a model of progress from recorded runs, without rewards or actions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax.struct import PyTreeNode
+
+from dreamer_jax.pretraining import progress_pictures, reward_measures
+from dreamer_jax.pretraining.reward_config import Losses, Optimizer, RewardConfig
+from dreamer_jax.spaces import Interface
+from dreamer_jax.types import Clips, Draw, Fit, Metrics, Obs
+from dreamer_jax.world_model import clip_orders, preference, tokenizer, video_reward
+from dreamer_jax.world_model.preference import Comparer, Pairs
+from dreamer_jax.world_model.video_reward import VideoReward
+
+Params = dict[str, Any]
+
+
+class RewardState(PyTreeNode, kw_only=True):
+    """All that the stage learns, and the tokenizer that it reads."""
+
+    params: Params  # "reward"; with variant=tokens also "tokenizer", which never changes
+    optimizer: optax.OptState  # of the members of the ensemble
+    updates: jax.Array  # [] int32
+
+
+class Played(PyTreeNode, kw_only=True):
+    """A batch of clips as the losses read it, and the order in which they are played."""
+
+    inputs: jax.Array  # [T, B, ...] what a member embeds, in true order
+    order: jax.Array  # [T, B] int32, which moment is played at each position
+    pairs: Pairs  # [P, B], of these positions
+    moved: jax.Array  # [B] float32, steps from the first to the last frame that is played
+
+
+def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
+    """The stage for recordings with these spaces.
+
+    Raises:
+      ValueError: the recording has no such image, or it does not fit the tokenizer.
+    """
+    key = image_key(interface, config.pairs.image)
+    image = interface.obs.images[key]
+    frozen = None
+    if config.reward.variant == "tokens":
+        frozen = tokenizer.make(config.tokenizer, image=image)
+    model = video_reward.make(config.reward, image=image, tokenizer=frozen)
+    chain = optimizer(config.optimizer)
+
+    def init(random: jax.Array) -> RewardState:
+        of_reward, of_tokenizer = jax.random.split(random)
+        params: Params = {"reward": model.init(of_reward)}
+        if frozen is not None:
+            params["tokenizer"] = frozen.init(of_tokenizer)
+        begun = jax.vmap(chain.init)(params["reward"]["members"])
+        return RewardState(params=params, optimizer=begun, updates=jnp.zeros((), jnp.int32))
+
+    def learn(state: RewardState, clips: Clips, random: jax.Array) -> tuple[RewardState, Metrics]:
+        images = clips.steps.obs[key]
+        played = play(model.read(state.params, images), images, clips, random, config)
+        return update(state, clips, played, model=model, chain=chain, losses=config.losses)
+
+    def measure(state: RewardState, clips: Clips, random: jax.Array) -> Metrics:
+        images = clips.steps.obs[key]
+        return reward_measures.measure(model, state.params, images, clips, random, config)
+
+    def pictures(state: RewardState, clips: Clips, random: jax.Array) -> Obs:
+        del random
+        return progress_pictures.pictures(model, state.params, clips.steps.obs[key], clips.time)
+
+    return Fit(
+        draw=Draw(config.pairs.batch, config.pairs.length, spread=True),
+        init=init,
+        update=learn,
+        measure=measure,
+        pictures=pictures,
+        examined=Draw(config.pairs.batch, config.pairs.measured, spread=True),
+    )
+
+
+def image_key(interface: Interface, name: str) -> str:
+    """The image that is called `name`, or the only one; ValueError lists them."""
+    images = interface.obs.images
+    if name in images:
+        return name
+    if not name and len(images) == 1:
+        return next(iter(images))
+    known = ", ".join(sorted(images)) or "none"
+    raise ValueError(f"pairs.image={name!r}: the images of the recording are {known}")
+
+
+def optimizer(config: Optimizer) -> optax.GradientTransformation:
+    """AdamW with a linear warm-up, behind a clip on the norm of the whole gradient."""
+    schedule = optax.linear_schedule(0.0, config.learning_rate, config.warmup)
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip),
+        optax.adamw(schedule, weight_decay=config.weight_decay),
+    )
+
+
+def play(
+    inputs: jax.Array, images: jax.Array, clips: Clips, key: jax.Array, config: RewardConfig
+) -> Played:
+    """Draws an order for each clip, and compares the moments that it shows.
+
+    inputs: [T, B, ...] as a member reads them; images: [T, B, h, w, c] uint8.
+    """
+    pairs = config.pairs
+    length, runs = clips.time.shape
+    shares = clip_orders.Shares(pairs.rewound, pairs.truncated, pairs.shuffled)
+    order = clip_orders.mixed(key, length=length, runs=runs, shares=shares)
+    same = preference.look_the_same(images, decibels=pairs.still)
+    time = clip_orders.play(clips.time, order)
+    return Played(
+        inputs=inputs,
+        order=order,
+        pairs=preference.pairs(clips.time, same, order, near=pairs.near),
+        moved=(time[-1] - time[0]).astype(jnp.float32),
+    )
+
+
+def update(
+    state: RewardState,
+    clips: Clips,
+    played: Played,
+    *,
+    model: VideoReward,
+    chain: optax.GradientTransformation,
+    losses: Losses,
+) -> tuple[RewardState, Metrics]:
+    """One step of the optimizer for each member, on its own resampling of the runs."""
+    reward = state.params["reward"]
+    count = len(jax.tree.leaves(reward["members"])[0])
+    weights = preference.resampling(clips.duration, members=count)
+
+    def learned(member: tuple[Any, optax.OptState, jax.Array]) -> Any:
+        params, memory, weight = member
+        gradients, (metrics, differences) = jax.grad(loss, has_aux=True)(
+            params, played, weight, comparer=model.comparer, losses=losses
+        )
+        changes, memory = chain.update(gradients, memory, params)
+        metrics["gradient_norm"] = optax.tree.norm(gradients)
+        return optax.apply_updates(params, changes), memory, metrics, differences
+
+    # One member after another, so that the values of one backward pass are stored at a time.
+    members, memory, metrics, differences = jax.lax.map(
+        learned, (reward["members"], state.optimizer, weights)
+    )
+    elapsed = jnp.diff(clips.time, axis=0).astype(jnp.float32)
+    reward = video_reward.calibrated({**reward, "members": members}, differences, elapsed)
+    found = {name: x.mean() for name, x in metrics.items()}
+    found["pairs/same"] = played.pairs.same.mean()
+    found["reward/pace"] = video_reward.ratio(reward["pace"])
+    found["reward/spread"] = video_reward.ratio(reward["spread"])
+    params = {**state.params, "reward": reward}
+    return RewardState(params=params, optimizer=memory, updates=state.updates + 1), found
+
+
+def loss(
+    params: Any, played: Played, weight: jax.Array, *, comparer: Comparer, losses: Losses
+) -> tuple[jax.Array, tuple[Metrics, jax.Array]]:
+    """The loss of one member; and its metrics, and the differences of true neighbors [T - 1, B].
+
+    weight: [B], of each run for this member.
+    """
+    frames = comparer.embed(params, played.inputs)
+    shown = clip_orders.play(frames, played.order)
+    first, second = preference.positions(len(shown))
+    pairs = played.pairs
+    told = jnp.where(pairs.same, 0.0, pairs.elapsed)
+    of_pairs = comparer.loss(params, shown[first], shown[second], told)
+    pair = _mean(of_pairs, pairs.weight * weight)
+    steps = comparer.difference(params, shown[:-1], shown[1:])
+    path = _mean(comparer.path(steps.sum(0), played.moved), weight)
+    difference = comparer.difference(params, shown[first], shown[second])
+    right = preference.right(difference, pairs.elapsed)
+    metrics = {
+        "loss/pairs": pair,
+        "loss/path": path,
+        "accuracy/pairs": _mean(right, pairs.weight * ~pairs.same),
+    }
+    neighbors = comparer.difference(params, frames[:-1], frames[1:])
+    return losses.pairs * pair + losses.path * path, (metrics, neighbors)
+
+
+def _mean(x: jax.Array, weight: jax.Array) -> jax.Array:
+    """Σ w x / Σ w, or 0 where nothing weighs."""
+    total = jnp.sum(jnp.broadcast_to(weight, x.shape))
+    return jnp.sum(weight * x) / jnp.where(total > 0, total, 1.0)

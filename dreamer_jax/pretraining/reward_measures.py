@@ -1,0 +1,140 @@
+"""What a learned reward knows about runs that it has not learned from."""
+
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from dreamer_jax.pretraining.reward_config import RewardConfig
+from dreamer_jax.types import Clips, Metrics
+from dreamer_jax.world_model import clip_orders, preference, rank_metrics, video_reward
+from dreamer_jax.world_model.video_reward import VideoReward
+
+GAPS = (1, 4, 16, 64, 256, 1024)  # steps; accuracies are told from each of them up to the next
+OUTSIDE = 8  # moments of each clip that are replaced by images that no recording has
+
+Params = dict[str, Any]
+
+
+class Progress(NamedTuple):
+    """A clip as it is played: the rewards that an agent would have got, and the truth."""
+
+    paid: jax.Array  # [T, B] float32, sum of the mean differences since the first frame
+    time: jax.Array  # [T, B] int32, when each frame was recorded
+
+
+def measure(
+    model: VideoReward,
+    params: Params,
+    images: jax.Array,
+    clips: Clips,
+    key: jax.Array,
+    config: RewardConfig,
+) -> Metrics:
+    """All metrics of clips [T, B] of runs that are held out.
+
+    Args:
+      model: the learned reward.
+      params: "reward", and with variant=tokens "tokenizer".
+      images: [T, B, h, w, c] uint8.
+      clips: where these images are from.
+      key: consumed.
+      config: of the stage.
+    """
+    of_cut, of_noise = jax.random.split(key)
+    frames = model.embed(params, images)
+    inner = (len(images) // 4, max(len(images) // 4 + 1, 3 * len(images) // 4))
+    cut = jax.random.randint(of_cut, clips.duration.shape, *inner)
+    rewind = clip_orders.rewound(cut, length=len(images))
+    forwards = clip_orders.forwards(len(images), runs=len(cut))
+    true, rewound = (played(model, params, frames, clips, order) for order in (forwards, rewind))
+    return {
+        **_accuracies(model, params, frames, images, clips, config),
+        **_order(true, rewound, cut),
+        **_disagreement(model, params, images, of_noise, config),
+        "reward/pace": (true.paid[-1] / (true.time[-1] - true.time[0])).mean()
+        / jnp.maximum(video_reward.ratio(params["reward"]["pace"]), 1e-8),
+    }
+
+
+def played(
+    model: VideoReward, params: Params, frames: jax.Array, clips: Clips, order: jax.Array
+) -> Progress:
+    """The progress that is paid step by step along clips: frames [M, T, B, F], order [T, B]."""
+    shown = jax.vmap(clip_orders.play, in_axes=(0, None))(frames, order)
+    steps = model.compare(params, shown[:, :-1], shown[:, 1:]).mean(0)
+    start = jnp.zeros_like(steps[:1])
+    paid = jnp.concatenate([start, jnp.cumsum(steps, axis=0)])
+    return Progress(paid, clip_orders.play(clips.time, order))
+
+
+def _accuracies(
+    model: VideoReward,
+    params: Params,
+    frames: jax.Array,
+    images: jax.Array,
+    clips: Clips,
+    config: RewardConfig,
+) -> Metrics:
+    """Shares of pairs of one run that are in the right order, by the steps between them.
+
+    Frames that look the same are left out. NaN where there is no such pair.
+    """
+    first, second = preference.positions(len(images))
+    same = preference.look_the_same(images, decibels=config.pairs.still)[first, second]
+    elapsed = (clips.time[second] - clips.time[first]).astype(jnp.float32)
+    difference = model.compare(params, frames[:, first], frames[:, second]).mean(0)
+    right = preference.right(difference, elapsed)
+    found = {"accuracy/all": share(right, ~same), "pairs/same": same.mean()}
+    found["accuracy/second"] = share(right, ~same & (elapsed >= config.pairs.second))
+    for low, high in zip(GAPS, (*GAPS[1:], jnp.inf), strict=True):
+        within = ~same & (elapsed >= low) & (elapsed < high)
+        found[f"accuracy/gap_{low}"] = share(right, within)
+    return found
+
+
+def share(right: jax.Array, which: jax.Array) -> jax.Array:
+    """Mean of the entries that are meant: [*], [*] bool -> []; NaN where there is none."""
+    chex.assert_equal_shape([right, which])
+    count = which.sum()
+    return jnp.where(count > 0, (right * which).sum() / jnp.maximum(count, 1), jnp.nan)
+
+
+def _order(true: Progress, rewound: Progress, cut: jax.Array) -> Metrics:
+    """Whether what is paid along a clip follows what the clip achieved, not how long it lasted.
+
+    cut: [B], the moment at which each rewound clip turns back, and a truncated one ends.
+    """
+    position = jnp.broadcast_to(jnp.arange(len(true.time))[:, None], true.time.shape)
+    partial = jnp.take_along_axis(true.paid, cut[None], axis=0)[0]
+    returns = jnp.stack([rewound.paid[-1], partial, true.paid[-1]])
+    ideal = jnp.broadcast_to(jnp.arange(3)[:, None], returns.shape)
+    return {
+        "tau/true": rank_metrics.kendall(true.paid, true.time).mean(),
+        "tau/rewound": rank_metrics.kendall(rewound.paid, rewound.time).mean(),
+        "tau/rewound_position": rank_metrics.kendall(rewound.paid, position).mean(),
+        "tau/fail_partial_success": rank_metrics.kendall(returns, ideal).mean(),
+        "correlation/pearson": rank_metrics.pearson(true.paid, true.time).mean(),
+        "correlation/spearman": rank_metrics.spearman(true.paid, true.time).mean(),
+    }
+
+
+def _disagreement(
+    model: VideoReward, params: Params, images: jax.Array, key: jax.Array, config: RewardConfig
+) -> Metrics:
+    """How far the members are apart on neighbors, relative to the recordings that they know.
+
+    `noise` is uniform in each pixel, `inverted` are the frames with 255 - x for x.
+    """
+    some = images[:: max(1, len(images) // OUTSIDE)]
+    noise = jax.random.randint(key, some.shape, 0, 256).astype(jnp.uint8)
+    found = dict[str, jax.Array]()
+    for name, shown in (("held_out", images), ("noise", noise), ("inverted", 255 - some)):
+        frames = model.embed(params, shown)
+        differences = model.compare(params, frames[:, :-1], frames[:, 1:])
+        spread = video_reward.ratio(params["reward"]["spread"])
+        found[f"disagreement/{name}"] = differences.std(0).mean() / spread
+        doubtful = video_reward.doubtful(differences, params["reward"], config.reward)
+        found[f"clipped/{name}"] = doubtful.mean()
+    return found
