@@ -19,20 +19,26 @@ from dreamer_jax.nn.layers import Linear, Norm
 class Memory(PyTreeNode):
     """Keys and values of the slots that one layer has processed; `S` slots, of `d` numbers each."""
 
-    key: jax.Array  # [N, S, heads, d], already rotated
-    value: jax.Array  # [N, S, heads, d]
+    key: jax.Array  # [N, heads, S, d], already rotated
+    value: jax.Array  # [N, heads, S, d]
+
+    @property
+    def slots(self) -> int:
+        """S."""
+        return self.key.shape[2]
 
     def longer(self, slots: int) -> "Memory":
         """The same with room for `slots` more."""
-        return jax.tree.map(lambda x: jnp.pad(x, ((0, 0), (0, slots), (0, 0), (0, 0))), self)
+        return jax.tree.map(lambda x: jnp.pad(x, ((0, 0), (0, 0), (0, slots), (0, 0))), self)
 
     def written(self, new: "Memory", *, start: jax.Array) -> "Memory":
         """The same with `new` in place of the slots from `start` [] int32."""
         return jax.tree.map(
-            lambda old, x: jax.lax.dynamic_update_slice_in_dim(old, x, start, axis=1), self, new
+            lambda old, x: jax.lax.dynamic_update_slice_in_dim(old, x, start, axis=2), self, new
         )
 
 
+HIDDEN = -1e30  # in place of what a slot does not see; its exponential is 0
 Memories = tuple[Memory, ...]  # one for each layer
 
 
@@ -69,15 +75,16 @@ class Block(nn.Module, kw_only=True):
         joined = Linear(units=3 * width, scale=1.0, dtype=self.dtype, name="query_key_value")(
             normed
         )
-        query, key, value = jnp.split(joined.reshape(*x.shape[:2], 3 * self.heads, -1), 3, axis=2)
+        slices = jnp.moveaxis(joined.reshape(*x.shape[:2], 3, self.heads, -1), 1, 3)
+        query, key, value = (slices[:, i] for i in range(3))
         query, key = rotated(query, angles), rotated(key, angles)
         new = Memory(key=key, value=value)
         if memory is not None:
             assert start is not None
             new = memory.written(new, start=start)
-        chex.assert_shape(visible, (*x.shape[:2], new.key.shape[1]))
-        mixed = jax.nn.dot_product_attention(query, new.key, new.value, mask=visible[:, None])
-        mixed = mixed.reshape(x.shape)
+        chex.assert_shape(visible, (*x.shape[:2], new.slots))
+        mixed = attention(query, new, visible)
+        mixed = jnp.moveaxis(mixed, 1, 2).reshape(x.shape)
         x = x + Linear(units=width, scale=1.0, dtype=self.dtype, name="mixed")(mixed)
         normed = Norm(dtype=self.dtype, name="wide_norm")(x)
         wide = Linear(units=self.ratio * width, scale=1.0, dtype=self.dtype, name="wide")(normed)
@@ -112,6 +119,21 @@ class CausalTransformer(nn.Module, kw_only=True):
         return Norm(dtype=self.dtype, name="norm")(x), tuple(after)
 
 
+def attention(query: jax.Array, memory: Memory, visible: jax.Array) -> jax.Array:
+    """softmax(Q Kᵀ / √d) V over the visible slots, of which each query needs one. (§ 3.2)
+
+    Heads come before slots. In `jax.nn.dot_product_attention` they come last, so that a CPU moves
+    the whole memory for each new slot, which takes four times as long.
+
+    query [N, heads, m, d], memory of S slots, visible [N, m, S] bool -> [N, heads, m, d].
+    """
+    like = jnp.einsum(
+        "nhmd,nhsd->nhms", query, memory.key, preferred_element_type=jnp.float32
+    ) / np.sqrt(query.shape[-1])
+    weights = jax.nn.softmax(jnp.where(visible[:, None], like, HIDDEN), axis=-1)
+    return jnp.einsum("nhms,nhsd->nhmd", weights.astype(query.dtype), memory.value)
+
+
 def rotary_angles(places: np.ndarray, *, longest: tuple[float, ...], pairs: int) -> np.ndarray:
     """Angles that turn each pair of numbers of a query or key by its slot's place on some axes.
 
@@ -134,9 +156,9 @@ def rotary_angles(places: np.ndarray, *, longest: tuple[float, ...], pairs: int)
 
 
 def rotated(x: jax.Array, angles: jax.Array) -> jax.Array:
-    """Turns pairs (x_i, x_{i + d/2}) by `angles`: [N, m, heads, d], [m, d / 2] -> the same."""
+    """Turns pairs (x_i, x_{i + d/2}) by `angles`: [..., m, d], [m, d / 2] -> [..., m, d]."""
     first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
-    cos, sin = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
+    cos, sin = jnp.cos(angles), jnp.sin(angles)
     turned = [first * cos - second * sin, first * sin + second * cos]
     return jnp.concatenate(turned, axis=-1).astype(x.dtype)
 

@@ -149,7 +149,7 @@ class TokenDynamics(NamedTuple):
         Returns: the frame, and the logits [B, n, codes] that it was drawn from.
         """
         chex.assert_axis_dimension(uniform, 1, self.tokens)
-        former, count = moment.memories[0].key.shape[1], moment.is_first.shape[1]
+        former, count = moment.memories[0].slots, moment.is_first.shape[1]
         new = jnp.concatenate([moment.is_first, jnp.zeros_like(known)[:, None]], axis=1)
         end = former + 1 + self.tokens
         visible = slots.visible(new, tokens=self.tokens, first=former, end=end)
