@@ -91,7 +91,7 @@ class Run(NamedTuple):
 def runs(recording: Recording) -> list[Run]:
     """The runs in the order of the index."""
     starts = [i for i, episode in enumerate(recording.episodes) if episode.part == 0]
-    stops = [*starts[1:], len(recording.episodes)]
+    stops = [*starts, len(recording.episodes)][1:]
     return [Run(i, recording.episodes[i:j]) for i, j in zip(starts, stops, strict=True)]
 
 
