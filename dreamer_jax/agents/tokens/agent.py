@@ -10,7 +10,7 @@ from dreamer_jax.agents.on_policy import agent as on_policy
 from dreamer_jax.agents.on_policy import networks
 from dreamer_jax.agents.on_policy.networks import Heads, OnPolicy
 from dreamer_jax.agents.on_policy.state import OnPolicyActor, OnPolicyState
-from dreamer_jax.agents.tokens import features, imagination, world
+from dreamer_jax.agents.tokens import features, imagination, reports, world
 from dreamer_jax.agents.tokens.config import IMAGINATION, POLICY, TokensConfig
 from dreamer_jax.agents.tokens.model import model_of
 from dreamer_jax.agents.tokens.world import World
@@ -32,7 +32,7 @@ def make(config: Config, interface: Interface) -> Agent[OnPolicyState, OnPolicyA
         made = made._replace(
             learner=made.learner._replace(
                 update=jax.jit(partial(imagination.update, known, agent, ppo)),
-                report=jax.jit(partial(imagination.report, known)),
+                report=jax.jit(partial(reports.in_dreams, known)),
             )
         )
     else:

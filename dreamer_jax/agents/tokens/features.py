@@ -34,6 +34,11 @@ def learning(world: World) -> Features[TokensCarry]:
     )
 
 
+def tokens_alone(world: World) -> Features[TokensCarry]:
+    """The features of a policy that learns in dreams. Replay keeps the tokens [E, n] of frames."""
+    return frozen(world)._replace(step=partial(step_with_tokens, world))
+
+
 def init(world: World, key: jax.Array) -> tuple[Params, dict[str, Any]]:
     """Fresh parameters, and no moments; the key is consumed."""
     return world.init(key), {}
@@ -66,6 +71,20 @@ def step_with_frames(
     """See `Features.step`; the memory is the window [E, K, ...], its tokens as uint16."""
     carry, features, _ = step(world, params, moments, carry, obs, is_first, key)
     return carry, features, stored(carry.frames)
+
+
+def step_with_tokens(
+    world: World,
+    params: Params,
+    moments: dict[str, Any],
+    carry: TokensCarry,
+    obs: Obs,
+    is_first: jax.Array,
+    key: jax.Array,
+) -> tuple[TokensCarry, jax.Array, jax.Array]:
+    """See `Features.step`; the memory is the tokens of the newest frame, [E, n] uint16."""
+    carry, features, _ = step(world, params, moments, carry, obs, is_first, key)
+    return carry, features, stored(carry.frames).tokens[:, -1]
 
 
 def unroll(

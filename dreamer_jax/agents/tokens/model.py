@@ -49,9 +49,7 @@ def see(
     )
 
 
-def imagine(
-    world: World, state: OnPolicyState, carry: TokensCarry, key: jax.Array
-) -> TokensCarry:
+def imagine(world: World, state: OnPolicyState, carry: TokensCarry, key: jax.Array) -> TokensCarry:
     """The next moment [E, ...], its tokens drawn one after another; the key is consumed."""
     envs, tokens = len(carry.reward), world.tokenizer.tokens
     return imagine_with(world, state, carry, jax.random.uniform(key, (envs, tokens)))
