@@ -22,7 +22,7 @@ def frozen(world: World) -> Features[TokensCarry]:
         carry=world.carry,
         step=partial(step, world),
         took=world.took,
-        unroll=lambda params, moments, start, seen: seen.memory,
+        unroll=kept,
         observe=unchanged,
     )
 
@@ -95,6 +95,12 @@ def unroll(
     frames, axes = loaded(seen.memory), seen.is_first.shape
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(axes) :]), frames)
     return world.summary(params, flat).reshape(*axes, -1)
+
+
+def kept(params: Params, moments: dict[str, Any], start: None, seen: Seen) -> jax.Array:
+    """The features [*, width] that acting has left in replay."""
+    del params, moments, start
+    return seen.memory
 
 
 def unchanged(moments: dict[str, Any], steps: Step) -> dict[str, Any]:
