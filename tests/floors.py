@@ -83,7 +83,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
     },
-    {"agents.ppo": [{"config"}, {"features"}, {"agent"}]},
+    {
+        "agents.ppo": [{"config"}, {"features"}, {"agent"}],
+        "agents.hybrid": [{"config"}, {"features"}, {"world_model"}, {"model"}, {"agent"}],
+    },
     {"agents": [{"by_name"}]},
     {
         "loops": [
