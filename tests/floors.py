@@ -98,7 +98,17 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
     },
-    {"agents.ppo": [{"config"}, {"features"}, {"agent"}]},
+    {
+        "agents.ppo": [{"config"}, {"features"}, {"agent"}],
+        "agents.hybrid": [{"config"}, {"features"}, {"world_model"}, {"model"}, {"agent"}],
+        "agents.tokens": [
+            {"config"},
+            {"world"},
+            {"features", "model", "reports"},
+            {"imagination"},
+            {"agent"},
+        ],
+    },
     {"agents": [{"by_name", "learned_reward"}]},
     {
         "loops": [

@@ -86,9 +86,9 @@ def begun(logdir: Path, flags: Flags) -> Setup:
     """A new run; ValueError where the flags are wrong or contradict each other."""
     assert flags.env is not None
     family = envs.family(flags.env)
-    preset = flags.config or configs.default(
-        flags.env, family, platform=mesh.make(1).devices.flat[0].platform
-    )
+    platform = mesh.make(1).devices.flat[0].platform
+    own = configs.default(flags.env, family, platform=platform, agent=flags.agent or "")
+    preset = flags.config or own
     loaded = configs.load(preset, family=family, options=envs.default_options(flags.env))
     agent = flags.agent or name_of(loaded.agent)
     config, auto, sources = with_agent(loaded, agent), left_open(flags), dict[str, Source]()
@@ -216,7 +216,7 @@ def with_size_of(config: Config, logdir: Path) -> Config:
         sized: Any = fit_setup.with_sizes_of(config.agent, stage)
         return dataclasses.replace(config, agent=sized)
     other = unplayed(logdir)
-    if other.agent != agent:
+    if other.agent not in (agent, *AGENTS[agent].relatives):
         text = f"has the agent {other.agent!r}, whose weights {agent!r} cannot use"
         raise ValueError(f"{other.logdir} {text}")
     sizing = AGENTS[agent].sizing
