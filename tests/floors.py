@@ -121,7 +121,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"initial_agents", "evaluation_films", "dream_views", "chosen_checkpoints"},
             {"dream_files", "browser_page"},
             {"prepared"},
-            {"train", "evaluate", "dream", "export", "play", "report"},
+            {"train", "evaluate", "dream", "export", "play", "record", "report"},
             {"dry_run"},
         ]
     },

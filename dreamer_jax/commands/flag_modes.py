@@ -4,16 +4,17 @@ from dreamer_jax.commands.flags import Flags
 
 # Flag -> the modes that it is for. Flags that are not here are for all.
 OF_MODES = {
-    "checkpoint": ("eval", "dream", "play", "export"),
+    "checkpoint": ("eval", "dream", "play", "export", "record"),
     "context": ("dream",),
     "dry_run": ("train",),
-    "episodes": ("eval", "dream"),
+    "episodes": ("eval", "dream", "record"),
     "gif": ("eval",),
     "horizon": ("dream",),
     "video": ("eval",),
     "init_from": ("train",),
     "onnxruntime": ("export",),
-    "out": ("export", "report"),
+    "out": ("export", "report", "record"),
+    "policy": ("record",),
     "port": ("play",),
     "steps": ("train",),
     "trackers": ("train",),
