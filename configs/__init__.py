@@ -24,6 +24,8 @@ PRESETS = {
     "gym": (),
     "gym_hybrid": (),
     "gym_ppo": (),
+    "gym_tokens": (),
+    "gym_tokens_imagination": (),
     "mario": ("mario",),
     "mario_cpu": ("mario",),
     "mario_hybrid": ("mario",),

@@ -13,6 +13,9 @@ from dreamer_jax.agents.hybrid.config import HybridConfig
 from dreamer_jax.agents.hybrid.config import discount as discount_of_hybrid
 from dreamer_jax.agents.ppo import agent as ppo
 from dreamer_jax.agents.ppo.config import PPOConfig
+from dreamer_jax.agents.tokens import agent as tokens
+from dreamer_jax.agents.tokens.config import TokensConfig
+from dreamer_jax.agents.tokens.config import discount as discount_of_tokens
 from dreamer_jax.config import AgentConfig, Config
 from dreamer_jax.machine import Machine
 from dreamer_jax.spaces import Interface
@@ -80,6 +83,7 @@ AGENTS = {
         discount_of_hybrid,
         relatives=("dreamer",),
     ),
+    "tokens": AgentKind(TokensConfig, tokens.make, discount=discount_of_tokens),
 }
 
 

@@ -5,6 +5,7 @@ from dreamer_jax.commands.flags import Flags
 PLAYS = ("train", "eval", "dream", "report", "play", "export")  # modes of runs that act
 # Flag -> the modes that it is for. Flags that are not here are for all.
 OF_MODES = {
+<<<<<<< HEAD
     "agent": PLAYS,
     "config": PLAYS,
     "data": ("fit",),
@@ -13,15 +14,19 @@ OF_MODES = {
     "size": PLAYS,
     "stage": ("fit",),
     "checkpoint": ("eval", "dream", "play", "export"),
+=======
+    "checkpoint": ("eval", "dream", "play", "export", "record"),
+>>>>>>> data
     "context": ("dream",),
     "dry_run": ("train",),
-    "episodes": ("eval", "dream"),
+    "episodes": ("eval", "dream", "record"),
     "gif": ("eval",),
     "horizon": ("dream",),
     "video": ("eval",),
     "init_from": ("train", "fit"),
     "onnxruntime": ("export",),
-    "out": ("export", "report"),
+    "out": ("export", "report", "record"),
+    "policy": ("record",),
     "port": ("play",),
     "steps": ("train", "fit"),
     "trackers": ("train", "fit"),

@@ -69,8 +69,3 @@ def heads(agent: TokensConfig, interface: Interface) -> Heads:
         ),
         value=ValueHead(layers=p.value_layers, units=p.units, dtype=dtype),
     )
-
-
-def discount(config: TokensConfig) -> float:
-    """The discount of a step."""
-    return config.ppo.discount

@@ -65,3 +65,8 @@ class TokensConfig:
         """The same; ValueError for a value out of range."""
         limits.check(limits.sections(self))
         return self
+
+
+def discount(config: TokensConfig) -> float:
+    """The discount of a step."""
+    return config.ppo.discount
