@@ -55,11 +55,8 @@ COMMANDS = {
     "report": reporting,
     "play": playing,
     "export": exporting,
-<<<<<<< HEAD
     "fit": fitting,
-=======
     "record": recording,
->>>>>>> data
 }
 SIGNALS = {number: number.name for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 NO_MEMORY = "RESOURCE_EXHAUSTED"  # in the message of XLA's error

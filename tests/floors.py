@@ -150,11 +150,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"initial_agents", "evaluation_films", "dream_views", "chosen_checkpoints"},
             {"dream_files", "browser_page"},
             {"prepared"},
-<<<<<<< HEAD
-            {"train", "evaluate", "dream", "export", "play", "report", "fit"},
-=======
-            {"train", "evaluate", "dream", "export", "play", "record", "report"},
->>>>>>> data
+            {"train", "evaluate", "dream", "export", "play", "record", "report", "fit"},
             {"dry_run"},
         ]
     },

@@ -24,7 +24,7 @@ from dreamer_jax.pretraining.by_name import STAGES
 from dreamer_jax.run import checkpoint, initial_weights, manifest, spaces_record
 from dreamer_jax.run.initial_weights import INIT_FROM, Source
 from dreamer_jax.types import Fit
-from envs.kinds import is_image
+from envs.kinds import Image
 from envs.play.recorded_spaces import Spaces
 from envs.settings import flatten
 
@@ -112,7 +112,7 @@ def image_key(observed: Sequence[Spaces], name: str) -> str:
 
     ValueError lists those that all of them have.
     """
-    images = [{key for key, space in each.items() if is_image(space)} for each in observed]
+    images = [{key for key, space in each.items() if isinstance(space, Image)} for each in observed]
     known = set.intersection(*images) if images else set[str]()
     if name in known:
         return name

@@ -2,21 +2,17 @@
 
 from dreamer_jax.commands.flags import Flags
 
-PLAYS = ("train", "eval", "dream", "report", "play", "export")  # modes of runs that act
+PLAYS = ("train", "eval", "dream", "report", "play", "export", "record")  # modes of runs that act
 # Flag -> the modes that it is for. Flags that are not here are for all.
 OF_MODES = {
-<<<<<<< HEAD
     "agent": PLAYS,
+    "checkpoint": ("eval", "dream", "play", "export", "record"),
     "config": PLAYS,
     "data": ("fit",),
     "env": PLAYS,
     "override": PLAYS,
     "size": PLAYS,
     "stage": ("fit",),
-    "checkpoint": ("eval", "dream", "play", "export"),
-=======
-    "checkpoint": ("eval", "dream", "play", "export", "record"),
->>>>>>> data
     "context": ("dream",),
     "dry_run": ("train",),
     "episodes": ("eval", "dream", "record"),
