@@ -171,6 +171,7 @@ class Fit(NamedTuple, Generic[StateT]):
     """(state, clips, key) -> metrics [] without an update, such as accuracies"""
     pictures: Callable[[StateT, Clips, jax.Array], Obs]
     """(state, clips, key) -> name -> picture [h, w, 3] or film [N, h, w, 3], uint8"""
+    examined: Draw | None = None  # what `measure` and `pictures` want to see; None: as `draw`
 
 
 class Readout(NamedTuple):

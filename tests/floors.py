@@ -47,7 +47,8 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     },
     {
         "world_model": [
-            {"latents", "moments", "categoricals", "finite_scalars", "tokenizer_networks"},
+            {"latents", "moments", "categoricals", "finite_scalars"},
+            {"tokenizer_networks", "code_averages", "image_metrics"},
             {"grids", "quantizers"},
             {"rssm", "encoders", "decoders", "tokenizer"},
             {"relative_errors"},
@@ -66,6 +67,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"accumulation"},
             {"agent"},
         ],
+        "pretraining": [{"image_keys", "token_pictures", "tokenizer_config"}, {"tokenizer"}],
         "run": [
             {"checksums", "manifest", "layout", "history"},
             {"checkpoint", "initial_weights"},

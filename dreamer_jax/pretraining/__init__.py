@@ -1,0 +1,1 @@
+"""Learning from recordings alone: tokenizer, dynamics and reward."""
