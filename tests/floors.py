@@ -55,8 +55,9 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "world_model": [
             {
                 *("latents", "moments", "categoricals", "resnet", "preference", "clip_orders"),
-                *("finite_scalars", "tokenizer_networks", "token_frames", "rank_metrics"),
+                *("finite_scalars", "token_frames", "rank_metrics"),
             },
+            {"tokenizer_networks", "code_averages", "image_metrics"},
             {"grids", "quantizers", "token_slots", "frame_score", "temporal_distance"},
             {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics", "token_score"},
             {"relative_errors", "token_dreams", "video_reward"},
@@ -76,9 +77,9 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
         "pretraining": [
-            {"config", "reward_config"},
+            {"config", "reward_config", "image_keys", "token_pictures", "tokenizer_config"},
             {"reward_measures", "progress_pictures"},
-            {"reward"},
+            {"reward", "tokenizer"},
             {"by_name"},
         ],
         "run": [
