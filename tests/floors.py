@@ -141,7 +141,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"flags"},
             {"flag_modes"},
             {"fit_setup"},
-            {"sources"},
+            {"sources", "reward_source"},
             {"options"},
             {"agent_of", "restored_fits"},
             {
