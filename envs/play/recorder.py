@@ -1,7 +1,7 @@
 """Records episodes that a policy plays in several copies of an environment at once."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -85,7 +85,6 @@ def record(
     timestep = env.reset(np.array(done))
     moments = [Moment(number, 0) for number in done]
     writers: dict[int, RunWriter] = {}
-    last: Any = {key: np.zeros_like(x) for key, x in choose(timestep, moments).items()}
     try:
         while done != goal:
             action = choose(timestep, moments)
@@ -93,8 +92,7 @@ def record(
                 if moment.step == 0 and moment.number < goal[row]:
                     writers[row] = RunWriter(recording, number=moment.number, row=row)
                 if row in writers:
-                    chosen = last if timestep.is_last[row] else action
-                    writers[row].add(step_arrays(timestep, chosen, row=row))
+                    writers[row].add(step_arrays(timestep, action, row=row))
                 if row in writers and timestep.is_last[row]:
                     recording = writers.pop(row).finish(recording)
                     done[row] += 1
