@@ -76,9 +76,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
         "pretraining": [
-            {"config", "reward_config"},
-            {"reward_measures", "progress_pictures"},
-            {"reward"},
+            {"config", "reward_config", "dynamics_config", "token_clips"},
+            {"reward_measures", "progress_pictures", "dynamics_measures"},
+            {"reward", "dynamics_pictures"},
+            {"dynamics"},
             {"by_name"},
         ],
         "run": [
