@@ -77,9 +77,12 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
         "pretraining": [
-            {"config", "reward_config", "image_keys", "token_pictures", "tokenizer_config"},
-            {"reward_measures", "progress_pictures"},
-            {"reward", "tokenizer"},
+            {
+                *("config", "reward_config", "tokenizer_config", "dynamics_config"),
+                *("image_keys", "token_pictures", "token_clips"),
+            },
+            {"reward_measures", "progress_pictures", "dynamics_measures", "dynamics_pictures"},
+            {"reward", "tokenizer", "dynamics"},
             {"by_name"},
         ],
         "run": [

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax.world_model import token_dreams, token_dynamics, token_slots
+from dreamer_jax.world_model import token_dreams, token_dynamics
 from dreamer_jax.world_model.token_dynamics import DynamicsSize, TokenDynamics
 from dreamer_jax.world_model.token_frames import Frames, Outputs, drawn, likeliest
 
@@ -192,14 +192,6 @@ def test_windows_may_begin_anywhere(forward: Any) -> None:
     whole, part = forward(frames), forward(jax.tree.map(lambda x: x[:, 1:], frames))
     np.testing.assert_allclose(part.logits, whole.logits[:, 1:], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(part.summary, whole.summary[:, 1:], rtol=1e-5, atol=1e-5)
-
-
-def test_embeddings_begin_as_far_apart_as_the_codebook() -> None:
-    codebook = jax.random.normal(jax.random.key(0), (6, 8)).at[1].set(0.0).at[2].set(1e-3)
-    for width in (8, 32):
-        table = token_slots.similar(codebook, width=width, key=jax.random.key(1))
-        near, far = jnp.linalg.norm(table[1] - table[2]), jnp.linalg.norm(table[1] - table[0])
-        assert table.shape == (6, width) and 0 < float(near) < 0.01 * float(far)
 
 
 def test_a_width_that_does_not_fit_is_a_mistake_in_one_line() -> None:

@@ -62,15 +62,9 @@ class TokenDynamics(NamedTuple):
     reward: TwoHotHead
     continue_: ContinueHead
 
-    def init(self, key: jax.Array, codebook: jax.Array | None = None) -> Params:
-        """First parameters.
-
-        Args:
-          key: consumed.
-          codebook: [codes, any width] vectors of the tokens. If given, tokens whose vectors are
-            alike begin with embeddings that are alike.
-        """
-        keys = jax.random.split(key, 6)
+    def init(self, key: jax.Array) -> Params:
+        """First parameters; the key is consumed."""
+        keys = jax.random.split(key, 5)
         frames = Frames(
             tokens=jnp.zeros((1, 1, self.tokens), jnp.int32),
             action=jnp.zeros((1, 1, self.action)),
@@ -89,12 +83,7 @@ class TokenDynamics(NamedTuple):
             "reward": self.reward.init(keys[3], slot),
             "continue": self.continue_.init(keys[4], slot),
         }
-        params = {name: dict(variables["params"]) for name, variables in first.items()}
-        if codebook is not None:
-            params["embedding"]["table"] = slots.similar(
-                codebook, width=self.size.width, key=keys[5]
-            )
-        return params
+        return {name: variables["params"] for name, variables in first.items()}
 
     def forward(
         self,

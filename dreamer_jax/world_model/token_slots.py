@@ -79,14 +79,3 @@ def visible(is_first: jax.Array, *, tokens: int, first: int, end: int) -> jax.Ar
     before = (slot < slot[first:, None]) & ~query | (slot == slot[first:, None])
     episode = jnp.cumsum(is_first, axis=1)[:, slot // per_frame]
     return before & (episode[:, first:, None] == episode[:, None])
-
-
-def similar(codebook: jax.Array, *, width: int, key: jax.Array) -> jax.Array:
-    """Embeddings, as far apart as vectors of a codebook: [codes, any] -> [codes, width].
-
-    Each number has a mean of 0 and a deviation of 1 over the codes.
-    """
-    if codebook.shape[-1] != width:  # random projections keep distances, about
-        codebook = codebook @ jax.random.normal(key, (codebook.shape[-1], width))
-    centered = codebook - codebook.mean(0)
-    return centered / jnp.maximum(1e-6, centered.std(0))

@@ -1,0 +1,161 @@
+"""What a model in tokens knows of runs that it has not learned from, beside trivial answers."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dreamer_jax.pretraining.token_clips import TokenClips
+from dreamer_jax.types import Metrics
+from dreamer_jax.world_model import image_metrics, token_dreams
+from dreamer_jax.world_model.token_dreams import Dream
+from dreamer_jax.world_model.token_dynamics import TokenDynamics
+from dreamer_jax.world_model.tokenizer import Tokenizer
+
+AHEAD = (1, 8, 25)  # dreamt frames after which the picture is compared
+MOST = 5  # guesses of `top5`
+
+Params = dict[str, Any]
+
+
+def measure(
+    model: TokenDynamics,
+    images: Tokenizer,
+    params: Params,
+    given: TokenClips,
+    key: jax.Array,
+) -> Metrics:
+    """All metrics of clips of runs that are held out.
+
+    Args:
+      model: the dynamics, with K frames of context.
+      images: the tokenizer.
+      params: "dynamics" and "tokenizer".
+      given: clips of more than K frames.
+      key: consumed.
+    """
+    of_order, of_dream = jax.random.split(key)
+    dream = dreamt(model, params["dynamics"], given, of_dream)
+    windows = given.windows(model.size.frames + 1)
+    return {
+        **next_tokens(model, params["dynamics"], windows, of_order),
+        **pictures_ahead(images, params["tokenizer"], given, dream),
+    }
+
+
+def dreamt(model: TokenDynamics, params: Any, given: TokenClips, key: jax.Array) -> Dream:
+    """Continues the first K frames of each clip to its end, under the recorded actions."""
+    count = model.size.frames
+    start = jax.tree.map(lambda x: x[:, :count], given.frames)
+    actions = jnp.swapaxes(given.frames.action[:, count - 1 : -1], 0, 1)
+    uniform = jax.random.uniform(key, (*actions.shape[:2], model.tokens))
+    return token_dreams.imagine(
+        model,
+        params,
+        start=start,
+        act=token_dreams.repeat,
+        action_noise=actions,
+        uniform=uniform,
+    )
+
+
+def next_tokens(model: TokenDynamics, params: Any, windows: TokenClips, key: jax.Array) -> Metrics:
+    """How well each token is predicted from all before it, and what actions add to that.
+
+    For `shuffled`, the actions are those of other windows; for `unknown`, the model gets none.
+    """
+    frames = windows.frames
+    outputs = model.forward(params, *frames)
+    found = {f"dynamics/{name}": x for name, x in accuracies(outputs.logits, windows).items()}
+    found["dynamics/reward/explained"] = explained(
+        outputs.reward.mean()[:, :-1], windows.reward[:, 1:], windows.follows
+    )
+    if not model.action:
+        return found
+    order = jax.random.permutation(key, frames.known.size)
+    shuffled = frames.action.reshape(-1, model.action)[order].reshape(frames.action.shape)
+    others = {
+        "shuffled": frames._replace(action=shuffled),
+        "unknown": frames._replace(known=jnp.zeros_like(frames.known)),
+    }
+    for name, other in others.items():
+        those = accuracies(model.forward(params, *other).logits, windows)
+        found[f"dynamics/actions/bits_{name}"] = those["bits/all"] - found["dynamics/bits/all"]
+        found[f"dynamics/actions/ratio_{name}"] = those["bits/all"] / found["dynamics/bits/all"]
+        found[f"dynamics/actions/changed_{name}"] = those["accuracy/changed"]
+    return found
+
+
+def accuracies(logits: jax.Array, windows: TokenClips) -> Metrics:
+    """Shares of tokens that are guessed right, and bits per token, beside the trivial answer.
+
+    `copy` is the share of tokens that equal those at the same place in the frame before: what a
+    copy of that frame gets right. Of the `changed` tokens it gets none.
+
+    Args:
+      logits: [B, K, n, codes], of all frames but the first one.
+      windows: of K + 1 frames.
+
+    Returns: NaN for tokens of a kind that does not occur.
+    """
+    target, changed = windows.frames.tokens[:, 1:], windows.changed
+    of_target = jnp.take_along_axis(logits, target[..., None], axis=-1)
+    rank = (logits > of_target).sum(-1)
+    nats = optax.softmax_cross_entropy_with_integer_labels(logits, target)
+    follows = jnp.broadcast_to(windows.follows[..., None], target.shape)
+    moved = follows & changed
+    return {
+        "accuracy/all": _share(rank < 1, follows),
+        "accuracy/changed": _share(rank < 1, moved),
+        "accuracy/all_top5": _share(rank < MOST, follows),
+        "accuracy/changed_top5": _share(rank < MOST, moved),
+        "accuracy/copy": _share(~changed, follows),
+        "bits/all": _share(nats, follows) / math.log(2),
+        "bits/changed": _share(nats, moved) / math.log(2),
+    }
+
+
+def explained(guess: jax.Array, truth: jax.Array, which: jax.Array) -> jax.Array:
+    """1 - Σ (guess - truth)² / Σ (mean - truth)² over `which` [*] bool: 1 at best, 0 for the mean.
+
+    NaN where the truth does not vary.
+    """
+    mean = _share(truth, which)
+    error, spread = (_share(jnp.square(x - truth), which) for x in (guess, mean))
+    return jnp.where(spread > 0, 1 - error / spread, jnp.nan)
+
+
+def pictures_ahead(images: Tokenizer, params: Any, given: TokenClips, dream: Dream) -> Metrics:
+    """PSNR in dB of frames after 1, 8 and 25 steps, of clips in which no episode ends until then.
+
+    `held` is the last true frame before the dream, which any answer should beat; `tokens` is the
+    true frame through the tokenizer, which no dream can beat by much.
+    """
+    ahead, count = len(dream.frames.tokens), given.reward.shape[1]
+    seen = count - ahead
+    held, found = _unit(given.images[:, seen - 1]), dict[str, jax.Array]()
+    for step in (n for n in AHEAD if n <= ahead):
+        now = seen + step - 1
+        truth = _unit(given.images[:, now])
+        whole = ~given.frames.is_first[:, seen : now + 1].any(1)
+        answers = {
+            "dream": _unit(images.decode(params, dream.frames.tokens[step - 1])),
+            "held": held,
+            "tokens": _unit(images.decode(params, given.frames.tokens[:, now])),
+        }
+        for name, answer in answers.items():
+            error = jnp.square(answer - truth).mean((1, 2, 3))
+            found[f"dynamics/psnr/{name}_{step}"] = image_metrics.psnr(_share(error, whole))
+    return found
+
+
+def _unit(images: jax.Array) -> jax.Array:
+    return images.astype(jnp.float32) / 255
+
+
+def _share(x: jax.Array, which: jax.Array) -> jax.Array:
+    """Mean of the entries `which` [*] bool of x [*]; NaN where there is none."""
+    count = which.sum()
+    return jnp.where(count > 0, (x * which).sum() / jnp.maximum(count, 1), jnp.nan)
