@@ -10,15 +10,26 @@ PRESETS = {
     "atari": ("atari",),
     "atari_cpu": ("atari",),
     "atari100k": ("atari",),
+    "atari_hybrid": ("atari",),
+    "atari_ppo": ("atari",),
     "cartpole": ("cartpole",),
+    "cartpole_hybrid": ("cartpole",),
     "cartpole_pixels": ("cartpole",),
     "cartpole_ppo": ("cartpole",),
     "debug": (),
     "gameboy_demo": ("pokemon",),
     "gameboy_demo_curriculum": ("pokemon",),
+    "gameboy_demo_hybrid": ("pokemon",),
+    "gameboy_demo_ppo": ("pokemon",),
     "gym": (),
+    "gym_hybrid": (),
+    "gym_ppo": (),
+    "gym_tokens": (),
+    "gym_tokens_imagination": (),
     "mario": ("mario",),
     "mario_cpu": ("mario",),
+    "mario_hybrid": ("mario",),
+    "mario_ppo": ("mario",),
     "pokemon_red": ("pokemon",),
     "pokemon_red_cpu": ("pokemon",),
     "pokemon_red_curriculum": ("pokemon",),
@@ -32,9 +43,20 @@ DEFAULTS = {
 ON_CPU = {"atari": "atari_cpu", "mario": "mario_cpu", "pokemon_red": "pokemon_red_cpu"}
 
 
-def default(env: str, family: str, *, platform: str = "gpu") -> str:
-    """The preset of an environment's own suite; `platform` is cpu or gpu, as JAX calls it."""
+def default(env: str, family: str, *, platform: str = "gpu", agent: str = "") -> str:
+    """The preset of an environment's own suite.
+
+    Args:
+      env: its name.
+      family: its family.
+      platform: cpu or gpu, as JAX calls it.
+      agent: of the run. `<preset>_<agent>` comes first if there is one, then that of the family,
+        then `gym_<agent>`, which fits every environment; an agent without any takes the plain one.
+    """
     preset = DEFAULTS.get(env, family)
+    for name in (preset, family, "gym"):
+        if agent and f"{name}_{agent}" in PRESETS:
+            return f"{name}_{agent}"
     return ON_CPU.get(preset, preset) if platform == "cpu" else preset
 
 

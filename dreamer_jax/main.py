@@ -41,6 +41,7 @@ from dreamer_jax.commands.evaluate import evaluation
 from dreamer_jax.commands.export import exporting
 from dreamer_jax.commands.fit import fitting
 from dreamer_jax.commands.play import playing
+from dreamer_jax.commands.record import recording
 from dreamer_jax.commands.report import reporting
 from dreamer_jax.commands.train import training
 from dreamer_jax.outputs.guarded import Guarded
@@ -55,6 +56,7 @@ COMMANDS = {
     "play": playing,
     "export": exporting,
     "fit": fitting,
+    "record": recording,
 }
 SIGNALS = {number: number.name for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 NO_MEMORY = "RESOURCE_EXHAUSTED"  # in the message of XLA's error

@@ -55,8 +55,9 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "world_model": [
             {
                 *("latents", "moments", "categoricals", "resnet", "preference", "clip_orders"),
-                *("finite_scalars", "tokenizer_networks", "token_frames", "rank_metrics"),
+                *("finite_scalars", "token_frames", "rank_metrics"),
             },
+            {"tokenizer_networks", "code_averages", "image_metrics"},
             {"grids", "quantizers", "token_slots", "frame_score", "temporal_distance"},
             {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics", "token_score"},
             {"relative_errors", "token_dreams", "video_reward"},
@@ -76,9 +77,12 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
         "pretraining": [
-            {"config", "reward_config", "dynamics_config", "token_clips"},
+            {
+                *("config", "reward_config", "tokenizer_config", "dynamics_config"),
+                *("image_keys", "token_pictures", "token_clips"),
+            },
             {"reward_measures", "progress_pictures", "dynamics_measures"},
-            {"reward", "dynamics_pictures"},
+            {"reward", "tokenizer", "dynamics_pictures"},
             {"dynamics"},
             {"by_name"},
         ],
@@ -99,7 +103,17 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
     },
-    {"agents.ppo": [{"config"}, {"features"}, {"agent"}]},
+    {
+        "agents.ppo": [{"config"}, {"features"}, {"agent"}],
+        "agents.hybrid": [{"config"}, {"features"}, {"world_model"}, {"model"}, {"agent"}],
+        "agents.tokens": [
+            {"config"},
+            {"world"},
+            {"features", "model", "reports"},
+            {"imagination"},
+            {"agent"},
+        ],
+    },
     {"agents": [{"by_name", "learned_reward"}]},
     {
         "loops": [
@@ -131,7 +145,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"flags"},
             {"flag_modes"},
             {"fit_setup"},
-            {"sources"},
+            {"sources", "reward_source"},
             {"options"},
             {"agent_of", "restored_fits"},
             {
@@ -141,7 +155,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"initial_agents", "evaluation_films", "dream_views", "chosen_checkpoints"},
             {"dream_files", "browser_page"},
             {"prepared"},
-            {"train", "evaluate", "dream", "export", "play", "report", "fit"},
+            {"train", "evaluate", "dream", "export", "play", "record", "report", "fit"},
             {"dry_run"},
         ]
     },

@@ -8,8 +8,14 @@ from dreamer_jax.agents.dreamer import agent as dreamer
 from dreamer_jax.agents.dreamer import sizes
 from dreamer_jax.agents.dreamer.config import DreamerConfig, discount
 from dreamer_jax.agents.dreamer.transfer import inherit
+from dreamer_jax.agents.hybrid import agent as hybrid
+from dreamer_jax.agents.hybrid.config import HybridConfig
+from dreamer_jax.agents.hybrid.config import discount as discount_of_hybrid
 from dreamer_jax.agents.ppo import agent as ppo
 from dreamer_jax.agents.ppo.config import PPOConfig
+from dreamer_jax.agents.tokens import agent as tokens
+from dreamer_jax.agents.tokens.config import TokensConfig
+from dreamer_jax.agents.tokens.config import discount as discount_of_tokens
 from dreamer_jax.config import AgentConfig, Config
 from dreamer_jax.machine import Machine
 from dreamer_jax.spaces import Interface
@@ -46,6 +52,8 @@ class AgentKind(NamedTuple):
     sizing: Sizing | None = None  # None for agents that are the same on every machine
     discount: Callable[[Any], float] | None = None
     """(config) -> the discount of a step, by which a model's `continue_` is multiplied; None: 1"""
+    relatives: tuple[str, ...] = ()
+    """Agents whose arrays have the same paths and sizes, so that this one can begin with them"""
 
 
 DREAMER_SIZING = Sizing(
@@ -57,8 +65,25 @@ DREAMER_SIZING = Sizing(
     dtype=sizes.dtype,
 )
 AGENTS = {
-    "dreamer": AgentKind(DreamerConfig, dreamer.make, inherit, DREAMER_SIZING, discount),
+    "dreamer": AgentKind(
+        DreamerConfig,
+        dreamer.make,
+        inherit,
+        DREAMER_SIZING,
+        discount,
+        relatives=("hybrid",),
+    ),
     "ppo": AgentKind(PPOConfig, ppo.make),
+    # Its world model is Dreamer's, so what is said of that one holds for it.
+    "hybrid": AgentKind(
+        HybridConfig,
+        hybrid.make,
+        inherit,
+        DREAMER_SIZING,
+        discount_of_hybrid,
+        relatives=("dreamer",),
+    ),
+    "tokens": AgentKind(TokensConfig, tokens.make, discount=discount_of_tokens),
 }
 
 

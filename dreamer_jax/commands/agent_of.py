@@ -2,8 +2,8 @@
 
 from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.learned_reward import with_learned_reward
+from dreamer_jax.commands import reward_source
 from dreamer_jax.commands.options import Setup
-from dreamer_jax.pretraining import reward
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import AnyAgent
 
@@ -13,4 +13,5 @@ def agent_of(setup: Setup, interface: Interface) -> AnyAgent:
     agent = AGENTS[setup.agent].make(setup.config, interface)
     if setup.reward is None:
         return agent
-    return with_learned_reward(agent, reward.function(setup.reward, interface), setup.config.reward)
+    function = reward_source.function(setup.reward, interface)
+    return with_learned_reward(agent, function, setup.config.reward)

@@ -1,7 +1,7 @@
 """Learns from recordings alone: starts a stage in a logdir, or resumes the one that is there."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
@@ -12,15 +12,20 @@ from dreamer_jax import mesh as meshes
 from dreamer_jax import spaces
 from dreamer_jax.commands.fit_setup import FitSetup, decide, stored
 from dreamer_jax.commands.flags import Flags
-from dreamer_jax.commands.recorded_data import RecordedData, open_dataset
+from dreamer_jax.commands.recorded_data import RecordedSource
 from dreamer_jax.commands.restored_fits import require_given, restored_fit
+from dreamer_jax.data import dataset
+from dreamer_jax.data.dataset import Dataset
 from dreamer_jax.loops import fit_programs
 from dreamer_jax.loops.fit import FitRun, fit
+from dreamer_jax.loops.fit_programs import FitPrograms
 from dreamer_jax.outputs import sinks, trackers
 from dreamer_jax.pretraining.by_name import STAGES
 from dreamer_jax.run import checkpoint, initial_weights, manifest, spaces_record
 from dreamer_jax.run.initial_weights import INIT_FROM, Source
 from dreamer_jax.types import Fit
+from envs.kinds import Image
+from envs.play.recorded_spaces import Spaces
 from envs.settings import flatten
 
 
@@ -34,13 +39,13 @@ def fitting(flags: Flags) -> Callable[[], None]:
     setup = decide(flags)
     names = trackers.chosen(flags.trackers, setup.logdir)
     devices = meshes.make(meshes.parse(setup.mesh))
+    data = opened_data(setup)
+    interface = spaces.of(*data.spaces)
+    stage = STAGES[setup.stage].make(setup.config.stage, interface)
+    meshes.require_divisible(devices, stage.draw.batch, name="sequences of a batch")
+    begin, source, notes = first_weights(setup, stage)
+    compiled = fit_programs.build(stage, data.training.clips(stage.draw, 0), mesh=devices)
     with ExitStack() as opened:
-        data = opened.enter_context(open_dataset(setup.folders, setup.config.data, seed=setup.seed))
-        require_same_data(setup, data)
-        interface = spaces.of(*data.spaces)
-        stage = STAGES[setup.stage].make(setup.config.stage, interface)
-        meshes.require_divisible(devices, stage.draw.batch, name="sequences of a batch")
-        begin, source, notes = first_weights(setup, stage)
         lock = manifest.lock(setup.logdir)
         opened.callback(manifest.unlock, setup.logdir, lock)
         run = FitRun(
@@ -52,7 +57,6 @@ def fitting(flags: Flags) -> Callable[[], None]:
             logdir=setup.logdir,
             begin=begin,
         )
-        compiled = fit_programs.build(stage, data.training.clips(stage.draw, 0), mesh=devices)
         manifest.write(setup.logdir, record(setup, data, source))
         kept = opened.pop_all()
     print(*described(setup, data, compiled), *notes, sep="\n", file=sys.stderr)
@@ -88,18 +92,41 @@ def first_weights(
     return initial_weights.with_arrays(found.taken), other.source, notes
 
 
-def require_same_data(setup: FitSetup, data: RecordedData) -> None:
-    """ValueError if the recordings are not those that the run was started with."""
+def opened_data(setup: FitSetup) -> Dataset:
+    """The recordings, of whose observations only the image is read.
+
+    ValueError if they cannot be used, or are not those that the run was started with.
+    """
+    settings = setup.config.data
+    sources = [RecordedSource(folder) for folder in setup.folders]
+    image = image_key([source.obs_space for source in sources], settings.image)
+    data = dataset.join(sources, seed=setup.seed, held_out=settings.held_out, observations=(image,))
     if setup.digest and setup.digest != data.digest:
-        text = f"data.folders={setup.config.data.folders} is not the data that"
+        text = f"data.folders={settings.folders} is not the data that"
         raise ValueError(f"{text} {setup.logdir} was started with; use another --logdir")
+    return data
 
 
-def record(setup: FitSetup, data: RecordedData, source: Source | None) -> dict[str, Any]:
+def image_key(observed: Sequence[Spaces], name: str) -> str:
+    """The image that is called `name`, or the only one that all recordings have.
+
+    ValueError lists those that all of them have.
+    """
+    images = [{key for key, space in each.items() if isinstance(space, Image)} for each in observed]
+    known = set.intersection(*images) if images else set[str]()
+    if name in known:
+        return name
+    if not name and len(known) == 1:
+        return known.pop()
+    there = ", ".join(sorted(known)) or "none"
+    raise ValueError(f"data.image={name!r}: the images of the recordings are {there}")
+
+
+def record(setup: FitSetup, data: Dataset, source: Source | None) -> dict[str, Any]:
     """What config.json says of a run."""
     return {
         "stage": setup.stage,
-        "env": data.name,
+        "env": ",".join(data.names),
         "preset": "",
         "agent": "",
         "seed": setup.seed,
@@ -113,10 +140,14 @@ def record(setup: FitSetup, data: RecordedData, source: Source | None) -> dict[s
     }
 
 
-def described(setup: FitSetup, data: RecordedData, compiled: Any) -> list[str]:
+def described(setup: FitSetup, data: Dataset, compiled: FitPrograms) -> list[str]:
     """What a run is about to do, in lines."""
     numbers = sum(x.size for x in jax.tree.leaves(compiled.state.params))
+    sides = [
+        f"{len(side.runs)} runs of {side.steps:,} frames" for side in (data.training, data.held_out)
+    ]
     return [
         f"{setup.stage} -> {setup.logdir}",
-        f"{data.described}; {numbers:,} parameters, {setup.config.fit.updates:,} updates",
+        f"learns from {sides[0]}, holds out {sides[1]}; {numbers:,} parameters, "
+        f"{setup.config.fit.updates:,} updates",
     ]

@@ -2,26 +2,27 @@
 
 from dreamer_jax.commands.flags import Flags
 
-PLAYS = ("train", "eval", "dream", "report", "play", "export")  # modes of runs that act
+PLAYS = ("train", "eval", "dream", "report", "play", "export", "record")  # modes of runs that act
 # Flag -> the modes that it is for. Flags that are not here are for all.
 OF_MODES = {
     "agent": PLAYS,
+    "checkpoint": ("eval", "dream", "play", "export", "record"),
     "config": PLAYS,
     "data": ("fit",),
     "env": PLAYS,
     "override": PLAYS,
     "size": PLAYS,
     "stage": ("fit",),
-    "checkpoint": ("eval", "dream", "play", "export"),
     "context": ("dream",),
     "dry_run": ("train",),
-    "episodes": ("eval", "dream"),
+    "episodes": ("eval", "dream", "record"),
     "gif": ("eval",),
     "horizon": ("dream",),
     "video": ("eval",),
     "init_from": ("train", "fit"),
     "onnxruntime": ("export",),
-    "out": ("export", "report"),
+    "out": ("export", "report", "record"),
+    "policy": ("record",),
     "port": ("play",),
     "steps": ("train", "fit"),
     "trackers": ("train", "fit"),

@@ -16,6 +16,8 @@ from dreamer_jax.pretraining.by_name import STAGES
 EPISODES = 100  # of an evaluation, unless --episodes is given
 # A flag without a value -> the same with one.
 WITHOUT_VALUE = {"-h": "--help", "--video": "--video=true", "--gif": "--gif=true"}
+RECORDED = 20  # episodes of a recording
+POLICIES = ("random", "sampled", "greedy")
 DREAM_EPISODES, HORIZON, CONTEXT = 4, 50, 10  # of --mode=dream
 MOST_EPISODES = 1_000_000  # so that their steps can be counted
 
@@ -61,6 +63,7 @@ class Flags(NamedTuple):
     trackers: str | None
     dry_run: bool
     out: str | None
+    policy: str | None
     onnxruntime: str | None
     port: int | None
     help: bool
@@ -119,7 +122,8 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
         lower_bound=1,
     )
     text("mesh", help="Devices to split replay and batch over: data=N; default data=1.")
-    many = f"Episodes to play; default {EPISODES} for eval, {DREAM_EPISODES} for dream."
+    many = f"Episodes to play; default {EPISODES} for eval, {DREAM_EPISODES} for dream,"
+    many += f" {RECORDED} in all for record."
     number("episodes", help=many, lower_bound=1, upper_bound=MOST_EPISODES)
     text("checkpoint", help="A step, newest (the default) or best; with --mode=eval also all.")
     films = "With --mode=eval: films of the best, median and worst episode, in this folder"
@@ -137,7 +141,10 @@ def defined(modes: Collection[str]) -> absl_flags.FlagValues:
     known = f"Where metrics go: {','.join(NAMES)}; default {','.join(DEFAULT)}."
     text("trackers", help=known)
     switch("dry_run", help="Try everything out once, in a folder that is removed again.")
-    text("out", help="What to write: <logdir>/page by export, <logdir>/report.html by report.")
+    written = "What to write: <logdir>/page by export, <logdir>/report.html by report, and"
+    text("out", help=f"{written} the folder of a recording by record.")
+    who = "With --mode=record: who plays; default: the agent of --logdir, sampled, or random."
+    absl_flags.DEFINE_enum("policy", None, POLICIES, who, flag_values=values)
     text("onnxruntime", help="With --mode=export: folder of the files of onnxruntime-web.")
     port = "With --mode=play: port of the page; default: a free one."
     number("port", help=port, lower_bound=1, upper_bound=65535)

@@ -49,7 +49,7 @@ def initial(setup: Setup, agent: AnyAgent) -> Initial:
     if name := setup.config.train.world_model:
         given = setup.sources.get(WORLD_MODEL) or Source(Path(name))
         other, inherit = stored(given.logdir, setup.env), AGENTS[setup.agent].inherit
-        if inherit is None or other.agent != setup.agent:
+        if inherit is None or other.agent not in (setup.agent, *AGENTS[setup.agent].relatives):
             text = f"has the agent {other.agent!r}"
             raise ValueError(f"{given.logdir} {text}, whose world model {setup.agent!r} cannot use")
         found, used = _read(other, given, setup)

@@ -13,12 +13,13 @@ import envs
 from dreamer_jax import config as config_
 from dreamer_jax import mesh
 from dreamer_jax.agents.by_name import AGENTS, name_of
-from dreamer_jax.commands import fit_setup
+from dreamer_jax.commands import fit_setup, reward_source
 from dreamer_jax.commands.changes import Changes, require_allowed
 from dreamer_jax.commands.flag_modes import require_of_mode
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.hints import override
-from dreamer_jax.commands.sources import learned_reward, other_files, reward_of, same_sources
+from dreamer_jax.commands.reward_source import RewardSource
+from dreamer_jax.commands.sources import other_files, same_sources
 from dreamer_jax.config import Config
 from dreamer_jax.run import initial_weights, manifest
 from dreamer_jax.run.initial_weights import INIT_FROM, Source
@@ -47,8 +48,8 @@ class Setup(NamedTuple):
     """what named it -> the checkpoint of another run whose weights the run began with"""
     changes: Changes = NOTHING
     """What the flags change of the config that the run had before"""
-    reward: Any = None
-    """The config of the stage whose rewards the agent learns from; None: the environment's"""
+    reward: RewardSource | None = None
+    """The stage whose rewards the agent learns from; None: those of the environment"""
 
 
 def place(flags: Flags) -> Path:
@@ -86,9 +87,9 @@ def begun(logdir: Path, flags: Flags) -> Setup:
     """A new run; ValueError where the flags are wrong or contradict each other."""
     assert flags.env is not None
     family = envs.family(flags.env)
-    preset = flags.config or configs.default(
-        flags.env, family, platform=mesh.make(1).devices.flat[0].platform
-    )
+    platform = mesh.make(1).devices.flat[0].platform
+    own = configs.default(flags.env, family, platform=platform, agent=flags.agent or "")
+    preset = flags.config or own
     loaded = configs.load(preset, family=family, options=envs.default_options(flags.env))
     agent = flags.agent or name_of(loaded.agent)
     config, auto, sources = with_agent(loaded, agent), left_open(flags), dict[str, Source]()
@@ -99,7 +100,7 @@ def begun(logdir: Path, flags: Flags) -> Setup:
         auto = tuple(name for name in auto if name != SIZE)
     config = with_flags(config, flags)
     config_.resolve(config)  # finds mistakes
-    reward = learned_reward(Path(config.reward.logdir)) if config.reward.logdir else None
+    reward = reward_source.find(Path(config.reward.logdir)) if config.reward.logdir else None
     return Setup(
         env=flags.env,
         preset=preset,
@@ -154,7 +155,7 @@ def unplayed(logdir: Path) -> Setup:
         sources={
             name: initial_weights.source_from_json(saved) for name, saved in run["weights"].items()
         },
-        reward=reward_of(run),
+        reward=reward_source.from_json(run["reward"]),
     )
 
 
@@ -216,7 +217,7 @@ def with_size_of(config: Config, logdir: Path) -> Config:
         sized: Any = fit_setup.with_sizes_of(config.agent, stage)
         return dataclasses.replace(config, agent=sized)
     other = unplayed(logdir)
-    if other.agent != agent:
+    if other.agent not in (agent, *AGENTS[agent].relatives):
         text = f"has the agent {other.agent!r}, whose weights {agent!r} cannot use"
         raise ValueError(f"{other.logdir} {text}")
     sizing = AGENTS[agent].sizing

@@ -86,7 +86,7 @@ def naming_its_preset(setup: Setup) -> Generator[None]:
     try:
         yield
     except ValueError as error:
-        usual = configs.default(setup.env, envs.family(setup.env))
+        usual = configs.default(setup.env, envs.family(setup.env), agent=setup.agent)
         if setup.preset in (usual, configs.ON_CPU.get(usual)) or not configs.PRESETS[setup.preset]:
             raise
         text = f"with --config={setup.preset}, and the preset of {setup.env} is {usual}"

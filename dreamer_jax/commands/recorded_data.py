@@ -1,7 +1,6 @@
 """Recordings as a data set to learn from without an environment."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 
 from dreamer_jax.data import dataset
@@ -27,7 +26,7 @@ class RecordedSource:
             raise ValueError(f"{folder / recordings.INDEX}: {error}") from None
         self.obs_space, self.act_space = spaces
 
-    @cached_property
+    @property
     def runs(self) -> tuple[SourceRun, ...]:
         """See `Source.runs`."""
         of = self._recording

@@ -1,16 +1,13 @@
 """Where the weights, rewards and files of a run came from, and whether they are still the same."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import envs
-from dreamer_jax.commands import fit_setup
 from dreamer_jax.commands.changes import Changes
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.config import Config
-from dreamer_jax.pretraining.by_name import STAGES
-from dreamer_jax.run import initial_weights, manifest
+from dreamer_jax.run import initial_weights
 from dreamer_jax.run.initial_weights import INIT_FROM, REWARD, WORLD_MODEL, Source
 from envs.settings import flatten
 
@@ -65,19 +62,3 @@ def same_sources(
         else:
             others[name] = (f"{known.logdir}@{known.step}", text)
     return sources, others
-
-
-def learned_reward(logdir: Path) -> Any:
-    """The config of a stage `reward` of --mode=fit; ValueError if the logdir holds no such run."""
-    found = fit_setup.stored(logdir)
-    if found.stage != "reward":
-        raise ValueError(f"reward.logdir={logdir} holds the stage {found.stage!r}, not 'reward'")
-    return found.config.stage
-
-
-def reward_of(run: Mapping[str, Any]) -> Any:
-    """The config of the stage that config.json names as `Setup.reward`; None where it has none."""
-    if not run["reward"]:
-        return None
-    like = STAGES["reward"].config()
-    return manifest.rebuild(like, run["reward"], path=f"{manifest.NAME}: reward")

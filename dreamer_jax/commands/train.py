@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -117,7 +117,7 @@ def record(setup: Setup, run: Run) -> dict[str, Any]:
         "deterministic": setup.deterministic,
         "files": envs.files(setup.env, setup.config.env),
         "weights": {name: used.to_json() for name, used in setup.sources.items()},
-        "reward": asdict(setup.reward) if setup.reward else {},
+        "reward": setup.reward.to_json() if setup.reward else {},
         "spaces": spaces_record.spaces_to_json(run.env.obs_space, run.env.act_space),
         "gymnasium": gymnasium_spaces(setup, run),
     }

@@ -136,6 +136,18 @@ def at_random(policy: Policy, noise: jax.Array) -> dict[str, jax.Array]:
     return _each(policy, noise, lambda dist, uniform: dist.anything(uniform))
 
 
+def parameters(policy: Policy) -> dict[str, dict[str, jax.Array]]:
+    """For each action key its distribution as numbers, in the form of `types.Explicit.policy`."""
+    found: dict[str, dict[str, jax.Array]] = {}
+    for key, dist in policy.items():
+        if isinstance(dist, Choices):
+            parts = [part.probs for part in dist.parts]
+            found[key] = {"probabilities": jnp.concatenate(parts, axis=-1)}
+        else:
+            found[key] = {"mean": dist.mean, "stddev": dist.stddev}
+    return found
+
+
 def _each(
     policy: Policy, noise: jax.Array, choose: Callable[[Any, jax.Array], jax.Array]
 ) -> dict[str, jax.Array]:

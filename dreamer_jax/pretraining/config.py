@@ -12,6 +12,7 @@ class Data:
     """The recordings that a stage learns from."""
 
     folders: str = ""  # of recordings, separated by commas
+    image: str = ""  # key of the observation that is learned from; empty: the only image
     held_out: Share = 0.1  # of the runs, which are measured and never learned from
 
 

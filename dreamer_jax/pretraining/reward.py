@@ -1,6 +1,5 @@
 """The stage `reward`: a model of progress from recorded runs, without rewards or actions."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax

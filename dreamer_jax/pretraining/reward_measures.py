@@ -6,10 +6,10 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from dreamer_jax.pretraining.reward_config import RewardConfig
+from dreamer_jax.pretraining.reward_config import Pairs, RewardConfig
 from dreamer_jax.types import Clips, Metrics
 from dreamer_jax.world_model import clip_orders, preference, rank_metrics, video_reward
-from dreamer_jax.world_model.video_reward import VideoReward
+from dreamer_jax.world_model.video_reward import RewardSize, VideoReward
 
 GAPS = (1, 4, 16, 64, 256, 1024)  # steps; accuracies are told from each of them up to the next
 OUTSIDE = 8  # moments of each clip that are replaced by images that no recording has
@@ -43,18 +43,23 @@ def measure(
       config: of the stage.
     """
     of_cut, of_noise = jax.random.split(key)
-    frames = model.embed(params, images)
+    some = images[:: max(1, len(images) // OUTSIDE)]
+    noise = jax.random.randint(of_noise, some.shape, 0, 256).astype(jnp.uint8)
+    every = model.embed(params, jnp.concatenate([images, noise, 255 - some]))
+    ends = (len(images), len(images) + len(some))
+    frames, of_noise_images, inverted = jnp.split(every, ends, axis=1)
     inner = (len(images) // 4, max(len(images) // 4 + 1, 3 * len(images) // 4))
     cut = jax.random.randint(of_cut, clips.duration.shape, *inner)
     rewind = clip_orders.rewound(cut, length=len(images))
     forwards = clip_orders.forwards(len(images), runs=len(cut))
     true, rewound = (played(model, params, frames, clips, order) for order in (forwards, rewind))
+    shown = {"held_out": frames, "noise": of_noise_images, "inverted": inverted}
+    pace = (true.paid[-1] / (true.time[-1] - true.time[0])).mean()
     return {
-        **_accuracies(model, params, frames, images, clips, config),
+        **_accuracies(model, params, frames, images, clips, config.pairs),
         **_order(true, rewound, cut),
-        **_disagreement(model, params, images, of_noise, config),
-        "reward/pace": (true.paid[-1] / (true.time[-1] - true.time[0])).mean()
-        / jnp.maximum(video_reward.ratio(params["reward"]["pace"]), 1e-8),
+        **_disagreement(model, params, shown, config.reward),
+        "reward/pace": pace / jnp.maximum(video_reward.ratio(params["reward"]["pace"]), 1e-8),
     }
 
 
@@ -75,19 +80,19 @@ def _accuracies(
     frames: jax.Array,
     images: jax.Array,
     clips: Clips,
-    config: RewardConfig,
+    config: Pairs,
 ) -> Metrics:
     """Shares of pairs of one run that are in the right order, by the steps between them.
 
     Frames that look the same are left out. NaN where there is no such pair.
     """
     first, second = preference.positions(len(images))
-    same = preference.look_the_same(images, decibels=config.pairs.still)[first, second]
+    same = preference.look_the_same(images, decibels=config.still)[first, second]
     elapsed = (clips.time[second] - clips.time[first]).astype(jnp.float32)
     difference = model.compare(params, frames[:, first], frames[:, second]).mean(0)
     right = preference.right(difference, elapsed)
     found = {"accuracy/all": share(right, ~same), "pairs/same": same.mean()}
-    found["accuracy/second"] = share(right, ~same & (elapsed >= config.pairs.second))
+    found["accuracy/second"] = share(right, ~same & (elapsed >= config.second))
     for low, high in zip(GAPS, (*GAPS[1:], jnp.inf), strict=True):
         within = ~same & (elapsed >= low) & (elapsed < high)
         found[f"accuracy/gap_{low}"] = share(right, within)
@@ -121,20 +126,17 @@ def _order(true: Progress, rewound: Progress, cut: jax.Array) -> Metrics:
 
 
 def _disagreement(
-    model: VideoReward, params: Params, images: jax.Array, key: jax.Array, config: RewardConfig
+    model: VideoReward, params: Params, shown: dict[str, jax.Array], size: RewardSize
 ) -> Metrics:
     """How far the members are apart on neighbors, relative to the recordings that they know.
 
-    `noise` is uniform in each pixel, `inverted` are the frames with 255 - x for x.
+    shown: name -> embedded frames [M, T, B, F]. "noise" is uniform in each pixel, and "inverted"
+    are frames with 255 - x for x.
     """
-    some = images[:: max(1, len(images) // OUTSIDE)]
-    noise = jax.random.randint(key, some.shape, 0, 256).astype(jnp.uint8)
     found = dict[str, jax.Array]()
-    for name, shown in (("held_out", images), ("noise", noise), ("inverted", 255 - some)):
-        frames = model.embed(params, shown)
+    spread = jnp.maximum(video_reward.ratio(params["reward"]["spread"]), 1e-8)
+    for name, frames in shown.items():
         differences = model.compare(params, frames[:, :-1], frames[:, 1:])
-        spread = video_reward.ratio(params["reward"]["spread"])
         found[f"disagreement/{name}"] = differences.std(0).mean() / spread
-        doubtful = video_reward.doubtful(differences, params["reward"], config.reward)
-        found[f"clipped/{name}"] = doubtful.mean()
+        found[f"clipped/{name}"] = video_reward.doubtful(differences, params["reward"], size).mean()
     return found

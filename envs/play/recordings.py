@@ -91,7 +91,7 @@ class Run(NamedTuple):
 def runs(recording: Recording) -> list[Run]:
     """The runs in the order of the index."""
     starts = [i for i, episode in enumerate(recording.episodes) if episode.part == 0]
-    stops = [*starts[1:], len(recording.episodes)]
+    stops = [*starts, len(recording.episodes)][1:]
     return [Run(i, recording.episodes[i:j]) for i, j in zip(starts, stops, strict=True)]
 
 
@@ -111,17 +111,19 @@ def begin_with(fresh: Recording) -> Recording:
     """`begin` for a recording that has no episodes yet."""
     folder = fresh.folder
     # The index is written after the first run. A process killed in between leaves files of ours.
+    here = {path.relative_to(folder).as_posix(): path for path in contents(folder)}
     if not (folder / INDEX).exists():
-        others = {path.relative_to(folder).as_posix() for path in contents(folder)}
-        if not all(OURS.fullmatch(name) for name in others):
+        if not all(OURS.fullmatch(name) for name in here):
             raise ValueError(f"{folder} is not empty and has no {INDEX} to continue")
         (folder / "episodes").mkdir(parents=True, exist_ok=True)
+        _remove_partial(here)
         return fresh
     found = find(folder)
     same = dataclasses.replace(fresh, spaces=like_index(fresh.spaces, found.spaces))
     for field in ("env", "options", "seed", "spaces"):
         if getattr(found, field) != getattr(same, field):
             raise ValueError(f"{folder} was recorded with another {field}; use another folder")
+    _remove_partial(here)
     return dataclasses.replace(found, spaces=fresh.spaces)
 
 
@@ -214,6 +216,13 @@ def sha256(file: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _remove_partial(files: Mapping[str, Path]) -> None:
+    """Removes what processes left that died while they wrote."""
+    for name, path in files.items():
+        if OURS.fullmatch(name) and path.suffix == ".partial":
+            path.unlink(missing_ok=True)
 
 
 def _is_possible(episodes: Sequence[Episode], i: int) -> bool:

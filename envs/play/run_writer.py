@@ -36,12 +36,13 @@ class RunWriter:
     def finish(self, recording: Recording) -> Recording:
         """Ends the run, and returns the recording with it.
 
-        A run that did not end counts as truncated. If the process dies, the recording has the
-        complete run or none of it.
+        A run that did not end counts as truncated. The last step has no action. If the process
+        dies, the recording has the complete run or none of it.
         """
         last = self._kept[-1]
         whole = bool(last["is_last"][-1])
-        self._kept[-1] = {**last, "is_last": np.ones_like(last["is_last"])}
+        no_action = {k: np.zeros_like(x) for k, x in last.items() if k.startswith("action/")}
+        self._kept[-1] = {**last, **no_action, "is_last": np.ones_like(last["is_last"])}
         self._flush()
         first = len(recording.episodes)
         for i, part in enumerate(self._parts):

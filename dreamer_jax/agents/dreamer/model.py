@@ -9,8 +9,7 @@ from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer.acting import chosen, see, see_with
 from dreamer_jax.agents.dreamer.networks import Dreamer, unscaled_vectors
 from dreamer_jax.agents.dreamer.state import DreamerCarry, DreamerState
-from dreamer_jax.nn.dists import Choices
-from dreamer_jax.nn.heads import mode, sample
+from dreamer_jax.nn.heads import mode, parameters, sample
 from dreamer_jax.types import Action, Explicit, Model, Readout
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.decoders import most_likely
@@ -79,11 +78,4 @@ def policy(
     dreamer: Dreamer, state: DreamerState, carry: DreamerCarry
 ) -> dict[str, dict[str, jax.Array]]:
     """The parameters of the policy at the latents [E, ...] of the carry, see `types.Explicit`."""
-    found: dict[str, dict[str, jax.Array]] = {}
-    for key, dist in dreamer.policy(state.params, carry.latent.features).items():
-        if isinstance(dist, Choices):
-            parts = [part.probs for part in dist.parts]
-            found[key] = {"probabilities": jnp.concatenate(parts, axis=-1)}
-        else:
-            found[key] = {"mean": dist.mean, "stddev": dist.stddev}
-    return found
+    return parameters(dreamer.policy(state.params, carry.latent.features))

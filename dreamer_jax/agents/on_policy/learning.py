@@ -59,7 +59,7 @@ def update(
     kept = jax.tree.map(lambda x: x[1:], window.latents)
     found = experience(ppo.config, steps, kept)
     state = rescaled(ppo, state, found)
-    state, metrics = in_epochs(ppo, state, window, found, order_key)
+    state, metrics = in_epochs(ppo, state, whole_rollout(ppo, state, window, found), order_key)
     metrics |= experience_metrics(found, steps.reward)
     metrics["actor_critic/explained_variance"] = equations.explained_variance(found)
     if ppo.extra is not None:
@@ -88,19 +88,24 @@ def rescaled(ppo: OnPolicy, state: OnPolicyState, found: Experience) -> OnPolicy
     return state.replace(params=params, return_scale=scale)
 
 
-def in_epochs(
-    ppo: OnPolicy, state: OnPolicyState, window: Window, found: Experience, key: jax.Array
-) -> tuple[OnPolicyState, Metrics]:
-    """All gradient steps of an update; the key is consumed for the order of minibatches."""
-    config = ppo.config
+def whole_rollout(
+    ppo: OnPolicy, state: OnPolicyState, window: Window, found: Experience
+) -> Minibatch:
+    """All that is learned from a rollout, before it is divided; with features that do not learn."""
     start, seen, _ = sequences(window)
     if ppo.features.trained:
-        whole = Minibatch(experience=found, seen=seen, start=start, features=None)
-    else:
-        given = ppo.features.unroll(state.params, state.moments, start, seen)
-        whole = Minibatch(experience=found, seen=None, start=None, features=given)
+        return Minibatch(experience=found, seen=seen, start=start, features=None)
+    given = ppo.features.unroll(state.params, state.moments, start, seen)
+    return Minibatch(experience=found, seen=None, start=None, features=given)
+
+
+def in_epochs(
+    ppo: OnPolicy, state: OnPolicyState, whole: Minibatch, key: jax.Array
+) -> tuple[OnPolicyState, Metrics]:
+    """All gradient steps of an update; the key is consumed for the order of minibatches."""
+    config, found = ppo.config, whole.experience
     learned = Learned(params=trained(ppo, state.params), optimizer=state.optimizer["ppo"])
-    if ppo.features.trained and ppo.features.sequential:
+    if whole.features is None and ppo.features.sequential:
         size, take = found.value.shape[1], partial(sequences_of, whole)
     else:
         whole = whole._replace(start=None)

@@ -68,9 +68,30 @@ def build(
       extra: what else learns; None for nothing.
     """
     require_on_policy(config, ppo, sequential=features.sequential and bool(features.trained))
-    number = rollouts(config)
+    return assembled(
+        interface,
+        ppo=ppo,
+        adam=adam,
+        features=features,
+        heads=heads,
+        updates=rollouts(config),
+        extra=extra,
+    )
+
+
+def assembled(
+    interface: Interface,
+    *,
+    ppo: PPO,
+    adam: Adam,
+    features: Features[Any],
+    heads: Heads,
+    updates: int,
+    extra: Extra | None = None,
+) -> OnPolicy:
+    """As `build`, for rollouts from wherever. `updates` until train.steps end the learning rate."""
     last = 0.0 if adam.decay == "linear" else adam.learning_rate
-    steps = number * ppo.epochs * ppo.minibatches
+    steps = updates * ppo.epochs * ppo.minibatches
     schedule = optax.linear_schedule(adam.learning_rate, last, steps)
     return OnPolicy(
         config=ppo,
@@ -80,7 +101,7 @@ def build(
         optimizer=optax.chain(
             optax.clip_by_global_norm(adam.clip), optax.adam(schedule, eps=adam.epsilon)
         ),
-        rollouts=number,
+        rollouts=updates,
         extra=extra,
     )
 

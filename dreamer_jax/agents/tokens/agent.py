@@ -1,0 +1,71 @@
+"""The agent `tokens`: PPO on a world in tokens, in the emulator or inside of the token model."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dreamer_jax.agents.on_policy import agent as on_policy
+from dreamer_jax.agents.on_policy import networks
+from dreamer_jax.agents.on_policy.networks import Heads, OnPolicy
+from dreamer_jax.agents.on_policy.state import OnPolicyActor, OnPolicyState
+from dreamer_jax.agents.tokens import features, imagination, reports, world
+from dreamer_jax.agents.tokens.config import IMAGINATION, POLICY, TokensConfig
+from dreamer_jax.agents.tokens.model import model_of
+from dreamer_jax.agents.tokens.world import World
+from dreamer_jax.config import Config
+from dreamer_jax.nn.forms import on_cpu
+from dreamer_jax.nn.heads import PolicyHead, ValueHead
+from dreamer_jax.spaces import Interface
+from dreamer_jax.types import Agent
+
+
+def make(config: Config, interface: Interface) -> Agent[OnPolicyState, OnPolicyActor, Any]:
+    """Builds the agent; ValueError where no network fits, or replay does not suit PPO."""
+    assert isinstance(config.agent, TokensConfig)
+    agent = config.agent.resolved()
+    known = world.build(agent, interface)
+    if config.train.learn == IMAGINATION:
+        ppo = imagination.build(config, agent, known, heads(agent, interface))
+        made = on_policy.agent_of(ppo)
+        made = made._replace(
+            learner=made.learner._replace(
+                update=jax.jit(partial(imagination.update, known, agent, ppo)),
+                report=jax.jit(partial(reports.in_dreams, known)),
+            )
+        )
+    else:
+        ppo = in_the_emulator(config, agent, known, interface)
+        made = on_policy.agent_of(ppo)
+    return made._replace(model=model_of(known, ppo))
+
+
+def in_the_emulator(
+    config: Config, agent: TokensConfig, known: World, interface: Interface
+) -> OnPolicy:
+    """PPO on real steps; ValueError where replay does not suit it."""
+    frozen = agent.policy.learns == POLICY
+    return networks.build(
+        config,
+        interface,
+        ppo=agent.ppo,
+        adam=agent.optimizer,
+        features=features.frozen(known) if frozen else features.learning(known),
+        heads=heads(agent, interface),
+    )
+
+
+def heads(agent: TokensConfig, interface: Interface) -> Heads:
+    """Policy and critic."""
+    p, dtype = agent.policy, jnp.dtype("float32" if on_cpu() else "bfloat16")
+    return Heads(
+        policy=PolicyHead(
+            spaces=interface.act,
+            layers=p.policy_layers,
+            units=p.units,
+            unimix=p.unimix,
+            dtype=dtype,
+        ),
+        value=ValueHead(layers=p.value_layers, units=p.units, dtype=dtype),
+    )

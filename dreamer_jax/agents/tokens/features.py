@@ -1,0 +1,119 @@
+"""What policy and critic read: the transformer's summary of the frames before the action."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dreamer_jax.agents.on_policy.features import Features, Params, Seen
+from dreamer_jax.agents.tokens.world import NETWORKS, TokensCarry, World
+from dreamer_jax.types import Obs, Step
+from dreamer_jax.world_model.token_frames import Frames
+
+
+def frozen(world: World) -> Features[TokensCarry]:
+    """The features of a transformer that does not learn. Replay keeps them as they are."""
+    return Features(
+        names=NETWORKS,
+        trained=(),
+        sequential=False,
+        init=partial(init, world),
+        carry=world.carry,
+        step=partial(step, world),
+        took=world.took,
+        unroll=kept,
+        observe=unchanged,
+    )
+
+
+def learning(world: World) -> Features[TokensCarry]:
+    """The features of a transformer that learns with the policy. Replay keeps the frames."""
+    return frozen(world)._replace(
+        trained=("dynamics",), step=partial(step_with_frames, world), unroll=partial(unroll, world)
+    )
+
+
+def tokens_alone(world: World) -> Features[TokensCarry]:
+    """The features of a policy that learns in dreams. Replay keeps the tokens [E, n] of frames."""
+    return frozen(world)._replace(step=partial(step_with_tokens, world))
+
+
+def init(world: World, key: jax.Array) -> tuple[Params, dict[str, Any]]:
+    """Fresh parameters, and no moments; the key is consumed."""
+    return world.init(key), {}
+
+
+def step(
+    world: World,
+    params: Params,
+    moments: dict[str, Any],
+    carry: TokensCarry,
+    obs: Obs,
+    is_first: jax.Array,
+    key: jax.Array,
+) -> tuple[TokensCarry, jax.Array, jax.Array]:
+    """See `Features.step`; the memory is the features [E, width]."""
+    del moments, key
+    carry = world.seen(params, carry, obs, is_first)
+    return carry, carry.summary, carry.summary
+
+
+def step_with_frames(
+    world: World,
+    params: Params,
+    moments: dict[str, Any],
+    carry: TokensCarry,
+    obs: Obs,
+    is_first: jax.Array,
+    key: jax.Array,
+) -> tuple[TokensCarry, jax.Array, Frames]:
+    """See `Features.step`; the memory is the window [E, K, ...], its tokens as uint16."""
+    carry, features, _ = step(world, params, moments, carry, obs, is_first, key)
+    return carry, features, stored(carry.frames)
+
+
+def step_with_tokens(
+    world: World,
+    params: Params,
+    moments: dict[str, Any],
+    carry: TokensCarry,
+    obs: Obs,
+    is_first: jax.Array,
+    key: jax.Array,
+) -> tuple[TokensCarry, jax.Array, jax.Array]:
+    """See `Features.step`; the memory is the tokens of the newest frame, [E, n] uint16."""
+    carry, features, _ = step(world, params, moments, carry, obs, is_first, key)
+    return carry, features, stored(carry.frames).tokens[:, -1]
+
+
+def unroll(
+    world: World, params: Params, moments: dict[str, Any], start: None, seen: Seen
+) -> jax.Array:
+    """The summaries of the windows that replay has kept: [*, K, ...] -> [*, width]."""
+    del moments, start
+    frames, axes = loaded(seen.memory), seen.is_first.shape
+    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(axes) :]), frames)
+    return world.summary(params, flat).reshape(*axes, -1)
+
+
+def kept(params: Params, moments: dict[str, Any], start: None, seen: Seen) -> jax.Array:
+    """The features [*, width] that acting has left in replay."""
+    del params, moments, start
+    return seen.memory
+
+
+def unchanged(moments: dict[str, Any], steps: Step) -> dict[str, Any]:
+    """There are no moments."""
+    del steps
+    return moments
+
+
+def stored(frames: Frames) -> Frames:
+    """Frames as replay keeps them; `tokenizer.codes` are at most 65,536."""
+    return frames._replace(tokens=frames.tokens.astype(jnp.uint16))
+
+
+def loaded(frames: Frames) -> Frames:
+    """The inverse of `stored`."""
+    return frames._replace(tokens=frames.tokens.astype(jnp.int32))

@@ -1,0 +1,125 @@
+"""The frozen tokenizer and the transformer, and what acting remembers of the frames before."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax.struct import PyTreeNode
+
+from dreamer_jax import spaces
+from dreamer_jax.agents.tokens.config import TokensConfig
+from dreamer_jax.spaces import Interface
+from dreamer_jax.types import Action, Obs
+from dreamer_jax.world_model import token_dynamics, tokenizer
+from dreamer_jax.world_model.token_dynamics import TokenDynamics
+from dreamer_jax.world_model.token_frames import Frames
+from dreamer_jax.world_model.tokenizer import Tokenizer
+
+Params = dict[str, Any]
+NETWORKS = ("tokenizer", "dynamics")
+
+
+class TokensCarry(PyTreeNode, kw_only=True):
+    """A moment as the model remembers it: the last K frames, the newest of which is now."""
+
+    frames: Frames  # [E, K, ...]; the action of the newest frame is the one that was chosen there
+    summary: jax.Array  # [E, width] float32, what the policy reads
+    reward: jax.Array  # [E] float32, as the model expected it with the newest frame
+    continue_: jax.Array  # [E] float32, likewise
+
+
+class World(NamedTuple):
+    """The fixed part of the model."""
+
+    interface: Interface
+    image: str  # key of the observation that is tokenized
+    tokenizer: Tokenizer
+    dynamics: TokenDynamics
+
+    def init(self, key: jax.Array) -> Params:
+        """Fresh parameters of both; the key is consumed."""
+        of_tokenizer, of_dynamics = jax.random.split(key)
+        first = self.tokenizer.init(of_tokenizer)
+        return {"tokenizer": first, "dynamics": self.dynamics.init(of_dynamics)}
+
+    def carry(self, envs: int) -> TokensCarry:
+        """The memory before the first step: frames of other episodes, which nobody sees."""
+        window, size = self.dynamics.size.frames, self.dynamics.size
+        return TokensCarry(
+            frames=Frames(
+                tokens=jnp.zeros((envs, window, self.tokenizer.tokens), jnp.int32),
+                action=jnp.zeros((envs, window, self.dynamics.action), jnp.float32),
+                known=jnp.zeros((envs, window), bool),
+                is_first=jnp.ones((envs, window), bool),
+            ),
+            summary=jnp.zeros((envs, size.width), jnp.float32),
+            reward=jnp.zeros(envs, jnp.float32),
+            continue_=jnp.ones(envs, jnp.float32),
+        )
+
+    def seen(
+        self, params: Params, carry: TokensCarry, obs: Obs, is_first: jax.Array
+    ) -> TokensCarry:
+        """The moment after an observation [E, ...]; expectations stay as they were."""
+        tokens = self.tokenizer.encode(params["tokenizer"], obs[self.image])
+        frames = following(carry.frames, tokens, is_first)
+        return carry.replace(frames=frames, summary=self.summary(params, frames))
+
+    def summary(self, params: Params, frames: Frames) -> jax.Array:
+        """What is known before the action at the newest frame is chosen: [E, K, ...] -> [E, width].
+
+        The action that the window has there, if any, is not read.
+        """
+        return self.dynamics.observe(params["dynamics"], frames).summary
+
+    def took(self, carry: TokensCarry, action: Action) -> TokensCarry:
+        """The same moment, at which `action` [E, n] was chosen."""
+        frames = carry.frames
+        encoded = spaces.flatten(action, self.interface.act)
+        return carry.replace(
+            frames=frames._replace(
+                action=frames.action.at[:, -1].set(encoded),
+                known=frames.known.at[:, -1].set(True),
+            )
+        )
+
+
+def following(frames: Frames, tokens: jax.Array, is_first: jax.Array) -> Frames:
+    """The window [E, K, ...] one frame later, at which no action is chosen yet.
+
+    tokens: [E, n] of the next frame; is_first: [E] bool, whether an episode begins with it.
+    """
+
+    def shifted(x: jax.Array, new: jax.Array) -> jax.Array:
+        return jnp.concatenate([x[:, 1:], new[:, None]], axis=1)
+
+    nothing = jnp.zeros_like(frames.action[:, 0])
+    return Frames(
+        tokens=shifted(frames.tokens, tokens),
+        action=shifted(frames.action, nothing),
+        known=shifted(frames.known, jnp.zeros_like(is_first)),
+        is_first=shifted(frames.is_first, is_first),
+    )
+
+
+def build(config: TokensConfig, interface: Interface) -> World:
+    """The networks; ValueError where they do not fit the observations."""
+    image = image_key(interface, config.policy.image)
+    known = tokenizer.make(config.tokenizer, image=interface.obs.images[image])
+    width = sum(interface.act.vectors.values())
+    width += sum(sum(classes) for classes in interface.act.choices.values())
+    dynamics = token_dynamics.make(
+        config.dynamics, tokens=known.tokens, codes=known.codes, action=width
+    )
+    return World(interface=interface, image=image, tokenizer=known, dynamics=dynamics)
+
+
+def image_key(interface: Interface, name: str) -> str:
+    """The image that is called `name`, or the only one; ValueError lists them."""
+    images = interface.obs.images
+    if name in images:
+        return name
+    if not name and len(images) == 1:
+        return next(iter(images))
+    known = ", ".join(sorted(images)) or "none"
+    raise ValueError(f"policy.image={name!r}: the images of the environment are {known}")

@@ -1,0 +1,1 @@
+"""Videos and logs of keys as the steps of a recording."""

@@ -1,0 +1,35 @@
+"""Runs whose progress can be seen: a bar that grows, in front of noise that says nothing."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from dreamer_jax.spaces import Interface, Spaces
+from dreamer_jax.types import Clips, Step
+
+SIDE = 16
+IMAGE = (SIDE, SIDE, 3)
+INTERFACE = Interface(obs=Spaces(images={"image": IMAGE}), act=Spaces())
+
+
+def clips(seed: int, *, length: int = 12, runs: int = 8) -> Clips:
+    """Random moments of runs of different durations, colors and bars that begin anywhere."""
+    random = np.random.default_rng(seed)
+    duration = random.integers(100, 200, runs)
+    time = np.stack([np.sort(random.choice(n, length, replace=False)) for n in duration], 1)
+    images = random.integers(0, 100, (length, runs, *IMAGE)).astype(np.uint8)
+    grown = 2 + time / duration * (SIDE - 3)
+    bar = np.arange(SIDE) < grown[..., None]
+    color = random.integers(150, 256, (runs, 1, 1, 3))
+    images[:, :, 6:10] = np.where(bar[:, :, None, :, None], color, images[:, :, 6:10])
+    steps = Step(
+        obs={"image": jnp.asarray(images)},
+        action={},
+        reward=jnp.zeros(time.shape),
+        is_first=jnp.asarray(time == 0),
+        is_last=jnp.asarray(time == duration - 1),
+        is_terminal=jnp.zeros(time.shape, bool),
+        events={},
+    )
+    return Clips(
+        steps=steps, time=jnp.asarray(time, jnp.int32), duration=jnp.asarray(duration, jnp.int32)
+    )
