@@ -11,10 +11,12 @@ from dreamer_jax import spaces
 from dreamer_jax.nn.dists import Bernoulli, TwoHot
 from dreamer_jax.pretraining import dynamics_measures, dynamics_pictures
 from dreamer_jax.pretraining.dynamics_config import DynamicsConfig, Losses, Optimizer
+from dreamer_jax.pretraining.image_keys import image_key
 from dreamer_jax.pretraining.token_clips import TokenClips, weighted_mean
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Clips, Draw, Fit, Metrics, Obs
-from dreamer_jax.world_model import token_dynamics, tokenizer
+from dreamer_jax.world_model import token_dynamics
+from dreamer_jax.world_model import tokenizer as tokenizers
 from dreamer_jax.world_model.token_dynamics import TokenDynamics
 from dreamer_jax.world_model.token_frames import Frames, Outputs
 
@@ -43,8 +45,8 @@ def make(config: DynamicsConfig, interface: Interface) -> Fit[DynamicsState]:
         the config contradict each other.
     """
     windows, size = config.windows, config.dynamics
-    key = image_key(interface, windows.image)
-    images = tokenizer.make(config.tokenizer, image=interface.obs.images[key])
+    key = image_key(interface, windows.image, field="windows.image")
+    images = tokenizers.make(config.tokenizer, image=interface.obs.images[key])
     action = sum(interface.act.vectors.values())
     action += sum(sum(classes) for classes in interface.act.choices.values())
     model = token_dynamics.make(size, tokens=images.tokens, codes=images.codes, action=action)
@@ -93,7 +95,7 @@ class Reader(NamedTuple):
     """What a clip is in tokens."""
 
     model: TokenDynamics
-    images: tokenizer.Tokenizer
+    images: tokenizers.Tokenizer
     key: str  # of the image
     act: spaces.Spaces
 
@@ -116,17 +118,6 @@ class Reader(NamedTuple):
             continue_=1.0 - steps.is_terminal.astype(jnp.float32),
         )
         return jax.lax.stop_gradient(jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), found))
-
-
-def image_key(interface: Interface, name: str) -> str:
-    """The image that is called `name`, or the only one; ValueError lists them."""
-    images = interface.obs.images
-    if name in images:
-        return name
-    if not name and len(images) == 1:
-        return next(iter(images))
-    known = ", ".join(sorted(images)) or "none"
-    raise ValueError(f"windows.image={name!r}: the images of the recording are {known}")
 
 
 def optimizer(config: Optimizer) -> optax.GradientTransformation:
