@@ -44,6 +44,15 @@ class Spaces:
         return tuple(sorted({**self.vectors, **self.choices, **self.bits}))
 
     @property
+    def width(self) -> int:
+        """How many numbers `flatten` gives."""
+        return (
+            sum(self.vectors.values())
+            + sum(sum(classes) for classes in self.choices.values())
+            + sum(self.bits.values())
+        )
+
+    @property
     def stacks(self) -> dict[int, tuple[str, ...]]:
         """Images by their side: those of one size go through one convolutional stack."""
         sides = sorted({height for height, _, _ in self.images.values()})

@@ -228,7 +228,7 @@ def test_recordings_without_actions_are_learned_from_too() -> None:
 
 def test_mistakes_are_told_in_one_line() -> None:
     interface = Interface(obs=Spaces(images={"a": (8, 8, 3), "b": (8, 8, 3)}), act=Spaces())
-    with pytest.raises(ValueError, match=r"^windows.image='': the images .* are a, b$"):
+    with pytest.raises(ValueError, match=r"^data.image='': the images are a, b$"):
         dynamics.make(CONFIG, interface)
     with pytest.raises(ValueError, match=r"^dynamics.bins=4: must be odd"):
         DynamicsConfig(dynamics=DynamicsSize(bins=4)).resolved()

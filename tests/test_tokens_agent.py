@@ -218,5 +218,5 @@ def test_contradictions_take_one_line() -> None:
         {"one": Image(SIDE, SIDE, 1), "other": Image(SIDE, SIDE, 1)},
         {"action": gym.MultiDiscrete([3])},
     )
-    with pytest.raises(ValueError, match=r"policy\.image='': the images .* are one, other"):
+    with pytest.raises(ValueError, match=r"policy\.image='': the images are one, other"):
         tokens.make(config(POLICY), two)

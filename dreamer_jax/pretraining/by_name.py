@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from dreamer_jax.pretraining import dynamics, reward, tokenizer
 from dreamer_jax.pretraining.config import StageConfig
-from dreamer_jax.pretraining.dynamics import DynamicsConfig
-from dreamer_jax.pretraining.reward import RewardConfig
-from dreamer_jax.pretraining.tokenizer import TokenizerConfig
+from dreamer_jax.pretraining.dynamics_config import DynamicsConfig
+from dreamer_jax.pretraining.reward_config import RewardConfig
+from dreamer_jax.pretraining.tokenizer_config import TokenizerConfig
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Fit
 
@@ -25,15 +25,15 @@ class StageKind(NamedTuple):
 
 STAGES = {
     "tokenizer": StageKind(
-        TokenizerConfig, tokenizer.make, sizes=("tokenizer", "quantizer"), frozen=tokenizer.frozen
+        TokenizerConfig, tokenizer.make, sizes=("tokenizer",), frozen=tokenizer.frozen
     ),
     "dynamics": StageKind(
         DynamicsConfig,
         dynamics.make,
-        sizes=("tokenizer", "quantizer", "dynamics"),
+        sizes=("tokenizer", "dynamics"),
         frozen=dynamics.frozen,
     ),
     "reward": StageKind(
-        RewardConfig, reward.make, sizes=("tokenizer", "quantizer", "reward"), frozen=reward.frozen
+        RewardConfig, reward.make, sizes=("tokenizer", "reward"), frozen=reward.frozen
     ),
 }

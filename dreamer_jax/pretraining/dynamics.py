@@ -45,11 +45,11 @@ def make(config: DynamicsConfig, interface: Interface) -> Fit[DynamicsState]:
         the config contradict each other.
     """
     windows, size = config.windows, config.dynamics
-    key = image_key(interface, windows.image, field="windows.image")
+    key = image_key(interface)
     images = tokenizers.make(config.tokenizer, image=interface.obs.images[key])
-    action = sum(interface.act.vectors.values())
-    action += sum(sum(classes) for classes in interface.act.choices.values())
-    model = token_dynamics.make(size, tokens=images.tokens, codes=images.codes, action=action)
+    model = token_dynamics.make(
+        size, tokens=images.tokens, codes=images.codes, action=interface.act.width
+    )
     read = Reader(model=model, images=images, key=key, act=interface.act)
     chain = optimizer(config.optimizer)
 
@@ -68,7 +68,17 @@ def make(config: DynamicsConfig, interface: Interface) -> Fit[DynamicsState]:
         given = read(state.params, clips)
         known = jax.random.uniform(random, given.frames.known.shape) >= windows.unknown
         given = given.replace(frames=given.frames._replace(known=given.frames.known & known))
-        return update(state, given, model=model, chain=chain, losses=config.losses)
+        learned, memory, metrics = descend(
+            state.params["dynamics"],
+            state.optimizer,
+            given,
+            model=model,
+            chain=chain,
+            losses=config.losses,
+        )
+        params = {**state.params, "dynamics": learned}
+        state = DynamicsState(params=params, optimizer=memory, updates=state.updates + 1)
+        return state, metrics
 
     def measure(state: DynamicsState, clips: Clips, random: jax.Array) -> Metrics:
         given = read(state.params, clips)
@@ -129,15 +139,27 @@ def optimizer(config: Optimizer) -> optax.GradientTransformation:
     )
 
 
-def update(
-    state: DynamicsState,
+def descend(
+    params: Any,
+    memory: optax.OptState,
     given: TokenClips,
     *,
     model: TokenDynamics,
     chain: optax.GradientTransformation,
     losses: Losses,
-) -> tuple[DynamicsState, Metrics]:
-    """One step of the optimizer; `given` has K + 1 frames, the first of which is only read."""
+) -> tuple[Any, optax.OptState, Metrics]:
+    """One step of the optimizer on windows whose first frame is only read.
+
+    Args:
+      params: of the dynamics.
+      memory: of the optimizer.
+      given: [B, K + 1, ...].
+      model: the networks.
+      chain: the optimizer.
+      losses: their scales.
+
+    Returns: the new parameters, the new memory, and metrics [].
+    """
 
     def loss(params: Any) -> tuple[jax.Array, Metrics]:
         parts, metrics = loss_parts(model.forward(params, *given.frames), given, losses)
@@ -146,15 +168,10 @@ def update(
         total = sum((scales[name] * part for name, part in parts.items()), jnp.float32(0))
         return total, metrics | {f"dynamics/loss/{name}": x for name, x in parts.items()}
 
-    gradients, metrics = jax.grad(loss, has_aux=True)(state.params["dynamics"])
-    changes, memory = chain.update(gradients, state.optimizer, state.params["dynamics"])
+    gradients, metrics = jax.grad(loss, has_aux=True)(params)
+    changes, memory = chain.update(gradients, memory, params)
     metrics["dynamics/gradient_norm"] = optax.tree.norm(gradients)
-    params = {
-        **state.params,
-        "dynamics": optax.apply_updates(state.params["dynamics"], changes),
-    }
-    state = DynamicsState(params=params, optimizer=memory, updates=state.updates + 1)
-    return state, metrics
+    return optax.apply_updates(params, changes), memory, metrics
 
 
 def loss_parts(

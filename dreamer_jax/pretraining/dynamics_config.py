@@ -14,7 +14,6 @@ from dreamer_jax.world_model.tokenizer import TokenizerSize
 class Windows:
     """Which frames are learned from, and which are dreamt."""
 
-    image: str = ""  # name of the observation; "" for the only image
     batch: Positive = 16  # windows of an update, each of `dynamics.frames` + 1 frames
     unknown: Share = 0.1  # of the actions, hidden while learning; the model then works without
     measured: Positive = 4  # clips of the runs that are held out

@@ -1,18 +1,18 @@
-"""Which image of a recording a stage works on."""
+"""Which observation tokenizers and models of progress see."""
 
 from dreamer_jax.spaces import Interface
 
 
-def image_key(interface: Interface, name: str, *, field: str) -> str:
+def image_key(interface: Interface, name: str = "", *, field: str = "data.image") -> str:
     """The image that is called `name`, or the only one where it is empty.
 
     Args:
-      interface: spaces of the recording.
+      interface: spaces of a recording or an environment.
       name: of the observation.
-      field: of the config that holds the name, such as "batch.image".
+      field: of the config that holds the name.
 
     Raises:
-      ValueError: there is no such image, or several; it lists them.
+      ValueError: there is no such image, or there are several; it lists them.
     """
     images = interface.obs.images
     if name in images:
@@ -20,4 +20,4 @@ def image_key(interface: Interface, name: str, *, field: str) -> str:
     if not name and len(images) == 1:
         return next(iter(images))
     known = ", ".join(sorted(images)) or "none"
-    raise ValueError(f"{field}={name!r}: the images of the recording are {known}")
+    raise ValueError(f"{field}={name!r}: the images are {known}")

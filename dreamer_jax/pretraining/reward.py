@@ -8,6 +8,7 @@ import optax
 from flax.struct import PyTreeNode
 
 from dreamer_jax.pretraining import progress_pictures, reward_measures
+from dreamer_jax.pretraining.image_keys import image_key
 from dreamer_jax.pretraining.reward_config import Losses, Optimizer, RewardConfig
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Clips, Draw, Fit, Metrics, Obs
@@ -35,13 +36,18 @@ class Played(PyTreeNode, kw_only=True):
     moved: jax.Array  # [B] float32, steps from the first to the last frame that is played
 
 
+def frozen(config: RewardConfig) -> tuple[str, ...]:
+    """Names of the networks that are read and do not learn."""
+    return ("tokenizer",) if config.reward.variant == "tokens" else ()
+
+
 def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
     """The stage for recordings with these spaces.
 
     Raises:
       ValueError: the recording has no such image, or it does not fit the tokenizer.
     """
-    key = image_key(interface, config.pairs.image)
+    key = image_key(interface)
     image = interface.obs.images[key]
     frozen = None
     if config.reward.variant == "tokens":
@@ -78,17 +84,6 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
         pictures=pictures,
         examined=Draw(config.pairs.batch, config.pairs.measured, spread=True),
     )
-
-
-def image_key(interface: Interface, name: str) -> str:
-    """The image that is called `name`, or the only one; ValueError lists them."""
-    images = interface.obs.images
-    if name in images:
-        return name
-    if not name and len(images) == 1:
-        return next(iter(images))
-    known = ", ".join(sorted(images)) or "none"
-    raise ValueError(f"pairs.image={name!r}: the images of the recording are {known}")
 
 
 def optimizer(config: Optimizer) -> optax.GradientTransformation:

@@ -14,7 +14,6 @@ from dreamer_jax.world_model.video_reward import RewardSize
 class Pairs:
     """Which frames are compared."""
 
-    image: str = ""  # name of the observation; "" for the only image
     batch: Positive = 16  # clips of an update
     length: Positive = 16  # moments of a clip, of which all pairs are compared
     measured: Positive = 64  # moments of a clip of the runs that are held out

@@ -64,7 +64,7 @@ def make(config: TokenizerConfig, interface: Interface) -> Fit[TokenizerState]:
       ValueError: the recording has no such image, or it does not fit the tokenizer; in one line.
     """
     config, batch = config.resolved(), config.batch
-    key = image_key(interface, batch.image, field="batch.image")
+    key = image_key(interface)
     auto = "float32" if on_cpu() else "bfloat16"
     dtype = jnp.dtype(auto if batch.dtype == "auto" else batch.dtype)
     stage = Stage(

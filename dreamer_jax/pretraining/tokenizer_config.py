@@ -13,7 +13,6 @@ from dreamer_jax.world_model.tokenizer import TokenizerSize
 class Batch:
     """What an update learns from, and what a measurement sees."""
 
-    image: str = ""  # name of the observation; empty: the only image
     images: Positive = 16  # of an update, each from a random moment
     clips: Positive = 4  # of a measurement
     frames: Positive = 16  # successive ones, of each of these clips

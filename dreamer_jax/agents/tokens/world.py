@@ -8,6 +8,7 @@ from flax.struct import PyTreeNode
 
 from dreamer_jax import spaces
 from dreamer_jax.agents.tokens.config import TokensConfig
+from dreamer_jax.pretraining.image_keys import image_key
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Action, Obs
 from dreamer_jax.world_model import token_dynamics, tokenizer
@@ -104,22 +105,9 @@ def following(frames: Frames, tokens: jax.Array, is_first: jax.Array) -> Frames:
 
 def build(config: TokensConfig, interface: Interface) -> World:
     """The networks; ValueError where they do not fit the observations."""
-    image = image_key(interface, config.policy.image)
+    image = image_key(interface, config.policy.image, field="policy.image")
     known = tokenizer.make(config.tokenizer, image=interface.obs.images[image])
-    width = sum(interface.act.vectors.values())
-    width += sum(sum(classes) for classes in interface.act.choices.values())
     dynamics = token_dynamics.make(
-        config.dynamics, tokens=known.tokens, codes=known.codes, action=width
+        config.dynamics, tokens=known.tokens, codes=known.codes, action=interface.act.width
     )
     return World(interface=interface, image=image, tokenizer=known, dynamics=dynamics)
-
-
-def image_key(interface: Interface, name: str) -> str:
-    """The image that is called `name`, or the only one; ValueError lists them."""
-    images = interface.obs.images
-    if name in images:
-        return name
-    if not name and len(images) == 1:
-        return next(iter(images))
-    known = ", ".join(sorted(images)) or "none"
-    raise ValueError(f"policy.image={name!r}: the images of the environment are {known}")
