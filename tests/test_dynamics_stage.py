@@ -61,8 +61,9 @@ def learned() -> tuple[TokenDynamics, Any]:
     @jax.jit
     def learn(params: Any, memory: Any, given: TokenClips) -> Any:
         def step(now: Any, given: TokenClips) -> Any:
+            params, memory = now
             named = {"model": model, "chain": chain, "losses": Losses()}
-            params, memory, _ = dynamics.descend(*now, given, **named)
+            params, memory, _ = dynamics.descend(params, memory, given, **named)
             return (params, memory), None
 
         return jax.lax.scan(step, (params, memory), given)[0]
