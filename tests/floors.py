@@ -81,8 +81,9 @@ FLOORS: list[dict[str, list[set[str]]]] = [
                 *("config", "reward_config", "tokenizer_config", "dynamics_config"),
                 *("image_keys", "token_pictures", "token_clips"),
             },
-            {"reward_measures", "progress_pictures", "dynamics_measures", "dynamics_pictures"},
-            {"reward", "tokenizer", "dynamics"},
+            {"reward_measures", "progress_pictures", "dynamics_measures"},
+            {"reward", "tokenizer", "dynamics_pictures"},
+            {"dynamics"},
             {"by_name"},
         ],
         "run": [

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dreamer_jax.pretraining import dynamics, dynamics_measures
-from dreamer_jax.pretraining.dynamics import DynamicsState, loss_parts
+from dreamer_jax.pretraining.dynamics import loss_parts
 from dreamer_jax.pretraining.dynamics_config import DynamicsConfig, Losses, Optimizer, Windows
 from dreamer_jax.pretraining.token_clips import TokenClips
 from dreamer_jax.spaces import Interface, Spaces
@@ -53,22 +53,22 @@ def learned() -> tuple[TokenDynamics, Any]:
     chain = dynamics.optimizer(Optimizer(learning_rate=1e-2, warmup=20))
     params = first_numbers(model.init)
     params["reward"]["logits"] = jax.tree.map(jnp.zeros_like, params["reward"]["logits"])
-    state = DynamicsState(
-        params={"dynamics": params}, optimizer=chain.init(params), updates=jnp.int32(0)
-    )
     batches = [counters(i) for i in range(20)]
     given = jax.tree.map(lambda *x: jnp.stack(x * 10), *batches)
     known = jnp.asarray(np.random.default_rng(0).random(given.frames.known.shape) > 0.1)
     given = given.replace(frames=given.frames._replace(known=known))
 
     @jax.jit
-    def learn(state: DynamicsState, given: TokenClips) -> DynamicsState:
-        update = partial(dynamics.update, model=model, chain=chain, losses=Losses())
-        return jax.lax.scan(update, state, given)[0]
+    def learn(params: Any, memory: Any, given: TokenClips) -> Any:
+        def step(now: Any, given: TokenClips) -> Any:
+            params, memory = now
+            named = {"model": model, "chain": chain, "losses": Losses()}
+            params, memory, _ = dynamics.descend(params, memory, given, **named)
+            return (params, memory), None
 
-    state = learn(state, given)
-    assert int(state.updates) == 200
-    return model, state.params["dynamics"]
+        return jax.lax.scan(step, (params, memory), given)[0]
+
+    return model, learn(params, chain.init(params), given)[0]
 
 
 def first_numbers(init: Any) -> Any:

@@ -15,7 +15,8 @@ from dreamer_jax.pretraining.image_keys import image_key
 from dreamer_jax.pretraining.token_clips import TokenClips, weighted_mean
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Clips, Draw, Fit, Metrics, Obs
-from dreamer_jax.world_model import token_dynamics, tokenizer
+from dreamer_jax.world_model import token_dynamics
+from dreamer_jax.world_model import tokenizer as tokenizers
 from dreamer_jax.world_model.token_dynamics import TokenDynamics
 from dreamer_jax.world_model.token_frames import Frames, Outputs
 
@@ -45,7 +46,7 @@ def make(config: DynamicsConfig, interface: Interface) -> Fit[DynamicsState]:
     """
     windows, size = config.windows, config.dynamics
     key = image_key(interface)
-    images = tokenizer.make(config.tokenizer, image=interface.obs.images[key])
+    images = tokenizers.make(config.tokenizer, image=interface.obs.images[key])
     model = token_dynamics.make(
         size, tokens=images.tokens, codes=images.codes, action=interface.act.width
     )
@@ -104,7 +105,7 @@ class Reader(NamedTuple):
     """What a clip is in tokens."""
 
     model: TokenDynamics
-    images: tokenizer.Tokenizer
+    images: tokenizers.Tokenizer
     key: str  # of the image
     act: spaces.Spaces
 

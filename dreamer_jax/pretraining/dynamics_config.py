@@ -1,11 +1,11 @@
 """The hyperparameters of the stage `dynamics`."""
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Self
 
 from dreamer_jax import limits
 from dreamer_jax.limits import Decay, Positive, Scale, Share, Size
+from dreamer_jax.world_model import tokenizer as tokenizers
 from dreamer_jax.world_model.token_dynamics import DynamicsSize
 from dreamer_jax.world_model.tokenizer import TokenizerSize
 
@@ -55,8 +55,9 @@ class DynamicsConfig:
     def resolved(self) -> Self:
         """The same; ValueError, in one line, for a value out of range or a contradiction."""
         limits.check(limits.sections(self))
+        tokenizers.check(self.tokenizer)
         bins = self.dynamics.bins
         if bins % 2 == 0 or bins < 3:
             text = "must be odd, so that one bin is 0, and at least 3"
             raise ValueError(f"dynamics.bins={bins}: {text}")
-        return dataclasses.replace(self)
+        return self
