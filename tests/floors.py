@@ -49,10 +49,13 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         "world_model": [
             {
                 *("latents", "moments", "categoricals", "finite_scalars", "tokenizer_networks"),
-                *("resnet", "preference", "clip_orders", "rank_metrics"),
+                *("preference", "clip_orders", "rank_metrics"),
             },
-            {"grids", "quantizers", "frame_score", "temporal_distance"},
-            {"rssm", "encoders", "decoders", "tokenizer", "token_score"},
+            {
+                *("grids", "quantizers"),
+                *("resnet", "token_reader", "frame_score", "temporal_distance"),
+            },
+            {"rssm", "encoders", "decoders", "tokenizer"},
             {"relative_errors", "video_reward"},
         ],
         "behavior": [{"actor_critic"}, {"metrics"}],
