@@ -48,9 +48,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "world_model": [
             {
-                *("latents", "moments", "categoricals", "finite_scalars", "tokenizer_networks"),
+                *("latents", "moments", "categoricals", "finite_scalars"),
                 *("preference", "clip_orders", "rank_metrics"),
             },
+            {"tokenizer_networks", "code_averages", "image_metrics"},
             {
                 *("grids", "quantizers"),
                 *("resnet", "token_reader", "frame_score", "temporal_distance"),
@@ -73,9 +74,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
             {"agent"},
         ],
         "pretraining": [
+            {"image_keys", "token_pictures", "tokenizer_config"},
             {"reward_config"},
             {"reward_measures", "progress_pictures"},
-            {"reward"},
+            {"tokenizer", "reward"},
         ],
         "run": [
             {"checksums", "manifest", "layout", "history"},

@@ -8,6 +8,7 @@ import optax
 from flax.struct import PyTreeNode
 
 from dreamer_jax.pretraining import progress_pictures, reward_measures
+from dreamer_jax.pretraining.image_keys import image_key
 from dreamer_jax.pretraining.reward_config import Losses, Optimizer, RewardConfig
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Clips, Draw, Fit, Metrics, Obs
@@ -41,7 +42,7 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
     Raises:
       ValueError: the recording has no such image, or it does not fit the tokenizer.
     """
-    key = image_key(interface, config.pairs.image)
+    key = image_key(interface, config.pairs.image, field="pairs.image")
     image = interface.obs.images[key]
     frozen = None
     if config.reward.variant in video_reward.READ_TOKENS:
@@ -78,17 +79,6 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
         pictures=pictures,
         examined=Draw(config.pairs.batch, config.pairs.measured, spread=True),
     )
-
-
-def image_key(interface: Interface, name: str) -> str:
-    """The image that is called `name`, or the only one; ValueError lists them."""
-    images = interface.obs.images
-    if name in images:
-        return name
-    if not name and len(images) == 1:
-        return next(iter(images))
-    known = ", ".join(sorted(images)) or "none"
-    raise ValueError(f"pairs.image={name!r}: the images of the recording are {known}")
 
 
 def optimizer(config: Optimizer) -> optax.GradientTransformation:

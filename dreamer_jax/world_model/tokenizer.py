@@ -104,13 +104,7 @@ def make(
         halved as often as `channels` says; in one line.
     """
     dtype = jnp.dtype(dtype or "float32")
-    channels = _numbers(size.channels, "tokenizer.channels")
-    levels = _numbers(size.levels, "tokenizer.levels")
-    if size.quantizer == "fsq" and (prod(levels) != size.codes or min(levels) < 2):
-        raise ValueError(
-            f"tokenizer.levels={size.levels!r}: each must be at least 2, and their product "
-            f"tokenizer.codes={size.codes}; it is {prod(levels)}"
-        )
+    channels, levels = check(size)
     return Tokenizer(
         image=image,
         grid=_grid(image, halvings=len(channels)),
@@ -122,6 +116,18 @@ def make(
             size.quantizer, codes=size.codes, width=size.width, levels=levels
         ),
     )
+
+
+def check(size: TokenizerSize) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Channels and levels as numbers; ValueError where they cannot be read, or contradict codes."""
+    channels = _numbers(size.channels, "tokenizer.channels")
+    levels = _numbers(size.levels, "tokenizer.levels")
+    if size.quantizer == "fsq" and (prod(levels) != size.codes or min(levels) < 2):
+        raise ValueError(
+            f"tokenizer.levels={size.levels!r}: each must be at least 2, and their product "
+            f"tokenizer.codes={size.codes}; it is {prod(levels)}"
+        )
+    return channels, levels
 
 
 def to_bytes(pixels: jax.Array) -> jax.Array:
