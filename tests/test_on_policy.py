@@ -74,16 +74,27 @@ class Played(NamedTuple):
     window: Window
 
 
+def made_up(agent: OnPolicy) -> OnPolicyState:
+    """A state whose parameters are all random: heads that begin at zero would hide features."""
+    shapes = jax.eval_shape(partial(networks.init, agent), jax.random.key(0))
+    generator = np.random.default_rng(0)
+
+    def fill(path: Any, x: jax.ShapeDtypeStruct) -> jax.Array:
+        middle = 1.0 if path[-1].key == "scale" else 0.0
+        return jnp.asarray(np.asarray(middle + 0.3 * generator.normal(size=x.shape), x.dtype))
+
+    state = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), shapes)
+    scale = state.return_scale.replace(variance=jnp.float32(1))
+    params = jax.tree_util.tree_map_with_path(fill, shapes.params)
+    moments = jax.tree.map(jnp.ones_like, state.moments)
+    return state.replace(params=params, moments=moments, return_scale=scale)
+
+
 @cache
 def played(name: str) -> Played:
     """T + 1 steps of B environments in which episodes begin and end, acted out one by one."""
     agent, generator = made(name), np.random.default_rng(1)
-    state = jax.jit(partial(networks.init, agent))(jax.random.key(0))
-    # Heads that begin near zero would hide what features they read.
-    params = jax.tree.map(
-        lambda x: x + 0.3 * generator.normal(size=x.shape).astype(np.float32), state.params
-    )
-    state = state.replace(params=params)
+    state = made_up(agent)
     act = jax.jit(partial(acting.act_step, agent, sample))
     actor, carry = acting.actor_of(agent, state), agent.features.carry(B)
     flags = {name: np.zeros((T + 1, B), bool) for name in ("is_first", "is_last")}
@@ -100,7 +111,7 @@ def played(name: str) -> Played:
         void = flags["is_last"][t][:, None]
         steps.append({key: np.where(void, 0, x) for key, x in action.items()})
         latents.append(kept)
-    actions, latents = (jax.tree.map(lambda *x: jnp.stack(x), *each) for each in (steps, latents))
+    actions, latents = (jax.tree.map(lambda *x: np.stack(x), *each) for each in (steps, latents))
     found = Step(
         obs=jax.tree.map(jnp.asarray, obs),
         action=actions,
