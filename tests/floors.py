@@ -54,7 +54,6 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "world_model": [
             {
-            {
                 *("latents", "moments", "categoricals", "preference", "clip_orders"),
                 *("finite_scalars", "token_frames", "rank_metrics"),
             },
