@@ -36,9 +36,10 @@ def updated(
     x, codes = x.reshape(-1, x.shape[-1]), len(averages.count)
     # A product, and no scatter, adds up in the same order every time.
     chosen = jax.nn.one_hot(tokens.ravel(), codes, dtype=x.dtype)
+    total = jnp.matmul(chosen.T, x, precision="highest")
     return CodeAverages(
         count=decay * averages.count + (1 - decay) * chosen.sum(0),
-        total=decay * averages.total + (1 - decay) * chosen.T @ x,
+        total=decay * averages.total + (1 - decay) * total,
     )
 
 
