@@ -80,6 +80,7 @@ def revived(
     # The largest of log p + Gumbel noise are a draw without repetition.
     rank = jnp.log(error + 1e-30) + jax.random.gumbel(key, error.shape)
     drawn = jnp.resize(jax.lax.top_k(rank, min(codes, error.size))[1], (codes,))
+    drawn = drawn[jnp.cumsum(dead) - 1]  # the first dead code gets the first of them
     count = jnp.where(dead, mean, averages.count)
     total = jnp.where(dead[:, None], mean * x[drawn], averages.total)
     return CodeAverages(count=count, total=total), dead
