@@ -21,6 +21,8 @@ PRESETS = {
     "gameboy_demo_curriculum": ("pokemon",),
     "gameboy_demo_hybrid": ("pokemon",),
     "gameboy_demo_ppo": ("pokemon",),
+    "gameboy_demo_tokens": ("pokemon",),
+    "gameboy_demo_tokens_imagination": ("pokemon",),
     "gym": (),
     "gym_hybrid": (),
     "gym_ppo": (),

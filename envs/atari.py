@@ -103,7 +103,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
     _check(rom, options)
     loaders = pool(num_envs, "atari-loader")
     games = [AtariGame(rom, options, loaders) for _ in range(num_envs)]
-    shape = (options.size, options.size) if options.gray else (options.size, options.size, 3)
+    shape = _shape(rom, options) if options.gray else (*_shape(rom, options), 3)
     return VectorizedEnv(
         games,
         Observations(spaces.Box(0, 255, shape, np.uint8), options.size),
@@ -116,10 +116,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
 
 def action_names(name: str, options: Options) -> tuple[str, ...]:
     """See `envs.action_names`; the names are the emulator's joystick positions and fire button."""
-    # Each engine would print a banner, which would bury the run's own messages.
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    engine = ale_py.ALEInterface()
-    engine.loadROM(str(roms.get_rom_path(name.removeprefix("atari_"))))
+    engine = _loaded(name.removeprefix("atari_"))
     actions = engine.getLegalActionSet() if options.full_actions else engine.getMinimalActionSet()
     names = [re.sub("(UP|DOWN|LEFT|RIGHT|FIRE)(?!$)", r"\1+", action.name) for action in actions]
     return tuple(name.lower() for name in names)
@@ -143,7 +140,25 @@ def _check(rom: str, options: Options) -> None:
         raise ValueError(f"max_frames must be at least {FRAMES_PER_STEP}, got {options.max_frames}")
 
 
+def _loaded(rom: str) -> ale_py.ALEInterface:
+    """An engine that tells about a game."""
+    # Each engine would print a banner, which would bury the run's own messages.
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    engine = ale_py.ALEInterface()
+    engine.loadROM(str(roms.get_rom_path(rom)))
+    return engine
+
+
+def _shape(rom: str, options: Options) -> tuple[int, int]:
+    """Height and width of the image."""
+    if options.size:
+        return options.size, options.size
+    height, width = _loaded(rom).getScreenDims()
+    return height, width
+
+
 def _engine(rom: str, options: Options) -> AtariVectorEnv:
+    height, width = _shape(rom, options)
     return AtariVectorEnv(
         rom,
         num_envs=1,
@@ -151,8 +166,8 @@ def _engine(rom: str, options: Options) -> AtariVectorEnv:
         max_num_frames_per_episode=options.max_frames,
         repeat_action_probability=options.sticky,
         full_action_space=options.full_actions,
-        img_height=options.size,
-        img_width=options.size,
+        img_height=height,
+        img_width=width,
         grayscale=options.gray,
         stack_num=1,
         frameskip=FRAMES_PER_STEP,

@@ -54,12 +54,15 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "world_model": [
             {
-                *("latents", "moments", "categoricals", "resnet", "preference", "clip_orders"),
+                *("latents", "moments", "categoricals", "preference", "clip_orders"),
                 *("finite_scalars", "token_frames", "rank_metrics"),
             },
             {"tokenizer_networks", "code_averages", "image_metrics"},
-            {"grids", "quantizers", "token_slots", "frame_score", "temporal_distance"},
-            {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics", "token_score"},
+            {
+                *("grids", "quantizers", "token_slots"),
+                *("resnet", "token_reader", "frame_score", "temporal_distance"),
+            },
+            {"rssm", "encoders", "decoders", "tokenizer", "token_dynamics"},
             {"relative_errors", "token_dreams", "video_reward"},
         ],
         "behavior": [{"actor_critic", "trajectories"}, {"metrics", "ppo"}],
@@ -78,9 +81,10 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ],
         "pretraining": [
             {
-                *("config", "reward_config", "tokenizer_config", "dynamics_config"),
+                *("config", "tokenizer_config", "dynamics_config"),
                 *("image_keys", "token_pictures", "token_clips"),
             },
+            {"reward_config"},
             {"reward_measures", "progress_pictures", "dynamics_measures"},
             {"reward", "tokenizer", "dynamics_pictures"},
             {"dynamics"},

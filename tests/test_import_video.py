@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -27,7 +28,7 @@ def moving(count: int = FRAMES) -> np.ndarray:
 
 def film(path: Path, images: np.ndarray, *, rate: int = 30, codec: str = "libx264") -> Path:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
+        stream: Any = container.add_stream(codec, rate=rate)
         stream.height, stream.width = images.shape[1:3]
         stream.pix_fmt = {"gif": "rgb8"}.get(codec, "yuv420p")
         for image in images:
@@ -193,7 +194,7 @@ def test_mistakes_are_one_line(
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.mp4").write_text("no video")
     with av.open(str(tmp_path / "sound.mkv"), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        stream: Any = container.add_stream("pcm_s16le", rate=8000, layout="mono")
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))

@@ -70,6 +70,12 @@ def test_the_order_in_the_file_does_not_matter() -> None:
     assert list(again.images) == ["mask", "screen"]
 
 
+def test_there_may_be_no_actions() -> None:
+    told = written()
+    told["spaces"]["actions"] = {}
+    assert spaces_of(told).act.keys == set()
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

@@ -53,12 +53,21 @@ def config(learns: str, stage: str = "all") -> Config:
     )
 
 
+def with_rewards(state: Any) -> Any:
+    """The state with a model that expects rewards; a fresh one expects none anywhere."""
+    head = jax.tree.map(
+        lambda x: jax.random.normal(jax.random.key(7), x.shape), state.params["dynamics"]["reward"]
+    )
+    dynamics = {**state.params["dynamics"], "reward": head}
+    return state.replace(params={**state.params, "dynamics": dynamics})
+
+
 @cache
 def made(learns: str, stage: str = "all") -> tuple[AnyAgent, Any, Window]:
     """An agent, its state, and what it did in a made-up world, as replay has it."""
     settings = config(learns, stage)
     agent = tokens.make(settings, INTERFACE)
-    state = agent.learner.init(jax.random.key(0))
+    state = with_rewards(agent.learner.init(jax.random.key(0)))
     random = np.random.default_rng(1)
     carry, actor, rows = agent.player.carry(ENVS), agent.player.actor(state), list[Any]()
     for t in range(settings.replay.length + 1):

@@ -65,7 +65,7 @@ def function(source: RewardSource, interface: Interface) -> RewardFunction:
             f"the reward was learned from {source.image!r} of {wanted}; the environment has {there}"
         )
     frozen = None
-    if source.config.reward.variant == "tokens":
+    if source.config.reward.variant in video_reward.READ_TOKENS:
         frozen = tokenizer.make(source.config.tokenizer, image=source.shape)
     model = video_reward.make(source.config.reward, image=source.shape, tokenizer=frozen)
 

@@ -111,10 +111,9 @@ class Side:
 
     def _read(self, batch: list[tuple[Run, np.ndarray]]) -> Clips:
         """[T, B, ...] of some moments of each run."""
-        arrays: dict[str, Any] = {}
-        for key in self._keys:
-            parts = [run.arrays[key][run.start + moments] for run, moments in batch]
-            arrays[key] = np.stack(parts, axis=1)
+        time: Any = np.stack([moments for _, moments in batch], axis=1).astype(np.int32)
+        where = time + np.array([run.start for run, _ in batch])
+        arrays: dict[str, Any] = {key: _gathered(batch, where, key) for key in self._keys}
 
         def under(prefix: str) -> dict[str, Any]:
             return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}
@@ -125,9 +124,21 @@ class Side:
             events={k: x for k, x in arrays.items() if k.startswith("event/")},
             **{name: arrays[name] for name in ("reward", *FLAGS)},
         )
-        time: Any = np.stack([moments for _, moments in batch], axis=1).astype(np.int32)
         duration: Any = np.array([run.steps for run, _ in batch], np.int32)
         return Clips(steps=steps, time=time, duration=duration)
+
+
+def _gathered(batch: list[tuple[Run, np.ndarray]], where: np.ndarray, key: str) -> np.ndarray:
+    """Steps `where` [T, B] of an array of the recording of each run: [T, B, ...]."""
+    recordings = {id(run.arrays): run.arrays for run, _ in batch}
+    if len(recordings) == 1:
+        return batch[0][0].arrays[key][where]
+    like = batch[0][0].arrays[key]
+    found = np.empty((*where.shape, *like.shape[1:]), like.dtype)
+    for number, arrays in recordings.items():
+        here = np.array([id(run.arrays) == number for run, _ in batch])
+        found[:, here] = arrays[key][where[:, here]]
+    return found
 
 
 def _successive(run: Run, step: int, length: int, position: int) -> np.ndarray:

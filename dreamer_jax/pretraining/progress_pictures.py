@@ -29,7 +29,7 @@ def pictures(model: VideoReward, params: dict[str, Any], images: jax.Array, time
 
     Args:
       model: the learned reward.
-      params: "reward", and with variant=tokens "tokenizer".
+      params: "reward", and for variants with tokens "tokenizer".
       images: [T, B, h, w, c] uint8.
       time: [T, B] int32, when each was recorded.
 

@@ -22,7 +22,7 @@ Params = dict[str, Any]
 class RewardState(PyTreeNode, kw_only=True):
     """All that the stage learns, and the tokenizer that it reads."""
 
-    params: Params  # "reward"; with variant=tokens also "tokenizer", which never changes
+    params: Params  # "reward"; for variants with tokens also "tokenizer", which never changes
     optimizer: optax.OptState  # of the members of the ensemble
     updates: jax.Array  # [] int32
 
@@ -38,7 +38,7 @@ class Played(PyTreeNode, kw_only=True):
 
 def frozen(config: RewardConfig) -> tuple[str, ...]:
     """Names of the networks that are read and do not learn."""
-    return ("tokenizer",) if config.reward.variant == "tokens" else ()
+    return ("tokenizer",) if config.reward.variant in video_reward.READ_TOKENS else ()
 
 
 def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
@@ -50,7 +50,7 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
     key = image_key(interface)
     image = interface.obs.images[key]
     frozen = None
-    if config.reward.variant == "tokens":
+    if config.reward.variant in video_reward.READ_TOKENS:
         frozen = tokenizer.make(config.tokenizer, image=image)
     model = video_reward.make(config.reward, image=image, tokenizer=frozen)
     chain = optimizer(config.optimizer)
@@ -87,12 +87,14 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
 
 
 def optimizer(config: Optimizer) -> optax.GradientTransformation:
-    """AdamW with a linear warm-up, behind a clip on the norm of the whole gradient."""
+    """AdamW with a linear warm-up, behind a clip on the norm of the whole gradient.
+
+    It sees all parameters as one vector: a ResNet has a hundred small arrays, and operations on
+    each of them would take as long to compile as the network.
+    """
     schedule = optax.linear_schedule(0.0, config.learning_rate, config.warmup)
-    return optax.chain(
-        optax.clip_by_global_norm(config.clip),
-        optax.adamw(schedule, weight_decay=config.weight_decay),
-    )
+    adam = optax.adamw(schedule, weight_decay=config.weight_decay)
+    return optax.flatten(optax.chain(optax.clip_by_global_norm(config.clip), adam))
 
 
 def play(

@@ -48,7 +48,7 @@ class RewardConfig:
     """The sections of the stage."""
 
     reward: RewardSize = field(default_factory=RewardSize)
-    tokenizer: TokenizerSize = field(default_factory=TokenizerSize)  # for variant=tokens
+    tokenizer: TokenizerSize = field(default_factory=TokenizerSize)  # of variants with tokens
     pairs: Pairs = field(default_factory=Pairs)
     losses: Losses = field(default_factory=Losses)
     optimizer: Optimizer = field(default_factory=Optimizer)

@@ -36,7 +36,7 @@ def measure(
 
     Args:
       model: the learned reward.
-      params: "reward", and with variant=tokens "tokenizer".
+      params: "reward", and for variants with tokens "tokenizer".
       images: [T, B, h, w, c] uint8.
       clips: where these images are from.
       key: consumed.

@@ -143,7 +143,7 @@ def update(
         "psnr": image_metrics.psnr(outcome.losses["reconstruction"]),
         "codes_in_use": (shares > 0).mean(),
         "perplexity": image_metrics.perplexity(shares),
-        "gradient_norm": optax.global_norm(gradients),
+        "gradient_norm": optax.tree.norm(gradients),
     }
     if averages is not None:
         averages, dead = moved(stage, averages, outcome, key)

@@ -104,8 +104,8 @@ def _entry(known: Spaces, key: str, dtype: str) -> dict[str, Any]:
 
 
 def _read(entries: Any, path: str, dtypes: Mapping[str, tuple[str, ...]]) -> Spaces:
-    """The inverse of `_entry` for all spaces of a part."""
-    if not isinstance(entries, dict) or not entries:
+    """The inverse of `_entry` for all spaces of a part. Videos may have no actions."""
+    if not isinstance(entries, dict) or not (entries or dtypes is ACTIONS):
         raise ValueError(f"{path}: expected spaces by their keys, not {_short(entries)}")
     images, vectors = dict[str, tuple[int, int, int]](), dict[str, int]()
     choices, bits = dict[str, tuple[int, ...]](), dict[str, int]()

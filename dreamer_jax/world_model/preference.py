@@ -30,15 +30,23 @@ class Pairs(PyTreeNode, kw_only=True):
     weight: jax.Array  # [P, B] float32
 
 
+class Reader(NamedTuple):
+    """A network that reads frames, as pure functions."""
+
+    init: Callable[[jax.Array], Any]  # (key) -> params
+    embed: Callable[[Any, jax.Array], jax.Array]
+    """(params, frames [*, ...]) -> [*, F] float32"""
+
+
 class Comparer(NamedTuple):
     """A model of progress, as pure functions: it says how far one frame is after another.
 
-    `difference(a, b)` = -`difference(b, a)` for every a and b, so the same frame twice gives 0.
+    `difference(a, b)` = -`difference(b, a)` up to rounding, so the same frame twice gives 0.
     """
 
     init: Callable[[jax.Array], Any]  # (key) -> params
     embed: Callable[[Any, jax.Array], jax.Array]
-    """(params, frames [T, B, ...] as the model reads them) -> [T, B, F] float32"""
+    """(params, frames [*, ...] as the model reads them) -> [*, F] float32"""
     difference: Callable[[Any, jax.Array, jax.Array], jax.Array]
     """(params, before [*, F], after [*, F]) -> [*] float32"""
     loss: Callable[[Any, jax.Array, jax.Array, jax.Array], jax.Array]

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.nn.plain.batches import batch_major, batch_minor
+from dreamer_jax.world_model.preference import Reader
 
 BLOCKS = (3, 4, 6, 3)  # of each stage; two convolutions each, one before and one layer after: 34
 GROUP = 8  # channels that are normalized together
@@ -76,11 +77,19 @@ class BasicBlock(nn.Module, kw_only=True):
         return nn.relu(x + y)
 
 
-def over_batches(network: ResNet34, params: Any, images: jax.Array) -> jax.Array:
-    """The network for images with any batch axes: [*, h, w, c] uint8 -> [*, outputs] float32."""
-    y = network.apply(params, batch_major(images, event_axes=3))
-    assert isinstance(y, jax.Array)
-    return batch_minor(y, batch=images.shape[:-3])
+def reader(network: ResNet34, *, image: tuple[int, int, int]) -> Reader:
+    """The network for images [*, h, w, c] uint8 with any batch axes: -> [*, outputs] float32."""
+
+    def init(key: jax.Array) -> Any:
+        return network.init(key, jnp.zeros((1, *image), jnp.uint8))
+
+    def embed(params: Any, images: jax.Array) -> jax.Array:
+        batch = images.shape[:-3]
+        y = network.apply(params, batch_major(images, event_axes=3) if batch else images[None])
+        assert isinstance(y, jax.Array)
+        return batch_minor(y, batch=batch) if batch else y[0]
+
+    return Reader(init, embed)
 
 
 def _repeated(block: BasicBlock, x: jax.Array, *, times: int) -> jax.Array:

@@ -8,7 +8,6 @@ two frames are as far apart in a short run as in a long one, and a long run that
 not count as much as one that gets to the end. The symlog scale resolves single steps and thousands.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import chex
@@ -18,8 +17,7 @@ import jax.numpy as jnp
 
 from dreamer_jax.math import symexp, symlog
 from dreamer_jax.nn.layers import MLP, Linear
-from dreamer_jax.world_model.preference import Comparer
-from dreamer_jax.world_model.resnet import ResNet34, over_batches
+from dreamer_jax.world_model.preference import Comparer, Reader
 
 
 def bin_positions(count: int, *, longest: float) -> jax.Array:
@@ -88,50 +86,26 @@ def path_loss(total: jax.Array, elapsed: jax.Array) -> jax.Array:
     return jnp.square(symlog(total) - symlog(elapsed))
 
 
-def make(
-    *,
-    width: int,
-    units: int,
-    bins: int,
-    longest: float,
-    image: tuple[int, int, int],
-    dtype: jnp.dtype,
-) -> Comparer:
-    """The model for images [h, w, c], which a ResNet-34 embeds.
+def make(reader: Reader, *, units: int, bins: int, longest: float, dtype: jnp.dtype) -> Comparer:
+    """The model that compares what `reader` reads of two frames.
 
     Args:
-      width: channels of the ResNet's first stage; 64 in the paper.
-      units: numbers of an embedded frame, and width of the head.
+      reader: of `units` numbers for each frame.
+      units: also the width of the head.
       bins: of the distances; odd.
       longest: steps of the last bin; distances beyond it count as that.
-      image: height, width and channels.
       dtype: of the computation.
     """
-    network = ResNet34(width=width, outputs=units, dtype=dtype)
     head = DistanceHead(units=units, bins=bins, dtype=dtype)
     places = bin_positions(bins, longest=longest)
 
     def init(key: jax.Array) -> Any:
-        of_network, of_head = jax.random.split(key)
+        of_reader, of_head = jax.random.split(key)
         frame = jnp.zeros((1, units))
-        return {
-            "network": network.init(of_network, jnp.zeros((1, *image), jnp.uint8)),
-            "head": head.init(of_head, frame, frame),
-        }
+        return {"reader": reader.init(of_reader), "head": head.init(of_head, frame, frame)}
 
-    def embed(params: Any, images: jax.Array) -> jax.Array:
-        return over_batches(network, params["network"], images)
-
-    return Comparer(init, embed, *_compared(head, places), path=path_loss)
-
-
-def _compared(
-    head: DistanceHead, places: jax.Array
-) -> tuple[
-    Callable[[Any, jax.Array, jax.Array], jax.Array],
-    Callable[[Any, jax.Array, jax.Array, jax.Array], jax.Array],
-]:
-    """The difference and the loss of two embedded frames."""
+    def embed(params: Any, frames: jax.Array) -> jax.Array:
+        return reader.embed(params["reader"], frames)
 
     def logits(params: Any, before: jax.Array, after: jax.Array) -> jax.Array:
         y = head.apply(params["head"], before, after)
@@ -146,4 +120,4 @@ def _compared(
         y = logits(params, before, after)
         return -jnp.sum(two_hot_steps(elapsed, places) * jax.nn.log_softmax(y), axis=-1)
 
-    return difference, loss
+    return Comparer(init, embed, difference, loss, path=path_loss)

@@ -1,8 +1,9 @@
 """A reward that is learned from videos: how far each frame is after the one before it.
 
-Three models of progress can be chosen: `resnet` scores frames from pixels, `tokens` scores them
-from the codes of a frozen tokenizer, and `distance` predicts the signed distance of two frames.
-Each is an ensemble, whose disagreement tells where the videos say nothing.
+Models of progress by name: `resnet` scores frames from pixels, `tokens` scores them from the codes
+of a frozen tokenizer, `distance` predicts the signed distance of two frames from pixels, and
+`token_distance` from codes. Each is an ensemble, whose disagreement tells where the videos say
+nothing.
 """
 
 from collections.abc import Callable
@@ -15,12 +16,15 @@ import jax.numpy as jnp
 
 from dreamer_jax.limits import Positive, Scale, Size, one_of
 from dreamer_jax.nn.forms import on_cpu
-from dreamer_jax.world_model import frame_score, temporal_distance, token_score
-from dreamer_jax.world_model.preference import Comparer
+from dreamer_jax.world_model import frame_score, resnet, temporal_distance, token_reader
+from dreamer_jax.world_model.preference import Comparer, Reader
+from dreamer_jax.world_model.resnet import ResNet34
+from dreamer_jax.world_model.token_reader import TokenReader
 from dreamer_jax.world_model.tokenizer import Tokenizer
 
 RATE = 0.01  # of the moving averages that calibrate the reward, per update
-VARIANTS = ("resnet", "tokens", "distance")
+VARIANTS = ("resnet", "tokens", "distance", "token_distance")
+READ_TOKENS = ("tokens", "token_distance")  # variants that need a tokenizer
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,10 @@ class RewardSize:
     variant: Annotated[str, one_of(*VARIANTS)] = "resnet"
     members: Positive = 3  # of the ensemble
     width: Positive = 64  # of `resnet` and `distance`: channels of the ResNet's first stage
-    units: Positive = 128  # of `tokens` and `distance`: width of the head
-    queries: Positive = 4  # of `tokens`: places of a frame that the head looks at
-    bins: Positive = 21  # of `distance`; odd
-    longest: Size = 4096.0  # of `distance`: steps of the last bin
+    units: Positive = 128  # of all but `resnet`: width of the head
+    queries: Positive = 4  # of variants with tokens: places of a frame that the head looks at
+    bins: Positive = 21  # of variants with distances; odd
+    longest: Size = 4096.0  # of variants with distances: steps of the last bin
     scale: Scale = 1.0  # reward of one step's progress at the mean pace of the recordings
     doubt: Size = 3.0  # disagreement, relative to that on the recordings, from which to clip
     limit: Scale = 1.0  # largest |reward| / scale where the ensemble disagrees
@@ -44,7 +48,7 @@ class RewardSize:
 class VideoReward(NamedTuple):
     """A learned reward, as pure functions. Images are [..., h, w, c] uint8.
 
-    `params` holds "reward", which `init` makes, and for the variant `tokens` also "tokenizer".
+    `params` holds "reward", which `init` makes, and for variants with tokens also "tokenizer".
     """
 
     init: Callable[[jax.Array], dict[str, Any]]  # (key) -> params["reward"]
@@ -76,16 +80,16 @@ def make(
     Args:
       size: which model, and how large.
       image: height, width and channels.
-      tokenizer: for the variant `tokens`; its params are `params["tokenizer"]`.
+      tokenizer: for variants with tokens; its params are `params["tokenizer"]`.
 
     Raises:
-      ValueError: an even number of bins, or the variant `tokens` without a tokenizer.
+      ValueError: an even number of bins, or a variant with tokens and no tokenizer.
     """
     comparer = make_comparer(size, image=image, tokenizer=tokenizer)
 
     def read(params: dict[str, Any], images: jax.Array) -> jax.Array:
         chex.assert_shape(images, (..., *image))
-        if size.variant != "tokens" or tokenizer is None:
+        if size.variant not in READ_TOKENS or tokenizer is None:
             return images
         tokens = tokenizer.encode(params["tokenizer"], images)
         return jax.lax.stop_gradient(tokenizer.embed(params["tokenizer"], tokens))
@@ -126,26 +130,31 @@ def make_comparer(
 ) -> Comparer:
     """One member of the ensemble; arguments and errors as those of `make`."""
     dtype = jnp.dtype(size.dtype if size.dtype != "auto" else "float32" if on_cpu() else "bfloat16")
-    if size.variant == "resnet":
-        return frame_score.make(width=size.width, image=image, dtype=dtype)
-    if size.variant == "distance":
-        return temporal_distance.make(
-            width=size.width,
-            units=size.units,
-            bins=size.bins,
-            longest=size.longest,
-            image=image,
-            dtype=dtype,
-        )
-    if tokenizer is None:
-        raise ValueError("reward.variant=tokens: needs a tokenizer")
-    return token_score.make(
-        units=size.units,
-        queries=size.queries,
-        tokens=tokenizer.tokens,
-        width=tokenizer.width,
-        dtype=dtype,
+    scores = size.variant in ("resnet", "tokens")
+    outputs = 1 if scores else size.units
+    reader = make_reader(size, outputs=outputs, image=image, tokenizer=tokenizer, dtype=dtype)
+    if scores:
+        return frame_score.make(reader)
+    return temporal_distance.make(
+        reader, units=size.units, bins=size.bins, longest=size.longest, dtype=dtype
     )
+
+
+def make_reader(
+    size: RewardSize,
+    *,
+    outputs: int,
+    image: tuple[int, int, int],
+    tokenizer: Tokenizer | None,
+    dtype: jnp.dtype,
+) -> Reader:
+    """The network that reads so many numbers of a frame; arguments as those of `make`."""
+    if size.variant not in READ_TOKENS:
+        return resnet.reader(ResNet34(width=size.width, outputs=outputs, dtype=dtype), image=image)
+    if tokenizer is None:
+        raise ValueError(f"reward.variant={size.variant}: needs a tokenizer")
+    network = TokenReader(units=size.units, queries=size.queries, outputs=outputs, dtype=dtype)
+    return token_reader.reader(network, tokens=tokenizer.tokens, width=tokenizer.width)
 
 
 def unknown() -> dict[str, jax.Array]:

@@ -57,7 +57,7 @@ def look(*, size: str | None, crop: str | None, gray: bool, rate: float | None) 
 
 
 def find(given: Sequence[Path]) -> list[Path]:
-    """The videos among files and folders: a folder has videos, or it is one, of images.
+    """The videos among files and folders: a folder has videos, or it is one of images.
 
     Raises:
         ValueError: a path does not exist, or a folder has neither.
@@ -68,14 +68,12 @@ def find(given: Sequence[Path]) -> list[Path]:
             if not path.exists():
                 raise ValueError(f"{path} does not exist")
             found.append(path)
-        elif images(path):
-            found.append(path.resolve())
         else:
             inside = sorted(path.iterdir(), key=natural)
             videos = [x for x in inside if x.suffix.lower() in VIDEOS or _has_images(x)]
-            if not videos:
+            if not videos and not images(path):
                 raise ValueError(f"{path} has no video and no images (PNG or JPEG)")
-            found += videos
+            found += videos or [path.resolve()]
     return list(dict.fromkeys(found))
 
 

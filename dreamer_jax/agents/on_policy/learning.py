@@ -207,6 +207,6 @@ def report(
     found = experience(ppo.config, steps, kept)
     error = equations.mean_over(found.advantage**2, found.value_weight)
     return {
-        "report/explained_variance": equations.explained_variance(found),
-        "report/value_error": jnp.sqrt(error),
+        "actor_critic/newest/explained_variance": equations.explained_variance(found),
+        "actor_critic/newest/value_error": jnp.sqrt(error),
     }, {}

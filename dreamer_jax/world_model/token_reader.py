@@ -1,7 +1,7 @@
-"""Progress as one score for each frame, read from the tokens of a tokenizer that stays as it is.
+"""A small network that reads frames as the tokens of a tokenizer that stays as it is.
 
-The same loss as that of `frame_score`. The tokenizer has learned what frames look like from all
-recordings, so this head is small: it sees only the vectors of the codes, [*, n, width].
+The tokenizer has learned what frames look like from all recordings. What is trained here sees only
+the vectors of the codes, [*, n, width].
 """
 
 from typing import Any
@@ -12,23 +12,23 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.nn.layers import Linear, Norm, NormAct
-from dreamer_jax.world_model.frame_score import scored
-from dreamer_jax.world_model.preference import Comparer
+from dreamer_jax.world_model.preference import Reader
 
 
-class TokenScore(nn.Module, kw_only=True):
+class TokenReader(nn.Module, kw_only=True):
     """Attention pooling: learned queries choose places, and an MLP reads what is there.
 
-    x = SiLU(RMSNorm(token W + place)); a = softmax over the n tokens of x Q; s = MLP(Σ a x).
+    x = two layers of (token W + place); a = softmax over the n tokens of x Q; y = MLP(Σ a x).
     """
 
     units: int
-    queries: int  # places that the head looks at
+    queries: int  # places that the network looks at
+    outputs: int
     dtype: jnp.dtype
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
-        """[*, n, width] float32 -> [*, 1] float32."""
+        """[*, n, width] float32 -> [*, outputs] float32."""
         units, dtype = self.units, self.dtype
         init = nn.initializers.normal(0.02)
         place = self.param("place", init, (tokens.shape[-2], units))
@@ -44,20 +44,12 @@ class TokenScore(nn.Module, kw_only=True):
         pooled = pooled.reshape(*pooled.shape[:-2], -1)
         y = Linear(units=units, scale=1.0, dtype=dtype, name="hidden")(pooled)
         y = NormAct(dtype=dtype, name="hidden_norm")(y)
-        return Linear(units=1, scale=1.0, dtype=dtype, name="score")(y).astype(jnp.float32)
+        y = Linear(units=self.outputs, scale=1.0, dtype=dtype, name="head")(y)
+        return y.astype(jnp.float32)
 
 
-def make(*, units: int, queries: int, tokens: int, width: int, dtype: jnp.dtype) -> Comparer:
-    """The head for frames of `tokens` vectors of `width` numbers.
-
-    Args:
-      units: width of the head.
-      queries: places that it looks at.
-      tokens: n, of a frame.
-      width: of a code's vector.
-      dtype: of the computation.
-    """
-    network = TokenScore(units=units, queries=queries, dtype=dtype)
+def reader(network: TokenReader, *, tokens: int, width: int) -> Reader:
+    """The network for frames of `tokens` vectors of `width` numbers."""
 
     def init(key: jax.Array) -> Any:
         return network.init(key, jnp.zeros((1, tokens, width)))
@@ -68,4 +60,4 @@ def make(*, units: int, queries: int, tokens: int, width: int, dtype: jnp.dtype)
         assert isinstance(y, jax.Array)
         return y
 
-    return scored(init, embed)
+    return Reader(init, embed)
