@@ -249,7 +249,11 @@ def make(
             tokens=tokens, codes=codes, width=width, action=action, dtype=dtype
         ),
         transformer=CausalTransformer(
-            layers=size.layers, heads=size.heads, ratio=size.ratio, dtype=dtype
+            layers=size.layers,
+            heads=size.heads,
+            ratio=size.ratio,
+            stretch=tokens + slots.AFTER,
+            dtype=dtype,
         ),
         logits=Linear(units=codes, scale=0.01, dtype=dtype),
         reward=TwoHotHead(layers=1, units=width, bins=size.bins, dtype=dtype),
