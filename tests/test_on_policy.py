@@ -121,9 +121,10 @@ def played(name: str) -> Played:
         void = flags["is_last"][t][:, None]
         steps.append({key: np.where(void, 0, x) for key, x in action.items()})
         latents.append(kept)
-    actions, latents = (
-        jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *each) for each in (steps, latents)
-    )
+
+    def stacked(trees: list[Any]) -> Any:
+        return jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *trees)
+
     found = Step(
         obs=jax.tree.map(jnp.asarray, obs),
         action=stacked(steps),
