@@ -13,7 +13,7 @@ import pytest
 from dreamer_jax.pretraining import reward as stage
 from dreamer_jax.pretraining.reward_config import Losses, Optimizer, Pairs, RewardConfig
 from dreamer_jax.world_model import frame_score
-from dreamer_jax.world_model.preference import Comparer, Reader
+from dreamer_jax.world_model.preference import Reader
 from dreamer_jax.world_model.tokenizer import TokenizerSize
 from dreamer_jax.world_model.video_reward import RewardSize
 
