@@ -1,4 +1,4 @@
-"""--mode=fit as a user runs it: from a recording to a tokenizer, dynamics, a reward and an agent."""
+"""--mode=fit as a user runs it: from a recording to a tokenizer, dynamics, rewards, an agent."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from dreamer_jax.commands.restored_fits import restored_fit
 from dreamer_jax.host import array_files
 from dreamer_jax.run.initial_weights import Source
 
-TOKENIZER = ("tokenizer.channels=4 4", "tokenizer.width=8", "tokenizer.codes=16")
+TOKENIZER = ("tokenizer.channels=4 4 4 4", "tokenizer.width=8", "tokenizer.codes=16")
 TINY = ("fit.log_every=2", "fit.measure_every=4", "fit.pictures_every=4", "fit.measure_batches=1")
 DYNAMICS = ("dynamics.width=16", "dynamics.layers=1", "dynamics.heads=2", "dynamics.frames=2")
 DRAWS = ("windows.batch=2", "windows.measured=1", "windows.dream=2")
@@ -39,9 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     root = tmp_path_factory.mktemp("fit")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
-        sets = ("env.size=16",)
         flags = ("--mode=record", "--env=cartpole_pixels", "--episodes=6", f"--out={root / 'rec'}")
-        assert run(*flags, sets=sets) == 0
+        assert run(*flags) == 0
         assert tokenizer(root, "tokenizer", "--steps=8") == 0
         yield root
 
