@@ -93,7 +93,13 @@ def test_dynamics_and_reward_feed_an_agent(folder: Path) -> None:
     assert run("--mode=eval", f"--logdir={agent}", "--episodes=1") == 0
 
 
-REWARD = ("reward.variant=tokens", "reward.members=2", "reward.units=8", "pairs.batch=2")
+REWARD = (
+    "reward.variant=tokens",
+    "reward.members=2",
+    "reward.units=8",
+    "pairs.batch=2",
+    "pairs.measured=8",
+)
 
 
 @pytest.mark.parametrize(
