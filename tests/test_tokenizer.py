@@ -87,6 +87,21 @@ def weights(made: tokenizer.Tokenizer) -> Any:
     return jax.tree.map(lambda x: 0.3 * random.normal(size=x.shape).astype(np.float32), shapes)
 
 
+def test_parameters_vectors_and_pixels_are_float32() -> None:
+    """Also where the networks compute in bfloat16; so are the gradients."""
+    made = tokenizer.make(TINY, image=(8, 8, 3), dtype=jnp.dtype("bfloat16"))
+    params = jax.eval_shape(made.init, jax.random.key(0))
+
+    def loss(params: Any, images: jax.Array) -> tuple[jax.Array, Any]:
+        vectors = made.vectors(params, images)
+        pixels = made.pixels(params, made.quantize(params, vectors).vectors)
+        return jnp.square(pixels - images / 255).mean(), (vectors, pixels)
+
+    images = jax.ShapeDtypeStruct((2, 8, 8, 3), jnp.uint8)
+    found = jax.eval_shape(jax.value_and_grad(loss, has_aux=True), params, images)
+    assert {x.dtype for x in jax.tree.leaves((params, found))} == {jnp.dtype("float32")}
+
+
 @pytest.mark.parametrize(
     ("size", "message"),
     [
@@ -152,7 +167,7 @@ def clips(images: np.ndarray) -> Clips:
 def trained() -> tuple[Fit[TokenizerState], TokenizerState, dict[str, float]]:
     """The stage, its state after 300 updates, and the metrics of the last one."""
     fit = stages.make(LEARNS, interface(screen=(8, 8, 1)))
-    state, update = fit.init(jax.random.key(0)), jax.jit(fit.update, donate_argnums=0)
+    state, update = jax.jit(fit.init)(jax.random.key(0)), jax.jit(fit.update, donate_argnums=0)
     metrics = dict[str, jax.Array]()
     for i in range(300):
         state, metrics = update(state, clips(frames(32, seed=i)[None]), jax.random.key(i))
