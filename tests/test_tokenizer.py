@@ -1,7 +1,7 @@
 """The tokenizer and the stage that trains it."""
 
 import dataclasses
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from dreamer_jax.pretraining import tokenizer as stages
 from dreamer_jax.pretraining.tokenizer import TokenizerState
 from dreamer_jax.pretraining.tokenizer_config import Batch, Optimizer, TokenizerConfig
 from dreamer_jax.spaces import Interface, Spaces
-from dreamer_jax.types import Clips, Fit, Step
+from dreamer_jax.types import Clips, Fit, Metrics, Step
 from dreamer_jax.world_model import tokenizer
 from dreamer_jax.world_model.tokenizer import TokenizerSize
 
@@ -154,32 +154,37 @@ def frames(count: int, *, seed: int) -> np.ndarray:
     return images
 
 
-def clips(images: np.ndarray) -> Clips:
+def clips(images: jax.Array) -> Clips:
     """Images [T, B, h, w, c] as clips without actions."""
-    flags, time = np.zeros(images.shape[:2], bool), np.zeros(images.shape[:2], np.int32)
+    flags, time = jnp.zeros(images.shape[:2], bool), jnp.zeros(images.shape[:2], jnp.int32)
     step = Step(
-        obs={"screen": jnp.asarray(images)},
+        obs={"screen": images},
         action={},
-        reward=jnp.zeros(images.shape[:2]),
-        is_first=jnp.asarray(flags),
-        is_last=jnp.asarray(flags),
-        is_terminal=jnp.asarray(flags),
+        reward=flags.astype(jnp.float32),
+        is_first=flags,
+        is_last=flags,
+        is_terminal=flags,
         events={},
     )
-    return Clips(steps=step, time=jnp.asarray(time), duration=jnp.asarray(time[0]))
+    return Clips(steps=step, time=time, duration=time[0])
 
 
 @cache
 def trained() -> tuple[Fit[TokenizerState], TokenizerState, dict[str, float]]:
     """The stage, its state after 300 updates, and the metrics of the last one."""
     fit = stages.make(LEARNS, interface(screen=(8, 8, 1)))
-    shapes, update = jax.eval_shape(fit.init, jax.random.key(0)), jax.jit(fit.update)
+    shapes = jax.eval_shape(fit.init, jax.random.key(0))
     state = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     state = state.replace(params=weights(shapes.params))
-    metrics = dict[str, jax.Array]()
-    for i in range(300):
-        state, metrics = update(state, clips(frames(32, seed=i)[None]), jax.random.key(i))
-    return fit, state, {name: float(x) for name, x in metrics.items()}
+
+    def step(state: TokenizerState, images: jax.Array) -> tuple[TokenizerState, Metrics]:
+        return fit.update(
+            state, clips(images), jax.random.fold_in(jax.random.key(0), state.updates)
+        )
+
+    batches = np.stack([frames(32, seed=i)[None] for i in range(300)])
+    state, metrics = jax.jit(partial(jax.lax.scan, step))(state, jnp.asarray(batches))
+    return fit, state, {name: float(x[-1]) for name, x in metrics.items()}
 
 
 @cache
@@ -213,7 +218,7 @@ def test_measurements() -> None:
     """Against NumPy."""
     fit, state, _ = trained()
     images, decoded, tokens = unseen()
-    found = jax.jit(fit.measure)(state, clips(images), jax.random.key(0))
+    found = jax.jit(fit.measure)(state, clips(jnp.asarray(images)), jax.random.key(0))
     squares, moving = np.square(decoded / 255 - images / 255), np.zeros(images.shape, bool)
     moving[1:] = images[1:] != images[:-1]
     trivial = np.square(np.asarray(state.mean_image) - images / 255)
