@@ -106,6 +106,15 @@ def test_a_world_is_learned_and_its_actions_matter(measured: Any) -> None:
     assert 0.55 < found["dynamics/accuracy/copy"] < 0.7  # one half, and one in four of the other
 
 
+def test_whole_frames_are_foreseen(learned: tuple[TokenDynamics, Any]) -> None:
+    model, params = learned
+    measure = jax.jit(partial(dynamics_measures.next_frames, model))
+    found = measure(params, counters(1002, batch=256), jax.random.key(0))
+    assert float(found["dynamics/frame/changed"]) > 0.95
+    assert float(found["dynamics/frame/changed_shuffled"]) < 0.35
+    assert 0.5 < float(found["dynamics/frame/copy"]) < 0.75
+
+
 def test_actions_that_are_late_by_one_are_found_out(measured: Any) -> None:
     given = counters(1001, batch=512)
     late = given.frames._replace(action=jnp.roll(given.frames.action, 1, axis=1))
