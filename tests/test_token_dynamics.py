@@ -146,31 +146,37 @@ def test_a_model_without_actions_is_the_one_with_unknown_ones(params: Any, forwa
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), outputs, with_unknown)
 
 
+@pytest.fixture(scope="module")
+def sample(model: TokenDynamics, params: Any) -> Any:
+    """(context, uniform) -> summary, next frame and its logits, as one program."""
+
+    @jax.jit
+    def program(params: Any, context: Frames, uniform: jax.Array) -> Any:
+        moment = model.observe(params, context)
+        last = context.action[:, -1], context.known[:, -1]
+        return moment.summary, model.advance(params, moment, *last, uniform)
+
+    return partial(program, params)
+
+
 @pytest.mark.parametrize("cut", [None, 1])
 def test_sampling_meets_the_numbers_of_a_whole_window(
-    model: TokenDynamics, params: Any, forward: Any, cut: int | None
+    sample: Any, forward: Any, cut: int | None
 ) -> None:
     frames = window()
     if cut is not None:
         frames = frames._replace(is_first=frames.is_first.at[0, cut].set(True))
     context = jax.tree.map(lambda x: x[:, :-1], frames)
     uniform = jax.random.uniform(jax.random.key(3), (BATCH, TOKENS))
-
-    @jax.jit
-    def sample(params: Any) -> Any:
-        moment = model.observe(params, context)
-        last = context.action[:, -1], context.known[:, -1]
-        return moment.summary, model.advance(params, moment, *last, uniform)
-
-    summary, (frame, logits) = sample(params)
+    summary, (frame, logits) = sample(context, uniform)
     whole = forward(frames._replace(tokens=frames.tokens.at[:, -1].set(frame.tokens)))
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
     close(logits, whole.logits[:, -1])
     close(frame.reward, whole.reward.mean()[:, -2])
     close(frame.continue_, whole.continue_.probability[:, -2])
     close(summary, whole.summary[:, -2])
-    shorter = jax.jit(model.next_frame)(params, *context, uniform)
-    np.testing.assert_array_equal(shorter.tokens, frame.tokens)
+    drawn_again = drawn(logits.reshape(-1, CODES), uniform.ravel())
+    np.testing.assert_array_equal(frame.tokens.ravel(), drawn_again)
 
 
 def test_tokens_are_drawn_as_often_as_the_logits_say() -> None:

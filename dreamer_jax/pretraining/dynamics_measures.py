@@ -69,19 +69,20 @@ def next_tokens(model: TokenDynamics, params: Any, windows: TokenClips, key: jax
     For `shuffled`, the actions are those of other windows; for `unknown`, the model gets none.
     """
     frames = windows.frames
-    outputs = model.forward(params, *frames)
-    found = {f"dynamics/{name}": x for name, x in accuracies(outputs.logits, windows).items()}
+    given = {"": frames}
+    if model.action:
+        given["shuffled"] = frames._replace(action=shuffled(frames.action, key))
+        given["unknown"] = frames._replace(known=jnp.zeros_like(frames.known))
+    # One program for all of them, one after the other.
+    stacked: Frames = jax.tree.map(lambda *x: jnp.stack(x), *given.values())
+    outputs = jax.lax.map(lambda frames: model.forward(params, *frames), stacked)
+    logits = dict(zip(given, outputs.logits, strict=True))
+    found = {f"dynamics/{name}": x for name, x in accuracies(logits.pop(""), windows).items()}
     found["dynamics/reward/explained"] = explained(
-        outputs.reward.mean()[:, :-1], windows.reward[:, 1:], windows.follows
+        outputs.reward.mean()[0, :, :-1], windows.reward[:, 1:], windows.follows
     )
-    if not model.action:
-        return found
-    others = {
-        "shuffled": frames._replace(action=shuffled(frames.action, key)),
-        "unknown": frames._replace(known=jnp.zeros_like(frames.known)),
-    }
-    for name, other in others.items():
-        those = accuracies(model.forward(params, *other).logits, windows)
+    for name, of_others in logits.items():
+        those = accuracies(of_others, windows)
         found[f"dynamics/actions/bits_{name}"] = those["bits/all"] - found["dynamics/bits/all"]
         found[f"dynamics/actions/ratio_{name}"] = those["bits/all"] / found["dynamics/bits/all"]
         found[f"dynamics/actions/changed_{name}"] = those["accuracy/changed"]
