@@ -1,7 +1,7 @@
 """The spaces of observations and actions, as the networks need them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import jax
@@ -42,6 +42,13 @@ class Spaces:
     def flat(self) -> tuple[str, ...]:
         """Keys of vectors, choices and bits, in the order in which they are joined."""
         return tuple(sorted({**self.vectors, **self.choices, **self.bits}))
+
+    def only(self, keys: Collection[str]) -> "Spaces":
+        """The spaces of these keys."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Spaces(
+            **{name: {k: x for k, x in part.items() if k in keys} for name, part in parts.items()}
+        )
 
     @property
     def width(self) -> int:

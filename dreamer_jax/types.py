@@ -223,6 +223,7 @@ class Model(NamedTuple, Generic[StateT, CarryT]):
     """(state, carry, key) -> the next moment, without an observation"""
     read: Callable[[StateT, CarryT], Readout]
     explicit: Explicit[StateT, CarryT] | None = None  # None: neither played in a page nor exported
+    shows: tuple[str, ...] | None = None  # keys of observations that `read` gives; None: all
 
 
 class Agent(NamedTuple, Generic[StateT, ActorT, CarryT]):

@@ -5,7 +5,8 @@
 Every second episode is played by the script, with 10 to 30 % random buttons in between. The others
 are random: half of them from the beginning, and half after the script has played up to 400 steps.
 The keeper's question alone, which may be answered once, is always left to the script. An episode
-ends with the game, or is truncated. A recording is continued.
+ends with the game, or is truncated. A recording is continued. With --play=script or --play=random
+all episodes are of one sort.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from envs.timestep import Timestep
 from experiments.cartridge_script import CartridgePlayer
 
 ENV, BUTTONS = "gameboy_demo", "a b up down left right"
+PLAYS = BOTH, SCRIPT, RANDOM = ("both", "script", "random")
 STEPS = 1_024  # after which an episode is truncated
 LEAST, MOST = 0.1, 0.3  # share of random buttons of a scripted episode
 PROLOGUE = 400  # most steps of the script before a random episode
@@ -33,9 +35,9 @@ PROLOGUE = 400  # most steps of the script before a random episode
 class Mixture:
     """Chooses buttons: see the module."""
 
-    def __init__(self, names: Sequence[str], *, seed: int) -> None:
-        """`names` are those of the actions."""
-        self._names, self._seed = list(names), seed
+    def __init__(self, names: Sequence[str], *, seed: int, play: str) -> None:
+        """`names` are those of the actions; `play` is one of PLAYS."""
+        self._names, self._seed, self._play = list(names), seed, play
         self._players: dict[int, CartridgePlayer] = {}
         self._random: dict[int, np.random.Generator] = {}
         self._noise: dict[int, float] = {}
@@ -55,6 +57,8 @@ class Mixture:
             self._random[row] = random = recorder.generator(self._seed, row, moment)
             self._players[row] = CartridgePlayer(random)
             which = (row + moment.number) % 4
+            if self._play != BOTH:
+                which = which // 2 * 2 + (self._play == RANDOM)
             self._noise[row] = float(random.uniform(LEAST, MOST)) if which % 2 == 0 else 1.0
             self._prologue[row] = int(random.integers(PROLOGUE)) if which == 3 else 0
         player, random = self._players[row], self._random[row]
@@ -70,6 +74,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("record_cartridge", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the recording")
     parser.add_argument("--episodes", type=int, default=28, help="how many in all")
+    parser.add_argument("--play", choices=PLAYS, default=BOTH, help="who plays")
     parser.add_argument("--size", type=int, default=0, help="env.size; 0: the screen as it is")
     parser.add_argument("--steps", type=int, default=STEPS, help="most steps of an episode")
     parser.add_argument("--copies", type=int, default=4, help="of the game, at once")
@@ -84,7 +89,7 @@ def main(argv: Sequence[str]) -> int:
             recording = recordings.begin(
                 flags.out, env, name=ENV, options=flatten(options), seed=flags.seed
             )
-            policy = Mixture(names, seed=flags.seed)
+            policy = Mixture(names, seed=flags.seed, play=flags.play)
             recorder.record(recording, env, policy, episodes=flags.episodes)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -17,10 +17,10 @@ def clips(seed: int, *, length: int = 12, runs: int = 8) -> Clips:
     duration = random.integers(100, 200, runs)
     time = np.stack([np.sort(random.choice(n, length, replace=False)) for n in duration], 1)
     images = random.integers(0, 100, (length, runs, *IMAGE)).astype(np.uint8)
-    grown = 2 + time / duration * (SIDE - 3)
-    bar = np.arange(SIDE) < grown[..., None]
+    grown = 1 + time / duration * (SIDE - 2)
+    full = np.clip(grown[..., None] - np.arange(SIDE), 0, 1)[:, :, None, :, None]  # of each pixel
     color = random.integers(150, 256, (runs, 1, 1, 3))
-    images[:, :, 6:10] = np.where(bar[:, :, None, :, None], color, images[:, :, 6:10])
+    images[:, :, 6:10] = full * color + (1 - full) * images[:, :, 6:10] / 2
     steps = Step(
         obs={"image": jnp.asarray(images)},
         action={},

@@ -13,7 +13,10 @@ import tiny
 from command import hastily
 
 from dreamer_jax import spaces
+from dreamer_jax.agents.by_name import AGENTS as AGENTS_BY_NAME
 from dreamer_jax.agents.dreamer.config import Losses
+from dreamer_jax.agents.dreamer.networks import WORLD_MODEL
+from dreamer_jax.agents.dreamer.transfer import inherit
 from dreamer_jax.agents.hybrid import agent as hybrid
 from dreamer_jax.agents.hybrid.config import Heads, HybridConfig, WorldModel
 from dreamer_jax.agents.on_policy import acting, learning, networks
@@ -51,20 +54,27 @@ def compiled_hastily() -> Iterator[None]:
         yield
 
 
-def config(name: str, **more: Any) -> Config:
-    values = {"capacity": 100, "batch": B, "length": T, "sampler": "newest"}
-    train = {"envs": B, "ratio": 1, "prefill": 0, "steps": 1_000}
-    replay = Replay(**values | {k: x for k, x in more.items() if k not in train})
-    loop = Train(**train | {k: x for k, x in more.items() if k in train})
-    return resolve(Config(agent=AGENTS[name], replay=replay, train=loop))
+def config(name: str, *, replay: Any = None, train: Any = None) -> Config:
+    """A small on-policy run, with some fields of two sections replaced."""
+    newest = Replay(capacity=100, batch=B, length=T, sampler="newest")
+    loop = Train(envs=B, ratio=1, prefill=0, steps=1_000)
+    return resolve(
+        Config(
+            agent=AGENTS[name],
+            replay=dataclasses.replace(newest, **replay or {}),
+            train=dataclasses.replace(loop, **train or {}),
+        )
+    )
 
 
 @cache
 def made(name: str) -> OnPolicy:
     """The fixed part of an agent that makes a choice and sets two values."""
     interface = spaces.of(tiny.VECTOR, tiny.BOTH)
-    whole: Any = config(name)
-    return hybrid.build(whole, interface).ppo if name == "hybrid" else ppo.build(whole, interface)
+    if name != "hybrid":
+        return ppo.build(config(name), interface)
+    frozen = {"learn": "behavior", "world_model": "somewhere"}
+    return hybrid.build(config(name, train=frozen), interface).ppo
 
 
 class Played(NamedTuple):
@@ -111,17 +121,22 @@ def played(name: str) -> Played:
         void = flags["is_last"][t][:, None]
         steps.append({key: np.where(void, 0, x) for key, x in action.items()})
         latents.append(kept)
-    actions, latents = (jax.tree.map(lambda *x: np.stack(x), *each) for each in (steps, latents))
+
+    def stacked(trees: list[Any]) -> Any:
+        return jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *trees)
+
     found = Step(
         obs=jax.tree.map(jnp.asarray, obs),
-        action=actions,
+        action=stacked(steps),
         reward=jnp.asarray(generator.normal(size=(T + 1, B)), jnp.float32),
         is_terminal=jnp.asarray(flags["is_last"]) & (jnp.arange(B) != 2),
         events={},
         **{key: jnp.asarray(x) for key, x in flags.items()},
     )
     time = jnp.broadcast_to(jnp.arange(T + 1)[:, None], (T + 1, B))
-    return Played(state, Window(steps=found, latents=latents, row=jnp.arange(B), time=time))
+    return Played(
+        state, Window(steps=found, latents=stacked(latents), row=jnp.arange(B), time=time)
+    )
 
 
 @cache
@@ -174,9 +189,14 @@ def test_what_was_remembered_matters(name: str) -> None:
         assert error(learned(name, window.replace(steps=never))[2]) > 1e-3
 
 
+def equal(one: Any, other: Any) -> bool:
+    """Whether two trees hold the same arrays."""
+    same_structure = jax.tree.structure(one) == jax.tree.structure(other)
+    return same_structure and all(map(np.array_equal, jax.tree.leaves(one), jax.tree.leaves(other)))
+
+
 def same(one: OnPolicyState, other: OnPolicyState) -> bool:
-    equal = jax.tree.map(np.array_equal, one.params, other.params)
-    return all(jax.tree.leaves(equal))
+    return equal(one.params, other.params)
 
 
 @pytest.mark.parametrize(
@@ -208,25 +228,47 @@ def test_rewards_answer_the_action_before_them() -> None:
 
 def test_a_frozen_world_model_stays_as_it_is() -> None:
     state, window = played("hybrid")
-    names = ("encoder", "rssm", "decoder", "reward", "continue")
-    after = learned("hybrid", window)[0]
-    for name in names:
-        assert not jax.tree.all(
-            jax.tree.map(np.array_equal, state.params[name], after.params[name])
-        ), name
-    frozen = dataclasses.replace(
-        config("hybrid"), train=Train(envs=B, ratio=1, prefill=0, learn="behavior", world_model="x")
-    )
-    agent = hybrid.build(frozen, spaces.of(tiny.VECTOR, tiny.BOTH)).ppo
-    state = state.replace(optimizer={"ppo": state.optimizer["ppo"]})
-    after, _, metrics = jax.jit(partial(learning.update, agent))(state, window, jax.random.key(7))
-    for name in names:
+    after, _, metrics = learned("hybrid", window)
+    for name in WORLD_MODEL:
         jax.tree.map(np.testing.assert_array_equal, state.params[name], after.params[name])
-    assert not jax.tree.all(
-        jax.tree.map(np.array_equal, state.params["policy"], after.params["policy"])
-    )
     jax.tree.map(np.testing.assert_array_equal, state.moments, after.moments)
+    for name in networks.HEADS:
+        assert not equal(state.params[name], after.params[name])
     assert not any(key.startswith("world_model/") for key in metrics)
+
+
+def test_a_world_model_learns_from_the_same_rollout() -> None:
+    """All of it, by its own losses; policy and critic stay as PPO has left them."""
+    state, window = played("hybrid")
+    agent = hybrid.build(config("hybrid"), spaces.of(tiny.VECTOR, tiny.BOTH)).ppo
+    assert agent.extra is not None and agent.features.trained == ()
+    optimizer = agent.extra.init(state.params)
+    learn = jax.jit(agent.extra.update)
+    params, _, metrics = learn(state.params, optimizer, state.moments, window, jax.random.key(0))
+    for name, before in state.params.items():
+        assert equal(before, params[name]) == (name not in WORLD_MODEL), name
+    losses = {name for name in metrics if name.startswith("world_model/loss/")}
+    assert {f"world_model/loss/{name}" for name in ("reward", "continue", "dynamics")} < losses
+    moments = agent.features.observe(state.moments, window.steps)
+    assert not equal(moments, state.moments)
+
+
+def test_a_world_model_can_be_that_of_a_dreamer() -> None:
+    """All arrays of it, and nothing else."""
+    agent = hybrid.make(config("hybrid"), spaces.of(tiny.VECTOR, tiny.BOTH))
+    whole = tiny.changed("model", vectors="standardize")
+    theirs = tiny.made_up(tiny.make(act=tiny.BOTH, config=whole), size=0.4)
+    ours: Any = played("hybrid").state
+    found = inherit(agent, theirs, "there")(ours)
+    for name, before in ours.params.items():
+        assert equal(found.params[name], theirs.params[name]) == (name in WORLD_MODEL), name
+        assert equal(found.params[name], before) == (name not in WORLD_MODEL), name
+    assert equal(found.moments, theirs.moments)
+    assert AGENTS_BY_NAME["hybrid"].relatives == ("dreamer",)
+    assert AGENTS_BY_NAME["dreamer"].relatives == ("hybrid",)
+    other = tiny.made_up(tiny.make(act=tiny.TURN, config=whole))
+    with pytest.raises(ValueError, match="the part 'rssm' of the run in there has another shape"):
+        inherit(agent, other, "there")
 
 
 def test_the_first_update_comes_with_the_first_whole_window() -> None:
@@ -240,27 +282,35 @@ def test_the_first_update_comes_with_the_first_whole_window() -> None:
         assert owed == (step >= first and (step - first) % rollout == 0), step
         done.append(done[-1] + owed)
     assert done[-1] == 6
-    for other in ({"sampler": "uniform"}, {"ratio": 2}, {"batch": 2 * B}):
-        changed = config("mlp", **other)
+    uniform, larger = {"sampler": "uniform"}, {"batch": 2 * B}
+    for changed in (
+        config("mlp", replay=uniform),
+        config("mlp", replay=larger),
+        config("mlp", train={"ratio": 2}),
+    ):
         assert updates_owed(first, updates=0, config=changed) == 0
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("section", "more", "said"),
     [
-        ({"sampler": "online"}, "replay.sampler=online: this agent learns from what its policy"),
-        ({"batch": 8}, "replay.batch=8 with train.envs=4"),
-        ({"ratio": 32}, "train.ratio=32"),
-        ({"latents": False}, "replay.latents=false"),
-        ({"seed_from": "x"}, "replay.seed_from=x"),
-        ({"prefill": 37}, "train.prefill=37"),
+        (
+            "replay",
+            {"sampler": "online"},
+            "replay.sampler=online: this agent learns from what its policy",
+        ),
+        ("replay", {"batch": 8}, "replay.batch=8 with train.envs=4"),
+        ("train", {"ratio": 32}, "train.ratio=32"),
+        ("replay", {"latents": False}, "replay.latents=false"),
+        ("replay", {"seed_from": "x"}, "replay.seed_from=x"),
+        ("train", {"prefill": 37}, "train.prefill=37"),
     ],
 )
-def test_contradictions_are_one_line(more: dict[str, Any], said: str) -> None:
+def test_contradictions_are_one_line(section: str, more: dict[str, Any], said: str) -> None:
     for name in ("mlp", "hybrid"):
         make: Any = hybrid.make if name == "hybrid" else ppo.make
         with pytest.raises(ValueError, match=said) as caught:
-            make(config(name, **more), spaces.of(tiny.VECTOR, tiny.TURN))
+            make(config(name, **{section: more}), spaces.of(tiny.VECTOR, tiny.TURN))
         assert "\n" not in str(caught.value)
 
 
@@ -274,6 +324,6 @@ def test_contradictions_are_one_line(more: dict[str, Any], said: str) -> None:
 )
 def test_parts_that_do_not_divide(name: str, changed: dict[str, int], said: str) -> None:
     whole = config(name)
-    agent = dataclasses.replace(whole.agent, ppo=dataclasses.replace(LEARNING, **changed))
+    agent = dataclasses.replace(AGENTS[name], ppo=dataclasses.replace(LEARNING, **changed))
     with pytest.raises(ValueError, match=said):
         ppo.make(dataclasses.replace(whole, agent=agent), spaces.of(tiny.VECTOR, tiny.TURN))

@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,22 @@ def test_a_long_episode_is_cut_into_files(tmp_path: Path, monkeypatch: pytest.Mo
     assert [run.score for run in recordings.runs(cut)] == [e.score for e in whole.episodes]
     for name, x in found[0].items():
         np.testing.assert_array_equal(x, found[1][name])
+
+
+def test_unpacking_needs_the_memory_of_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_writer, "MOST_STEPS", 20)
+    folder, size = made(tmp_path / "video", (200, 200), side=64), 400 * 64 * 64 * 3
+    tracemalloc.start()
+    try:
+        opened = open_dataset([folder], seed=0, cache=tmp_path / "cache")
+        for index in range(20):
+            opened.training.clips(Draw(2, 8), index)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < size / 4
 
 
 def test_many_that_need_a_recording_unpack_it_once(

@@ -132,7 +132,7 @@ def test_the_policy_sees_the_frames_of_its_episode_and_the_actions_between_them(
     for t in (3, 4, 5):
         obs = {"image": steps.obs["image"][t, :1]}
         carry = known().seen(params, carry, obs, steps.is_first[t, :1])
-        carry = known().took(carry, {"action": steps.action["action"][t, :1]})
+        carry = world.took(carry, {"action": steps.action["action"][t, :1]})
     for t in (4, 5):
         window_then = jax.tree.map(lambda x, t=t: x[t, :1], window.latents.memory)
         window_then = window_then._replace(tokens=window_then.tokens.astype(jnp.int32))
@@ -166,7 +166,8 @@ def test_a_dreamt_moment_is_the_next_frame_of_the_dynamics() -> None:
         carry = agent.model.took(carry, {"action": window.steps.action["action"][t]})
     uniform = jax.random.uniform(jax.random.key(1), (ENVS, known().tokenizer.tokens))
     after = agent.model.explicit.imagine(state, carry, uniform)
-    frame = known().dynamics.next_frame(state.params["dynamics"], *carry.frames, uniform)
+    before = known().acted(carry)
+    frame = known().dynamics.next_frame(state.params["dynamics"], *before, uniform)
     np.testing.assert_array_equal(after.frames.tokens[:, -1], frame.tokens)
     np.testing.assert_array_equal(after.frames.tokens[:, :-1], carry.frames.tokens[:, 1:])
     np.testing.assert_allclose(after.reward, frame.reward)

@@ -30,9 +30,15 @@ def one_env(setup: Setup) -> VectorEnv:
     return env
 
 
-def described(setup: Setup, env: VectorEnv, *, step: int) -> dict[str, Any]:
-    """The part of model.json that every page needs; `step` is that of the checkpoint."""
+def described(setup: Setup, env: VectorEnv, model: AnyModel, *, step: int) -> dict[str, Any]:
+    """The part of model.json that every page needs; `step` is that of the checkpoint.
+
+    A page shows the observations that the model shows.
+    """
     spaces = manifest.read(setup.logdir)["spaces"]
+    if model.shows is not None:
+        shown = {key: spaces["observations"][key] for key in model.shows}
+        spaces = spaces | {"observations": shown}
     texts: dict[str, Any] = {}
     for key, space in spaces["observations"].items():
         if space["kind"] == "text":

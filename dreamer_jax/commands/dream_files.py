@@ -122,7 +122,7 @@ def agreements(returns: Returns) -> dict[str, Any]:
 def both_plays(
     saved: Restored, env: VectorEnv, *, episodes: int, seed: int
 ) -> tuple[list[Stretch], list[Stretch], spaces.Spaces]:
-    """Real play with the policy, and with random actions; the spaces of its observations.
+    """Real play with the policy, and with random actions; the spaces of what the model shows.
 
     Fault where no episode has a step.
     """
@@ -134,7 +134,8 @@ def both_plays(
     own, other = ([x for x in each if len(x.reward) > 1] for each in both)
     if not own or not other:
         raise Fault("no episode has a step after its first observation: nothing can be dreamt")
-    return own, other, interface.obs
+    shows = saved.agent.model.shows if saved.agent.model else None
+    return own, other, interface.obs if shows is None else interface.obs.only(shows)
 
 
 def emptied(folder: Path) -> Path:

@@ -33,7 +33,7 @@ def exporting(flags: Flags) -> Callable[[], None]:
             found = starts.recorded(
                 model, saved.state, carry, env, seed=setup.seed, count=STARTS, apart=APART
             )
-            page = described(setup, env, step=saved.step)
+            page = described(setup, env, model, step=saved.step)
         step = graphs.step(model, saved.state, carry)
         see = graphs.see(model, saved.state, carry, interface)
         folder.write(

@@ -1,9 +1,11 @@
 """Learns from recordings alone: starts a stage in a logdir, or resumes the one that is there."""
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,6 +22,7 @@ from dreamer_jax.loops import fit_programs
 from dreamer_jax.loops.fit import FitRun, fit
 from dreamer_jax.loops.fit_programs import FitPrograms
 from dreamer_jax.outputs import sinks, trackers
+from dreamer_jax.outputs.elapsed import Elapsed
 from dreamer_jax.pretraining.by_name import STAGES
 from dreamer_jax.run import checkpoint, initial_weights, manifest, spaces_record
 from dreamer_jax.run.initial_weights import INIT_FROM, Source
@@ -37,17 +40,27 @@ def fitting(flags: Flags) -> Callable[[], None]:
       Fault: the run in the logdir cannot be resumed.
     """
     setup = decide(flags)
+    before = manifest.state(setup.logdir)
     names = trackers.chosen(flags.trackers, setup.logdir)
+    if is_done(setup):
+        text = f"{setup.logdir} has made its {setup.config.fit.updates:,} updates: nothing is left"
+        return partial(print, f"{text} to do; a larger --steps takes it further", file=sys.stderr)
     devices = meshes.make(meshes.parse(setup.mesh))
     data = opened_data(setup)
     interface = spaces.of(*data.spaces)
     stage = STAGES[setup.stage].make(setup.config.stage, interface)
     meshes.require_divisible(devices, stage.draw.batch, name="sequences of a batch")
     begin, source, notes = first_weights(setup, stage)
-    compiled = fit_programs.build(stage, data.training.clips(stage.draw, 0), mesh=devices)
+    clips = data.training.clips(stage.draw, 0)
+    built = fit_programs.build(stage, clips, mesh=devices)
     with ExitStack() as opened:
         lock = manifest.lock(setup.logdir)
         opened.callback(manifest.unlock, setup.logdir, lock)
+        if manifest.state(setup.logdir) != before:
+            raise ValueError(f"another process has just changed {setup.logdir}; please try again")
+        print(*described(setup, data, built), *notes, sep="\n", file=sys.stderr, flush=True)
+        with Elapsed("compiling", done="compiled"):
+            compiled = fit_programs.compiled(built, clips)
         run = FitRun(
             fit=stage,
             training=data.training,
@@ -59,14 +72,38 @@ def fitting(flags: Flags) -> Callable[[], None]:
         )
         manifest.write(setup.logdir, record(setup, data, source))
         kept = opened.pop_all()
-    print(*described(setup, data, compiled), *notes, sep="\n", file=sys.stderr)
 
     def task() -> None:
         make = sinks.of(names, configuration=flatten(setup.config, ""))
         with kept:
             fit(run, compiled, make_sinks=make)
+        if is_done(setup):
+            with suppress(OSError):  # nobody has to listen
+                print(f"next: {what_next(setup)}", file=sys.stderr)
 
     return task
+
+
+def is_done(setup: FitSetup) -> bool:
+    """Whether the newest checkpoint is whole and has all updates."""
+    directory = setup.logdir / "checkpoints"
+    done = checkpoint.latest(directory) or 0
+    return done >= setup.config.fit.updates and checkpoint.is_whole(directory, done)
+
+
+def what_next(setup: FitSetup) -> str:
+    """The command that builds on a finished stage."""
+    command = ["python", "-m", "dreamer_jax.main"]
+    if setup.stage == "tokenizer":
+        command += ["--mode=fit", "--stage=dynamics", f"--data={setup.config.data.folders}"]
+        if setup.config.data.image:
+            command += ["--set", f"data.image={setup.config.data.image}"]
+        command.append(f"--init_from={setup.logdir}")
+    elif setup.stage == "dynamics":
+        command += ["--agent=tokens", f"--init_from={setup.logdir}", "--env=..."]
+    else:
+        command += ["--set", f"reward.logdir={setup.logdir}", "--env=..."]
+    return shlex.join(command)
 
 
 def first_weights(

@@ -23,7 +23,7 @@ def playing(flags: Flags) -> Callable[[], None]:
     saved = load_one(setup, flags.checkpoint)
     model = model_of(saved, setup)
     env = one_env(setup)
-    page = described(setup, env, step=saved.step) | {"backend": "local"}
+    page = described(setup, env, model, step=saved.step) | {"backend": "local"}
     files = folder.web_files() | {folder.DESCRIPTION: json.dumps(page).encode()}
 
     def begin(episode: int) -> Timestep:

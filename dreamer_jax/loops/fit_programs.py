@@ -86,6 +86,19 @@ def build(fit: Fit[Any], clips: Clips, *, mesh: Mesh) -> FitPrograms:
     )
 
 
+def compiled(built: FitPrograms, clips: Clips) -> FitPrograms:
+    """The programs with `learn` compiled for clips of this shape, which takes longest."""
+    seed = jax.ShapeDtypeStruct((), SEED_TYPE, sharding=built.scalar)
+    placed = jax.tree.map(
+        lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where),
+        clips,
+        jax.tree.broadcast(built.clips, clips),
+    )
+    program: Any = built.learn
+    learn = program.lower(seed, built.state, built.sums, placed).compile()
+    return built._replace(learn=learn)
+
+
 def derive(seed: jax.Array, *, purpose: int, counter: jax.typing.ArrayLike) -> jax.Array:
     """The key for one use of randomness: fold_in(fold_in(key(seed), purpose), counter).
 

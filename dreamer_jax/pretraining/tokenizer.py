@@ -53,6 +53,7 @@ class Outcome(NamedTuple):
     """What a loss computes on the way."""
 
     losses: Metrics  # [] each, without their scales
+    errors: jax.Array  # [*], mean squared error of each image
     vectors: jax.Array  # [*, n, width], before quantization
     quantized: Quantized
 
@@ -140,7 +141,7 @@ def update(
     shares = image_metrics.shares(quantized.tokens, codes=stage.tokenizer.codes)
     metrics = {
         **{f"loss/{name}": x for name, x in outcome.losses.items()},
-        "psnr": image_metrics.psnr(outcome.losses["reconstruction"]),
+        "psnr": image_metrics.psnr(outcome.errors).mean(),
         "codes_in_use": (shares > 0).mean(),
         "perplexity": image_metrics.perplexity(shares),
         "gradient_norm": optax.tree.norm(gradients),
@@ -178,13 +179,14 @@ def weighted_loss(
     vectors = tokenizer.vectors(params, images)
     quantized = tokenizer.quantize(params, vectors)
     true = images / 255
-    error = jnp.square(tokenizer.pixels(params, quantized.vectors) - true).mean()
+    pixels = tokenizer.pixels(params, quantized.vectors)
+    errors = jnp.square(pixels - true).mean((-3, -2, -1))
     contrast = jnp.maximum(jnp.square(true - mean_image).mean(), LEAST_CONTRAST)
     losses = {name: x.mean() for name, x in quantized.losses.items()}
-    total = scales.reconstruction * error / contrast
+    total = scales.reconstruction * errors.mean() / contrast
     total += sum(getattr(scales, name) * x for name, x in losses.items())
-    losses["reconstruction"] = error
-    return total, Outcome(losses=losses, vectors=sg(vectors), quantized=sg(quantized))
+    losses["reconstruction"] = errors.mean()
+    return total, Outcome(losses, errors, vectors=sg(vectors), quantized=sg(quantized))
 
 
 def moved(

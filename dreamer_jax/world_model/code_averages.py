@@ -36,9 +36,10 @@ def updated(
     x, codes = x.reshape(-1, x.shape[-1]), len(averages.count)
     # A product, and no scatter, adds up in the same order every time.
     chosen = jax.nn.one_hot(tokens.ravel(), codes, dtype=x.dtype)
+    total = jnp.matmul(chosen.T, x, precision="highest")
     return CodeAverages(
         count=decay * averages.count + (1 - decay) * chosen.sum(0),
-        total=decay * averages.total + (1 - decay) * chosen.T @ x,
+        total=decay * averages.total + (1 - decay) * total,
     )
 
 
@@ -79,6 +80,7 @@ def revived(
     # The largest of log p + Gumbel noise are a draw without repetition.
     rank = jnp.log(error + 1e-30) + jax.random.gumbel(key, error.shape)
     drawn = jnp.resize(jax.lax.top_k(rank, min(codes, error.size))[1], (codes,))
+    drawn = drawn[jnp.cumsum(dead) - 1]  # the first dead code gets the first of them
     count = jnp.where(dead, mean, averages.count)
     total = jnp.where(dead[:, None], mean * x[drawn], averages.total)
     return CodeAverages(count=count, total=total), dead

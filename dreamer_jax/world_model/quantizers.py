@@ -46,8 +46,9 @@ def nearest(x: jax.Array, vectors: jax.Array) -> jax.Array:
     The term ‖x‖² is the same for all codes and is left out. (§ 3.1)
     """
     chex.assert_equal_shape_suffix([x, vectors], 1)
-    lengths = jnp.square(vectors).sum(-1)
-    return jnp.argmin(lengths - 2 * (x @ vectors.T), axis=-1).astype(jnp.int32)
+    # In the default precision of accelerators, near codes would be mistaken for each other.
+    products = jnp.matmul(x, vectors.T, precision="highest")
+    return jnp.argmin(jnp.square(vectors).sum(-1) - 2 * products, axis=-1).astype(jnp.int32)
 
 
 def straight_through(x: jax.Array, vectors: jax.Array) -> jax.Array:
@@ -66,6 +67,15 @@ def codebook_loss(x: jax.Array, vectors: jax.Array) -> jax.Array:
     return jnp.square(sg(x) - vectors).mean(-1)
 
 
+def look_up(vectors: jax.Array, tokens: jax.Array) -> jax.Array:
+    """The rows of `tokens`: [codes, width], [*] integers -> [*, width].
+
+    A product, because the gradient of indexing adds up in no fixed order on an accelerator.
+    """
+    chosen = jax.nn.one_hot(tokens, len(vectors), dtype=vectors.dtype)
+    return jnp.matmul(chosen, vectors, precision="highest")
+
+
 def vq(*, codes: int, width: int, averages: bool = True) -> Quantizer:
     """A learned codebook of `codes` vectors.
 
@@ -78,7 +88,7 @@ def vq(*, codes: int, width: int, averages: bool = True) -> Quantizer:
 
     def quantize(codebook: Codebook, x: jax.Array) -> Quantized:
         tokens = nearest(sg(x), sg(codebook["vectors"]))
-        vectors = embed(codebook, tokens)
+        vectors = embed(codebook, tokens) if averages else look_up(codebook["vectors"], tokens)
         losses = {"commitment": commitment_loss(x, vectors)}
         if not averages:
             losses["codebook"] = codebook_loss(x, vectors)
@@ -104,7 +114,7 @@ def fsq(*, levels: tuple[int, ...], width: int) -> Quantizer:
         }
 
     def quantize(codebook: Codebook, x: jax.Array) -> Quantized:
-        numbers = x @ codebook["down"] + codebook["down_bias"]
+        numbers = jnp.matmul(x, codebook["down"], precision="highest") + codebook["down_bias"]
         numbers = finite_scalars.rounded(numbers, levels)
         tokens = finite_scalars.to_tokens(sg(numbers), levels)
         return Quantized(tokens=tokens, vectors=project_up(codebook, numbers), losses={})
@@ -114,7 +124,7 @@ def fsq(*, levels: tuple[int, ...], width: int) -> Quantizer:
 
     def project_up(codebook: Codebook, numbers: jax.Array) -> jax.Array:
         scaled = numbers / (np.asarray(levels, np.float32) // 2)
-        return scaled @ codebook["up"] + codebook["up_bias"]
+        return jnp.matmul(scaled, codebook["up"], precision="highest") + codebook["up_bias"]
 
     return Quantizer(init=init, quantize=quantize, embed=embed)
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.agents.on_policy.features import Features, Params, Seen
-from dreamer_jax.agents.tokens.world import NETWORKS, TokensCarry, World
+from dreamer_jax.agents.tokens.world import NETWORKS, TokensCarry, World, took
 from dreamer_jax.types import Obs, Step
 from dreamer_jax.world_model.token_frames import Frames
 
@@ -21,7 +21,7 @@ def frozen(world: World) -> Features[TokensCarry]:
         init=partial(init, world),
         carry=world.carry,
         step=partial(step, world),
-        took=world.took,
+        took=took,
         unroll=kept,
         observe=unchanged,
     )

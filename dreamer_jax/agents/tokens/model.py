@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from dreamer_jax.agents.on_policy.acting import Choose
 from dreamer_jax.agents.on_policy.networks import OnPolicy
 from dreamer_jax.agents.on_policy.state import OnPolicyState
-from dreamer_jax.agents.tokens.world import TokensCarry, World, following
+from dreamer_jax.agents.tokens.world import TokensCarry, World, following, took
 from dreamer_jax.nn.heads import action_width, mode, parameters, sample
 from dreamer_jax.types import Action, Explicit, Model, Obs, Readout
 
@@ -19,7 +19,7 @@ def model_of(world: World, ppo: OnPolicy) -> Model[OnPolicyState, TokensCarry]:
         see=jax.jit(partial(see, world)),
         choose=jax.jit(partial(chosen, ppo, sample)),
         greedy=jax.jit(partial(chosen, ppo, mode)),
-        took=world.took,
+        took=took,
         imagine=jax.jit(partial(imagine, world)),
         read=jax.jit(partial(read, world, ppo)),
         explicit=Explicit(
@@ -28,6 +28,7 @@ def model_of(world: World, ppo: OnPolicy) -> Model[OnPolicyState, TokensCarry]:
             imagine=partial(imagine_with, world),
             policy=partial(policy, ppo),
         ),
+        shows=(world.image,),
     )
 
 
@@ -41,7 +42,7 @@ def see(
 ) -> TokensCarry:
     """The moment after observations [E, ...], and what was expected of it; nothing is random."""
     del key
-    expected = world.dynamics.forward(state.params["dynamics"], *carry.frames)
+    expected = world.dynamics.forward(state.params["dynamics"], *world.acted(carry))
     seen = world.seen(state.params, carry, obs, is_first)
     reward, goes_on = expected.reward.mean()[:, -1], expected.continue_.probability[:, -1]
     return seen.replace(
@@ -60,9 +61,10 @@ def imagine_with(
 ) -> TokensCarry:
     """`imagine` with the numbers [E, n] in [0, 1) that the tokens are drawn with."""
     params = state.params
-    frame = world.dynamics.next_frame(params["dynamics"], *carry.frames, uniform)
-    frames = following(carry.frames, frame.tokens, jnp.zeros(len(uniform), bool))
-    return TokensCarry(
+    before = world.acted(carry)
+    frame = world.dynamics.next_frame(params["dynamics"], *before, uniform)
+    frames = following(before, frame.tokens, jnp.zeros(len(uniform), bool))
+    return carry.replace(
         frames=frames,
         summary=world.summary(params, frames),
         reward=frame.reward,

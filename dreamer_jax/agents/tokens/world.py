@@ -23,7 +23,8 @@ NETWORKS = ("tokenizer", "dynamics")
 class TokensCarry(PyTreeNode, kw_only=True):
     """A moment as the model remembers it: the last K frames, the newest of which is now."""
 
-    frames: Frames  # [E, K, ...]; the action of the newest frame is the one that was chosen there
+    frames: Frames  # [E, K, ...], without the action at the newest frame
+    action: Action  # [E, n], chosen at the newest frame
     summary: jax.Array  # [E, width] float32, what the policy reads
     reward: jax.Array  # [E] float32, as the model expected it with the newest frame
     continue_: jax.Array  # [E] float32, likewise
@@ -53,6 +54,7 @@ class World(NamedTuple):
                 known=jnp.zeros((envs, window), bool),
                 is_first=jnp.ones((envs, window), bool),
             ),
+            action=spaces.zeros(self.interface.act, envs),
             summary=jnp.zeros((envs, size.width), jnp.float32),
             reward=jnp.zeros(envs, jnp.float32),
             continue_=jnp.ones(envs, jnp.float32),
@@ -63,7 +65,7 @@ class World(NamedTuple):
     ) -> TokensCarry:
         """The moment after an observation [E, ...]; expectations stay as they were."""
         tokens = self.tokenizer.encode(params["tokenizer"], obs[self.image])
-        frames = following(carry.frames, tokens, is_first)
+        frames = following(self.acted(carry), tokens, is_first)
         return carry.replace(frames=frames, summary=self.summary(params, frames))
 
     def summary(self, params: Params, frames: Frames) -> jax.Array:
@@ -73,20 +75,21 @@ class World(NamedTuple):
         """
         return self.dynamics.observe(params["dynamics"], frames).summary
 
-    def took(self, carry: TokensCarry, action: Action) -> TokensCarry:
-        """The same moment, at which `action` [E, n] was chosen."""
-        frames = carry.frames
-        encoded = spaces.flatten(action, self.interface.act)
-        return carry.replace(
-            frames=frames._replace(
-                action=frames.action.at[:, -1].set(encoded),
-                known=frames.known.at[:, -1].set(True),
-            )
+    def acted(self, carry: TokensCarry) -> Frames:
+        """The frames [E, K, ...] with the action that was chosen at the newest of them."""
+        frames, encoded = carry.frames, spaces.flatten(carry.action, self.interface.act)
+        return frames._replace(
+            action=frames.action.at[:, -1].set(encoded), known=frames.known.at[:, -1].set(True)
         )
 
 
+def took(carry: TokensCarry, action: Action) -> TokensCarry:
+    """The same moment, at which `action` [E, n] was chosen."""
+    return carry.replace(action=action)
+
+
 def following(frames: Frames, tokens: jax.Array, is_first: jax.Array) -> Frames:
-    """The window [E, K, ...] one frame later, at which no action is chosen yet.
+    """The window [E, K, ...], with its last action, one frame later.
 
     tokens: [E, n] of the next frame; is_first: [E] bool, whether an episode begins with it.
     """
