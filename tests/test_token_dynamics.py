@@ -1,5 +1,6 @@
 """The token dynamics: what each slot sees; sampling meets the numbers of a whole window."""
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -234,3 +235,15 @@ def test_a_dream_is_one_next_frame_after_the_other(
     jax.tree.map(np.testing.assert_array_equal, dream.window, frames)
     last = forward(frames).summary[:, -1]
     np.testing.assert_allclose(dream.summary[-1], last, rtol=1e-5, atol=1e-5)
+
+
+def test_accelerators_compute_in_bfloat16_and_answer_in_float32() -> None:
+    size = dataclasses.replace(SIZE, dtype="bfloat16")
+    model = token_dynamics.make(size, tokens=TOKENS, codes=CODES, action=ACTIONS)
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    moment = jax.eval_shape(model.observe, params, window())
+    assert moment.memories[0].key.dtype == jnp.bfloat16 and moment.summary.dtype == jnp.float32
+    frame = jax.eval_shape(model.next_frame, params, *window(), jnp.zeros((BATCH, TOKENS)))
+    assert frame.reward.dtype == frame.continue_.dtype == jnp.float32
+    assert jax.eval_shape(model.forward, params, *window()).logits.dtype == jnp.float32
