@@ -70,7 +70,7 @@ def test_members_differ_and_every_way_to_ask_gives_the_same_answer() -> None:
     np.testing.assert_allclose(nothing, 0, atol=1e-5)
 
 
-def test_rewards_are_in_units_of_the_mean_pace_and_clipped_where_members_disagree() -> None:
+def test_rewards_are_in_units_of_the_mean_pace_and_gains_clipped_where_members_disagree() -> None:
     size = RewardSize(scale=2.0, doubt=3.0, limit=1.5)
     reward = {"pace": {"sum": jnp.float32(6), "count": jnp.float32(12)}}
     reward["spread"] = {"sum": jnp.float32(0.2), "count": jnp.float32(2)}
@@ -78,7 +78,8 @@ def test_rewards_are_in_units_of_the_mean_pace_and_clipped_where_members_disagre
     first = jnp.array([0.5, 5.0, 5.0, -5.0, 0.4])
     second = jnp.array([0.5, 5.2, 6.0, -6.0, -0.4])
     found = video_reward.judged(jnp.stack([first, second]), reward, size)
-    np.testing.assert_allclose(found, [2.0, 20.4, 3.0, -3.0, 0.0], rtol=1e-6)
+    # No loss is clipped, so a way in and out again never pays.
+    np.testing.assert_allclose(found, [2.0, 20.4, 3.0, -22.0, 0.0], rtol=1e-6)
 
 
 def test_calibration_is_a_ratio_of_moving_sums() -> None:

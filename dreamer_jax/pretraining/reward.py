@@ -138,7 +138,7 @@ def update(
             params, played, weight, comparer=model.comparer, losses=losses
         )
         changes, memory = chain.update(gradients, memory, params)
-        metrics["gradient_norm"] = optax.tree.norm(gradients)
+        metrics["reward/gradient_norm"] = optax.tree.norm(gradients)
         return optax.apply_updates(params, changes), memory, metrics, differences
 
     # One member after another, so that the values of one backward pass are stored at a time.
@@ -148,7 +148,7 @@ def update(
     elapsed = jnp.diff(clips.time, axis=0).astype(jnp.float32)
     reward = video_reward.calibrated({**reward, "members": members}, differences, elapsed)
     found = {name: x.mean() for name, x in metrics.items()}
-    found["pairs/same"] = played.pairs.same.mean()
+    found["reward/same"] = played.pairs.same.mean()
     found["reward/pace"] = video_reward.ratio(reward["pace"])
     found["reward/spread"] = video_reward.ratio(reward["spread"])
     params = {**state.params, "reward": reward}
@@ -174,9 +174,9 @@ def loss(
     difference = comparer.difference(params, shown[first], shown[second])
     right = preference.right(difference, pairs.elapsed)
     metrics = {
-        "loss/pairs": pair,
-        "loss/path": path,
-        "accuracy/pairs": _mean(right, pairs.weight * ~pairs.same),
+        "reward/loss/pairs": pair,
+        "reward/loss/path": path,
+        "reward/accuracy": _mean(right, pairs.weight * ~pairs.same),
     }
     neighbors = comparer.difference(params, frames[:-1], frames[1:])
     return losses.pairs * pair + losses.path * path, (metrics, neighbors)

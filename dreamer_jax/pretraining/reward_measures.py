@@ -53,7 +53,7 @@ def measure(
     rewind = clip_orders.rewound(cut, length=len(images))
     forwards = clip_orders.forwards(len(images), runs=len(cut))
     true, rewound = (played(model, params, frames, clips, order) for order in (forwards, rewind))
-    shown = {"held_out": frames, "noise": of_noise_images, "inverted": inverted}
+    shown = {"": frames, "_noise": of_noise_images, "_inverted": inverted}
     pace = (true.paid[-1] / (true.time[-1] - true.time[0])).mean()
     return {
         **_accuracies(model, params, frames, images, clips, config.pairs),
@@ -91,11 +91,11 @@ def _accuracies(
     elapsed = (clips.time[second] - clips.time[first]).astype(jnp.float32)
     difference = model.compare(params, frames[:, first], frames[:, second]).mean(0)
     right = preference.right(difference, elapsed)
-    found = {"accuracy/all": share(right, ~same), "pairs/same": same.mean()}
-    found["accuracy/second"] = share(right, ~same & (elapsed >= config.second))
+    found = {"reward/accuracy": share(right, ~same), "reward/same": same.mean()}
+    found["reward/accuracy_second"] = share(right, ~same & (elapsed >= config.second))
     for low, high in zip(GAPS, (*GAPS[1:], jnp.inf), strict=True):
         within = ~same & (elapsed >= low) & (elapsed < high)
-        found[f"accuracy/gap_{low}"] = share(right, within)
+        found[f"reward/accuracy_gap_{low}"] = share(right, within)
     return found
 
 
@@ -116,12 +116,12 @@ def _order(true: Progress, rewound: Progress, cut: jax.Array) -> Metrics:
     returns = jnp.stack([rewound.paid[-1], partial, true.paid[-1]])
     ideal = jnp.broadcast_to(jnp.arange(3)[:, None], returns.shape)
     return {
-        "tau/true": rank_metrics.kendall(true.paid, true.time).mean(),
-        "tau/rewound": rank_metrics.kendall(rewound.paid, rewound.time).mean(),
-        "tau/rewound_position": rank_metrics.kendall(rewound.paid, position).mean(),
-        "tau/fail_partial_success": rank_metrics.kendall(returns, ideal).mean(),
-        "correlation/pearson": rank_metrics.pearson(true.paid, true.time).mean(),
-        "correlation/spearman": rank_metrics.spearman(true.paid, true.time).mean(),
+        "reward/tau": rank_metrics.kendall(true.paid, true.time).mean(),
+        "reward/tau_rewound": rank_metrics.kendall(rewound.paid, rewound.time).mean(),
+        "reward/tau_rewound_position": rank_metrics.kendall(rewound.paid, position).mean(),
+        "reward/tau_fail_partial_success": rank_metrics.kendall(returns, ideal).mean(),
+        "reward/pearson": rank_metrics.pearson(true.paid, true.time).mean(),
+        "reward/spearman": rank_metrics.spearman(true.paid, true.time).mean(),
     }
 
 
@@ -130,13 +130,15 @@ def _disagreement(
 ) -> Metrics:
     """How far the members are apart on neighbors, relative to the recordings that they know.
 
-    shown: name -> embedded frames [M, T, B, F]. "noise" is uniform in each pixel, and "inverted"
-    are frames with 255 - x for x.
+    shown: end of a metric's name -> embedded frames [M, T, B, F]. Those of "_noise" are uniform in
+    each pixel, and those of "_inverted" are frames with 255 - x for x.
     """
     found = dict[str, jax.Array]()
     spread = jnp.maximum(video_reward.ratio(params["reward"]["spread"]), 1e-8)
     for name, frames in shown.items():
         differences = model.compare(params, frames[:, :-1], frames[:, 1:])
-        found[f"disagreement/{name}"] = differences.std(0).mean() / spread
-        found[f"clipped/{name}"] = video_reward.doubtful(differences, params["reward"], size).mean()
+        found[f"reward/disagreement{name}"] = differences.std(0).mean() / spread
+        found[f"reward/clipped{name}"] = video_reward.doubtful(
+            differences, params["reward"], size
+        ).mean()
     return found

@@ -39,8 +39,10 @@ class RewardSize:
     bins: Positive = 21  # of variants with distances; odd
     longest: Size = 4096.0  # of variants with distances: steps of the last bin
     scale: Scale = 1.0  # reward of one step's progress at the mean pace of the recordings
-    doubt: Size = 3.0  # disagreement, relative to that on the recordings, from which to clip
-    limit: Scale = 1.0  # largest |reward| / scale where the ensemble disagrees
+    doubt: Size = (
+        3.0  # disagreement, relative to that on the recordings, from which gains are clipped
+    )
+    limit: Scale = 1.0  # largest reward / scale where the ensemble disagrees
     # The type to compute in; auto: float32 on a CPU, bfloat16 elsewhere.
     dtype: Annotated[str, one_of("auto", "float32", "bfloat16")] = "auto"
 
@@ -202,9 +204,10 @@ def judged(differences: jax.Array, reward: dict[str, Any], size: RewardSize) -> 
     """The reward of each comparison: [M, *] -> [*] float32.
 
     r = scale mean_m d_m / pace, where the mean pace of the recordings is 1. Where the ensemble
-    disagrees, r / scale is clipped to ±limit: outside of the recordings a score may be anything,
-    and a policy looks for the largest one.
+    disagrees, r / scale is at most `limit`: outside of the recordings a score may be anything, and
+    a policy looks for the largest one. Losses are not clipped. If they were, a policy could go in
+    with a large gain and come out with a small loss, again and again.
     """
     mean = differences.mean(0) / jnp.maximum(ratio(reward["pace"]), 1e-8)
-    clipped = jnp.clip(mean, -size.limit, size.limit)
+    clipped = jnp.minimum(mean, size.limit)
     return size.scale * jnp.where(doubtful(differences, reward, size), clipped, mean)
