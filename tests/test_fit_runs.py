@@ -77,7 +77,6 @@ def test_dynamics_and_reward_feed_an_agent(folder: Path) -> None:
     agent = folder / "agent"
     flags = ("--env=cartpole_pixels", "--agent=tokens", f"--init_from={folder / 'dynamics'}")
     sets = (
-        "env.size=16",
         "train.envs=2",
         "replay.batch=2",
         "replay.length=8",
