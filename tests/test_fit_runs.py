@@ -112,7 +112,7 @@ REWARD = (
         (["--stage=tokenizer", "--data={0}/rec", "--env=cartpole"], [], "--env=cartpole is for"),
         (["--stage=tokenizer", "--data={0}/rec"], ["data.image=x"], "the images of the recordings"),
         (["--stage=tokenizer", "--data={0}/rec"], ["fit.updates=0"], "must be at least 1"),
-        (["--stage=tokenizer", "--data={0}/rec"], ["fit.update=1"], "did you mean fit.updates"),
+        (["--stage=tokenizer", "--data={0}/rec"], ["fit.update=1"], "did you mean updates"),
     ],
 )
 def test_mistakes_take_one_line(
