@@ -28,18 +28,6 @@ def test_resnet_34_has_34_layers_and_the_parameters_of_the_paper() -> None:
     assert sum(x.size for x in jax.tree.leaves(params)) == 21_797_672 - 513_000 + 513
 
 
-def test_a_score_does_not_depend_on_other_frames_of_the_batch() -> None:
-    network = resnet.ResNet34(width=4, outputs=1, dtype=F32)
-    reader = resnet.reader(network, image=IMAGE)
-    params = jax.jit(reader.init)(jax.random.key(0))
-    embed = jax.jit(reader.embed)
-    frames = embed(params, IMAGES)
-    assert frames.shape == (3, 2, 1)
-    assert np.ptp(frames) > 1e-3
-    others = embed(params, IMAGES.at[1:].set(0))
-    np.testing.assert_allclose(others[0], frames[0], rtol=1e-5)
-
-
 def test_members_differ_and_every_way_to_ask_gives_the_same_answer() -> None:
     frozen = tokenizer.make(TokenizerSize(channels="8", width=8, codes=16), image=IMAGE)
     size = RewardSize(variant="tokens", units=8, members=2)
