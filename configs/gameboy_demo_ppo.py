@@ -15,12 +15,12 @@ def get_config(env: Any) -> Config:
         agent=PPOConfig(
             model=Model(depth=2, units=64, memory="gru", memory_units=64, text_patch=120),
             ppo=PPO(epochs=4, minibatches=4, discount=0.97, entropy=0.02),
-            optimizer=Adam(learning_rate=1e-3),
+            optimizer=Adam(learning_rate=1e-3, decay="linear"),
         ),
         replay=Replay(capacity=16 * 128, batch=16, length=64, sampler="newest"),
         train=Train(
             envs=16,
-            steps=300_000,
+            steps=120_000,
             ratio=1,
             prefill=0,
             log_every=4_096,
