@@ -1,7 +1,7 @@
 """The stage `reward` learns which of two frames is the later one, on runs that it has not seen."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import growing_bar
 import jax
@@ -146,9 +146,9 @@ def test_negatives_are_labeled_by_what_they_show(monkeypatch: pytest.MonkeyPatch
         return pairs.replace(elapsed=jnp.abs(pairs.elapsed))
 
     monkeypatch.setattr(stage.preference, "pairs", by_position)
-    step.clear_cache()
+    cast(Any, step).clear_cache()
     _, loss = after(NEGATIVES)
-    step.clear_cache()
+    cast(Any, step).clear_cache()
     assert loss > 0.6, "a planted fault: negatives count as progress, and nothing can be learned"
 
 
