@@ -9,7 +9,12 @@ from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
-    """The same game as `gameboy_demo`; the note has to be remembered until the keeper asks."""
+    """The same game as `gameboy_demo`; the note has to be remembered until the keeper asks.
+
+    python -m dreamer_jax.main --env=gameboy_demo --agent=ppo: 120,000 steps, 117 updates, 10
+    minutes on one core. Answers right in 100 of 100 greedy episodes, and in 66 of 100 sampled ones
+    (seed 0, November 2026).
+    """
     return Config(
         env=gameboy_demo.get_config(env).env,
         agent=PPOConfig(
