@@ -19,6 +19,8 @@ from dreamer_jax.world_model.video_reward import RewardSize
 
 PAIRS = Pairs(batch=8, length=12, measured=12, near=0.0, rewound=0.0, truncated=0.0, shuffled=0.0)
 
+QUICK = {"xla_backend_optimization_level": 0}  # compiles in half of the time
+
 
 def config(variant: str, *, members: int) -> RewardConfig:
     return RewardConfig(
@@ -29,11 +31,13 @@ def config(variant: str, *, members: int) -> RewardConfig:
     ).resolved()
 
 
-def learned(config: RewardConfig, *, updates: int) -> tuple[Any, Any, float]:
+def learned(
+    config: RewardConfig, *, updates: int, options: dict[str, Any] | None = None
+) -> tuple[Any, Any, float]:
     """The stage, its state, and the mean accuracy in the last updates, each on fresh runs."""
     fit = stage.make(config, growing_bar.INTERFACE)
-    state = jax.jit(fit.init)(jax.random.key(0))
-    update = jax.jit(fit.update, donate_argnums=0)
+    state = jax.jit(fit.init, compiler_options=QUICK)(jax.random.key(0))
+    update = jax.jit(fit.update, donate_argnums=0, compiler_options=options)
     accuracies = []
     for seed in range(updates):
         state, metrics = update(state, growing_bar.clips(seed), jax.random.key(seed))
@@ -56,11 +60,14 @@ def test_a_resnet_sees_that_a_growing_bar_is_progress() -> None:
 
 
 def test_tokens_are_enough_and_are_measured() -> None:
-    fit, state, accuracy = learned(config("tokens", members=2), updates=400)
+    fit, state, accuracy = learned(config("tokens", members=2), updates=400, options=QUICK)
     assert accuracy > 0.95
     held_out = growing_bar.clips(10_000)
     metrics = {
-        k: float(v) for k, v in jax.jit(fit.measure)(state, held_out, jax.random.key(0)).items()
+        k: float(v)
+        for k, v in jax.jit(fit.measure, compiler_options=QUICK)(
+            state, held_out, jax.random.key(0)
+        ).items()
     }
     assert metrics["reward/accuracy_second"] > 0.95
     assert metrics["reward/accuracy_gap_64"] > 0.97
