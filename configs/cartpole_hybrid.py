@@ -12,8 +12,8 @@ from dreamer_jax.config import Config, Replay, Train
 def get_config(env: Any) -> Config:
     """The world model of the preset `cartpole`, so that runs of it can lend theirs.
 
-    python -m dreamer_jax.main --env=cartpole --agent=hybrid: 60,000 steps, 234 updates, 2 minutes on
-    one core. Reaches 500 of 500 in every one of 100 greedy episodes (seed 0, November 2026), and
+    python -m dreamer_jax.main --env=cartpole --agent=hybrid: 60,000 steps, 234 updates, 2 minutes
+    on one core. Reaches 500 of 500 in every one of 100 greedy episodes (seed 0, November 2026), and
     with the frozen world model of a run of `cartpole` in 11 seconds after compiling. With 4 epochs
     of the world model instead of 16, the score was 268 after 80,000 steps.
     """
