@@ -113,6 +113,7 @@ REWARD = (
         (["--stage=tokenizer", "--data={0}/rec"], ["data.image=x"], "the images of the recordings"),
         (["--stage=tokenizer", "--data={0}/rec"], ["fit.updates=0"], "must be at least 1"),
         (["--stage=tokenizer", "--data={0}/rec"], ["fit.update=1"], "did you mean updates"),
+        (["--stage=tokenizer", "--data={0}/rec"], ["data.held_out=0"], "no run is held out to"),
     ],
 )
 def test_mistakes_take_one_line(
