@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,6 +29,18 @@ HELD_OUT = "held_out"  # group of the metrics that are measured
 STATE, SUMS = "agent", "sums"  # items of a checkpoint, named as those of an agent are
 
 
+class Batches(Protocol):
+    """Batches of clips without an end."""
+
+    def __next__(self) -> Clips:
+        """The next one."""
+        ...
+
+    def close(self) -> None:
+        """Ends reading."""
+        ...
+
+
 class Runs(Protocol):
     """Recorded runs to draw from. Clips are NumPy arrays [T, B, ...]."""
 
@@ -36,7 +48,7 @@ class Runs(Protocol):
         """Batch `index`, from 0: the same one whenever it is asked for."""
         ...
 
-    def ahead(self, draw: Draw, *, start: int) -> Generator[Clips]:
+    def ahead(self, draw: Draw, *, start: int) -> Batches:
         """The batches from `start` on, read before they are asked for."""
         ...
 

@@ -25,12 +25,12 @@ class FitPrograms(NamedTuple):
     """(seed) -> state"""
     learn: Callable[[jax.Array, Any, Metrics, Clips], tuple[Any, Metrics]]
     """(seed, state*, sums*, clips) -> state after one update, sums with its metrics added"""
-    measure: Callable[[jax.Array, Any, jax.Array, Clips], Metrics]
+    measure: Callable[[jax.Array, Any, np.int32, Clips], Metrics]
     """(seed, state, index [] int32 of the clips, clips) -> metrics"""
     pictures: Callable[[jax.Array, Any, Clips], Obs]
     """(seed, state, clips) -> pictures and films"""
     state: Any  # shapes of the state, and where they lie
-    sums: Metrics  # shapes of the sums of metrics, and where they lie
+    sums: dict[str, jax.ShapeDtypeStruct]  # shapes of the sums of metrics, and where they lie
     clips: Clips  # shardings of clips
     scalar: NamedSharding  # of a number that all devices read
 
