@@ -187,6 +187,11 @@ class Seen(JsonLines):
         self.shapes[name] = (step, *frames.shape)
 
 
+def test_batches_in_which_something_does_not_occur_do_not_count() -> None:
+    assert loop.mean([1.0, float("nan"), 4.0]) == 2.5
+    assert np.isnan(loop.mean([float("nan")]))
+
+
 def test_pictures_and_films_reach_the_outputs(tmp_path: Path) -> None:
     run = make(tmp_path, updates=3, pictures_every=2)
     compiled = fit_programs.build(run.fit, run.training.clips(run.fit.draw, 0), mesh=meshes.make(1))

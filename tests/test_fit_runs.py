@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dreamer_jax import main
-from dreamer_jax.commands import fit_setup
+from dreamer_jax.commands import fit_setup, options
+from dreamer_jax.commands.flags import parse
 from dreamer_jax.commands.restored_fits import restored_fit
 from dreamer_jax.host import array_files
 from dreamer_jax.run.initial_weights import Source
@@ -90,6 +91,25 @@ def test_dynamics_and_reward_feed_an_agent(folder: Path) -> None:
     assert record["weights"].keys() == {"init_from", "reward.logdir"}
     assert record["config"]["agent"]["dynamics"]["width"] == 16
     assert run("--mode=eval", f"--logdir={agent}", "--episodes=1") == 0
+    begin = ["", "--env=cartpole_pixels", "--agent=tokens", f"--init_from={agent}"]
+    again: Any = options.decide(parse(begin, main.COMMANDS))
+    theirs: Any = options.unplayed(agent).config.agent
+    assert (again.config.agent.tokenizer, again.config.agent.dynamics) == (
+        theirs.tokenizer,
+        theirs.dynamics,
+    )
+
+
+@pytest.mark.parametrize("lacking", ["", "--init_from={0}/tokenizer"])
+def test_tokens_needs_what_it_does_not_learn(
+    folder: Path, lacking: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin = [lacking.format(folder)] if lacking else []
+    flags = ("--env=cartpole_pixels", "--agent=tokens", f"--logdir={folder / 'lacking'}")
+    assert run(*flags, *begin, sets=TOKENIZER) == 2
+    said = capsys.readouterr().err
+    assert "--agent=tokens needs a trained tokenizer and dynamics: --init_from=" in said
+    assert said.count("\n") == 1
 
 
 REWARD = (
@@ -113,6 +133,7 @@ REWARD = (
         (["--stage=tokenizer", "--data={0}/rec"], ["data.image=x"], "the images of the recordings"),
         (["--stage=tokenizer", "--data={0}/rec"], ["fit.updates=0"], "must be at least 1"),
         (["--stage=tokenizer", "--data={0}/rec"], ["fit.update=1"], "did you mean updates"),
+        (["--stage=tokenizer", "--data={0}/rec"], ["data.held_out=0"], "no run is held out to"),
     ],
 )
 def test_mistakes_take_one_line(

@@ -201,6 +201,9 @@ def test_mistakes_are_one_line(
         container.mux(stream.encode(None))
     log = tmp_path / "keys.csv"
     log.write_text("time,action\n1,up\n0.5,down\n")
+    (tmp_path / "long.csv").write_text(f"time,action\n1,{'x' * 200_000}\n")
+    (tmp_path / "large.csv").write_text("time,action\n1,1e300\n")
+    (tmp_path / "digits.jsonl").write_text(f'{{"frame": 1{"0" * 400}, "action": 1}}\n')
     for flags, text in {
         (tmp_path / "nowhere.mp4", out): "nowhere.mp4 does not exist",
         (tmp_path / "empty", out): "has no video and no images",
@@ -210,6 +213,9 @@ def test_mistakes_are_one_line(
         (video, out, "--crop=0,0,99,99"): "is not inside of",
         (video, out, "--rate=0"): "--rate=0: expected frames a second",
         (video, out, f"--actions={log}"): "keys.csv, line 3: it is earlier",
+        (video, out, f"--actions={tmp_path}/long.csv"): "long.csv, line 2: expected",
+        (video, out, f"--actions={tmp_path}/large.csv"): "a log has the action 1e+300; at most",
+        (video, out, f"--actions={tmp_path}/digits.jsonl"): "and not a number from 0 on",
         (video, out, "--action_names=a"): "--action_names needs --actions",
         (video, f"--out={tmp_path}"): "is not empty and has no index.json",
         (video,): "the following arguments are required: --out",

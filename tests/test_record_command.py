@@ -107,6 +107,7 @@ def mistakes() -> Sequence[tuple[tuple[str, ...], str]]:
         (("--mode=eval", "--env=counting", "--policy=random"), "is for --mode=record, not for"),
         (("--mode=record", "--out=x"), "--env is needed"),
         ((*COUNTING, "--out=x", "--logdir=nowhere"), "no run in nowhere"),
+        ((*COUNTING, "--out=x", "--steps=5"), "--steps=5 is for --mode=train|fit, not for record"),
     )
 
 

@@ -24,7 +24,7 @@ from dreamer_jax.agents.tokens.config import (
     TokensConfig,
 )
 from dreamer_jax.agents.tokens.world import World
-from dreamer_jax.config import Config, Replay, Train
+from dreamer_jax.config import Config, LearnedReward, Replay, Train
 from dreamer_jax.math import lambda_returns
 from dreamer_jax.types import AnyAgent, Step, Window
 from dreamer_jax.world_model.token_dynamics import DynamicsSize
@@ -222,6 +222,13 @@ def test_contradictions_take_one_line() -> None:
     wrong = dataclasses.replace(wrong, replay=dataclasses.replace(wrong.replay, length=2))
     with pytest.raises(ValueError, match=r"replay\.length=2: dreams begin with dynamics\.frames=3"):
         tokens.make(wrong, INTERFACE)
+    learned = config(POLICY, IMAGINATION)
+    learned = dataclasses.replace(learned, reward=LearnedReward(logdir="logdir/reward"))
+    with pytest.raises(ValueError, match=r"reward\.logdir=logdir/reward: .* needs policy\.learns="):
+        tokens.make(learned, INTERFACE)
+    rare = dataclasses.replace(AGENT, ppo=dataclasses.replace(AGENT.ppo, reward_every=2))
+    with pytest.raises(ValueError, match=r"ppo\.reward_every are for rollouts of the environment"):
+        tokens.make(dataclasses.replace(config(POLICY, IMAGINATION), agent=rare), INTERFACE)
     with pytest.raises(ValueError, match="has the size of its --init_from"):
         AGENT.sized("12m")
     two = spaces.of(

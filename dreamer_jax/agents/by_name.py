@@ -14,7 +14,7 @@ from dreamer_jax.agents.hybrid.config import discount as discount_of_hybrid
 from dreamer_jax.agents.ppo import agent as ppo
 from dreamer_jax.agents.ppo.config import PPOConfig
 from dreamer_jax.agents.tokens import agent as tokens
-from dreamer_jax.agents.tokens.config import TokensConfig
+from dreamer_jax.agents.tokens.config import TokensConfig, frozen
 from dreamer_jax.agents.tokens.config import discount as discount_of_tokens
 from dreamer_jax.config import AgentConfig, Config
 from dreamer_jax.machine import Machine
@@ -54,6 +54,10 @@ class AgentKind(NamedTuple):
     """(config) -> the discount of a step, by which a model's `continue_` is multiplied; None: 1"""
     relatives: tuple[str, ...] = ()
     """Agents whose arrays have the same paths and sizes, so that this one can begin with them"""
+    sizes: tuple[str, ...] = ()
+    """Without a `sizing`: sections of the config that --init_from decides, for its arrays to fit"""
+    given: Callable[[Any], tuple[str, ...]] | None = None
+    """(config) -> networks that a new run must take from --init_from; None: there are none"""
 
 
 DREAMER_SIZING = Sizing(
@@ -73,7 +77,7 @@ AGENTS = {
         discount,
         relatives=("hybrid",),
     ),
-    "ppo": AgentKind(PPOConfig, ppo.make),
+    "ppo": AgentKind(PPOConfig, ppo.make, sizes=("model",)),
     # Its world model is Dreamer's, so what is said of that one holds for it.
     "hybrid": AgentKind(
         HybridConfig,
@@ -83,7 +87,13 @@ AGENTS = {
         discount_of_hybrid,
         relatives=("dreamer",),
     ),
-    "tokens": AgentKind(TokensConfig, tokens.make, discount=discount_of_tokens),
+    "tokens": AgentKind(
+        TokensConfig,
+        tokens.make,
+        discount=discount_of_tokens,
+        sizes=("tokenizer", "dynamics"),
+        given=frozen,
+    ),
 }
 
 

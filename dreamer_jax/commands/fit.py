@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 
 from dreamer_jax import mesh as meshes
 from dreamer_jax import spaces
@@ -52,8 +53,7 @@ def fitting(flags: Flags) -> Callable[[], None]:
     meshes.require_divisible(devices, stage.draw.batch, name="sequences of a batch")
     begin, source, notes = first_weights(setup, stage)
     clips = data.training.clips(stage.draw, 0)
-    if setup.config.fit.measure_every or setup.config.fit.pictures_every:
-        data.held_out.clips(stage.examined or stage.draw, 0)  # finds runs that are too short
+    require_measurable(setup, data, stage, devices)
     built = fit_programs.build(stage, clips, mesh=devices)
     with ExitStack() as opened:
         lock = manifest.lock(setup.logdir)
@@ -84,6 +84,20 @@ def fitting(flags: Flags) -> Callable[[], None]:
                 print(f"next: {what_next(setup)}", file=sys.stderr)
 
     return task
+
+
+def require_measurable(setup: FitSetup, data: Dataset, stage: Fit[Any], devices: Mesh) -> None:
+    """ValueError unless the runs that are held out give what is measured, if anything is."""
+    if not (setup.config.fit.measure_every or setup.config.fit.pictures_every):
+        return
+    if not data.held_out.runs:
+        raise ValueError(
+            "no run is held out to measure with: it takes two runs or more, and data.held_out "
+            "above 0; or --set fit.measure_every=0 --set fit.pictures_every=0"
+        )
+    wanted = stage.examined or stage.draw
+    meshes.require_divisible(devices, wanted.batch, name="sequences of a measurement")
+    data.held_out.clips(wanted, 0)  # finds runs that are too short
 
 
 def is_done(setup: FitSetup) -> bool:

@@ -79,7 +79,6 @@ def begun(logdir: Path, flags: Flags) -> FitSetup:
         stage = with_sizes_of(config.stage, stored(source.logdir))
         config = replace(config, stage=stage)
     config = with_flags(config, flags)
-    config_.resolve(config)  # finds mistakes
     return FitSetup(
         stage=flags.stage,
         seed=flags.seed or 0,

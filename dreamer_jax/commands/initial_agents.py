@@ -9,7 +9,7 @@ from dreamer_jax.agents.learned_reward import NAME
 from dreamer_jax.commands import fit_setup
 from dreamer_jax.commands.options import Setup, stored, unplayed
 from dreamer_jax.commands.restored_agents import Restored, restored
-from dreamer_jax.commands.restored_fits import RestoredFit, restored_fit
+from dreamer_jax.commands.restored_fits import RestoredFit, require_given, restored_fit
 from dreamer_jax.run import checkpoint, initial_weights, manifest
 from dreamer_jax.run.initial_weights import INIT_FROM, REWARD, WORLD_MODEL, Source
 from dreamer_jax.shapes import state_shapes
@@ -31,13 +31,13 @@ def initial(setup: Setup, agent: AnyAgent) -> Initial:
     learned reward of reward.logdir has arrays of its own.
 
     Raises:
-      ValueError: another run has nothing that fits, or is gone.
+      ValueError: another run has nothing that fits, or lacks what the agent needs, or is gone.
       Damaged: no checkpoint of it is whole.
     """
     if checkpoint.steps(setup.logdir / "checkpoints"):
         return Initial(lambda state: state, setup.sources, [])
     sources, notes = dict[str, Source](), list[str]()
-    steps = list[Callable[[Any], Any]]()
+    steps, fit = list[Callable[[Any], Any]](), initial_weights.fit(state_shapes(agent), {})
     if (given := setup.sources.get(INIT_FROM)) is not None:
         state, used = _begun_with(given, setup)
         fit = initial_weights.fit(state_shapes(agent), state)
@@ -46,6 +46,8 @@ def initial(setup: Setup, agent: AnyAgent) -> Initial:
             raise ValueError(f"--init_from={given.logdir}: nothing fits; {notes[0]}")
         steps.append(initial_weights.with_arrays(fit.taken))
         sources[INIT_FROM] = used
+    if (needed := AGENTS[setup.agent].given) is not None:
+        require_given(fit, needed(setup.config.agent), what=f"--agent={setup.agent}")
     if name := setup.config.train.world_model:
         given = setup.sources.get(WORLD_MODEL) or Source(Path(name))
         other, inherit = stored(given.logdir, setup.env), AGENTS[setup.agent].inherit

@@ -220,10 +220,12 @@ def with_size_of(config: Config, logdir: Path) -> Config:
     if other.agent not in (agent, *AGENTS[agent].relatives):
         text = f"has the agent {other.agent!r}, whose weights {agent!r} cannot use"
         raise ValueError(f"{other.logdir} {text}")
-    sizing = AGENTS[agent].sizing
-    if sizing is None:
-        return config
-    return dataclasses.replace(config, agent=sizing.like(config.agent, other.config.agent))
+    kind, theirs = AGENTS[agent], other.config.agent
+    ours: Any = config.agent
+    if kind.sizing is not None:
+        return dataclasses.replace(config, agent=kind.sizing.like(ours, theirs))
+    taken = {name: getattr(theirs, name) for name in kind.sizes}
+    return dataclasses.replace(config, agent=dataclasses.replace(ours, **taken))
 
 
 def with_agent(config: Config, name: str) -> Config:

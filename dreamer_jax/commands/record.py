@@ -12,6 +12,7 @@ import numpy as np
 
 import envs
 from dreamer_jax.commands.chosen_checkpoints import load_one
+from dreamer_jax.commands.flag_modes import require_of_mode
 from dreamer_jax.commands.flags import RECORDED, Flags
 from dreamer_jax.commands.options import Setup, begun, decide, place
 from dreamer_jax.commands.restored_agents import Restored
@@ -69,6 +70,7 @@ def recording(flags: Flags) -> Callable[[], None]:
 
 def read(flags: Flags) -> Asked:
     """What the flags ask for; ValueError where they contradict each other."""
+    require_of_mode(flags)
     if not flags.out:
         raise ValueError("--mode=record needs the folder of the recording: --out=recordings/x")
     run = flags.logdir is not None

@@ -1,5 +1,6 @@
 """The loop of `--mode=fit`: learns from recordings alone, measured on runs that are held out."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -220,16 +221,25 @@ def periodic(run: FitRun, compiled: FitPrograms, now: Now, outlets: Outlets) -> 
 
 
 def measure(run: FitRun, compiled: FitPrograms, state: Any) -> dict[str, float]:
-    """The metrics of `state` on runs that are held out: means over batches, which stay the same."""
+    """The metrics of `state` on runs that are held out: means over batches, which stay the same.
+
+    A batch in which something did not occur gives NaN for it, and does not count there.
+    """
     found = list[Metrics]()
     for index in range(run.config.measure_batches):
         clips = fit_programs.on_devices(examined(run, index), compiled.clips)
         found.append(compiled.measure(compiled.seed(run.seed), state, jnp.int32(index), clips))
     fetched = jax.device_get(found)
     return {
-        f"{HELD_OUT}/{name.partition('/')[2]}": float(np.mean([each[name] for each in fetched]))
+        f"{HELD_OUT}/{name.partition('/')[2]}": mean([float(each[name]) for each in fetched])
         for name in fetched[0]
     }
+
+
+def mean(values: Sequence[float]) -> float:
+    """Of those that are not NaN; NaN where all are."""
+    known = [x for x in values if not math.isnan(x)]
+    return float(np.mean(known)) if known else math.nan
 
 
 def pictures(run: FitRun, compiled: FitPrograms, state: Any) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ class FitPrograms(NamedTuple):
     """(seed) -> state"""
     learn: Callable[[jax.Array, Any, Metrics, Clips], tuple[Any, Metrics]]
     """(seed, state*, sums*, clips) -> state after one update, sums with its metrics added"""
-    measure: Callable[[jax.Array, Any, jax.Array, Clips], Metrics]
+    measure: Callable[[jax.Array, Any, np.int32, Clips], Metrics]
     """(seed, state, index [] int32 of the clips, clips) -> metrics"""
     pictures: Callable[[jax.Array, Any, Clips], Obs]
     """(seed, state, clips) -> pictures and films"""

@@ -116,11 +116,11 @@ def space(logs: Sequence[Log], names: Sequence[str]) -> Actions:
         raise ValueError("the actions of the logs have different lengths")
     found = np.array(sorted(numbers))
     if (found >= 0).all() and (found == np.round(found)).all():
+        if found.max() >= MOST_CLASSES:
+            raise ValueError(f"a log has the action {found.max():g}; at most {MOST_CLASSES - 1}")
         classes = found.max(0).astype(int) + 1
         if names:
             classes = np.maximum(classes, len(names))
-        if classes.max() > MOST_CLASSES:
-            raise ValueError(f"a log has the action {classes.max() - 1}; at most {MOST_CLASSES}")
         return Actions({KEY: spaces.MultiDiscrete(np.maximum(classes, 2))}, tuple(names))
     if np.abs(found).max() > 1:
         raise ValueError("actions that are no whole numbers must be from -1 to 1")
@@ -137,9 +137,12 @@ def array(value: Value | None, actions: Actions) -> np.ndarray:
     return np.array([numbers], dtype)
 
 
-def _csv(text: str) -> list[tuple[int, dict[str, Any]]]:
+def _csv(text: str) -> list[tuple[int, Any]]:
     reader = csv.DictReader(text.splitlines())
-    return [(reader.line_num, cast(dict[str, Any], row)) for row in reader]
+    try:
+        return [(reader.line_num, row) for row in reader]
+    except csv.Error:  # such as a field of many megabytes
+        return [(reader.line_num + 1, None)]
 
 
 def _jsonl(text: str) -> list[tuple[int, Any]]:
@@ -163,7 +166,7 @@ def _entry(entry: Any, names: Sequence[str]) -> tuple[str, float, Value]:
         raise ValueError("expected time or frame, and action")
     try:
         when = float(fields[units[0]])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         when = math.nan
     if not math.isfinite(when) or when < 0:
         raise ValueError(f"{units[0]} is {fields[units[0]]!r}, and not a number from 0 on")
@@ -177,7 +180,7 @@ def _value(given: Any, names: Sequence[str]) -> Value:
     )
     try:
         numbers = tuple(float(x) for x in cast(list[Any], parts))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = ()
     if numbers and all(math.isfinite(x) for x in numbers):
         return numbers

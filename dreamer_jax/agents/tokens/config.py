@@ -67,6 +67,11 @@ class TokensConfig:
         return self
 
 
+def frozen(config: TokensConfig) -> tuple[str, ...]:
+    """The networks that never learn: with fresh ones, a policy would see noise."""
+    return ("tokenizer",) if config.policy.learns == TRANSFORMER else ("tokenizer", "dynamics")
+
+
 def discount(config: TokensConfig) -> float:
     """The discount of a step."""
     return config.ppo.discount

@@ -64,12 +64,22 @@ def build(config: Config, agent: TokensConfig, world: World, heads: Heads) -> On
         )
     if not replay.latents:
         raise ValueError("replay.latents=false: replay must keep the tokens of its frames")
+    learns = agent.policy.learns == TRANSFORMER
+    if config.reward.logdir and not learns:
+        raise ValueError(
+            f"reward.logdir={config.reward.logdir}: rewards of dreams are those that the "
+            f"transformer has learned, so train.learn=imagination needs policy.learns={TRANSFORMER}"
+        )
+    if agent.ppo.return_filter < 1 or agent.ppo.reward_every > 1:
+        raise ValueError(
+            "ppo.return_filter and ppo.reward_every are for rollouts of the environment, not for "
+            "train.learn=imagination"
+        )
     updates = max(1, config.train.steps * config.train.ratio // (replay.batch * replay.length))
     chain = optax.chain(
         optax.clip_by_global_norm(agent.imagination.clip),
         optax.adam(agent.imagination.learning_rate),
     )
-    learns = agent.policy.learns == TRANSFORMER
     extra = Extra(
         init=lambda params: chain.init(params["dynamics"]),
         update=partial(learn_dynamics, world, agent, chain),
