@@ -1,6 +1,7 @@
 """The agent `tokens`: acting, dreaming, and learning in the emulator and in dreams."""
 
 import dataclasses
+import importlib
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from extras import EXPORT
 from gymnasium import spaces as gym
 
 from dreamer_jax import spaces
@@ -26,6 +28,7 @@ from dreamer_jax.agents.tokens.config import (
 from dreamer_jax.agents.tokens.world import World
 from dreamer_jax.config import Config, LearnedReward, Replay, Train
 from dreamer_jax.math import lambda_returns
+from dreamer_jax.playable import graphs
 from dreamer_jax.types import AnyAgent, Step, Window
 from dreamer_jax.world_model.token_dynamics import DynamicsSize
 from dreamer_jax.world_model.tokenizer import TokenizerSize
@@ -175,6 +178,35 @@ def test_a_dreamt_moment_is_the_next_frame_of_the_dynamics() -> None:
     picture = known().tokenizer.decode(state.params["tokenizer"], frame.tokens)
     np.testing.assert_array_equal(read.obs["image"], picture)
     np.testing.assert_allclose(read.continue_, 0.9 * frame.continue_, rtol=1e-6)
+
+
+@EXPORT
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_exported_dream_has_the_numbers_of_the_model() -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    # The exporter leaves it out where warnings are errors, as they are in other tests.
+    importlib.import_module("jax2onnx.plugins.jax.lax.scan")
+    onnxruntime.set_default_logger_severity(3)
+    agent, state, _ = made(POLICY)
+    assert agent.model is not None
+    graph = graphs.step(agent.model, state, agent.player.carry(1))
+    inputs = graph.example | {"uniform": jax.random.uniform(jax.random.key(1), (1, 4))}
+    inputs["carry/frames/is_first"] = jnp.array([[True, False, False]])
+    expected = jax.jit(graph.function)(inputs)
+    session = onnxruntime.InferenceSession(graphs.to_onnx(graph, name="graph"))
+    names = [x.name for x in session.get_outputs()]
+    assert set(names) == expected.keys()
+    found = session.run(names, {key: np.asarray(x) for key, x in inputs.items()})
+    for key, value in zip(names, found, strict=True):
+        exact = value.dtype != np.uint8 and value.dtype != np.float32
+        tolerance = 0 if exact else 1 if value.dtype == np.uint8 else 1e-3
+        np.testing.assert_allclose(
+            value.astype(float),
+            np.asarray(expected[key], float),
+            atol=tolerance,
+            rtol=0 if exact else 1e-3,
+            err_msg=key,
+        )
 
 
 def test_returns_of_dreams_are_those_of_expected_rewards_and_ends() -> None:

@@ -159,7 +159,15 @@ def inlined(
     would keep its replacements, so it gets no function of this program to trace.
     """
     closed = jax.make_jaxpr(function)(*inputs)
-    return lambda *values: tuple(evaluated(closed, values))
+    return lambda *values: distinct(evaluated(closed, values))
+
+
+def distinct(values: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
+    """The same values, none of them twice: in ONNX, a value has one name."""
+    found = list[jax.Array]()
+    for x in values:
+        found.append(jax.lax.copy_p.bind(x) if any(x is other for other in found) else x)
+    return tuple(found)
 
 
 def evaluated(closed: core.ClosedJaxpr, inputs: Sequence[Any]) -> list[Any]:

@@ -77,8 +77,11 @@ class World(NamedTuple):
     def acted(self, carry: TokensCarry) -> Frames:
         """The frames [E, K, ...] with the action that was chosen at the newest of them."""
         frames, encoded = carry.frames, spaces.flatten(carry.action, self.interface.act)
+        known = jnp.ones_like(frames.known[:, -1:])
+        # Joined, and not set in place: exporters to ONNX get scatters of slices wrong.
         return frames._replace(
-            action=frames.action.at[:, -1].set(encoded), known=frames.known.at[:, -1].set(True)
+            action=jnp.concatenate([frames.action[:, :-1], encoded[:, None]], axis=1),
+            known=jnp.concatenate([frames.known[:, :-1], known], axis=1),
         )
 
 
