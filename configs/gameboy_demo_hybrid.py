@@ -18,11 +18,11 @@ def get_config(env: Any) -> Config:
         agent=HybridConfig(
             model=dreamer.model,
             losses=dreamer.losses,
-            world_model=WorldModel(epochs=4, minibatches=2),
+            world_model=WorldModel(epochs=8, minibatches=2),
             world_optimizer=Optimizer(learning_rate=1e-3, warmup=100),
             heads=Heads(units=128, layers=2),
             ppo=PPO(epochs=4, minibatches=4, discount=0.95, entropy=0.02),
-            optimizer=Adam(learning_rate=5e-4),
+            optimizer=Adam(learning_rate=1e-3, decay="linear"),
         ),
         replay=Replay(capacity=16 * 64, batch=16, length=32, sampler="newest"),
         train=Train(

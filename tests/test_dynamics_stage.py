@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamer_jax.pretraining import dynamics, dynamics_measures
+from dreamer_jax.media.panels import DREAM, TRUTH
+from dreamer_jax.pretraining import dynamics, dynamics_measures, dynamics_pictures
 from dreamer_jax.pretraining.dynamics import loss_parts
 from dreamer_jax.pretraining.dynamics_config import DynamicsConfig, Losses, Optimizer, Windows
 from dreamer_jax.pretraining.token_clips import TokenClips
@@ -104,6 +105,15 @@ def test_a_world_is_learned_and_its_actions_matter(measured: Any) -> None:
     assert found["dynamics/actions/ratio_shuffled"] > 5
     assert found["dynamics/reward/explained"] > 0.8
     assert 0.55 < found["dynamics/accuracy/copy"] < 0.7  # one half, and one in four of the other
+
+
+def test_whole_frames_are_foreseen(learned: tuple[TokenDynamics, Any]) -> None:
+    model, params = learned
+    measure = jax.jit(partial(dynamics_measures.next_frames, model))
+    found = measure(params, counters(1002, batch=256), jax.random.key(0))
+    assert float(found["dynamics/frame/changed"]) > 0.95
+    assert float(found["dynamics/frame/changed_shuffled"]) < 0.35
+    assert 0.5 < float(found["dynamics/frame/copy"]) < 0.75
 
 
 def test_actions_that_are_late_by_one_are_found_out(measured: Any) -> None:
@@ -210,10 +220,10 @@ def test_the_stage_learns_and_tells_what_it_knows() -> None:
     measured = jax.jit(fit.measure)(after, longer, key)
     assert float(measured["dynamics/psnr/dream_1"]) > 0
     assert float(measured["dynamics/psnr/tokens_1"]) > 0
-    pictures = jax.jit(fit.pictures)(after, longer, key)
+    pictures = jax.eval_shape(fit.pictures, after, longer, key)
     assert set(pictures) == {"dream_film", "dream", "futures_film"}
     assert all(x.dtype == jnp.uint8 and x.shape[-1] == 3 for x in pictures.values())
-    assert len(pictures["dream_film"]) == len(pictures["futures_film"]) == 4
+    assert pictures["dream_film"].shape[0] == pictures["futures_film"].shape[0] == 4
 
 
 def test_recordings_without_actions_are_learned_from_too() -> None:
@@ -224,6 +234,18 @@ def test_recordings_without_actions_are_learned_from_too() -> None:
     longer = recorded(Spaces(), steps=4)
     assert "dynamics/actions/bits_shuffled" not in jax.eval_shape(fit.measure, state, longer, key)
     assert set(jax.eval_shape(fit.pictures, state, longer, key)) == {"dream_film", "dream"}
+
+
+def test_films_show_what_is_true_and_what_was_dreamt() -> None:
+    truth = np.zeros((3, 144, 144, 3), np.uint8)
+    truth[2] = 200
+    films = dynamics_pictures.beside(jnp.asarray(truth), jnp.full_like(truth, 100), seen=2)
+    inside = [np.asarray(film)[:, 70, 70, 0].tolist() for film in films]
+    assert inside == [[0, 0, 200], [100] * 3, [200] * 3]  # errors are doubled
+    border = np.asarray(films[1])[:, 0, 0].tolist()
+    assert border == [list(TRUTH), list(TRUTH), list(DREAM)]
+    height, width = films[0].shape[1:3]
+    assert dynamics_pictures.still(films, seen=2).shape == (3 * height, 2 * width, 3)
 
 
 def test_mistakes_are_told_in_one_line() -> None:

@@ -45,7 +45,7 @@ class Noise:
         self.asked.append(index)
         t, b = draw.length, draw.batch
         random = np.random.default_rng([self.seed, index])
-        flags = np.zeros((t, b), bool)
+        flags: Any = np.zeros((t, b), bool)
         steps = Step(
             obs={"screen": random.integers(0, 256, (t, b, SIDE, SIDE, 1), np.uint8)},
             action={},

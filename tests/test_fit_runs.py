@@ -77,7 +77,6 @@ def test_dynamics_and_reward_feed_an_agent(folder: Path) -> None:
     agent = folder / "agent"
     flags = ("--env=cartpole_pixels", "--agent=tokens", f"--init_from={folder / 'dynamics'}")
     sets = (
-        "env.size=16",
         "train.envs=2",
         "replay.batch=2",
         "replay.length=8",
@@ -93,7 +92,13 @@ def test_dynamics_and_reward_feed_an_agent(folder: Path) -> None:
     assert run("--mode=eval", f"--logdir={agent}", "--episodes=1") == 0
 
 
-REWARD = ("reward.variant=tokens", "reward.members=2", "reward.units=8", "pairs.batch=2")
+REWARD = (
+    "reward.variant=tokens",
+    "reward.members=2",
+    "reward.units=8",
+    "pairs.batch=2",
+    "pairs.measured=8",
+)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +112,7 @@ REWARD = ("reward.variant=tokens", "reward.members=2", "reward.units=8", "pairs.
         (["--stage=tokenizer", "--data={0}/rec", "--env=cartpole"], [], "--env=cartpole is for"),
         (["--stage=tokenizer", "--data={0}/rec"], ["data.image=x"], "the images of the recordings"),
         (["--stage=tokenizer", "--data={0}/rec"], ["fit.updates=0"], "must be at least 1"),
-        (["--stage=tokenizer", "--data={0}/rec"], ["fit.update=1"], "did you mean fit.updates"),
+        (["--stage=tokenizer", "--data={0}/rec"], ["fit.update=1"], "did you mean updates"),
     ],
 )
 def test_mistakes_take_one_line(

@@ -8,6 +8,7 @@ import pytest
 from command import ROOT, call
 
 import envs
+from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.commands.flags import Flags, parse
 from dreamer_jax.commands.hints import NAMES, OURS, override
@@ -148,12 +149,17 @@ def test_steps_are_read_as_set_reads_them(text: str) -> None:
 
 
 def test_every_hint_leads_somewhere() -> None:
+    agents = [Config(env=Options(), agent=kind.config()) for kind in AGENTS.values()]
+    paths = {path for config in agents for path in flatten(config, "")}
     for typed in NAMES:
         if typed.startswith("--set "):
-            assert typed.split()[1] in flatten(DEFAULT, "")
+            assert typed.split()[1] in paths
         elif typed.startswith("--"):
             assert typed.removeprefix("--").partition("=")[0] in Flags._fields
     assert not set(OURS) & {path.rpartition(".")[2] for path in flatten(DEFAULT, "")}
+    with pytest.raises(ValueError) as caught:  # a field that this agent does not have
+        override(DEFAULT, "behavior.clip_range=0.1")
+    assert "ppo" not in str(caught.value)
 
 
 def test_a_short_help() -> None:

@@ -1,5 +1,6 @@
 """The token dynamics: what each slot sees; sampling meets the numbers of a whole window."""
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -146,31 +147,37 @@ def test_a_model_without_actions_is_the_one_with_unknown_ones(params: Any, forwa
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), outputs, with_unknown)
 
 
+@pytest.fixture(scope="module")
+def sample(model: TokenDynamics, params: Any) -> Any:
+    """(context, uniform) -> summary, next frame and its logits, as one program."""
+
+    @jax.jit
+    def program(params: Any, context: Frames, uniform: jax.Array) -> Any:
+        moment = model.observe(params, context)
+        last = context.action[:, -1], context.known[:, -1]
+        return moment.summary, model.advance(params, moment, *last, uniform)
+
+    return partial(program, params)
+
+
 @pytest.mark.parametrize("cut", [None, 1])
 def test_sampling_meets_the_numbers_of_a_whole_window(
-    model: TokenDynamics, params: Any, forward: Any, cut: int | None
+    sample: Any, forward: Any, cut: int | None
 ) -> None:
     frames = window()
     if cut is not None:
         frames = frames._replace(is_first=frames.is_first.at[0, cut].set(True))
     context = jax.tree.map(lambda x: x[:, :-1], frames)
     uniform = jax.random.uniform(jax.random.key(3), (BATCH, TOKENS))
-
-    @jax.jit
-    def sample(params: Any) -> Any:
-        moment = model.observe(params, context)
-        last = context.action[:, -1], context.known[:, -1]
-        return moment.summary, model.advance(params, moment, *last, uniform)
-
-    summary, (frame, logits) = sample(params)
+    summary, (frame, logits) = sample(context, uniform)
     whole = forward(frames._replace(tokens=frames.tokens.at[:, -1].set(frame.tokens)))
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
     close(logits, whole.logits[:, -1])
     close(frame.reward, whole.reward.mean()[:, -2])
     close(frame.continue_, whole.continue_.probability[:, -2])
     close(summary, whole.summary[:, -2])
-    shorter = jax.jit(model.next_frame)(params, *context, uniform)
-    np.testing.assert_array_equal(shorter.tokens, frame.tokens)
+    drawn_again = drawn(logits.reshape(-1, CODES), uniform.ravel())
+    np.testing.assert_array_equal(frame.tokens.ravel(), drawn_again)
 
 
 def test_tokens_are_drawn_as_often_as_the_logits_say() -> None:
@@ -228,3 +235,15 @@ def test_a_dream_is_one_next_frame_after_the_other(
     jax.tree.map(np.testing.assert_array_equal, dream.window, frames)
     last = forward(frames).summary[:, -1]
     np.testing.assert_allclose(dream.summary[-1], last, rtol=1e-5, atol=1e-5)
+
+
+def test_accelerators_compute_in_bfloat16_and_answer_in_float32() -> None:
+    size = dataclasses.replace(SIZE, dtype="bfloat16")
+    model = token_dynamics.make(size, tokens=TOKENS, codes=CODES, action=ACTIONS)
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    moment = jax.eval_shape(model.observe, params, window())
+    assert moment.memories[0].key.dtype == jnp.bfloat16 and moment.summary.dtype == jnp.float32
+    frame = jax.eval_shape(model.next_frame, params, *window(), jnp.zeros((BATCH, TOKENS)))
+    assert frame.reward.dtype == frame.continue_.dtype == jnp.float32
+    assert jax.eval_shape(model.forward, params, *window()).logits.dtype == jnp.float32

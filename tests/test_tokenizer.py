@@ -1,7 +1,7 @@
 """The tokenizer and the stage that trains it."""
 
 import dataclasses
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -14,12 +14,12 @@ from dreamer_jax.pretraining import tokenizer as stages
 from dreamer_jax.pretraining.tokenizer import TokenizerState
 from dreamer_jax.pretraining.tokenizer_config import Batch, Optimizer, TokenizerConfig
 from dreamer_jax.spaces import Interface, Spaces
-from dreamer_jax.types import Clips, Fit, Step
+from dreamer_jax.types import Clips, Fit, Metrics, Step
 from dreamer_jax.world_model import tokenizer
 from dreamer_jax.world_model.tokenizer import TokenizerSize
 
 TINY = TokenizerSize(channels="8 8", width=8, codes=6, levels="3 2")
-PATTERNS = 4
+PATTERNS, CODES = 4, 8
 
 
 def bytes_of(*shape: int) -> np.ndarray:
@@ -59,7 +59,8 @@ def test_tokens_of_any_size(
 ) -> None:
     """Tokens stand for the vectors that were quantized, row after row, whatever the batch axes."""
     made = tokenizer.make(dataclasses.replace(TINY, quantizer=quantizer), image=image)
-    params, images = weights(made), bytes_of(2, 2, *image)
+    params = weights(jax.eval_shape(made.init, jax.random.key(0)))
+    images = bytes_of(2, 2, *image)
     images[1, 1] = images[0, 1]
     images[1, 1, -2:, -2:] ^= 128
 
@@ -80,11 +81,31 @@ def test_tokens_of_any_size(
     assert changed[-1, -1] and not changed[: grid[0] - 5].any()
 
 
-def weights(made: tokenizer.Tokenizer) -> Any:
-    """Random parameters, made without a program."""
-    shapes = jax.eval_shape(made.init, jax.random.key(0))
+def weights(shapes: Any) -> Any:
+    """Random parameters of these shapes, made without a program."""
     random = np.random.default_rng(0)
-    return jax.tree.map(lambda x: 0.3 * random.normal(size=x.shape).astype(np.float32), shapes)
+
+    def draw(path: tuple[Any, ...], x: jax.ShapeDtypeStruct) -> jax.Array:
+        if len(x.shape) == 1:
+            return jnp.full(x.shape, float(path[-1].key == "scale"))
+        return jnp.asarray(random.normal(size=x.shape) / np.sqrt(x.size / x.shape[-1]), x.dtype)
+
+    return jax.tree_util.tree_map_with_path(draw, shapes)
+
+
+def test_parameters_vectors_and_pixels_are_float32() -> None:
+    """Also where the networks compute in bfloat16; so are the gradients."""
+    made = tokenizer.make(TINY, image=(8, 8, 3), dtype=jnp.dtype("bfloat16"))
+    params = jax.eval_shape(made.init, jax.random.key(0))
+
+    def loss(params: Any, images: jax.Array) -> tuple[jax.Array, Any]:
+        vectors = made.vectors(params, images)
+        pixels = made.pixels(params, made.quantize(params, vectors).vectors)
+        return jnp.square(pixels - images / 255).mean(), (vectors, pixels)
+
+    images = jax.ShapeDtypeStruct((2, 8, 8, 3), jnp.uint8)
+    found = jax.eval_shape(jax.value_and_grad(loss, has_aux=True), params, images)
+    assert {x.dtype for x in jax.tree.leaves((params, found))} == {jnp.dtype("float32")}
 
 
 @pytest.mark.parametrize(
@@ -113,11 +134,11 @@ def test_which_image() -> None:
 
 
 # Training: the upper half of an image is one of four patterns of low contrast, and the lower half
-# is noise of high contrast, which nobody can predict. A token has only four codes: they describe
+# is noise of high contrast, which nobody can predict. A token has only eight codes: they describe
 # the pattern if the encoder learns to look at it.
 
 LEARNS = TokenizerConfig(
-    tokenizer=TokenizerSize(channels="8 8 16", width=8, codes=PATTERNS),
+    tokenizer=TokenizerSize(channels="8 8 16", width=8, codes=CODES),
     batch=Batch(images=32, clips=2, frames=3),
     optimizer=Optimizer(warmup=10, learning_rate=3e-3),
 )
@@ -133,30 +154,37 @@ def frames(count: int, *, seed: int) -> np.ndarray:
     return images
 
 
-def clips(images: np.ndarray) -> Clips:
+def clips(images: jax.Array) -> Clips:
     """Images [T, B, h, w, c] as clips without actions."""
-    flags, time = np.zeros(images.shape[:2], bool), np.zeros(images.shape[:2], np.int32)
+    flags, time = jnp.zeros(images.shape[:2], bool), jnp.zeros(images.shape[:2], jnp.int32)
     step = Step(
-        obs={"screen": jnp.asarray(images)},
+        obs={"screen": images},
         action={},
-        reward=jnp.zeros(images.shape[:2]),
-        is_first=jnp.asarray(flags),
-        is_last=jnp.asarray(flags),
-        is_terminal=jnp.asarray(flags),
+        reward=flags.astype(jnp.float32),
+        is_first=flags,
+        is_last=flags,
+        is_terminal=flags,
         events={},
     )
-    return Clips(steps=step, time=jnp.asarray(time), duration=jnp.asarray(time[0]))
+    return Clips(steps=step, time=time, duration=time[0])
 
 
 @cache
 def trained() -> tuple[Fit[TokenizerState], TokenizerState, dict[str, float]]:
     """The stage, its state after 300 updates, and the metrics of the last one."""
     fit = stages.make(LEARNS, interface(screen=(8, 8, 1)))
-    state, update = fit.init(jax.random.key(0)), jax.jit(fit.update, donate_argnums=0)
-    metrics = dict[str, jax.Array]()
-    for i in range(300):
-        state, metrics = update(state, clips(frames(32, seed=i)[None]), jax.random.key(i))
-    return fit, state, {name: float(x) for name, x in metrics.items()}
+    shapes = jax.eval_shape(fit.init, jax.random.key(0))
+    state = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    state = state.replace(params=weights(shapes.params))
+
+    def step(state: TokenizerState, images: jax.Array) -> tuple[TokenizerState, Metrics]:
+        return fit.update(
+            state, clips(images), jax.random.fold_in(jax.random.key(0), state.updates)
+        )
+
+    batches = np.stack([frames(32, seed=i)[None] for i in range(300)])
+    state, metrics = jax.jit(partial(jax.lax.scan, step))(state, jnp.asarray(batches))
+    return fit, state, {name: float(x[-1]) for name, x in metrics.items()}
 
 
 @cache
@@ -174,15 +202,14 @@ def unseen() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_it_learns() -> None:
-    """The patterns of new images are there, and each has a code of its own."""
+    """New images have the patterns that they should, from codes of which most are in use."""
     _, state, metrics = trained()
     images, decoded, _ = unseen()
     upper = images[:, :, :4].astype(float)
     error = np.square(decoded[:, :, :4] - upper).mean()
-    assert error < 0.05 * np.square(upper - upper.mean((0, 1))).mean()
+    assert error < 0.2 * np.square(upper - upper.mean((0, 1))).mean()
     assert int(state.updates) == 300
-    assert metrics["tokenizer/codes_in_use"] == 1
-    assert 3 < metrics["tokenizer/perplexity"] <= 4
+    assert metrics["tokenizer/codes_in_use"] > 0.5 and metrics["tokenizer/perplexity"] > 3
     mean = np.mean([frames(32, seed=i).mean(0) for i in range(300)], 0) / 255
     np.testing.assert_allclose(state.mean_image, mean, atol=1e-4)
 
@@ -191,7 +218,7 @@ def test_measurements() -> None:
     """Against NumPy."""
     fit, state, _ = trained()
     images, decoded, tokens = unseen()
-    found = jax.jit(fit.measure)(state, clips(images), jax.random.key(0))
+    found = jax.jit(fit.measure)(state, clips(jnp.asarray(images)), jax.random.key(0))
     squares, moving = np.square(decoded / 255 - images / 255), np.zeros(images.shape, bool)
     moving[1:] = images[1:] != images[:-1]
     trivial = np.square(np.asarray(state.mean_image) - images / 255)
@@ -200,7 +227,7 @@ def test_measurements() -> None:
         "psnr_moving": -10 * np.log10(squares[moving].mean()),
         "error_moving": squares[moving].mean() / trivial[moving].mean(),
         "moving": moving.mean(),
-        "codes_in_use": len(np.unique(tokens)) / PATTERNS,
+        "codes_in_use": len(np.unique(tokens)) / CODES,
     }
     for name, value in expected.items():
         np.testing.assert_allclose(found[f"tokenizer/{name}"], value, rtol=1e-3, err_msg=name)

@@ -170,7 +170,7 @@ def test_a_dreamt_moment_is_the_next_frame_of_the_dynamics() -> None:
     frame = known().dynamics.next_frame(state.params["dynamics"], *before, uniform)
     np.testing.assert_array_equal(after.frames.tokens[:, -1], frame.tokens)
     np.testing.assert_array_equal(after.frames.tokens[:, :-1], carry.frames.tokens[:, 1:])
-    np.testing.assert_allclose(after.reward, frame.reward)
+    np.testing.assert_allclose(after.expected[:, 0], frame.reward)
     read = agent.model.read(state, after)
     picture = known().tokenizer.decode(state.params["tokenizer"], frame.tokens)
     np.testing.assert_array_equal(read.obs["image"], picture)

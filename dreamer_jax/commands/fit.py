@@ -52,6 +52,8 @@ def fitting(flags: Flags) -> Callable[[], None]:
     meshes.require_divisible(devices, stage.draw.batch, name="sequences of a batch")
     begin, source, notes = first_weights(setup, stage)
     clips = data.training.clips(stage.draw, 0)
+    if setup.config.fit.measure_every or setup.config.fit.pictures_every:
+        data.held_out.clips(stage.examined or stage.draw, 0)  # finds runs that are too short
     built = fit_programs.build(stage, clips, mesh=devices)
     with ExitStack() as opened:
         lock = manifest.lock(setup.logdir)

@@ -61,6 +61,10 @@ NAMES = {
     "--set optimizer.clip": "agc grad_clip max_grad_norm clip_gradients",
     "--set optimizer.momentum": "beta1 adam_beta1",
     "--set optimizer.rms_decay": "beta2 adam_beta2",
+    "--set ppo.epochs": "n_epochs update_epochs num_epochs",
+    "--set ppo.minibatches": "num_minibatches n_minibatches",
+    "--set ppo.clip": "clip_range clip_coef clip_eps",
+    "--set ppo.value_clip": "clip_range_vf clip_vloss",
     "--set replay.batch": "batch_size bs minibatch_size per_rank_batch_size",
     "--set replay.length": "batch_length seq_len seq_length sequence_length "
     "per_rank_sequence_length",
@@ -106,13 +110,14 @@ def unknown_flag(name: str, argv: Sequence[str], flags: Iterable[str]) -> str:
     """
     given = [text.lstrip("-").partition("=") for text in argv if text.startswith("-")]
     value = next((value for flag, _, value in given if flag == name), "")
-    paths = [
-        path
-        for agent in AGENTS.values()
-        for path in flatten(Config(env=Options(), agent=agent.config()), "")
+    of_agents = [
+        flatten(Config(env=Options(), agent=agent.config()), "") for agent in AGENTS.values()
     ]
-    found = [f"--set {name}"] if name in paths or name.startswith("env.") else []
-    found = found or similar(name.rpartition(".")[2].replace("-", "_"), paths)
+    known = name.startswith("env.") or any(name in paths for paths in of_agents)
+    found = [f"--set {name}"] if known else []
+    last = name.rpartition(".")[2].replace("-", "_")
+    # Fields of the first agent come first: others have more of the same name.
+    found = found or next(filter(None, (similar(last, paths) for paths in of_agents)), [])
     found = found or [f"--{flag}" for flag in difflib.get_close_matches(name, list(flags), 1)]
     hint = f"did you mean {_typed(found, value)}?" if found else "--help shows all"
     return f"unknown flag --{name}; {hint}"
@@ -122,8 +127,8 @@ def similar(name: str, paths: Collection[str]) -> list[str]:
     """What to type for a field with this last name or for another program's `name`, up to `=`."""
     same = [f"--set {path}" for path in paths if path.rpartition(".")[2] == name]
     other = OURS.get(name.lower(), "")
-    if other.startswith("--set env.") and other.split()[1] not in paths:
-        other = ""  # another environment has this option
+    if other.startswith("--set ") and other.split()[1] not in paths:
+        other = ""  # another environment or another agent has this option
     return list(dict.fromkeys(same))[:SHOWN] or [other] * bool(other)
 
 

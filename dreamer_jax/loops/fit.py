@@ -1,13 +1,14 @@
 """The loop of `--mode=fit`: learns from recordings alone, measured on runs that are held out."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dreamer_jax.faults import Damaged
@@ -28,6 +29,18 @@ HELD_OUT = "held_out"  # group of the metrics that are measured
 STATE, SUMS = "agent", "sums"  # items of a checkpoint, named as those of an agent are
 
 
+class Batches(Protocol):
+    """Batches without an end."""
+
+    def __next__(self) -> Clips:
+        """The next one; waits for it."""
+        ...
+
+    def close(self) -> None:
+        """Ends what reads them."""
+        ...
+
+
 class Runs(Protocol):
     """Recorded runs to draw from. Clips are NumPy arrays [T, B, ...]."""
 
@@ -35,7 +48,7 @@ class Runs(Protocol):
         """Batch `index`, from 0: the same one whenever it is asked for."""
         ...
 
-    def ahead(self, draw: Draw, *, start: int) -> Generator[Clips]:
+    def ahead(self, draw: Draw, *, start: int) -> Batches:
         """The batches from `start` on, read before they are asked for."""
         ...
 
@@ -211,7 +224,7 @@ def measure(run: FitRun, compiled: FitPrograms, state: Any) -> dict[str, float]:
     found = list[Metrics]()
     for index in range(run.config.measure_batches):
         clips = fit_programs.on_devices(examined(run, index), compiled.clips)
-        found.append(compiled.measure(compiled.seed(run.seed), state, np.int32(index), clips))
+        found.append(compiled.measure(compiled.seed(run.seed), state, jnp.int32(index), clips))
     fetched = jax.device_get(found)
     return {
         f"{HELD_OUT}/{name.partition('/')[2]}": float(np.mean([each[name] for each in fetched]))

@@ -30,7 +30,7 @@ class FitPrograms(NamedTuple):
     pictures: Callable[[jax.Array, Any, Clips], Obs]
     """(seed, state, clips) -> pictures and films"""
     state: Any  # shapes of the state, and where they lie
-    sums: Metrics  # shapes of the sums of metrics, and where they lie
+    sums: dict[str, jax.ShapeDtypeStruct]  # shapes of the sums of metrics, and where they lie
     clips: Clips  # shardings of clips
     scalar: NamedSharding  # of a number that all devices read
 

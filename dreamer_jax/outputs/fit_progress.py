@@ -43,7 +43,7 @@ class FitProgress:
 
     def measured(self, metrics: Mapping[str, float], *, step: int) -> None:
         """Prints what was measured on runs that are held out."""
-        values = ", ".join(f"{name.rpartition('/')[2]} {x:.4g}" for name, x in metrics.items())
+        values = ", ".join(f"{name.partition('/')[2]} {x:.4g}" for name, x in metrics.items())
         self.write(f"update {step}: held out: {values}")
 
     def write(self, text: str) -> None:

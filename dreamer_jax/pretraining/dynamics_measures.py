@@ -12,6 +12,7 @@ from dreamer_jax.types import Metrics
 from dreamer_jax.world_model import image_metrics, token_dreams
 from dreamer_jax.world_model.token_dreams import Dream
 from dreamer_jax.world_model.token_dynamics import TokenDynamics
+from dreamer_jax.world_model.token_frames import Frames, likeliest
 from dreamer_jax.world_model.tokenizer import Tokenizer
 
 AHEAD = (1, 8, 25)  # dreamt frames after which the picture is compared
@@ -36,11 +37,12 @@ def measure(
       given: clips of more than K frames.
       key: consumed.
     """
-    of_order, of_dream = jax.random.split(key)
+    of_order, of_others, of_dream = jax.random.split(key, 3)
     dream = dreamt(model, params["dynamics"], given, of_dream)
     windows = given.windows(model.size.frames + 1)
     return {
         **next_tokens(model, params["dynamics"], windows, of_order),
+        **next_frames(model, params["dynamics"], windows, of_others),
         **pictures_ahead(images, params["tokenizer"], given, dream),
     }
 
@@ -67,25 +69,55 @@ def next_tokens(model: TokenDynamics, params: Any, windows: TokenClips, key: jax
     For `shuffled`, the actions are those of other windows; for `unknown`, the model gets none.
     """
     frames = windows.frames
-    outputs = model.forward(params, *frames)
-    found = {f"dynamics/{name}": x for name, x in accuracies(outputs.logits, windows).items()}
+    given = {"": frames}
+    if model.action:
+        given["shuffled"] = frames._replace(action=shuffled(frames.action, key))
+        given["unknown"] = frames._replace(known=jnp.zeros_like(frames.known))
+    # One program for all of them, one after the other.
+    stacked: Frames = jax.tree.map(lambda *x: jnp.stack(x), *given.values())
+    outputs = jax.lax.map(lambda frames: model.forward(params, *frames), stacked)
+    logits = dict(zip(given, outputs.logits, strict=True))
+    found = {f"dynamics/{name}": x for name, x in accuracies(logits.pop(""), windows).items()}
     found["dynamics/reward/explained"] = explained(
-        outputs.reward.mean()[:, :-1], windows.reward[:, 1:], windows.follows
+        outputs.reward.mean()[0, :, :-1], windows.reward[:, 1:], windows.follows
     )
-    if not model.action:
-        return found
-    order = jax.random.permutation(key, frames.known.size)
-    shuffled = frames.action.reshape(-1, model.action)[order].reshape(frames.action.shape)
-    others = {
-        "shuffled": frames._replace(action=shuffled),
-        "unknown": frames._replace(known=jnp.zeros_like(frames.known)),
-    }
-    for name, other in others.items():
-        those = accuracies(model.forward(params, *other).logits, windows)
+    for name, of_others in logits.items():
+        those = accuracies(of_others, windows)
         found[f"dynamics/actions/bits_{name}"] = those["bits/all"] - found["dynamics/bits/all"]
         found[f"dynamics/actions/ratio_{name}"] = those["bits/all"] / found["dynamics/bits/all"]
         found[f"dynamics/actions/changed_{name}"] = those["accuracy/changed"]
     return found
+
+
+def next_frames(model: TokenDynamics, params: Any, windows: TokenClips, key: jax.Array) -> Metrics:
+    """Shares of tokens that are right in the last frames of windows, predicted as a whole.
+
+    Each token is the most likely one after those that the model itself has said. So what the true
+    tokens of a frame give away of its others does not count here.
+    """
+    context = jax.tree.map(lambda x: x[:, :-1], windows.frames)
+    other = context._replace(action=shuffled(context.action, key))
+    both: Frames = jax.tree.map(lambda *x: jnp.concatenate(x), context, other)
+    unread = jnp.zeros((len(both.known), model.tokens))
+    guesses = model.next_frame(params, *both, unread, choose=likeliest).tokens
+    right, with_others = jnp.split(guesses == jnp.tile(windows.frames.tokens[:, -1], (2, 1)), 2)
+    follows = jnp.broadcast_to(windows.follows[:, -1:], right.shape)
+    moved = follows & windows.changed[:, -1]
+    found = {
+        "dynamics/frame/all": _share(right, follows),
+        "dynamics/frame/changed": _share(right, moved),
+        "dynamics/frame/copy": _share(~windows.changed[:, -1], follows),
+    }
+    if model.action:
+        found["dynamics/frame/changed_shuffled"] = _share(with_others, moved)
+    return found
+
+
+def shuffled(action: jax.Array, key: jax.Array) -> jax.Array:
+    """The same actions in a random order: [B, K, A]."""
+    batch, frames, width = action.shape
+    flat = action.reshape(batch * frames, width)
+    return jax.random.permutation(key, flat).reshape(action.shape)
 
 
 def accuracies(logits: jax.Array, windows: TokenClips) -> Metrics:

@@ -38,17 +38,17 @@ def film(images: jax.Array, decoded: jax.Array, tokens: jax.Array) -> jax.Array:
 def in_colors(tokens: jax.Array, *, height: int, width: int) -> jax.Array:
     """A color for each token, as large as the image: [*, rows, columns] -> [*, h, w, 3] uint8."""
     rows, columns = tokens.shape[-2:]
-    colors = palette()[tokens % len(palette())]
+    colors = jnp.asarray(palette())[tokens % len(palette())]
     return colors.repeat(height // rows, -3).repeat(width // columns, -2)
 
 
 @cache
-def palette() -> jax.Array:
+def palette() -> np.ndarray:
     """4096 colors, of which neighbors differ in hue: [4096, 3] uint8."""
     codes = np.arange(4096)
     values = 0.55 + 0.45 * (codes * 0.754878 % 1)
     found = [colorsys.hsv_to_rgb(h, 0.65, v) for h, v in zip(codes * TURN % 1, values, strict=True)]
-    return jnp.asarray(np.round(255 * np.array(found)), jnp.uint8)
+    return np.round(255 * np.array(found)).astype(np.uint8)
 
 
 def _rows(images: jax.Array, decoded: jax.Array, tokens: jax.Array) -> list[jax.Array]:

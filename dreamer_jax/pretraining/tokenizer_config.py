@@ -42,7 +42,7 @@ class Losses:
 class Optimizer:
     """Adam with decoupled weight decay (Loshchilov & Hutter, 2019)."""
 
-    learning_rate: Scale = 1e-3
+    learning_rate: Scale = 3e-3
     warmup: Positive = 100  # updates of linear warm-up from 0
     weight_decay: Scale = 1e-4
     clip: Size = 1.0  # largest norm of the gradient

@@ -148,13 +148,15 @@ def commands(run: RunRecord, trust: Sequence[str]) -> Element:
     logdir = f"--logdir={shlex.quote(str(run.logdir))}"
     longer = f" --steps={2 * run.planned}" if run.planned and run.step >= run.planned else ""
     word = "Train further" if longer else "Resume"
-    lines = {
-        word: f"{PROGRAM} {logdir}{longer}",
-        "Evaluate over 100 episodes": f"{PROGRAM} --mode=eval {logdir} --episodes=100",
-        "Films of its dreams": f"{PROGRAM} --mode=dream {logdir}",
-        "Play it, and its dream": f"{PROGRAM} --mode=play {logdir}",
-        "This page again": f"{PROGRAM} --mode=report {logdir}",
-    }
+    mode = "--mode=fit " if run.stage else ""
+    lines = {word: f"{PROGRAM} {mode}{logdir}{longer}"}
+    if not run.stage:
+        lines |= {
+            "Evaluate over 100 episodes": f"{PROGRAM} --mode=eval {logdir} --episodes=100",
+            "Films of its dreams": f"{PROGRAM} --mode=dream {logdir}",
+            "Play it, and its dream": f"{PROGRAM} --mode=play {logdir}",
+        }
+    lines["This page again"] = f"{PROGRAM} --mode=report {logdir}"
     made = element("dl", class_="commands")
     for what, line in lines.items():
         copy = element("button", "copy", type="button", class_="copy", aria_label=f"copy: {what}")

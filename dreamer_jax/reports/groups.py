@@ -9,7 +9,8 @@ from dreamer_jax.reports import files
 from dreamer_jax.reports.run_record import RunRecord
 from dreamer_jax.run.manifest import CHANGEABLE
 
-AGENT = "agent."  # sections of the agent are written without it, as --set has them
+# Sections of an agent or a stage are written without these, as --set has them.
+INLINE = ("agent.", "stage.")
 MOST_NAMED = 3  # differences in the name of a group
 MISSING = "—"
 
@@ -29,14 +30,15 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict) and value and len(prefix) < 200:
             found |= flat(cast(dict[str, Any], value), f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}".removeprefix(AGENT)] = value
+            path = f"{prefix}{name}"
+            found[next((path.removeprefix(x) for x in INLINE if path.startswith(x)), path)] = value
     return found
 
 
 def identity(run: RunRecord) -> dict[str, Any]:
     """Path -> value of everything that the numbers of a run depend on, without its seed."""
-    found = {"env": run.env, "agent": files.text(run.config, "agent")}
-    found |= {k: v for k, v in flat(run.settings).items() if k not in CHANGEABLE}
+    found = {name: files.text(run.config, name) for name in ("env", "agent", "stage")}
+    found |= {k: v for k, v in flat(run.settings).items() if matters(k)}
     for each in files.items(run.config, "history"):
         for path, values in files.section(each, "changes").items():
             if path not in CHANGEABLE:
@@ -44,6 +46,11 @@ def identity(run: RunRecord) -> dict[str, Any]:
     for name in files.section(run.config, "weights"):
         found[name] = "weights of another run"
     return found
+
+
+def matters(path: str) -> bool:
+    """Whether numbers depend on a setting."""
+    return path not in CHANGEABLE and not path.startswith("fit.")
 
 
 def grouped(runs: Sequence[RunRecord]) -> list[Group]:

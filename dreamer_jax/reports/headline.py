@@ -9,14 +9,14 @@ from dreamer_jax.reports.references import UNKNOWN, Scale
 from dreamer_jax.reports.run_record import RunRecord
 from dreamer_jax.reports.score_tables import NONE, duration, seed_table, span, value
 
-MOST_ENVS = 4  # in a title
+MOST_SUBJECTS = 4  # in a title
 
 
 def title(groups: Sequence[Group]) -> str:
     """What the page is about."""
     runs = [run for group in groups for run in group.runs]
-    envs = list(dict.fromkeys(run.env or run.logdir.name for run in runs))
-    names = ", ".join(envs[:MOST_ENVS]) + ("…" if len(envs) > MOST_ENVS else "")
+    subjects = list(dict.fromkeys(run.subject or run.logdir.name for run in runs))
+    names = ", ".join(subjects[:MOST_SUBJECTS]) + ("…" if len(subjects) > MOST_SUBJECTS else "")
     return names if len(runs) == 1 else f"{len(runs)} runs of {names}"
 
 
@@ -31,7 +31,7 @@ def head(groups: Sequence[Group], scales: Mapping[str, Scale]) -> Element:
         facts = [
             files.text(run.config, "agent"),
             f"seed {run.seed}" if run.seed is not None else "",
-            f"preset {files.text(run.config, 'preset')}" if run.config else "",
+            f"preset {preset}" if (preset := files.text(run.config, "preset")) else "",
             str(run.logdir),
         ]
         made.append(element("p", " · ".join(x for x in facts if x), class_="facts"))
@@ -91,7 +91,8 @@ def tiles(run: RunRecord) -> Element:
     planned = f"of {run.planned:,}" if run.planned else ""
     frames = configurations.rate(run.curves.get(configurations.FRAMES))
     updates = configurations.rate(run.curves.get(configurations.UPDATES))
-    shown: list[tuple[str, str, str]] = [("steps", f"{run.step:,}", planned)]
+    what = "updates" if run.stage else "steps"
+    shown: list[tuple[str, str, str]] = [(what, f"{run.step:,}", planned)]
     if best:
         interval = f"95 %: {span((best.low, best.high))}, " if best.low is not None else ""
         of = f"the best of {count}, " if count > 1 else ""
@@ -100,11 +101,12 @@ def tiles(run: RunRecord) -> Element:
         text = f"mean of the last {len(last)} of {len(run.episodes.score):,}"
         shown.append(("training episodes", value(float(last.mean())), text))
     shown.append(("training time", duration(run.seconds), since(run.age)))
-    shown.append(("frames per second", frames, f"{updates} updates per second"))
+    if not run.stage:
+        shown.append(("frames per second", frames, f"{updates} updates per second"))
     made = element("div", class_="tiles")
     for label, number, small in shown:
         bar = None
-        if label == "steps" and run.planned:
+        if label == what and run.planned:
             share = max(0, min(100, round(100 * run.step / run.planned)))
             bar = element("progress", max=100, value=share, aria_label=f"{share} % of the steps")
         parts = [

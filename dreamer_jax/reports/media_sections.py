@@ -40,11 +40,12 @@ def film_figures(shown: Sequence[Shown], *, several: bool) -> list[Element]:
 
 
 def picture_figures(
-    pictures: Sequence[tuple[str, Sequence[Picture]]], *, dreamt: bool
+    pictures: Sequence[tuple[str, Sequence[Picture]]], *, dreamt: bool, legend: str = ""
 ) -> list[Element]:
     """The newest picture of each kind of each run, with a slider to earlier ones.
 
     dreamt: those of --mode=dream, instead of those that training drew.
+    legend: a paragraph above them.
     """
     figures = list[Element]()
     for name, found in pictures:
@@ -54,7 +55,7 @@ def picture_figures(
                 kinds.setdefault(each.tag, []).append(each)
         figures += [moments(name if len(pictures) > 1 else "", kind) for kind in kinds.values()]
     first, further = figures[:OPEN], figures[OPEN:]
-    made = [element("p", LEGEND)] * bool(figures and not dreamt)
+    made = [element("p", legend)] * bool(figures and legend)
     made += [extended(element("div", class_="pictures"), first)] * bool(first)
     rest = extended(element("div", class_="pictures"), further)
     return [*made, folded(f"{len(further)} further pictures", rest)] if further else made

@@ -10,6 +10,11 @@ GROUPS = {
     "collection": "Collection",
     "optimizer": "Optimizer",
     "diagnosis": "Diagnosis",
+    "held_out": "On runs that are held out",
+    "tokenizer": "Tokenizer",
+    "dynamics": "Dynamics",
+    "reward": "Model of progress",
+    "learned_reward": "Learned reward",
     "speed": "Speed",
 }
 OTHERS = "other"

@@ -137,11 +137,11 @@ def body(
 ) -> list[Child]:
     """The content of the page, from its headline to the data of its curves."""
     runs = [(name, run) for g in groups for name, run in zip(g.names, g.runs, strict=True)]
-    several = len(runs) > ONE
-    quiet = [name for name, run in runs if not diagnosis.was_made(run)]
+    several, acting = len(runs) > ONE, [run for _, run in runs if not run.stage]
+    quiet = [name for name, run in runs if not (run.stage or diagnosis.was_made(run))]
     notes = [*notes, *[f"no diagnosis was made of {', '.join(quiet)}"] * bool(quiet)]
     all_notes = [*notes, *(f"{name}: {note}" for name, run in runs for note in run.notes)]
-    scores = element("div", id_="scores-charts", class_="charts main")
+    scores = element("div", id_="scores-charts", class_="charts main") if acting else None
     milestones = [
         each_run(name, tables.milestone_table(run), several=several, what="milestones")
         for name, run in runs
@@ -155,8 +155,8 @@ def body(
         ),
         section("Films", *media.film_figures(shown, several=several), id_="films"),
         section(
-            "What the world model predicts",
-            *media.picture_figures(pictures, dreamt=False),
+            "What the world model predicts" if acting else "Pictures",
+            *media.picture_figures(pictures, dreamt=False, legend=media.LEGEND if acting else ""),
             id_="pictures",
         ),
         section("All metrics", element("div", id_="all-charts"), id_="metrics"),
@@ -215,7 +215,7 @@ def settings(groups: Sequence[Group], known: Known) -> list[Child]:
         run = group.runs[0]
         default = known.presets.get(f"{run.config.get('preset')} {run.env}")
         made.append(element("h3", group.name) if len(groups) > ONE else None)
-        made.append(configurations.preset_table(run, default))
+        made.append(None if run.stage else configurations.preset_table(run, default))
         made += [configurations.history_table(each) for each in group.runs]
         made.append(configurations.full_config(run, group.names[0]))
     return made

@@ -69,6 +69,18 @@ class RunRecord(NamedTuple):
         return files.text(self.config, "env")
 
     @property
+    def stage(self) -> str:
+        """What was learned from recordings alone; '' for a run that acts."""
+        return files.text(self.config, "stage")
+
+    @property
+    def subject(self) -> str:
+        """What the run is about: its environment, or its stage and its recordings."""
+        if not self.stage:
+            return self.env
+        return f"{self.stage} of {', '.join(Path(name).name for name in self.env.split(','))}"
+
+    @property
     def seed(self) -> int | None:
         """The seed; None if it is not known."""
         seed = files.number(self.config.get("seed"))
@@ -76,8 +88,9 @@ class RunRecord(NamedTuple):
 
     @property
     def planned(self) -> int | None:
-        """Steps at which the run ends; None if that is not known."""
-        steps = files.number(files.section(self.settings, "train").get("steps"))
+        """Steps, or updates of a stage, at which the run ends; None if that is not known."""
+        section, name = ("fit", "updates") if self.stage else ("train", "steps")
+        steps = files.number(files.section(self.settings, section).get(name))
         return None if steps is None else int(steps)
 
 

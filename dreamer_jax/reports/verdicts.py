@@ -44,6 +44,8 @@ def across_seeds(group: Group) -> tuple[float, float, float] | None:
 
 def verdict(run: RunRecord, scale: Scale) -> str:
     """What a run has reached, in a sentence or three."""
+    if run.stage:
+        return "It learns from recordings alone; held-out metrics are of runs that it never sees."
     found = evaluations.best(run.evaluations)
     recent = latest_score(run)
     if found is None and recent is None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from dreamer_jax.agents.on_policy.acting import Choose
 from dreamer_jax.agents.on_policy.networks import OnPolicy
 from dreamer_jax.agents.on_policy.state import OnPolicyState
-from dreamer_jax.agents.tokens.world import TokensCarry, World, following, took
+from dreamer_jax.agents.tokens.world import NOTHING_EXPECTED, TokensCarry, World, following, took
 from dreamer_jax.nn.heads import action_width, mode, parameters, sample
 from dreamer_jax.types import Action, Explicit, Model, Obs, Readout
 
@@ -42,17 +42,16 @@ def see(
 ) -> TokensCarry:
     """The moment after observations [E, ...], and what was expected of it; nothing is random."""
     del key
-    expected = world.dynamics.forward(state.params["dynamics"], *world.acted(carry))
-    seen = world.seen(state.params, carry, obs, is_first)
-    reward, goes_on = expected.reward.mean()[:, -1], expected.continue_.probability[:, -1]
-    return seen.replace(
-        reward=jnp.where(is_first, 0.0, reward), continue_=jnp.where(is_first, 1.0, goes_on)
-    )
+    said = world.dynamics.forward(state.params["dynamics"], *world.acted(carry))
+    reward, continue_ = said.reward.mean()[:, -1], said.continue_.probability[:, -1]
+    expected = jnp.stack([reward, continue_], axis=-1)
+    expected = jnp.where(is_first[:, None], jnp.array(NOTHING_EXPECTED), expected)
+    return world.seen(state.params, carry, obs, is_first).replace(expected=expected)
 
 
 def imagine(world: World, state: OnPolicyState, carry: TokensCarry, key: jax.Array) -> TokensCarry:
     """The next moment [E, ...], its tokens drawn one after another; the key is consumed."""
-    envs, tokens = len(carry.reward), world.tokenizer.tokens
+    envs, tokens = len(carry.expected), world.tokenizer.tokens
     return imagine_with(world, state, carry, jax.random.uniform(key, (envs, tokens)))
 
 
@@ -67,8 +66,7 @@ def imagine_with(
     return carry.replace(
         frames=frames,
         summary=world.summary(params, frames),
-        reward=frame.reward,
-        continue_=frame.continue_,
+        expected=jnp.stack([frame.reward, frame.continue_], axis=-1),
     )
 
 
@@ -76,18 +74,18 @@ def chosen(
     ppo: OnPolicy, choose: Choose, state: OnPolicyState, carry: TokensCarry, key: jax.Array
 ) -> Action:
     """An action [E, n] for each key, at the moment of the carry; the key is consumed."""
-    noise = jax.random.uniform(key, (len(carry.reward), action_width(ppo.interface.act)))
+    noise = jax.random.uniform(key, (len(carry.expected), action_width(ppo.interface.act)))
     return choose(ppo.policy(state.params, carry.summary), noise)
 
 
 def read(world: World, ppo: OnPolicy, state: OnPolicyState, carry: TokensCarry) -> Readout:
     """The picture of the newest frame, and the expectations [E] of reward, end and return."""
-    tokens = carry.frames.tokens[:, -1]
+    tokens, (reward, continue_) = carry.frames.tokens[:, -1], carry.expected.T
     value = state.return_scale.denormalize(ppo.value(state.params, carry.summary))
     return Readout(
         obs={world.image: world.tokenizer.decode(state.params["tokenizer"], tokens)},
-        reward=carry.reward,
-        continue_=ppo.config.discount * carry.continue_,
+        reward=reward,
+        continue_=ppo.config.discount * continue_,
         value=value,
     )
 

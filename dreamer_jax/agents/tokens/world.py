@@ -18,6 +18,7 @@ from dreamer_jax.world_model.tokenizer import Tokenizer
 
 Params = dict[str, Any]
 NETWORKS = ("tokenizer", "dynamics")
+NOTHING_EXPECTED = (0.0, 1.0)  # reward and continue of the first frame of an episode
 
 
 class TokensCarry(PyTreeNode, kw_only=True):
@@ -26,8 +27,7 @@ class TokensCarry(PyTreeNode, kw_only=True):
     frames: Frames  # [E, K, ...], without the action at the newest frame
     action: Action  # [E, n], chosen at the newest frame
     summary: jax.Array  # [E, width] float32, what the policy reads
-    reward: jax.Array  # [E] float32, as the model expected it with the newest frame
-    continue_: jax.Array  # [E] float32, likewise
+    expected: jax.Array  # [E, 2] float32, reward and continue that the newest frame should bring
 
 
 class World(NamedTuple):
@@ -56,8 +56,7 @@ class World(NamedTuple):
             ),
             action=spaces.zeros(self.interface.act, envs),
             summary=jnp.zeros((envs, size.width), jnp.float32),
-            reward=jnp.zeros(envs, jnp.float32),
-            continue_=jnp.ones(envs, jnp.float32),
+            expected=jnp.tile(jnp.array(NOTHING_EXPECTED, jnp.float32), (envs, 1)),
         )
 
     def seen(

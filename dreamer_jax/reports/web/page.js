@@ -51,9 +51,11 @@
   }
 
   function build() {
-    const scores = document.getElementById("scores-charts");
-    for (const spec of data.charts.filter((each) => each.main)) add(spec, scores);
-    if (!scores.childElementCount) scores.append(html("p", { class: "empty" }, "No scores yet."));
+    const scores = document.getElementById("scores-charts"); // null where no run acts
+    if (scores) {
+      for (const spec of data.charts.filter((each) => each.main)) add(spec, scores);
+      if (!scores.childElementCount) scores.append(html("p", { class: "empty" }, "No scores yet."));
+    }
     const all = document.getElementById("all-charts");
     all.className = "metrics";
     let first = true;
