@@ -130,6 +130,7 @@ REWARD = (
         (["--stage=tokenizer"], [], "--mode=fit needs --stage and --data"),
         (["--stage=tokenizer", "--data={0}/none"], [], "no recording in"),
         (["--stage=tokenizer", "--data={0}/rec", "--env=cartpole"], [], "--env=cartpole is for"),
+        (["--stage=tokenizer", "--data=,"], [], "--data=, names no folder of a recording"),
         (["--stage=tokenizer", "--data={0}/rec"], ["data.image=x"], "the images of the recordings"),
         (["--stage=tokenizer", "--data={0}/rec"], ["fit.updates=0"], "must be at least 1"),
         (["--stage=tokenizer", "--data={0}/rec"], ["fit.update=1"], "did you mean updates"),

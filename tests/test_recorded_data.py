@@ -8,15 +8,16 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from gymnasium.spaces import MultiDiscrete
 from made_recordings import LENGTHS, OBS, SIDE, made
 
 from dreamer_jax import spaces
-from dreamer_jax.commands.recorded_data import open_dataset
-from dreamer_jax.data import unpacked
+from dreamer_jax.commands.recorded_data import RecordedSource, open_dataset
+from dreamer_jax.data import dataset, unpacked
 from dreamer_jax.data.dataset import Dataset
 from dreamer_jax.data.order import shuffled
 from dreamer_jax.types import Clips, Draw
-from envs.kinds import Image
+from envs.kinds import AnySpace, Image
 from envs.play import recordings
 from envs.play.recorded_spaces import described
 from envs.play.recordings import Recording
@@ -227,6 +228,26 @@ def test_different_recordings_are_not_joined(
     text = r"'image' is image \[4, 4, 3\] of uint8 in .*other and image \[4, 4, 1\] of uint8 in"
     with pytest.raises(ValueError, match=text):
         open_dataset([recorded, tmp_path / "other"], seed=0, cache=tmp_path / "cache")
+
+
+def test_videos_and_play_are_joined_where_nobody_reads_actions(
+    recorded: Path, tmp_path: Path, cache: Path
+) -> None:
+    obs: dict[str, AnySpace] = {"image": Image(SIDE, SIDE, 1)}
+    described_ = described(obs, {"action": MultiDiscrete([3])})
+    fresh = Recording(tmp_path / "play", "video", {}, 0, described_, (), "")
+    writer = RunWriter(recordings.begin_with(fresh), number=0, name="x.mp4")
+    for t in range(9):
+        flags = {name: np.array([t == 0 and name == "is_first"]) for name in recordings.FLAGS}
+        image, action = np.zeros((1, SIDE, SIDE, 1), np.uint8), np.ones((1, 1), np.int32)
+        reward = np.zeros(1, np.float32)
+        writer.add({"obs/image": image, "action/action": action, "reward": reward, **flags})
+    writer.finish(fresh)
+    sources = [RecordedSource(recorded), RecordedSource(tmp_path / "play")]
+    with pytest.raises(ValueError, match=r"the action 'action' is .* and absent in"):
+        dataset.join(sources, seed=0, cache=cache, observations=("image",))
+    data = dataset.join(sources, seed=0, cache=cache, observations=("image",), actions=False)
+    assert data.spaces[1] == {} and data.training.clips(Draw(4, 4), 0).steps.action == {}
 
 
 def test_an_error_while_reading_ahead_arrives(recorded: Path, cache: Path) -> None:

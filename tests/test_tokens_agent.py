@@ -214,7 +214,7 @@ def test_returns_of_dreams_are_those_of_expected_rewards_and_ends() -> None:
     agent = dataclasses.replace(AGENT)
     heads = tokens.heads(agent, INTERFACE)
     ppo = imagination.build(config(POLICY, IMAGINATION), agent, known(), heads)
-    clips = imagination.clips_of(known(), window)
+    clips = imagination.clips_of(known(), state.params, window)
     dreamt = imagination.dream(known(), agent, ppo, state, clips, jax.random.key(3))
     found = imagination.experience(ppo, state, dreamt)
     rollout = dreamt.rollout
@@ -229,6 +229,17 @@ def test_returns_of_dreams_are_those_of_expected_rewards_and_ends() -> None:
     np.testing.assert_allclose(found.returns, wanted, rtol=1e-5)
     goes_on = np.asarray(rollout.continue_) / agent.ppo.discount
     np.testing.assert_allclose(found.weight, np.cumprod(goes_on, axis=0)[:-1], rtol=1e-5)
+
+
+def test_recorded_sequences_have_the_tokens_of_their_pictures() -> None:
+    """Replay has kept no tokens of them."""
+    _, state, window = made(POLICY, IMAGINATION)
+    kept = imagination.clips_of(known(), state.params, window).frames.tokens
+    memory = jax.tree.map(lambda x: x.at[:, 1].set(0), window.latents)
+    joined = window.replace(latents=memory, row=window.row[:1])
+    found = imagination.clips_of(known(), state.params, joined).frames.tokens
+    np.testing.assert_array_equal(found, kept)
+    assert np.asarray(kept[1]).any()
 
 
 @pytest.mark.parametrize("learns", [POLICY, TRANSFORMER])

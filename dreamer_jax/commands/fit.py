@@ -151,9 +151,17 @@ def opened_data(setup: FitSetup) -> Dataset:
     ValueError if they cannot be used, or are not those that the run was started with.
     """
     settings = setup.config.data
+    if not setup.folders:
+        raise ValueError(f"--data={settings.folders} names no folder of a recording")
     sources = [RecordedSource(folder) for folder in setup.folders]
     image = image_key([source.obs_space for source in sources], settings.image)
-    data = dataset.join(sources, seed=setup.seed, held_out=settings.held_out, observations=(image,))
+    data = dataset.join(
+        sources,
+        seed=setup.seed,
+        held_out=settings.held_out,
+        observations=(image,),
+        actions=STAGES[setup.stage].actions,
+    )
     if setup.digest and setup.digest != data.digest:
         text = f"data.folders={settings.folders} is not the data that"
         raise ValueError(f"{text} {setup.logdir} was started with; use another --logdir")

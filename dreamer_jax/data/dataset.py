@@ -34,6 +34,7 @@ def join(
     hosts: tuple[int, int] = (0, 1),
     cache: Path | None = None,
     observations: Sequence[str] = (),
+    actions: bool = True,
 ) -> Dataset:
     """Unpacks recordings where they are not yet, and joins their runs.
 
@@ -47,6 +48,7 @@ def join(
         hosts: number of this host, and how many there are.
         cache: where unpacked recordings are; None for the user's cache folder.
         observations: keys that clips have; () for all. Recordings may differ in the others.
+        actions: whether clips have them. Without them, recordings may differ in those as well.
 
     Raises:
         ValueError: recordings are damaged, contradict each other or lack an observation, or an
@@ -63,12 +65,11 @@ def join(
     for one, other in pairwise(ordered):
         if one.digest == other.digest:
             raise ValueError(f"{one.name} and {other.name} are the same recording")
-    spaces = _spaces(sources, observations)
+    spaces = _spaces(sources, observations, actions=actions)
     events = set.intersection(*({k for k in x.columns if k.startswith("event/")} for x in sources))
-    kept = {f"obs/{key}" for key in spaces[0]} | events
-    keys = tuple(
-        key for key in ordered[0].columns if not key.startswith(("obs/", "event/")) or key in kept
-    )
+    kept = {f"obs/{key}" for key in spaces[0]} | {f"action/{key}" for key in spaces[1]} | events
+    chosen = ("obs/", "action/", "event/")
+    keys = tuple(key for key in ordered[0].columns if not key.startswith(chosen) or key in kept)
     runs = [run for source in ordered for run in _runs(source, cache or default_cache())]
     sides = split(runs, held_out=held_out)
     training, apart = (
@@ -85,7 +86,9 @@ def join(
     )
 
 
-def _spaces(sources: Sequence[Source], observations: Sequence[str]) -> tuple[SpaceDict, SpaceDict]:
+def _spaces(
+    sources: Sequence[Source], observations: Sequence[str], *, actions: bool
+) -> tuple[SpaceDict, SpaceDict]:
     """The spaces that all recordings have; ValueError names the first difference."""
     found: list[tuple[SpaceDict, SpaceDict]] = []
     for source in sources:
@@ -94,7 +97,8 @@ def _spaces(sources: Sequence[Source], observations: Sequence[str]) -> tuple[Spa
             text = f"{source.name} has no observation {missing[0]!r}; it has"
             raise ValueError(f"{text} {', '.join(sorted(known))}")
         keys = [key for key in known if not observations or key in observations]
-        found.append(({key: known[key] for key in keys}, dict(source.act_space)))
+        acted = dict(source.act_space) if actions else {}
+        found.append(({key: known[key] for key in keys}, acted))
     first = found[0]
     for source, other in zip(sources[1:], found[1:], strict=True):
         for part, ours, theirs in zip(("observation", "action"), first, other, strict=True):

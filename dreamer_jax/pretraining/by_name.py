@@ -21,6 +21,7 @@ class StageKind(NamedTuple):
     sizes: tuple[str, ...]  # sections that say how large the networks are
     frozen: Callable[[Any], tuple[str, ...]]
     """(config) -> networks that do not learn, which --init_from must give"""
+    actions: bool = False  # whether it learns from actions; else recordings may differ in them
 
 
 STAGES = {
@@ -32,6 +33,7 @@ STAGES = {
         dynamics.make,
         sizes=("tokenizer", "dynamics"),
         frozen=dynamics.frozen,
+        actions=True,
     ),
     "reward": StageKind(
         RewardConfig, reward.make, sizes=("tokenizer", "reward"), frozen=reward.frozen

@@ -39,9 +39,8 @@ class RewardSize:
     bins: Positive = 21  # of variants with distances; odd
     longest: Size = 4096.0  # of variants with distances: steps of the last bin
     scale: Scale = 1.0  # reward of one step's progress at the mean pace of the recordings
-    doubt: Size = (
-        3.0  # disagreement, relative to that on the recordings, from which gains are clipped
-    )
+    # Disagreement, relative to that on the recordings, from which gains are clipped.
+    doubt: Size = 3.0
     limit: Scale = 1.0  # largest reward / scale where the ensemble disagrees
     # The type to compute in; auto: float32 on a CPU, bfloat16 elsewhere.
     dtype: Annotated[str, one_of("auto", "float32", "bfloat16")] = "auto"

@@ -56,9 +56,8 @@ class Options:
     """Options of the Pokémon family."""
 
     rom: str = ""  # file of Pokémon Red or Blue (US); empty: the variable POKEMON_RED_ROM
-    size: int = (
-        80  # pixels; side of the square screen; at 80 a pixel is the mean of 2 x 2; 0: as is
-    )
+    # Pixels; side of the square screen; at 80 a pixel is the mean of 2 x 2; 0: 144 x 160 as it is.
+    size: int = 80
     steps: int = 8_192  # steps after which an episode is truncated
     steps_per_milestone: int = 0  # more steps for each event, badge and map reached
     wait: int = 60  # most frames without action before an episode; drawn from its seed

@@ -13,7 +13,7 @@ from dreamer_jax.agents.hybrid.features import features_of
 from dreamer_jax.agents.hybrid.model import model_of, report
 from dreamer_jax.agents.hybrid.world_model import extra_of
 from dreamer_jax.agents.on_policy.agent import agent_of
-from dreamer_jax.agents.on_policy.networks import Heads, OnPolicy
+from dreamer_jax.agents.on_policy.networks import HEADS_DTYPE, Heads, OnPolicy
 from dreamer_jax.agents.on_policy.networks import build as on_policy
 from dreamer_jax.agents.on_policy.state import OnPolicyActor, OnPolicyState
 from dreamer_jax.config import Config
@@ -50,7 +50,7 @@ def build(config: Config, interface: Interface) -> Hybrid:
             layers=heads.layers,
             units=heads.units,
             unimix=heads.unimix,
-            dtype=theirs.policy.dtype,
+            dtype=HEADS_DTYPE,
         )
         return theirs._replace(policy=policy)
 
@@ -74,7 +74,7 @@ def build(config: Config, interface: Interface) -> Hybrid:
         features=features_of(dreamer, learns=learns),
         heads=Heads(
             policy=policy,
-            value=ValueHead(layers=heads.layers, units=heads.units, dtype=policy.dtype),
+            value=ValueHead(layers=heads.layers, units=heads.units, dtype=HEADS_DTYPE),
         ),
         extra=extra_of(dreamer, agent.world_model) if learns else None,
     )

@@ -16,6 +16,8 @@ from dreamer_jax.nn.heads import Policy, PolicyHead, ValueHead
 from dreamer_jax.spaces import Interface
 
 HEADS = ("policy", "value")
+# Whatever features are computed in: a ratio of probabilities is near 1, where bfloat16 is coarse.
+HEADS_DTYPE = jnp.dtype("float32")
 
 
 class Heads(NamedTuple):

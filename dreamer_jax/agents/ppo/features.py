@@ -11,6 +11,7 @@ from flax.struct import PyTreeNode
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer.networks import require_images_fit
 from dreamer_jax.agents.on_policy.features import Features, Params, Seen
+from dreamer_jax.agents.on_policy.networks import HEADS_DTYPE
 from dreamer_jax.agents.ppo.config import Model
 from dreamer_jax.math import symlog
 from dreamer_jax.nn.forms import on_cpu
@@ -93,9 +94,9 @@ def networks(model: Model, interface: Interface) -> Networks:
             layers=m.policy_layers,
             units=m.units,
             unimix=m.unimix,
-            dtype=dtype,
+            dtype=HEADS_DTYPE,
         ),
-        value=ValueHead(layers=m.value_layers, units=m.units, dtype=dtype),
+        value=ValueHead(layers=m.value_layers, units=m.units, dtype=HEADS_DTYPE),
     )
 
 

@@ -122,7 +122,7 @@ def update(
             state.params, state.optimizer["extra"], state.moments, window, extra_key
         )
         state = state.replace(params=params, optimizer=state.optimizer | {"extra": optimizer})
-    dreamt = dream(world, agent, ppo, state, clips_of(world, window), dream_key)
+    dreamt = dream(world, agent, ppo, state, clips_of(world, state.params, window), dream_key)
     found = experience(ppo, state, dreamt)
     state = learning.rescaled(ppo, state, found)
     features = dreamt.rollout.features[:-1]
@@ -134,13 +134,20 @@ def update(
     return state, Refresh(latents=kept, loss=jnp.zeros_like(window.steps.reward[1:])), metrics
 
 
-def clips_of(world: World, window: Window) -> TokenClips:
-    """The frames of a window [W, B, ...] in tokens, batch first; those that replay has kept."""
+def clips_of(world: World, params: Params, window: Window) -> TokenClips:
+    """The frames of a window [W, B, ...] in tokens, batch first.
+
+    They are those that replay has kept, unless some sequences are from recordings: of these it has
+    none.
+    """
     steps = window.steps
+    images, tokens = steps.obs[world.image], window.latents.memory.astype(jnp.int32)
+    if window.row.size < steps.reward.shape[1]:
+        tokens = world.tokenizer.encode(params["tokenizer"], images)
     found = TokenClips(
-        images=steps.obs[world.image],
+        images=images,
         frames=Frames(
-            tokens=window.latents.memory.astype(jnp.int32),
+            tokens=tokens,
             action=spaces.flatten(steps.action, world.interface.act),
             known=jnp.ones_like(steps.is_first),
             is_first=steps.is_first,
@@ -163,7 +170,7 @@ def learn_dynamics(
 ) -> tuple[Params, Any, Metrics]:
     """One step of the optimizer on the losses of the stage `dynamics`; see `Extra.update`."""
     del moments, key
-    given = clips_of(world, window).windows(agent.dynamics.frames + 1)
+    given = clips_of(world, params, window).windows(agent.dynamics.frames + 1)
     scales = Losses(reward=agent.imagination.reward, continue_=agent.imagination.continue_)
     learned, memory, metrics = stage.descend(
         params["dynamics"], memory, given, model=world.dynamics, chain=chain, losses=scales
