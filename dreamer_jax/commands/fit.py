@@ -193,6 +193,7 @@ def record(setup: FitSetup, data: Dataset, source: Source | None) -> dict[str, A
         "seed": setup.seed,
         "config": asdict(setup.config),
         "mesh": setup.mesh,
+        "deterministic": setup.deterministic,
         "logdir": str(setup.logdir),
         "auto": [],
         "data": data.digest,

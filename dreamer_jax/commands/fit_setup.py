@@ -1,6 +1,7 @@
 """Decides what --mode=fit does from the flags and from the run that the logdir may hold."""
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ class FitSetup(NamedTuple):
     logdir: Path
     source: Source | None = None
     """the checkpoint of another stage whose weights the run began with"""
+    deterministic: bool = False
     digest: str = ""  # of the recordings that the run was started with; empty for a new one
 
     @property
@@ -84,6 +86,7 @@ def begun(logdir: Path, flags: Flags) -> FitSetup:
         seed=flags.seed or 0,
         config=config_.resolve(config),
         mesh="data=1" if flags.mesh is None else flags.mesh,
+        deterministic=bool(flags.deterministic),
         logdir=logdir,
         source=source,
     )
@@ -106,6 +109,7 @@ def stored(logdir: Path) -> FitSetup:
         seed=run["seed"],
         config=config,
         mesh=run["mesh"],
+        deterministic=bool(run["deterministic"]),
         logdir=logdir,
         source=initial_weights.source_from_json(weights) if weights else None,
         digest=str(run.get(DATA, "")),
@@ -125,7 +129,7 @@ def resumed(logdir: Path, flags: Flags) -> FitSetup:
         for path, values in changes.items()
         if not path.startswith("fit.") and path != FOLDERS
     }
-    asked = {"stage": flags.stage, "seed": flags.seed}
+    asked = {"stage": flags.stage, "seed": flags.seed, "deterministic": flags.deterministic}
     asked = {name: value for name, value in asked.items() if value is not None}
     refused |= manifest.differences(before._asdict(), asked)
     if flags.init_from is not None:
@@ -137,6 +141,11 @@ def resumed(logdir: Path, flags: Flags) -> FitSetup:
         raise ValueError(f"{logdir} holds another run: {text}; use another --logdir")
     devices = before.mesh if flags.mesh is None else flags.mesh
     mesh.parse(devices)
+    changed = manifest.changed_versions(manifest.read(logdir))
+    changed += [f"--mesh={before.mesh}, now {devices}"] * (devices != before.mesh)
+    if changed:
+        text = f"warning: {logdir} was started with {'; '.join(changed)}: numbers may differ"
+        print(text, file=sys.stderr)
     return before._replace(config=config, mesh=devices)
 
 

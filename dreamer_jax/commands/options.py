@@ -22,7 +22,7 @@ from dreamer_jax.commands.reward_source import RewardSource
 from dreamer_jax.commands.sources import other_files, same_sources
 from dreamer_jax.config import Config
 from dreamer_jax.run import initial_weights, manifest
-from dreamer_jax.run.initial_weights import INIT_FROM, Source
+from dreamer_jax.run.initial_weights import INIT_FROM, REWARD, Source
 from envs.settings import flatten
 
 AUTO = "auto"  # as a value of these two: the machine decides
@@ -64,8 +64,8 @@ def decide(flags: Flags) -> Setup:
     """Reads flags and logdir; ValueError where they are wrong or contradict each other."""
     logdir = place(flags)
     require_of_mode(flags)
-    if flags.init_from == "":
-        raise ValueError("--init_from= names no logdir")
+    if flags.init_from is not None:
+        initial_weights.source(flags.init_from)
     if flags.mode == "train":
         manifest.require_folder(logdir)
     if manifest.exists(logdir):
@@ -100,7 +100,10 @@ def begun(logdir: Path, flags: Flags) -> Setup:
         auto = tuple(name for name in auto if name != SIZE)
     config = with_flags(config, flags)
     config_.resolve(config)  # finds mistakes
-    reward = reward_source.find(Path(config.reward.logdir)) if config.reward.logdir else None
+    reward = None
+    if config.reward.logdir:
+        sources[REWARD] = initial_weights.source(config.reward.logdir)
+        reward = reward_source.find(sources[REWARD].logdir)
     return Setup(
         env=flags.env,
         preset=preset,
@@ -198,9 +201,8 @@ def deterministic(flags: Flags) -> bool:
     """Whether a GPU must repeat itself: as the flags say, else as the run in the logdir began."""
     if flags.mode == "report":  # it uses no device, and the run may be damaged
         return False
-    if flags.mode == "fit":
-        return bool(flags.deterministic)
-    if flags.deterministic is None and manifest.exists(logdir := place(flags)):
+    logdir = fit_setup.place(flags) if flags.mode == "fit" else place(flags)
+    if flags.deterministic is None and manifest.exists(logdir):
         return bool(manifest.read(logdir)["deterministic"])
     return bool(flags.deterministic)
 

@@ -31,6 +31,8 @@ class RewardSource(NamedTuple):
 
 def find(logdir: Path) -> RewardSource:
     """Of a run of --mode=fit --stage=reward; ValueError if the logdir holds none."""
+    if not manifest.exists(logdir):
+        raise ValueError(f"reward.logdir={logdir}: no run is there")
     found = fit_setup.stored(logdir)
     if found.stage != STAGE:
         raise ValueError(f"reward.logdir={logdir} holds the stage {found.stage!r}, not {STAGE!r}")

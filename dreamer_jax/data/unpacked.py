@@ -91,7 +91,7 @@ def _require_space(source: Source, cache: Path, steps: int) -> None:
     needed, free = steps * sum(sizes), shutil.disk_usage(cache).free
     if needed + SPARE > free:
         text = f"{source.name} needs {needed / 1e9:.1f} GB unpacked, and {cache} has"
-        raise ValueError(f"{text} {free / 1e9:.1f} GB left; name another cache folder")
+        raise ValueError(f"{text} {free / 1e9:.1f} GB left; XDG_CACHE_HOME names another folder")
 
 
 def _mapped(folder: Path, source: Source) -> Arrays | None:

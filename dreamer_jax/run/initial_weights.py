@@ -35,7 +35,9 @@ class Source(NamedTuple):
 
 
 def source(text: str) -> Source:
-    """Reads `<logdir>` or `<logdir>@<step>`."""
+    """Reads `<logdir>` or `<logdir>@<step>`; ValueError for an empty text."""
+    if not text:
+        raise ValueError("--init_from= names no logdir")
     found = re.fullmatch(r"(.+)@(\d+)", text)
     if found and not Path(text).exists():
         return Source(Path(found[1]), int(found[2]))
