@@ -10,9 +10,8 @@ from dreamer_jax.config import Config
 
 def get_config(env: Any) -> Config:
     """The whole game as `experiments/record_cartridge.py` records it with --size=64."""
-    config = gym_tokens.get_config(env)
     return dataclasses.replace(
-        config,
+        gym_tokens.get_config(env),
         env=dataclasses.replace(env, size=64, steps=512, buttons="a b up down left right"),
-        agent=dataclasses.replace(config.agent, policy=Policy(image="screen")),
+        agent=dataclasses.replace(gym_tokens.AGENT, policy=Policy(image="screen")),
     )

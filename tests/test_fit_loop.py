@@ -46,17 +46,19 @@ class Noise:
         t, b = draw.length, draw.batch
         random = np.random.default_rng([self.seed, index])
         flags: Any = np.zeros((t, b), bool)
+        pixels: Any = random.integers(0, 256, (t, b, SIDE, SIDE, 1), np.uint8)
         steps = Step(
-            obs={"screen": random.integers(0, 256, (t, b, SIDE, SIDE, 1), np.uint8)},
+            obs={"screen": pixels},
             action={},
-            reward=np.zeros((t, b), np.float32),
+            reward=flags.astype(np.float32),
             is_first=flags,
             is_last=flags,
             is_terminal=flags,
             events={},
         )
-        time = np.tile(np.arange(t, dtype=np.int32)[:, None], (1, b))
-        return Clips(steps=steps, time=time, duration=np.full(b, t, np.int32))
+        time: Any = np.tile(np.arange(t, dtype=np.int32)[:, None], (1, b))
+        duration: Any = np.full(b, t, np.int32)
+        return Clips(steps=steps, time=time, duration=duration)
 
     def ahead(self, draw: Draw, *, start: int) -> Generator[Clips]:
         index = start
@@ -83,7 +85,7 @@ def linear(*, rate: float = 1e-2) -> Fit[State]:
     def update(state: State, clips: Clips, key: jax.Array) -> tuple[State, Metrics]:
         value, gradient = jax.value_and_grad(loss)(state.params, clips, key)
         change, optimizer_state = optimizer.update(gradient, state.optimizer)
-        params = optax.apply_updates(state.params, change)
+        params: Any = optax.apply_updates(state.params, change)
         state = State(params=params, optimizer=optimizer_state, updates=state.updates + 1)
         return state, {"linear/loss": value}
 
