@@ -78,7 +78,7 @@ def complaint(result: Result) -> str:
         ([COUNTING, "--mode=eval"], ("no run in", "config.json")),
         (["--mode=eval"], ("no run in", "config.json")),
         ([COUNTING, "--agent=muzero"], ("--agent=muzero", "dreamer")),
-        ([COUNTING, "--config=fast"], ("unknown preset", "atari100k, cartpole")),
+        ([COUNTING, "--config=fast"], ("unknown preset", "atari100k, atari_hybrid")),
         ([COUNTING, "--config=atari100k"], ("atari100k", "for atari, not for counting")),
         ([COUNTING, "--mesh=data=64"], ("--mesh=data=64", "device(s)")),
         ([COUNTING, "--mesh=data=0"], ("--mesh=data=0", "data=N")),

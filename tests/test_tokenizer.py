@@ -129,7 +129,7 @@ def test_which_image() -> None:
     assert image_keys.image_key(one, "", field="x") == "screen"
     assert image_keys.image_key(two, "visited", field="x") == "visited"
     for spaces, name in ((two, ""), (two, "map"), (interface(), "")):
-        with pytest.raises(ValueError, match=f"x='{name}': the images of the recording are"):
+        with pytest.raises(ValueError, match=f"x='{name}': the images are"):
             image_keys.image_key(spaces, name, field="x")
 
 
@@ -254,7 +254,7 @@ def test_pictures() -> None:
 def test_fits_of_a_recording_that_does_not_fit() -> None:
     with pytest.raises(ValueError, match="such as 96x160"):
         stages.make(TokenizerConfig(), interface(screen=(100, 160, 3)))
-    with pytest.raises(ValueError, match=r"batch\.image=''"):
+    with pytest.raises(ValueError, match=r"data\.image=''"):
         stages.make(TokenizerConfig(), interface(a=(16, 16, 3), b=(16, 16, 3)))
     wrong = dataclasses.replace(LEARNS, batch=Batch(images=0))
     with pytest.raises(ValueError, match=r"batch\.images=0: must be at least 1"):
