@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import pytest
 
+from dreamer_jax.host import host_memory
 from dreamer_jax.main import main
 
 ROOT = Path(__file__).parents[1]
@@ -49,10 +51,20 @@ def hastily() -> Iterator[None]:
         jax.config.update(HASTE, False)
 
 
+@contextlib.contextmanager
+def heap_as_it_is() -> Iterator[None]:
+    """Keeps commands from changing the heap of this process, in which many more tests compile."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("keep_freed_memory", "close_gaps"):
+            patch.setattr(host_memory, name, lambda: None)
+        yield
+
+
 def call(*arguments: Any, run: Callable[[list[str]], int] = main) -> Result:
     """Runs main, or another program with its flags."""
     out, err = io.StringIO(), io.StringIO()
-    with hastily(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+    with hastily(), heap_as_it_is(), streams[0], streams[1]:
         code = run(["main", *map(str, arguments)])
     return Result(code, out.getvalue(), err.getvalue())
 

@@ -1,11 +1,13 @@
 """--mode=fit as a user runs it: from a recording to a tokenizer, dynamics, rewards, an agent."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from command import call
 
 from dreamer_jax import main
 from dreamer_jax.commands import fit_setup, options
@@ -21,7 +23,9 @@ DRAWS = ("windows.batch=2", "windows.measured=1", "windows.dream=2")
 
 
 def run(*flags: str, sets: tuple[str, ...] = ()) -> int:
-    return main.main(["", *flags, *(f"--set={each}" for each in sets)])
+    done = call(*flags, *(f"--set={each}" for each in sets))
+    sys.stderr.write(done.err)
+    return done.code
 
 
 def learned(logdir: Path) -> dict[str, np.ndarray]:
