@@ -219,7 +219,7 @@ def descend(
     epochs: int,
     minibatches: int,
 ) -> tuple[StateT, Metrics]:
-    """Epochs of minibatches in one scan; each epoch shuffles anew.
+    """Epochs of minibatches in one scan; each epoch has another order.
 
     Args:
       step: (state, minibatch) -> state, metrics; one step of gradient descent.

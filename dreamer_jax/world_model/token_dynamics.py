@@ -9,7 +9,7 @@ Positions: a token has a learned embedding of its place in the frame, since scre
 Attention turns queries and keys by (place, frame), so that it can express "the token one to the
 left, one frame earlier" once for all places (Su et al., RoFormer, 2021). Nothing depends on the
 number of a frame in its window, so that a window may begin anywhere and slide. The window is
-encoded anew for each frame: the memory of a frame that has left it would be one of frames that
+encoded again for each frame: the memory of a frame that has left it would be one of frames that
 training never saw.
 """
 
