@@ -1,6 +1,6 @@
 """Plays the project's own cartridge to its end, from what an agent observes of it.
 
-The player knows the rooms, the order of the story, and what to say in menus. It plans again at every
+The player knows the rooms, the order of the story, and what to say in menus. It plans again at each
 step, so it also continues after random actions.
 """
 
