@@ -19,6 +19,20 @@ def symexp(x: jax.Array) -> jax.Array:
     return jnp.sign(x) * jnp.expm1(jnp.abs(x))
 
 
+def weighted_mean(x: jax.Array, weight: jax.Array) -> jax.Array:
+    """Σ w x / Σ w: [*], weight [*] or with axes of 1 -> []; 0 where nothing weighs."""
+    weight = jnp.broadcast_to(weight, x.shape).astype(jnp.float32)
+    total = weight.sum()
+    return (weight * x).sum() / jnp.where(total > 0, total, 1.0)
+
+
+def mean_where(x: jax.Array, which: jax.Array) -> jax.Array:
+    """The mean of the entries `which` [*] bool of x [*]; NaN where there is none."""
+    chex.assert_equal_shape([x, which])
+    count = which.sum()
+    return jnp.where(count > 0, (x * which).sum() / jnp.maximum(count, 1), jnp.nan)
+
+
 def symexp_bins(count: int) -> jax.Array:
     """Positions of the two-hot bins: symexp of `count` points evenly spaced in [-20, 20].
 

@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from dreamer_jax import mesh as meshes
+from dreamer_jax.run.device_functions import derive
 from dreamer_jax.types import Clips, Fit, Metrics, Obs
 
 INIT, LEARN, MEASURE, PICTURES = range(4)  # what a random key is for
@@ -97,17 +98,6 @@ def compiled(built: FitPrograms, clips: Clips) -> FitPrograms:
     program: Any = built.learn
     learn = program.lower(seed, built.state, built.sums, placed).compile()
     return built._replace(learn=learn)
-
-
-def derive(seed: jax.Array, *, purpose: int, counter: jax.typing.ArrayLike) -> jax.Array:
-    """The key for one use of randomness: fold_in(fold_in(key(seed), purpose), counter).
-
-    Args:
-      seed: [] uint32, of the run.
-      purpose: one of INIT, LEARN, MEASURE and PICTURES.
-      counter: [] int32, earlier uses for this purpose.
-    """
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), purpose), counter)
 
 
 def on_devices(clips: Clips, where: Clips) -> Clips:

@@ -25,6 +25,11 @@ def on_one_cpu() -> bool:
     return on_cpu() and jax.sharding.get_abstract_mesh().size <= 1  # 0 outside of any mesh
 
 
+def compute_dtype(name: str) -> jnp.dtype:
+    """The type that `name` says; auto: float32 on a CPU, bfloat16 elsewhere."""
+    return jnp.dtype(name if name != "auto" else "float32" if on_cpu() else "bfloat16")
+
+
 def conv5x5_max_pool(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolution and 2x2 max pooling: [N, 2 h, 2 w, in], [5, 5, in, out] -> [N, h, w, out]."""
     form = cpu_convs if on_cpu() else convs

@@ -8,11 +8,12 @@ import optax
 from flax.struct import PyTreeNode
 
 from dreamer_jax import spaces
+from dreamer_jax.math import weighted_mean
 from dreamer_jax.nn.dists import Bernoulli, TwoHot
 from dreamer_jax.pretraining import dynamics_measures, dynamics_pictures
 from dreamer_jax.pretraining.dynamics_config import DynamicsConfig, Losses, Optimizer
 from dreamer_jax.pretraining.image_keys import image_key
-from dreamer_jax.pretraining.token_clips import TokenClips, weighted_mean
+from dreamer_jax.pretraining.token_clips import TokenClips
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Clips, Draw, Fit, Metrics, Obs
 from dreamer_jax.world_model import token_dynamics

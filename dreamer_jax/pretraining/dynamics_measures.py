@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from dreamer_jax.math import mean_where
 from dreamer_jax.pretraining.token_clips import TokenClips
 from dreamer_jax.types import Metrics
 from dreamer_jax.world_model import image_metrics, token_dreams
@@ -104,12 +105,12 @@ def next_frames(model: TokenDynamics, params: Any, windows: TokenClips, key: jax
     follows = jnp.broadcast_to(windows.follows[:, -1:], right.shape)
     moved = follows & windows.changed[:, -1]
     found = {
-        "dynamics/frame/all": _share(right, follows),
-        "dynamics/frame/changed": _share(right, moved),
-        "dynamics/frame/copy": _share(~windows.changed[:, -1], follows),
+        "dynamics/frame/all": mean_where(right, follows),
+        "dynamics/frame/changed": mean_where(right, moved),
+        "dynamics/frame/copy": mean_where(~windows.changed[:, -1], follows),
     }
     if model.action:
-        found["dynamics/frame/changed_shuffled"] = _share(with_others, moved)
+        found["dynamics/frame/changed_shuffled"] = mean_where(with_others, moved)
     return found
 
 
@@ -139,13 +140,13 @@ def accuracies(logits: jax.Array, windows: TokenClips) -> Metrics:
     follows = jnp.broadcast_to(windows.follows[..., None], target.shape)
     moved = follows & changed
     return {
-        "accuracy/all": _share(rank < 1, follows),
-        "accuracy/changed": _share(rank < 1, moved),
-        "accuracy/all_top5": _share(rank < MOST, follows),
-        "accuracy/changed_top5": _share(rank < MOST, moved),
-        "accuracy/copy": _share(~changed, follows),
-        "bits/all": _share(nats, follows) / math.log(2),
-        "bits/changed": _share(nats, moved) / math.log(2),
+        "accuracy/all": mean_where(rank < 1, follows),
+        "accuracy/changed": mean_where(rank < 1, moved),
+        "accuracy/all_top5": mean_where(rank < MOST, follows),
+        "accuracy/changed_top5": mean_where(rank < MOST, moved),
+        "accuracy/copy": mean_where(~changed, follows),
+        "bits/all": mean_where(nats, follows) / math.log(2),
+        "bits/changed": mean_where(nats, moved) / math.log(2),
     }
 
 
@@ -154,8 +155,8 @@ def explained(guess: jax.Array, truth: jax.Array, which: jax.Array) -> jax.Array
 
     NaN where the truth does not vary.
     """
-    mean = _share(truth, which)
-    error, spread = (_share(jnp.square(x - truth), which) for x in (guess, mean))
+    mean = mean_where(truth, which)
+    error, spread = (mean_where(jnp.square(x - truth), which) for x in (guess, mean))
     return jnp.where(spread > 0, 1 - error / spread, jnp.nan)
 
 
@@ -179,15 +180,9 @@ def pictures_ahead(images: Tokenizer, params: Any, given: TokenClips, dream: Dre
         }
         for name, answer in answers.items():
             error = jnp.square(answer - truth).mean((1, 2, 3))
-            found[f"dynamics/psnr/{name}_{step}"] = image_metrics.psnr(_share(error, whole))
+            found[f"dynamics/psnr/{name}_{step}"] = image_metrics.psnr(mean_where(error, whole))
     return found
 
 
 def _unit(images: jax.Array) -> jax.Array:
     return images.astype(jnp.float32) / 255
-
-
-def _share(x: jax.Array, which: jax.Array) -> jax.Array:
-    """Mean of the entries `which` [*] bool of x [*]; NaN where there is none."""
-    count = which.sum()
-    return jnp.where(count > 0, (x * which).sum() / jnp.maximum(count, 1), jnp.nan)

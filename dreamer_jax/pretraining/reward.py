@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 from flax.struct import PyTreeNode
 
+from dreamer_jax.math import weighted_mean
 from dreamer_jax.pretraining import progress_pictures, reward_measures
 from dreamer_jax.pretraining.image_keys import image_key
 from dreamer_jax.pretraining.reward_config import Losses, Optimizer, RewardConfig
@@ -168,21 +169,15 @@ def loss(
     pairs = played.pairs
     told = jnp.where(pairs.same, 0.0, pairs.elapsed)
     of_pairs = comparer.loss(params, shown[first], shown[second], told)
-    pair = _mean(of_pairs, pairs.weight * weight)
+    pair = weighted_mean(of_pairs, pairs.weight * weight)
     steps = comparer.difference(params, shown[:-1], shown[1:])
-    path = _mean(comparer.path(steps.sum(0), played.moved), weight)
+    path = weighted_mean(comparer.path(steps.sum(0), played.moved), weight)
     difference = comparer.difference(params, shown[first], shown[second])
     right = preference.right(difference, pairs.elapsed)
     metrics = {
         "reward/loss/pairs": pair,
         "reward/loss/path": path,
-        "reward/accuracy": _mean(right, pairs.weight * ~pairs.same),
+        "reward/accuracy": weighted_mean(right, pairs.weight * ~pairs.same),
     }
     neighbors = comparer.difference(params, frames[:-1], frames[1:])
     return losses.pairs * pair + losses.path * path, (metrics, neighbors)
-
-
-def _mean(x: jax.Array, weight: jax.Array) -> jax.Array:
-    """Σ w x / Σ w, or 0 where nothing weighs."""
-    total = jnp.sum(jnp.broadcast_to(weight, x.shape))
-    return jnp.sum(weight * x) / jnp.where(total > 0, total, 1.0)

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 
+from dreamer_jax.math import mean_where
 from dreamer_jax.pretraining.reward_config import Pairs, RewardConfig
 from dreamer_jax.types import Clips, Metrics
 from dreamer_jax.world_model import clip_orders, preference, rank_metrics, video_reward
@@ -91,19 +91,12 @@ def _accuracies(
     elapsed = (clips.time[second] - clips.time[first]).astype(jnp.float32)
     difference = model.compare(params, frames[:, first], frames[:, second]).mean(0)
     right = preference.right(difference, elapsed)
-    found = {"reward/accuracy": share(right, ~same), "reward/same": same.mean()}
-    found["reward/accuracy_second"] = share(right, ~same & (elapsed >= config.second))
+    found = {"reward/accuracy": mean_where(right, ~same), "reward/same": same.mean()}
+    found["reward/accuracy_second"] = mean_where(right, ~same & (elapsed >= config.second))
     for low, high in zip(GAPS, (*GAPS[1:], jnp.inf), strict=True):
         within = ~same & (elapsed >= low) & (elapsed < high)
-        found[f"reward/accuracy_gap_{low}"] = share(right, within)
+        found[f"reward/accuracy_gap_{low}"] = mean_where(right, within)
     return found
-
-
-def share(right: jax.Array, which: jax.Array) -> jax.Array:
-    """Mean of the entries that are meant: [*], [*] bool -> []; NaN where there is none."""
-    chex.assert_equal_shape([right, which])
-    count = which.sum()
-    return jnp.where(count > 0, (right * which).sum() / jnp.maximum(count, 1), jnp.nan)
 
 
 def _order(true: Progress, rewound: Progress, cut: jax.Array) -> Metrics:

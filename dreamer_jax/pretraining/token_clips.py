@@ -40,10 +40,3 @@ class TokenClips(PyTreeNode, kw_only=True):
             return x[:, index].reshape(len(x) * count, frames, *x.shape[2:])
 
         return jax.tree.map(cut, self)
-
-
-def weighted_mean(x: jax.Array, weight: jax.Array) -> jax.Array:
-    """Σ w x / Σ w: [*], weight [*] or with axes of 1 -> []; 0 where nothing weighs."""
-    weight = jnp.broadcast_to(weight, x.shape).astype(jnp.float32)
-    total = weight.sum()
-    return (weight * x).sum() / jnp.where(total > 0, total, 1.0)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from flax.struct import PyTreeNode
 
-from dreamer_jax.nn.forms import on_cpu
+from dreamer_jax.nn.forms import compute_dtype
 from dreamer_jax.pretraining import token_pictures
 from dreamer_jax.pretraining.image_keys import image_key
 from dreamer_jax.pretraining.tokenizer_config import Optimizer, TokenizerConfig
@@ -66,8 +66,7 @@ def make(config: TokenizerConfig, interface: Interface) -> Fit[TokenizerState]:
     """
     config, batch = config.resolved(), config.batch
     key = image_key(interface)
-    auto = "float32" if on_cpu() else "bfloat16"
-    dtype = jnp.dtype(auto if batch.dtype == "auto" else batch.dtype)
+    dtype = compute_dtype(batch.dtype)
     stage = Stage(
         config=config,
         tokenizer=tokenizers.make(config.tokenizer, image=interface.obs.images[key], dtype=dtype),

@@ -53,7 +53,7 @@ def derive(seed: jax.typing.ArrayLike, *, purpose: int, counter: jax.typing.Arra
 
     Args:
       seed: [] uint32, of the run.
-      purpose: one of INIT, ACT, LEARN and REPORT.
+      purpose: one of the program's purposes, such as INIT, ACT, LEARN and REPORT here.
       counter: [] int32, earlier uses for this purpose.
     """
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), purpose), counter)

@@ -25,7 +25,7 @@ import numpy as np
 
 from dreamer_jax.limits import Positive, one_of
 from dreamer_jax.nn.causal import CausalTransformer, Memories
-from dreamer_jax.nn.forms import on_cpu
+from dreamer_jax.nn.forms import compute_dtype
 from dreamer_jax.nn.heads import ContinueHead, TwoHotHead
 from dreamer_jax.nn.layers import Linear
 from dreamer_jax.world_model import token_slots as slots
@@ -236,10 +236,7 @@ def make(
     if size.width % (4 * size.heads):
         text = f"must be divisible by 4 * heads={4 * size.heads}"
         raise ValueError(f"dynamics.width={size.width}: {text}")
-    if dtype is None:
-        kind = "float32" if on_cpu() else "bfloat16"
-        dtype = jnp.dtype(kind if size.dtype == "auto" else size.dtype)
-    width = size.width
+    width, dtype = size.width, compute_dtype(size.dtype) if dtype is None else dtype
     return TokenDynamics(
         size=size,
         tokens=tokens,

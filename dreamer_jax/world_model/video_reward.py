@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.limits import Positive, Scale, Size, one_of
-from dreamer_jax.nn.forms import on_cpu
+from dreamer_jax.nn.forms import compute_dtype
 from dreamer_jax.world_model import frame_score, resnet, temporal_distance, token_reader
 from dreamer_jax.world_model.preference import Comparer, Reader
 from dreamer_jax.world_model.resnet import ResNet34
@@ -130,7 +130,7 @@ def make_comparer(
     size: RewardSize, *, image: tuple[int, int, int], tokenizer: Tokenizer | None
 ) -> Comparer:
     """One member of the ensemble; arguments and errors as those of `make`."""
-    dtype = jnp.dtype(size.dtype if size.dtype != "auto" else "float32" if on_cpu() else "bfloat16")
+    dtype = compute_dtype(size.dtype)
     scores = size.variant in ("resnet", "tokens")
     outputs = 1 if scores else size.units
     reader = make_reader(size, outputs=outputs, image=image, tokenizer=tokenizer, dtype=dtype)

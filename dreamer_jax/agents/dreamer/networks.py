@@ -13,7 +13,7 @@ from dreamer_jax.agents.dreamer.state import DreamerState, Params
 from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.math import symexp, symlog
 from dreamer_jax.nn.dists import Bernoulli, Ensemble, TwoHot
-from dreamer_jax.nn.forms import on_cpu
+from dreamer_jax.nn.forms import compute_dtype
 from dreamer_jax.nn.heads import ContinueHead, CriticEnsemble, Policy, PolicyHead, TwoHotHead
 from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Spaces
@@ -112,7 +112,7 @@ def networks(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Networks:
     Raises ValueError if an image does not fit the convolutions.
     """
     m = config.model
-    dtype = jnp.dtype(m.dtype if m.dtype != "auto" else "float32" if on_cpu() else "bfloat16")
+    dtype = compute_dtype(m.dtype)
     require_images_fit(obs, depth=m.depth, blocks=m.blocks)
     text = TextSize(
         width=m.text_width, layers=m.text_layers, heads=m.text_heads, patch=m.text_patch

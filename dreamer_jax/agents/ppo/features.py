@@ -14,7 +14,7 @@ from dreamer_jax.agents.on_policy.features import Features, Params, Seen
 from dreamer_jax.agents.on_policy.networks import HEADS_DTYPE
 from dreamer_jax.agents.ppo.config import Model
 from dreamer_jax.math import symlog
-from dreamer_jax.nn.forms import on_cpu
+from dreamer_jax.nn.forms import compute_dtype
 from dreamer_jax.nn.heads import PolicyHead, ValueHead
 from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Interface
@@ -73,7 +73,7 @@ class Encoding(NamedTuple):
 def networks(model: Model, interface: Interface) -> Networks:
     """Every network of the agent; ValueError if an image does not fit the convolutions."""
     m = model
-    dtype = jnp.dtype(m.dtype if m.dtype != "auto" else "float32" if on_cpu() else "bfloat16")
+    dtype = compute_dtype(m.dtype)
     require_images_fit(interface.obs, depth=m.depth, blocks=1)
     text = TextSize(
         width=m.text_width, layers=m.text_layers, heads=m.text_heads, patch=m.text_patch
