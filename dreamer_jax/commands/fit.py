@@ -24,6 +24,7 @@ from dreamer_jax.loops.fit import FitRun, fit
 from dreamer_jax.loops.fit_programs import FitPrograms
 from dreamer_jax.outputs import sinks, trackers
 from dreamer_jax.outputs.elapsed import Elapsed
+from dreamer_jax.pretraining import image_keys
 from dreamer_jax.pretraining.by_name import STAGES
 from dreamer_jax.run import checkpoint, initial_weights, manifest, spaces_record
 from dreamer_jax.run.initial_weights import INIT_FROM, Source
@@ -154,7 +155,7 @@ def opened_data(setup: FitSetup) -> Dataset:
     if not setup.folders:
         raise ValueError(f"--data={settings.folders} names no folder of a recording")
     sources = [RecordedSource(folder) for folder in setup.folders]
-    image = image_key([source.obs_space for source in sources], settings.image)
+    image = image_of([source.obs_space for source in sources], settings.image)
     data = dataset.join(
         sources,
         seed=setup.seed,
@@ -168,19 +169,11 @@ def opened_data(setup: FitSetup) -> Dataset:
     return data
 
 
-def image_key(observed: Sequence[Spaces], name: str) -> str:
-    """The image that is called `name`, or the only one that all recordings have.
-
-    ValueError lists those that all of them have.
-    """
+def image_of(observed: Sequence[Spaces], name: str) -> str:
+    """The image that is called `name`, or the only one that all recordings have."""
     images = [{key for key, space in each.items() if isinstance(space, Image)} for each in observed]
     known = set.intersection(*images) if images else set[str]()
-    if name in known:
-        return name
-    if not name and len(known) == 1:
-        return known.pop()
-    there = ", ".join(sorted(known)) or "none"
-    raise ValueError(f"data.image={name!r}: the images of the recordings are {there}")
+    return image_keys.chosen(known, name, field="data.image", of=" of the recordings")
 
 
 def record(setup: FitSetup, data: Dataset, source: Source | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""LaProp with adaptive gradient clipping, as an optax chain."""
+"""Optimizers as optax chains: LaProp with adaptive gradient clipping, and AdamW."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -30,6 +30,21 @@ def laprop(
         optax.scale_by_rms(rms_decay, epsilon, eps_in_sqrt=False, bias_correction=True),
         optax.ema(momentum, debias=True),
         optax.scale_by_learning_rate(schedule),
+    )
+
+
+def adamw(
+    *, learning_rate: float, warmup: int, clip: float, weight_decay: float, rms_decay: float = 0.999
+) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019), behind a clip on the norm.
+
+    The norm is that of the whole gradient. The learning rate rises linearly from 0, over `warmup`
+    updates.
+    """
+    schedule = optax.linear_schedule(0.0, learning_rate, warmup)
+    return optax.chain(
+        optax.clip_by_global_norm(clip),
+        optax.adamw(schedule, b2=rms_decay, weight_decay=weight_decay),
     )
 
 

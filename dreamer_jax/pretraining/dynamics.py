@@ -9,6 +9,7 @@ from flax.struct import PyTreeNode
 
 from dreamer_jax import spaces
 from dreamer_jax.math import weighted_mean
+from dreamer_jax.nn import optim
 from dreamer_jax.nn.dists import Bernoulli, TwoHot
 from dreamer_jax.pretraining import dynamics_measures, dynamics_pictures
 from dreamer_jax.pretraining.dynamics_config import DynamicsConfig, Losses, Optimizer
@@ -132,11 +133,13 @@ class Reader(NamedTuple):
 
 
 def optimizer(config: Optimizer) -> optax.GradientTransformation:
-    """AdamW with a linear warm-up, behind a clip on the norm of the whole gradient."""
-    schedule = optax.linear_schedule(0.0, config.learning_rate, config.warmup)
-    return optax.chain(
-        optax.clip_by_global_norm(config.clip),
-        optax.adamw(schedule, b2=config.rms_decay, weight_decay=config.weight_decay),
+    """AdamW, as the section says."""
+    return optim.adamw(
+        learning_rate=config.learning_rate,
+        warmup=config.warmup,
+        clip=config.clip,
+        weight_decay=config.weight_decay,
+        rms_decay=config.rms_decay,
     )
 
 

@@ -8,6 +8,7 @@ import optax
 from flax.struct import PyTreeNode
 
 from dreamer_jax.math import weighted_mean
+from dreamer_jax.nn import optim
 from dreamer_jax.pretraining import progress_pictures, reward_measures
 from dreamer_jax.pretraining.image_keys import image_key
 from dreamer_jax.pretraining.reward_config import Losses, Optimizer, RewardConfig
@@ -88,14 +89,19 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
 
 
 def optimizer(config: Optimizer) -> optax.GradientTransformation:
-    """AdamW with a linear warm-up, behind a clip on the norm of the whole gradient.
+    """AdamW, which sees all parameters as one vector.
 
-    It sees all parameters as one vector: a ResNet has a hundred small arrays, and operations on
-    each of them would take as long to compile as the network.
+    A ResNet has a hundred small arrays, and operations on each of them would take as long to
+    compile as the network.
     """
-    schedule = optax.linear_schedule(0.0, config.learning_rate, config.warmup)
-    adam = optax.adamw(schedule, weight_decay=config.weight_decay)
-    return optax.flatten(optax.chain(optax.clip_by_global_norm(config.clip), adam))
+    return optax.flatten(
+        optim.adamw(
+            learning_rate=config.learning_rate,
+            warmup=config.warmup,
+            clip=config.clip,
+            weight_decay=config.weight_decay,
+        )
+    )
 
 
 def play(

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import optax
 from flax.struct import PyTreeNode
 
+from dreamer_jax.nn import optim
 from dreamer_jax.nn.forms import compute_dtype
 from dreamer_jax.pretraining import token_pictures
 from dreamer_jax.pretraining.image_keys import image_key
-from dreamer_jax.pretraining.tokenizer_config import Optimizer, TokenizerConfig
+from dreamer_jax.pretraining.tokenizer_config import TokenizerConfig
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Clips, Draw, Fit, Metrics, Obs
 from dreamer_jax.world_model import code_averages, image_metrics
@@ -21,6 +22,7 @@ from dreamer_jax.world_model.quantizers import Quantized
 from dreamer_jax.world_model.tokenizer import Params, Tokenizer
 
 sg = jax.lax.stop_gradient
+RMS_DECAY = 0.99  # of Adam's second moment, per update
 LEAST_CONTRAST = 1e-4  # of images, as a squared error: a standstill is not divided by
 
 
@@ -64,13 +66,19 @@ def make(config: TokenizerConfig, interface: Interface) -> Fit[TokenizerState]:
     Raises:
       ValueError: the recording has no such image, or it does not fit the tokenizer; in one line.
     """
-    config, batch = config.resolved(), config.batch
+    config, batch, o = config.resolved(), config.batch, config.optimizer
     key = image_key(interface)
     dtype = compute_dtype(batch.dtype)
     stage = Stage(
         config=config,
         tokenizer=tokenizers.make(config.tokenizer, image=interface.obs.images[key], dtype=dtype),
-        optimizer=adam(config.optimizer),
+        optimizer=optim.adamw(
+            learning_rate=o.learning_rate,
+            warmup=o.warmup,
+            clip=o.clip,
+            weight_decay=o.weight_decay,
+            rms_decay=RMS_DECAY,
+        ),
         key=key,
     )
     return Fit(
@@ -80,15 +88,6 @@ def make(config: TokenizerConfig, interface: Interface) -> Fit[TokenizerState]:
         measure=partial(measure, stage),
         pictures=partial(pictures, stage),
         examined=Draw(batch=batch.clips, length=batch.frames),
-    )
-
-
-def adam(config: Optimizer) -> optax.GradientTransformation:
-    """AdamW with a linear warm-up, behind a clip on the norm of the whole gradient."""
-    schedule = optax.linear_schedule(0.0, config.learning_rate, config.warmup)
-    return optax.chain(
-        optax.clip_by_global_norm(config.clip),
-        optax.adamw(schedule, b2=0.99, weight_decay=config.weight_decay),
     )
 
 

@@ -9,7 +9,14 @@ import jax.numpy as jnp
 from flax.struct import PyTreeNode
 
 from dreamer_jax.world_model.token_dynamics import Params, TokenDynamics
-from dreamer_jax.world_model.token_frames import Choose, Frames, NextFrame, drawn
+from dreamer_jax.world_model.token_frames import (
+    Choose,
+    Frames,
+    NextFrame,
+    acted,
+    drawn,
+    following,
+)
 
 Chosen = TypeVar("Chosen")  # what a policy returns of an action, a pytree of [B, ...]
 Noise = TypeVar("Noise")  # a pytree of arrays with one slice for each step
@@ -82,13 +89,4 @@ def slid(frames: Frames, *, action: jax.Array, known: jax.Array, tokens: jax.Arr
       known: [B] bool, whether there is one.
       tokens: [B, n] of the next frame, at which no action is chosen yet.
     """
-
-    def shifted(x: jax.Array, new: jax.Array) -> jax.Array:
-        return jnp.concatenate([x[:, 1:], new[:, None]], axis=1)
-
-    return Frames(
-        tokens=shifted(frames.tokens, tokens),
-        action=shifted(frames.action.at[:, -1].set(action), jnp.zeros_like(action)),
-        known=shifted(frames.known.at[:, -1].set(known), jnp.zeros_like(known)),
-        is_first=shifted(frames.is_first, jnp.zeros_like(known)),
-    )
+    return following(acted(frames, action, known), tokens, jnp.zeros_like(known))

@@ -50,6 +50,32 @@ class Moment(PyTreeNode, kw_only=True):
     is_first: jax.Array  # [B, K] bool
 
 
+def acted(frames: Frames, action: jax.Array, known: jax.Array) -> Frames:
+    """The window [B, K, ...] with an action at its last frame: encoded [B, A], known [B] bool."""
+    # Joined, and not set in place: exporters to ONNX get scatters of slices wrong.
+    return frames._replace(
+        action=jnp.concatenate([frames.action[:, :-1], action[:, None]], axis=1),
+        known=jnp.concatenate([frames.known[:, :-1], known[:, None]], axis=1),
+    )
+
+
+def following(frames: Frames, tokens: jax.Array, is_first: jax.Array) -> Frames:
+    """The window [B, K, ...], with its last action, one frame later.
+
+    tokens: [B, n] of the next frame; is_first: [B] bool, whether an episode begins with it.
+    """
+
+    def shifted(x: jax.Array, new: jax.Array) -> jax.Array:
+        return jnp.concatenate([x[:, 1:], new[:, None]], axis=1)
+
+    return Frames(
+        tokens=shifted(frames.tokens, tokens),
+        action=shifted(frames.action, jnp.zeros_like(frames.action[:, 0])),
+        known=shifted(frames.known, jnp.zeros_like(is_first)),
+        is_first=shifted(frames.is_first, is_first),
+    )
+
+
 def drawn(logits: jax.Array, uniform: jax.Array, *, temperature: float = 1.0) -> jax.Array:
     """Tokens from softmax(logits / temperature): [B, codes], [B] in [0, 1) -> [B] int32."""
     return Categorical.from_logits(logits / temperature, unimix=0.0).sample(uniform)

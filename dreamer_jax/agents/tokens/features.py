@@ -1,5 +1,6 @@
 """What policy and critic read: the transformer's summary of the frames before the action."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ def frozen(world: World) -> Features[TokensCarry]:
         sequential=False,
         init=partial(init, world),
         carry=world.carry,
-        step=partial(step, world),
+        step=partial(step, world, summary),
         took=took,
         unroll=kept,
         observe=unchanged,
@@ -30,13 +31,13 @@ def frozen(world: World) -> Features[TokensCarry]:
 def learning(world: World) -> Features[TokensCarry]:
     """The features of a transformer that learns with the policy. Replay keeps the frames."""
     return frozen(world)._replace(
-        trained=("dynamics",), step=partial(step_with_frames, world), unroll=partial(unroll, world)
+        trained=("dynamics",), step=partial(step, world, window), unroll=partial(unroll, world)
     )
 
 
 def tokens_alone(world: World) -> Features[TokensCarry]:
     """The features of a policy that learns in dreams. Replay keeps the tokens [E, n] of frames."""
-    return frozen(world)._replace(step=partial(step_with_tokens, world))
+    return frozen(world)._replace(step=partial(step, world, newest))
 
 
 def init(world: World, key: jax.Array) -> tuple[Params, dict[str, Any]]:
@@ -46,45 +47,33 @@ def init(world: World, key: jax.Array) -> tuple[Params, dict[str, Any]]:
 
 def step(
     world: World,
+    memory: Callable[[TokensCarry], Any],
     params: Params,
     moments: dict[str, Any],
     carry: TokensCarry,
     obs: Obs,
     is_first: jax.Array,
     key: jax.Array,
-) -> tuple[TokensCarry, jax.Array, jax.Array]:
-    """See `Features.step`; the memory is the features [E, width]."""
+) -> tuple[TokensCarry, jax.Array, Any]:
+    """See `Features.step`; `memory` says what a moment leaves in replay."""
     del moments, key
     carry = world.seen(params, carry, obs, is_first)
-    return carry, carry.summary, carry.summary
+    return carry, carry.summary, memory(carry)
 
 
-def step_with_frames(
-    world: World,
-    params: Params,
-    moments: dict[str, Any],
-    carry: TokensCarry,
-    obs: Obs,
-    is_first: jax.Array,
-    key: jax.Array,
-) -> tuple[TokensCarry, jax.Array, Frames]:
-    """See `Features.step`; the memory is the window [E, K, ...], its tokens as uint16."""
-    carry, features, _ = step(world, params, moments, carry, obs, is_first, key)
-    return carry, features, stored(carry.frames)
+def summary(carry: TokensCarry) -> jax.Array:
+    """The features themselves, [E, width]."""
+    return carry.summary
 
 
-def step_with_tokens(
-    world: World,
-    params: Params,
-    moments: dict[str, Any],
-    carry: TokensCarry,
-    obs: Obs,
-    is_first: jax.Array,
-    key: jax.Array,
-) -> tuple[TokensCarry, jax.Array, jax.Array]:
-    """See `Features.step`; the memory is the tokens of the newest frame, [E, n] uint16."""
-    carry, features, _ = step(world, params, moments, carry, obs, is_first, key)
-    return carry, features, stored(carry.frames).tokens[:, -1]
+def window(carry: TokensCarry) -> Frames:
+    """The frames, [E, K, ...], whose tokens are uint16: there are at most 65,536 codes."""
+    return carry.frames._replace(tokens=carry.frames.tokens.astype(jnp.uint16))
+
+
+def newest(carry: TokensCarry) -> jax.Array:
+    """The tokens of the newest frame, [E, n] uint16."""
+    return window(carry).tokens[:, -1]
 
 
 def unroll(
@@ -92,8 +81,9 @@ def unroll(
 ) -> jax.Array:
     """The summaries of the windows that replay has kept: [*, K, ...] -> [*, width]."""
     del moments, start
-    frames, axes = loaded(seen.memory), seen.is_first.shape
-    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(axes) :]), frames)
+    axes = seen.is_first.shape
+    flat: Frames = jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(axes) :]), seen.memory)
+    flat = flat._replace(tokens=flat.tokens.astype(jnp.int32))
     return world.summary(params, flat).reshape(*axes, -1)
 
 
@@ -107,13 +97,3 @@ def unchanged(moments: dict[str, Any], steps: Step) -> dict[str, Any]:
     """There are no moments."""
     del steps
     return moments
-
-
-def stored(frames: Frames) -> Frames:
-    """Frames as replay keeps them; `tokenizer.codes` are at most 65,536."""
-    return frames._replace(tokens=frames.tokens.astype(jnp.uint16))
-
-
-def loaded(frames: Frames) -> Frames:
-    """The inverse of `stored`."""
-    return frames._replace(tokens=frames.tokens.astype(jnp.int32))

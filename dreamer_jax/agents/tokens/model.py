@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from dreamer_jax.agents.on_policy.acting import Choose
 from dreamer_jax.agents.on_policy.networks import OnPolicy
 from dreamer_jax.agents.on_policy.state import OnPolicyState
-from dreamer_jax.agents.tokens.world import NOTHING_EXPECTED, TokensCarry, World, following, took
+from dreamer_jax.agents.tokens.world import NOTHING_EXPECTED, TokensCarry, World, took
 from dreamer_jax.nn.heads import action_width, mode, parameters, sample
 from dreamer_jax.types import Action, Explicit, Model, Obs, Readout
+from dreamer_jax.world_model.token_frames import following
 
 
 def model_of(world: World, ppo: OnPolicy) -> Model[OnPolicyState, TokensCarry]:

@@ -13,7 +13,7 @@ from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Action, Obs
 from dreamer_jax.world_model import token_dynamics, tokenizer
 from dreamer_jax.world_model.token_dynamics import TokenDynamics
-from dreamer_jax.world_model.token_frames import Frames
+from dreamer_jax.world_model.token_frames import Frames, acted, following
 from dreamer_jax.world_model.tokenizer import Tokenizer
 
 Params = dict[str, Any]
@@ -76,36 +76,13 @@ class World(NamedTuple):
 
     def acted(self, carry: TokensCarry) -> Frames:
         """The frames [E, K, ...] with the action that was chosen at the newest of them."""
-        frames, encoded = carry.frames, spaces.flatten(carry.action, self.interface.act)
-        known = jnp.ones_like(frames.known[:, -1:])
-        # Joined, and not set in place: exporters to ONNX get scatters of slices wrong.
-        return frames._replace(
-            action=jnp.concatenate([frames.action[:, :-1], encoded[:, None]], axis=1),
-            known=jnp.concatenate([frames.known[:, :-1], known], axis=1),
-        )
+        encoded = spaces.flatten(carry.action, self.interface.act)
+        return acted(carry.frames, encoded, jnp.ones_like(carry.frames.known[:, -1]))
 
 
 def took(carry: TokensCarry, action: Action) -> TokensCarry:
     """The same moment, at which `action` [E, n] was chosen."""
     return carry.replace(action=action)
-
-
-def following(frames: Frames, tokens: jax.Array, is_first: jax.Array) -> Frames:
-    """The window [E, K, ...], with its last action, one frame later.
-
-    tokens: [E, n] of the next frame; is_first: [E] bool, whether an episode begins with it.
-    """
-
-    def shifted(x: jax.Array, new: jax.Array) -> jax.Array:
-        return jnp.concatenate([x[:, 1:], new[:, None]], axis=1)
-
-    nothing = jnp.zeros_like(frames.action[:, 0])
-    return Frames(
-        tokens=shifted(frames.tokens, tokens),
-        action=shifted(frames.action, nothing),
-        known=shifted(frames.known, jnp.zeros_like(is_first)),
-        is_first=shifted(frames.is_first, is_first),
-    )
 
 
 def build(config: TokensConfig, interface: Interface) -> World:
