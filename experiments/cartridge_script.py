@@ -249,7 +249,7 @@ def _is_beside(cell: Cell, target: Cell) -> bool:
 
 
 def _path(start: Cell, target: Cell, blocked: set[Cell]) -> list[str] | None:
-    """Buttons to a cell beside the target; None if there is no way."""
+    """Buttons to a cell next to the target; None if there is no way."""
     return _search(start, lambda cell: _is_beside(cell, target), blocked)
 
 

@@ -239,7 +239,7 @@ def test_recordings_without_actions_are_learned_from_too() -> None:
 def test_films_show_what_is_true_and_what_was_dreamt() -> None:
     truth = np.zeros((3, 144, 144, 3), np.uint8)
     truth[2] = 200
-    films = dynamics_pictures.beside(jnp.asarray(truth), jnp.full_like(truth, 100), seen=2)
+    films = dynamics_pictures.side_by_side(jnp.asarray(truth), jnp.full_like(truth, 100), seen=2)
     inside = [np.asarray(film)[:, 70, 70, 0].tolist() for film in films]
     assert inside == [[0, 0, 200], [100] * 3, [200] * 3]  # errors are doubled
     border = np.asarray(films[1])[:, 0, 0].tolist()

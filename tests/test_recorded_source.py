@@ -1,4 +1,4 @@
-"""What the index of a recording says is not believed, whoever reads it."""
+"""What the index of a recording says is not believed, whatever reads it."""
 
 import copy
 import json

@@ -28,7 +28,7 @@ def initial(setup: Setup, agent: AnyAgent) -> Initial:
     """Finds the weights that the agent begins with. A run with a checkpoint needs none.
 
     Those of --init_from come first. The world model of train.world_model replaces theirs. The
-    learned reward of reward.logdir has arrays of its own.
+    learned reward of reward.logdir has its own arrays.
 
     Raises:
       ValueError: another run has nothing that fits, or lacks what the agent needs, or is gone.

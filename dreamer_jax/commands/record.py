@@ -95,7 +95,7 @@ def environment(asked: Asked) -> VectorEnv:
 class AgentPolicy:
     """The agent of a run as a `recorder.Choose`.
 
-    Each row has random numbers of its own, which depend on the seed, the row, the number of the
+    Each row has its own random numbers, which depend on the seed, the row, the number of the
     episode and the step alone, so that an episode is the same whenever it is played.
     """
 

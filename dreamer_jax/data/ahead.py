@@ -1,4 +1,4 @@
-"""Reads ahead in a thread of its own."""
+"""Reads ahead in a separate thread."""
 
 import queue
 import threading

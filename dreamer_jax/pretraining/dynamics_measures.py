@@ -1,4 +1,4 @@
-"""What a model in tokens knows of runs that it has not learned from, beside trivial answers."""
+"""What a model in tokens knows of runs that it has not learned from, and trivial answers."""
 
 import math
 from typing import Any
@@ -122,7 +122,7 @@ def shuffled(action: jax.Array, key: jax.Array) -> jax.Array:
 
 
 def accuracies(logits: jax.Array, windows: TokenClips) -> Metrics:
-    """Shares of tokens that are guessed right, and bits per token, beside the trivial answer.
+    """Shares of tokens that are guessed right, and bits per token, with the trivial answer.
 
     `copy` is the share of tokens that equal those at the same place in the frame before: what a
     copy of that frame gets right. Of the `changed` tokens it gets none.

@@ -7,15 +7,16 @@ import jax.numpy as jnp
 
 from dreamer_jax.media.panels import DREAM, GAIN, GROUND, TRUTH, Color
 from dreamer_jax.pretraining.dynamics_measures import dreamt
-from dreamer_jax.pretraining.progress_pictures import colored, ground, resized
+from dreamer_jax.pretraining.progress_pictures import ground, resized
 from dreamer_jax.pretraining.token_clips import TokenClips
+from dreamer_jax.pretraining.token_pictures import in_color
 from dreamer_jax.types import Obs
 from dreamer_jax.world_model import token_dreams
 from dreamer_jax.world_model.token_dynamics import TokenDynamics
 from dreamer_jax.world_model.tokenizer import Tokenizer
 
 CLIPS = 2  # at most, in the film
-FUTURES = 3  # actions that are repeated, each in a dream of its own
+FUTURES = 3  # actions that are repeated, each in a separate dream
 HEIGHT = 144  # of a picture, pixels
 BORDER = 4  # around a picture, in the color of what it is
 SHOWN = (0, 1, 2, 4, 8, 16, 25)  # frames after the last one that was seen, in the still picture
@@ -32,7 +33,7 @@ def pictures(
     *,
     futures: jax.Array,
 ) -> Obs:
-    """Dreams beside what happened, and what would happen if one action were repeated.
+    """Dreams next to what happened, and what would happen if one action were repeated.
 
     The model saw the first K frames of each clip. A blue border is around what was seen or is true,
     and an orange one around what was dreamt.
@@ -46,7 +47,7 @@ def pictures(
       futures: [F, A] encoded actions; with A = 0 there are no such films.
 
     Returns:
-      "dream_film" [T, h, w, 3]: truth, dream and error beside each other, a row for each clip;
+      "dream_film" [T, h, w, 3]: truth, dream and error side by side, a row for each clip;
       "dream" [h', w', 3]: the same of the first clip, a column for each of some moments;
       "futures_film" [T, h'', w'', 3]: one column for each action that is repeated.
     """
@@ -57,7 +58,8 @@ def pictures(
     tokens = [given.frames.tokens[:, :count], jnp.swapaxes(dream.frames.tokens, 0, 1)]
     seen = images.decode(params["tokenizer"], jnp.concatenate(tokens, axis=1))
     rows = [
-        beside(colored(given.images[i]), colored(seen[i]), seen=count) for i in range(len(seen))
+        side_by_side(in_color(given.images[i]), in_color(seen[i]), seen=count)
+        for i in range(len(seen))
     ]
     found: Obs = {
         "dream_film": jnp.concatenate([jnp.concatenate(row, axis=2) for row in rows], axis=1),
@@ -68,7 +70,7 @@ def pictures(
     return found
 
 
-def beside(truth: jax.Array, dream: jax.Array, *, seen: int) -> list[jax.Array]:
+def side_by_side(truth: jax.Array, dream: jax.Array, *, seen: int) -> list[jax.Array]:
     """Truth, dream and their difference with borders, each [T, h', w', 3], from [T, h, w, 3]."""
     apart = jnp.abs(truth.astype(jnp.int32) - dream.astype(jnp.int32))
     error = jnp.minimum(GAIN * apart, 255).astype(jnp.uint8)
@@ -91,7 +93,7 @@ def framed(film: jax.Array, before: Color, after: Color, *, seen: int) -> jax.Ar
 
 
 def still(films: list[jax.Array], *, seen: int) -> jax.Array:
-    """Some moments of films [T, h, w, 3] beside each other, the films below each other."""
+    """Some moments of films [T, h, w, 3] side by side, the films below each other."""
     last = len(films[0]) - 1
     times = sorted({min(seen - 1 + step, last) for step in SHOWN})
     rows = [jnp.concatenate([film[t] for t in times], axis=1) for film in films]
@@ -119,6 +121,6 @@ def _futures(
         uniform=jnp.repeat(uniform, len(futures), axis=1),
     )
     tokens = jnp.concatenate([start.tokens, jnp.swapaxes(dream.frames.tokens, 0, 1)], axis=1)
-    shown = colored(images.decode(params["tokenizer"], tokens))
+    shown = in_color(images.decode(params["tokenizer"], tokens))
     films = [framed(film, TRUTH, DREAM, seen=count) for film in shown]
     return jnp.concatenate(films, axis=2)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.media.panels import DREAM, EDGE, FAINT, GROUND, SURFACE, TRUTH, Color
+from dreamer_jax.pretraining.token_pictures import in_color
 from dreamer_jax.types import Obs
 from dreamer_jax.world_model.video_reward import VideoReward
 
@@ -40,7 +41,7 @@ def pictures(model: VideoReward, params: dict[str, Any], images: jax.Array, time
     frames = model.embed(params, images)
     steps = model.compare(params, frames[:, :-1], frames[:, 1:])
     progress = jnp.concatenate([jnp.zeros_like(steps[:, :1]), jnp.cumsum(steps, axis=1)], axis=1)
-    shown = colored(images)
+    shown = in_color(images)
     rows = [
         curve_below_frames(shown[:, run], time[:, run], progress[:, :, run])
         for run in range(time.shape[1])
@@ -124,10 +125,3 @@ def resized(images: jax.Array, *, height: int) -> jax.Array:
         images.astype(jnp.float32), (frames, height, width, colors), method, antialias=True
     )
     return jnp.clip(jnp.round(found), 0, 255).astype(jnp.uint8)
-
-
-def colored(images: jax.Array) -> jax.Array:
-    """The first three channels, or the first one for all three colors: [*, c] -> [*, 3]."""
-    if images.shape[-1] >= 3:
-        return images[..., :3]
-    return jnp.broadcast_to(images[..., :1], (*images.shape[:-1], 3))

@@ -53,9 +53,9 @@ def palette() -> np.ndarray:
 
 def _rows(images: jax.Array, decoded: jax.Array, tokens: jax.Array) -> list[jax.Array]:
     height, width = images.shape[-3:-1]
-    return [_in_color(images), _in_color(decoded), in_colors(tokens, height=height, width=width)]
+    return [in_color(images), in_color(decoded), in_colors(tokens, height=height, width=width)]
 
 
-def _in_color(images: jax.Array) -> jax.Array:
+def in_color(images: jax.Array) -> jax.Array:
     """The newest of stacked frames: [..., c] -> [..., 3]."""
     return images[..., -3:] if images.shape[-1] % 3 == 0 else images[..., -1:].repeat(3, -1)

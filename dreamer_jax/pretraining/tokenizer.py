@@ -235,7 +235,7 @@ def measure(stage: Stage, state: TokenizerState, clips: Clips, key: jax.Array) -
 
 
 def pictures(stage: Stage, state: TokenizerState, clips: Clips, key: jax.Array) -> Obs:
-    """Clips [T, B, ...] beside what their tokens say, and these in colors: a picture and a film."""
+    """Clips [T, B, ...] above what their tokens say, and these in colors: a picture and a film."""
     del key
     tokenizer, params = stage.tokenizer, state.params["tokenizer"]
     images = clips.steps.obs[stage.key]
