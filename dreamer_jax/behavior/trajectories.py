@@ -112,8 +112,8 @@ def best_trajectories(
     """Whether each step belongs to one of the ⌈share · n⌉ trajectories with the highest returns.
 
     A trajectory is an episode, or the part of one that lies in these T steps. Its return is the
-    discounted sum of its rewards; where it continues after them, or was truncated, plus the value of
-    the last of its states. Equal returns count alike: all of them are in, or out.
+    discounted sum of its rewards; where it continues after them, or was truncated, plus the value
+    of the last of its states. Equal returns count alike: all of them are in, or out.
 
     Args:
       reward: [T, B].

@@ -63,6 +63,14 @@ def imagine_with(
 
 def read(dreamer: Dreamer, state: DreamerState, carry: DreamerCarry) -> Readout:
     """Decodes the latents [E, ...] of the carry, with the means of all heads."""
+    value = dreamer.value(state.params["value"], carry.latent.features).mean()
+    return read_with(dreamer, state, carry, value.astype(jnp.float32))
+
+
+def read_with(
+    dreamer: Dreamer, state: DreamerState, carry: DreamerCarry, value: jax.Array
+) -> Readout:
+    """As `read`, with the returns [E] that another critic expects."""
     params, features = state.params, carry.latent.features
     outputs = dreamer.decode(params, carry.latent)
     obs = {key: most_likely(x, key=key, spaces=dreamer.obs) for key, x in outputs.items()}
@@ -70,7 +78,7 @@ def read(dreamer: Dreamer, state: DreamerState, carry: DreamerCarry) -> Readout:
         obs=unscaled_vectors(dreamer, state.moments, obs),
         reward=dreamer.reward(params, features).mean().astype(jnp.float32),
         continue_=dreamer.continue_(params, features).probability.astype(jnp.float32),
-        value=dreamer.value(params["value"], features).mean().astype(jnp.float32),
+        value=value,
     )
 
 

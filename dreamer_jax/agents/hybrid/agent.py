@@ -13,11 +13,10 @@ from dreamer_jax.agents.hybrid.features import features_of
 from dreamer_jax.agents.hybrid.model import model_of, report
 from dreamer_jax.agents.hybrid.world_model import extra_of
 from dreamer_jax.agents.on_policy.agent import agent_of
-from dreamer_jax.agents.on_policy.networks import HEADS_DTYPE, Heads, OnPolicy
+from dreamer_jax.agents.on_policy.networks import OnPolicy, make_heads
 from dreamer_jax.agents.on_policy.networks import build as on_policy
 from dreamer_jax.agents.on_policy.state import OnPolicyActor, OnPolicyState
 from dreamer_jax.config import Config
-from dreamer_jax.nn.heads import PolicyHead, ValueHead
 from dreamer_jax.spaces import Interface, Spaces
 from dreamer_jax.types import Agent
 
@@ -41,25 +40,23 @@ def build(config: Config, interface: Interface) -> Hybrid:
     """Networks and optimizers; ValueError as `make`."""
     assert isinstance(config.agent, HybridConfig)
     agent = config.agent.resolved()
-    heads, learns = agent.heads, config.train.learn == "all"
+    h, learns = agent.heads, config.train.learn == "all"
+    ours = make_heads(
+        interface.act,
+        units=h.units,
+        policy_layers=h.layers,
+        value_layers=h.layers,
+        unimix=h.unimix,
+    )
 
     def with_our_policy(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Networks:
-        theirs = networks(config, obs=obs, act=act)
-        policy = PolicyHead(
-            spaces=act,
-            layers=heads.layers,
-            units=heads.units,
-            unimix=heads.unimix,
-            dtype=HEADS_DTYPE,
-        )
-        return theirs._replace(policy=policy)
+        return networks(config, obs=obs, act=act)._replace(policy=ours.policy)
 
     dreamer = dreamer_agent.build(
         Config(agent=agent.dreamer, replay=config.replay),
         interface,
         make_networks=with_our_policy,
     )
-    policy = dreamer.nets.policy
     minibatches = agent.world_model.minibatches
     if config.train.envs % minibatches:
         raise ValueError(
@@ -72,10 +69,7 @@ def build(config: Config, interface: Interface) -> Hybrid:
         ppo=agent.ppo,
         adam=agent.optimizer,
         features=features_of(dreamer, learns=learns),
-        heads=Heads(
-            policy=policy,
-            value=ValueHead(layers=heads.layers, units=heads.units, dtype=HEADS_DTYPE),
-        ),
+        heads=ours,
         extra=extra_of(dreamer, agent.world_model) if learns else None,
     )
     return Hybrid(dreamer=dreamer, ppo=ppo)

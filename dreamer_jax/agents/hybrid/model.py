@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.agents.dreamer.model import model_of as dreamer_model
-from dreamer_jax.agents.dreamer.networks import Dreamer, unscaled_vectors
+from dreamer_jax.agents.dreamer.model import read_with
+from dreamer_jax.agents.dreamer.networks import Dreamer
 from dreamer_jax.agents.dreamer.reports import report as report_of_dreamer
 from dreamer_jax.agents.dreamer.state import DreamerCarry, DreamerState
 from dreamer_jax.agents.hybrid.world_model import dreamers
@@ -15,7 +16,6 @@ from dreamer_jax.agents.on_policy.networks import OnPolicy
 from dreamer_jax.agents.on_policy.state import OnPolicyState
 from dreamer_jax.behavior.actor_critic import ReturnRange
 from dreamer_jax.types import Action, Explicit, Metrics, Model, Obs, Readout, Window
-from dreamer_jax.world_model.decoders import most_likely
 
 Policy = dict[str, dict[str, jax.Array]]
 
@@ -77,15 +77,8 @@ def as_dreamer(state: OnPolicyState) -> DreamerState:
 
 def read(dreamer: Dreamer, ppo: OnPolicy, state: OnPolicyState, carry: DreamerCarry) -> Readout:
     """Decodes the latents [E, ...] of the carry, with the means of all heads."""
-    params, features = state.params, carry.latent.features
-    outputs = dreamer.decode(params, carry.latent)
-    obs = {key: most_likely(x, key=key, spaces=dreamer.obs) for key, x in outputs.items()}
-    return Readout(
-        obs=unscaled_vectors(dreamer, state.moments, obs),
-        reward=dreamer.reward(params, features).mean().astype(jnp.float32),
-        continue_=dreamer.continue_(params, features).probability.astype(jnp.float32),
-        value=state.return_scale.denormalize(ppo.value(params, features)),
-    )
+    value = state.return_scale.denormalize(ppo.value(state.params, carry.latent.features))
+    return read_with(dreamer, as_dreamer(state), carry, value)
 
 
 def report(

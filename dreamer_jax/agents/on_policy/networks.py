@@ -13,7 +13,7 @@ from dreamer_jax.agents.on_policy.state import OnPolicyState
 from dreamer_jax.behavior.ppo import unscaled
 from dreamer_jax.config import Config
 from dreamer_jax.nn.heads import Policy, PolicyHead, ValueHead
-from dreamer_jax.spaces import Interface
+from dreamer_jax.spaces import Interface, Spaces
 
 HEADS = ("policy", "value")
 # Whatever features are computed in: a ratio of probabilities is near 1, where bfloat16 is coarse.
@@ -25,6 +25,18 @@ class Heads(NamedTuple):
 
     policy: PolicyHead
     value: ValueHead
+
+
+def make_heads(
+    act: Spaces, *, units: int, policy_layers: int, value_layers: int, unimix: float
+) -> Heads:
+    """Policy and critic for these actions, both of `units` in a layer."""
+    return Heads(
+        policy=PolicyHead(
+            spaces=act, layers=policy_layers, units=units, unimix=unimix, dtype=HEADS_DTYPE
+        ),
+        value=ValueHead(layers=value_layers, units=units, dtype=HEADS_DTYPE),
+    )
 
 
 class OnPolicy(NamedTuple):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dreamer_jax.agents.on_policy.agent import agent_of
-from dreamer_jax.agents.on_policy.networks import Heads, OnPolicy
+from dreamer_jax.agents.on_policy.networks import OnPolicy, make_heads
 from dreamer_jax.agents.on_policy.networks import build as on_policy
 from dreamer_jax.agents.on_policy.state import OnPolicyActor, OnPolicyState
 from dreamer_jax.agents.ppo.config import PPOConfig
@@ -22,12 +22,18 @@ def build(config: Config, interface: Interface) -> OnPolicy:
     """Networks and optimizer; ValueError as `make`."""
     assert isinstance(config.agent, PPOConfig)
     agent = config.agent.resolved()
-    nets = networks(agent.model, interface)
+    m, nets = agent.model, networks(agent.model, interface)
     return on_policy(
         config,
         interface,
         ppo=agent.ppo,
         adam=agent.optimizer,
         features=features_of(Encoding(agent.model, interface, nets)),
-        heads=Heads(policy=nets.policy, value=nets.value),
+        heads=make_heads(
+            interface.act,
+            units=m.units,
+            policy_layers=m.policy_layers,
+            value_layers=m.value_layers,
+            unimix=m.unimix,
+        ),
     )

@@ -11,11 +11,9 @@ from flax.struct import PyTreeNode
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer.networks import require_images_fit
 from dreamer_jax.agents.on_policy.features import Features, Params, Seen
-from dreamer_jax.agents.on_policy.networks import HEADS_DTYPE
 from dreamer_jax.agents.ppo.config import Model
 from dreamer_jax.math import symlog
 from dreamer_jax.nn.forms import compute_dtype
-from dreamer_jax.nn.heads import PolicyHead, ValueHead
 from dreamer_jax.nn.transformer import TextSize
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Action, Obs, Step
@@ -29,8 +27,6 @@ class Networks(NamedTuple):
 
     encoder: Encoder
     memory: nn.GRUCell | None
-    policy: PolicyHead
-    value: ValueHead
 
 
 class GRUCarry(PyTreeNode, kw_only=True):
@@ -71,7 +67,7 @@ class Encoding(NamedTuple):
 
 
 def networks(model: Model, interface: Interface) -> Networks:
-    """Every network of the agent; ValueError if an image does not fit the convolutions."""
+    """The networks behind the features; ValueError if an image does not fit the convolutions."""
     m = model
     dtype = compute_dtype(m.dtype)
     require_images_fit(interface.obs, depth=m.depth, blocks=1)
@@ -89,14 +85,6 @@ def networks(model: Model, interface: Interface) -> Networks:
         ),
         # The state of a memory is float32: small changes of it must not round to none.
         memory=nn.GRUCell(features=m.memory_units) if m.memory == "gru" else None,
-        policy=PolicyHead(
-            spaces=interface.act,
-            layers=m.policy_layers,
-            units=m.units,
-            unimix=m.unimix,
-            dtype=HEADS_DTYPE,
-        ),
-        value=ValueHead(layers=m.value_layers, units=m.units, dtype=HEADS_DTYPE),
     )
 
 

@@ -7,14 +7,13 @@ import jax
 
 from dreamer_jax.agents.on_policy import agent as on_policy
 from dreamer_jax.agents.on_policy import networks
-from dreamer_jax.agents.on_policy.networks import HEADS_DTYPE, Heads, OnPolicy
+from dreamer_jax.agents.on_policy.networks import Heads, OnPolicy, make_heads
 from dreamer_jax.agents.on_policy.state import OnPolicyActor, OnPolicyState
 from dreamer_jax.agents.tokens import features, imagination, reports, world
 from dreamer_jax.agents.tokens.config import IMAGINATION, POLICY, TokensConfig
 from dreamer_jax.agents.tokens.model import model_of
 from dreamer_jax.agents.tokens.world import World
 from dreamer_jax.config import Config
-from dreamer_jax.nn.heads import PolicyHead, ValueHead
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Agent
 
@@ -57,13 +56,10 @@ def in_the_emulator(
 def heads(agent: TokensConfig, interface: Interface) -> Heads:
     """Policy and critic."""
     p = agent.policy
-    return Heads(
-        policy=PolicyHead(
-            spaces=interface.act,
-            layers=p.policy_layers,
-            units=p.units,
-            unimix=p.unimix,
-            dtype=HEADS_DTYPE,
-        ),
-        value=ValueHead(layers=p.value_layers, units=p.units, dtype=HEADS_DTYPE),
+    return make_heads(
+        interface.act,
+        units=p.units,
+        policy_layers=p.policy_layers,
+        value_layers=p.value_layers,
+        unimix=p.unimix,
     )
