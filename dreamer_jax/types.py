@@ -153,7 +153,9 @@ class Draw(NamedTuple):
 
     batch: int  # B, pieces of runs
     length: int  # T, steps of each
-    spread: bool = False  # T random moments of a run in their order, instead of successive ones
+    # Steps of each of the pieces that a clip is made of, from random moments of one run in their
+    # order. 0: one piece, so that all of its steps are successive.
+    piece: int = 0
 
 
 class Fit(NamedTuple, Generic[StateT]):

@@ -11,11 +11,13 @@ IMAGE = (SIDE, SIDE, 3)
 INTERFACE = Interface(obs=Spaces(images={"image": IMAGE}), act=Spaces())
 
 
-def clips(seed: int, *, length: int = 12, runs: int = 8) -> Clips:
-    """Random moments of runs of different durations, colors and bars that begin anywhere."""
+def clips(seed: int, *, length: int = 12, runs: int = 8, piece: int = 1) -> Clips:
+    """Pieces of successive steps at random moments of runs of different durations and colors."""
     random = np.random.default_rng(seed)
     duration = random.integers(100, 200, runs)
-    time = np.stack([np.sort(random.choice(n, length, replace=False)) for n in duration], 1)
+    pieces = [np.sort(random.choice(n // piece, length // piece, replace=False)) for n in duration]
+    time = np.repeat(piece * np.stack(pieces, 1), piece, axis=0)
+    time += np.arange(length)[:, None] % piece
     images = random.integers(0, 100, (length, runs, *IMAGE)).astype(np.uint8)
     grown = 1 + time / duration * (SIDE - 2)
     full = np.clip(grown[..., None] - np.arange(SIDE), 0, 1)[:, :, None, :, None]  # of each pixel

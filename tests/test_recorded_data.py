@@ -81,9 +81,9 @@ def test_every_start_comes_once_in_an_epoch(recorded: Path, cache: Path) -> None
     assert orders[0] != orders[1] and orders[0] != sorted(orders[0])
 
 
-def test_spread_moments_are_sorted_and_of_one_run(recorded: Path, cache: Path) -> None:
+def test_single_moments_are_sorted_and_of_one_run(recorded: Path, cache: Path) -> None:
     data = open_dataset([recorded], seed=3, held_out=0, cache=cache)
-    draw = Draw(batch=8, length=5, spread=True)
+    draw = Draw(batch=8, length=5, piece=1)
     seen = Counter[tuple[int, int]]()
     for index in range(12):
         clips: Any = data.training.clips(draw, index)
@@ -95,12 +95,27 @@ def test_spread_moments_are_sorted_and_of_one_run(recorded: Path, cache: Path) -
     assert seen.keys() == {(i, t) for i, n in enumerate(LENGTHS) if n >= 5 for t in range(n)}
 
 
-@pytest.mark.parametrize("spread", [False, True])
-def test_a_resume_is_exact(recorded: Path, cache: Path, spread: bool) -> None:
+@pytest.mark.parametrize("piece", [2, 3])
+def test_pieces_are_successive_and_do_not_share_a_step(
+    recorded: Path, cache: Path, piece: int
+) -> None:
+    data = open_dataset([recorded], seed=3, held_out=0, cache=cache)
+    starts = Counter[int]()
+    for index in range(60):
+        clips: Any = data.training.clips(Draw(batch=8, length=6, piece=piece), index)
+        gaps = np.diff(clips.time, axis=0)
+        assert (gaps > 0).all() and (clips.time < clips.duration).all()
+        assert (np.delete(gaps, np.s_[piece - 1 :: piece], axis=0) == 1).all()
+        starts.update(clips.time[::piece][:, clips.duration == max(LENGTHS)].ravel().tolist())
+    assert starts.keys() == set(range(max(LENGTHS) - piece + 1)), "anywhere in a run"
+
+
+@pytest.mark.parametrize("piece", [0, 1, 2])
+def test_a_resume_is_exact(recorded: Path, cache: Path, piece: int) -> None:
     def opened() -> Dataset:
         return open_dataset([recorded], seed=1, cache=cache)
 
-    draw = Draw(batch=4, length=6, spread=spread)
+    draw = Draw(batch=4, length=6, piece=piece)
     with opened().training.ahead(draw) as batches:
         straight = [next(batches) for _ in range(10)]
     resumed: list[Clips] = []
@@ -112,9 +127,9 @@ def test_a_resume_is_exact(recorded: Path, cache: Path, spread: bool) -> None:
     assert not same(straight[0], other)
 
 
-@pytest.mark.parametrize("spread", [False, True])
-def test_hosts_share_a_batch(recorded: Path, cache: Path, spread: bool) -> None:
-    draw = Draw(batch=6, length=4, spread=spread)
+@pytest.mark.parametrize("piece", [0, 2])
+def test_hosts_share_a_batch(recorded: Path, cache: Path, piece: int) -> None:
+    draw = Draw(batch=6, length=4, piece=piece)
     whole = open_dataset([recorded], seed=1, cache=cache).training
     parts = [open_dataset([recorded], seed=1, cache=cache, hosts=(i, 3)).training for i in range(3)]
     for index in (0, 7):

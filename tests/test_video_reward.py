@@ -61,9 +61,9 @@ def test_members_differ_and_every_way_to_ask_gives_the_same_answer() -> None:
 
 
 def test_rewards_are_in_units_of_the_mean_pace_and_gains_clipped_where_members_disagree() -> None:
-    size = RewardSize(scale=2.0, doubt=3.0, limit=1.5)
+    size = RewardSize(scale=2.0, limit=1.5)
     reward = {"pace": {"sum": jnp.float32(6), "count": jnp.float32(12)}}
-    reward["spread"] = {"sum": jnp.float32(0.2), "count": jnp.float32(2)}
+    reward["spread"] = {"sum": jnp.float32(0.6), "count": jnp.float32(2)}
     #                      agreed, agreed, not,  not,  not but small
     first = jnp.array([0.5, 5.0, 5.0, -5.0, 0.4])
     second = jnp.array([0.5, 5.2, 6.0, -6.0, -0.4])
@@ -72,15 +72,22 @@ def test_rewards_are_in_units_of_the_mean_pace_and_gains_clipped_where_members_d
     np.testing.assert_allclose(found, [2.0, 20.4, 3.0, -22.0, 0.0], rtol=1e-6)
 
 
-def test_calibration_is_a_ratio_of_moving_sums() -> None:
+def test_calibration_follows_the_pace_and_the_largest_usual_disagreement() -> None:
     reward = {"pace": video_reward.unknown(), "spread": video_reward.unknown()}
     assert video_reward.ratio(reward["pace"]) == 1
     differences = jnp.array([[[1.0, -4.0]], [[3.0, -4.0]]])  # [M, T - 1, B]
-    elapsed = jnp.array([[10.0, 20.0]])
+    far = jnp.array([[10.0, 20.0]])
     for _ in range(3):
-        reward = video_reward.calibrated(reward, differences, elapsed)
+        reward = video_reward.calibrated(reward, differences, far, doubt=0.01)
     np.testing.assert_allclose(video_reward.ratio(reward["pace"]), 6 / 30, rtol=1e-6)
-    np.testing.assert_allclose(video_reward.ratio(reward["spread"]), 0.5, rtol=1e-6)
+    assert video_reward.ratio(reward["spread"]) == 1, "nothing is known of successive frames"
+    deviation = np.random.default_rng(0).exponential(size=(4000, 1)).astype(np.float32)
+    steps, doubt = jnp.stack([deviation, -deviation]), 0.25
+    for _ in range(3):
+        gaps = jnp.ones(deviation.shape).at[:10].set(5)
+        reward = video_reward.calibrated(reward, steps.at[:, :10].mul(1e6), gaps, doubt=doubt)
+    shown = video_reward.doubtful(steps[:, 10:], reward)
+    np.testing.assert_allclose(shown.mean(), doubt, atol=1e-3)
 
 
 def test_tokens_need_a_tokenizer() -> None:

@@ -50,14 +50,15 @@ class Side:
         """Batch `index` of an endless order, as arrays of NumPy.
 
         In an epoch, each step of each run begins one clip, in an order that the epoch shuffles. A
-        clip that would pass the end of its run is shifted back inside of it. With `draw.spread`,
-        the step is one of the T moments, and the others are random ones of the same run. Runs that
-        are shorter than a clip are left out.
+        clip that would pass the end of its run is shifted back inside of it. With `draw.piece`, a
+        clip has pieces from T / piece random moments of the run, without a step in two of them; if
+        pieces are single steps, one of them is that step. Runs that are shorter than a clip are
+        left out.
 
         With several hosts, host h reads sequences h B / H to (h + 1) B / H of the batch.
 
         Args:
-            draw: B, T, and whether moments are spread.
+            draw: B, T, and the steps of a piece, which divide T.
             index: of the batch, from 0.
 
         Raises:
@@ -78,9 +79,8 @@ class Side:
         chosen = self._starts(positions, int(ends[-1]))
         which = np.searchsorted(ends, chosen, side="right")
         steps = chosen - np.concatenate([[0], ends])[which]
-        moments = self._spread if draw.spread else _successive
         batch = [
-            (runs[i], moments(runs[i], step, draw.length, position))
+            (runs[i], self._moments(runs[i], step, draw, position))
             for i, step, position in zip(
                 which.tolist(), steps.tolist(), positions.tolist(), strict=True
             )
@@ -103,11 +103,19 @@ class Side:
             found[here] = shuffled(within[here], count, seed=self._seed, epoch=epoch)
         return found
 
-    def _spread(self, run: Run, step: int, length: int, position: int) -> np.ndarray:
-        """Sorted moments, without repetition; one of them is `step`."""
+    def _moments(self, run: Run, step: int, draw: Draw, position: int) -> np.ndarray:
+        """[T] sorted steps of a run, without repetition."""
+        if not draw.piece:
+            return min(step, run.steps - draw.length) + np.arange(draw.length)
+        # Without the steps of pieces after their first, any first steps are far enough apart.
+        pieces = draw.length // draw.piece
+        room = run.steps - pieces * (draw.piece - 1)
+        step = min(step, room - 1)
         random = np.random.default_rng((self._seed, 1, position))
-        others = random.choice(run.steps - 1, length - 1, replace=False, shuffle=False)
-        return np.sort(np.append(others + (others >= step), step))
+        others = random.choice(room - 1, pieces - 1, replace=False, shuffle=False)
+        first = np.sort(np.append(others + (others >= step), step))
+        first += np.arange(pieces) * (draw.piece - 1)
+        return (first[:, None] + np.arange(draw.piece)).ravel()
 
     def _read(self, batch: list[tuple[Run, np.ndarray]]) -> Clips:
         """[T, B, ...] of some moments of each run."""
@@ -139,9 +147,3 @@ def _gathered(batch: list[tuple[Run, np.ndarray]], where: np.ndarray, key: str) 
         here = np.array([id(run.arrays) == number for run, _ in batch])
         found[:, here] = arrays[key][where[:, here]]
     return found
-
-
-def _successive(run: Run, step: int, length: int, position: int) -> np.ndarray:
-    """Moments from `step` on, shifted back where the run would end before."""
-    del position
-    return min(step, run.steps - length) + np.arange(length)

@@ -11,7 +11,7 @@ from dreamer_jax.math import weighted_mean
 from dreamer_jax.nn import optim
 from dreamer_jax.pretraining import progress_pictures, reward_measures
 from dreamer_jax.pretraining.image_keys import image_key
-from dreamer_jax.pretraining.reward_config import Losses, Optimizer, RewardConfig
+from dreamer_jax.pretraining.reward_config import PIECE, Losses, Optimizer, RewardConfig
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Clips, Draw, Fit, Metrics, Obs
 from dreamer_jax.world_model import clip_orders, preference, tokenizer, video_reward
@@ -68,7 +68,15 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
     def learn(state: RewardState, clips: Clips, random: jax.Array) -> tuple[RewardState, Metrics]:
         images = clips.steps.obs[key]
         played = play(model.read(state.params, images), images, clips, random, config)
-        return update(state, clips, played, model=model, chain=chain, losses=config.losses)
+        return update(
+            state,
+            clips,
+            played,
+            model=model,
+            chain=chain,
+            losses=config.losses,
+            doubt=config.reward.doubt,
+        )
 
     def measure(state: RewardState, clips: Clips, random: jax.Array) -> Metrics:
         images = clips.steps.obs[key]
@@ -79,12 +87,12 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
         return progress_pictures.pictures(model, state.params, clips.steps.obs[key], clips.time)
 
     return Fit(
-        draw=Draw(config.pairs.batch, config.pairs.length, spread=True),
+        draw=Draw(config.pairs.batch, config.pairs.length, piece=PIECE),
         init=init,
         update=learn,
         measure=measure,
         pictures=pictures,
-        examined=Draw(config.pairs.batch, config.pairs.measured, spread=True),
+        examined=Draw(config.pairs.batch, config.pairs.measured, piece=PIECE),
     )
 
 
@@ -133,6 +141,7 @@ def update(
     model: VideoReward,
     chain: optax.GradientTransformation,
     losses: Losses,
+    doubt: float,
 ) -> tuple[RewardState, Metrics]:
     """One step of the optimizer for each member, on its own resampling of the runs."""
     reward = state.params["reward"]
@@ -153,7 +162,8 @@ def update(
         learned, (reward["members"], state.optimizer, weights)
     )
     elapsed = jnp.diff(clips.time, axis=0).astype(jnp.float32)
-    reward = video_reward.calibrated({**reward, "members": members}, differences, elapsed)
+    reward = {**reward, "members": members}
+    reward = video_reward.calibrated(reward, differences, elapsed, doubt=doubt)
     found = {name: x.mean() for name, x in metrics.items()}
     found["reward/same"] = played.pairs.same.mean()
     found["reward/pace"] = video_reward.ratio(reward["pace"])

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.math import mean_where
-from dreamer_jax.pretraining.reward_config import Pairs, RewardConfig
+from dreamer_jax.pretraining.reward_config import PIECE, Pairs, RewardConfig
 from dreamer_jax.types import Clips, Metrics
 from dreamer_jax.world_model import clip_orders, preference, rank_metrics, video_reward
-from dreamer_jax.world_model.video_reward import RewardSize, VideoReward
+from dreamer_jax.world_model.video_reward import VideoReward
 
 GAPS = (1, 4, 16, 64, 256, 1024)  # steps; accuracies are told from each of them up to the next
-OUTSIDE = 8  # moments of each clip that are replaced by images that no recording has
+OUTSIDE = 4  # pieces of each clip that are replaced by images that no recording has
 
 Params = dict[str, Any]
 
@@ -43,35 +43,38 @@ def measure(
       config: of the stage.
     """
     of_cut, of_noise = jax.random.split(key)
-    some = images[:: max(1, len(images) // OUTSIDE)]
+    pieces = images.reshape(-1, PIECE, *images.shape[1:])
+    some = pieces[:: max(1, len(pieces) // OUTSIDE)].reshape(-1, *images.shape[1:])
     noise = jax.random.randint(of_noise, some.shape, 0, 256).astype(jnp.uint8)
     every = model.embed(params, jnp.concatenate([images, noise, 255 - some]))
     ends = (len(images), len(images) + len(some))
     frames, of_noise_images, inverted = jnp.split(every, ends, axis=1)
-    inner = (len(images) // 4, max(len(images) // 4 + 1, 3 * len(images) // 4))
+    # Orders are told of the first frames of pieces: successive frames often look the same.
+    moments, time = frames[:, ::PIECE], clips.time[::PIECE]
+    inner = (len(time) // 4, max(len(time) // 4 + 1, 3 * len(time) // 4))
     cut = jax.random.randint(of_cut, clips.duration.shape, *inner)
-    rewind = clip_orders.rewound(cut, length=len(images))
-    forwards = clip_orders.forwards(len(images), runs=len(cut))
-    true, rewound = (played(model, params, frames, clips, order) for order in (forwards, rewind))
+    rewind = clip_orders.rewound(cut, length=len(time))
+    forwards = clip_orders.forwards(len(time), runs=len(cut))
+    true, rewound = (played(model, params, moments, time, order) for order in (forwards, rewind))
     shown = {"": frames, "_noise": of_noise_images, "_inverted": inverted}
     pace = (true.paid[-1] / (true.time[-1] - true.time[0])).mean()
     return {
         **_accuracies(model, params, frames, images, clips, config.pairs),
         **_order(true, rewound, cut),
-        **_disagreement(model, params, shown, config.reward),
+        **_disagreement(model, params, shown),
         "reward/pace": pace / jnp.maximum(video_reward.ratio(params["reward"]["pace"]), 1e-8),
     }
 
 
 def played(
-    model: VideoReward, params: Params, frames: jax.Array, clips: Clips, order: jax.Array
+    model: VideoReward, params: Params, frames: jax.Array, time: jax.Array, order: jax.Array
 ) -> Progress:
-    """The progress that is paid step by step along clips: frames [M, T, B, F], order [T, B]."""
+    """The progress that is paid along clips: frames [M, T, B, F], time and order [T, B]."""
     shown = jax.vmap(clip_orders.play, in_axes=(0, None))(frames, order)
     steps = model.compare(params, shown[:, :-1], shown[:, 1:]).mean(0)
     start = jnp.zeros_like(steps[:1])
     paid = jnp.concatenate([start, jnp.cumsum(steps, axis=0)])
-    return Progress(paid, clip_orders.play(clips.time, order))
+    return Progress(paid, clip_orders.play(time, order))
 
 
 def _accuracies(
@@ -118,20 +121,17 @@ def _order(true: Progress, rewound: Progress, cut: jax.Array) -> Metrics:
     }
 
 
-def _disagreement(
-    model: VideoReward, params: Params, shown: dict[str, jax.Array], size: RewardSize
-) -> Metrics:
-    """How far the members are apart on neighbors, relative to the recordings that they know.
+def _disagreement(model: VideoReward, params: Params, shown: dict[str, jax.Array]) -> Metrics:
+    """How far the members are apart on successive frames, relative to the recordings they know.
 
-    shown: end of a metric's name -> embedded frames [M, T, B, F]. Those of "_noise" are uniform in
-    each pixel, and those of "_inverted" are frames with 255 - x for x.
+    shown: end of a metric's name -> embedded frames [M, T, B, F], of which each second one is the
+    step after the one before it. Those of "_noise" are uniform in each pixel, and those of
+    "_inverted" are frames with 255 - x for x.
     """
     found = dict[str, jax.Array]()
     spread = jnp.maximum(video_reward.ratio(params["reward"]["spread"]), 1e-8)
     for name, frames in shown.items():
-        differences = model.compare(params, frames[:, :-1], frames[:, 1:])
+        differences = model.compare(params, frames[:, ::PIECE], frames[:, 1::PIECE])
         found[f"reward/disagreement{name}"] = differences.std(0).mean() / spread
-        found[f"reward/clipped{name}"] = video_reward.doubtful(
-            differences, params["reward"], size
-        ).mean()
+        found[f"reward/clipped{name}"] = video_reward.doubtful(differences, params["reward"]).mean()
     return found

@@ -14,7 +14,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from dreamer_jax.limits import Positive, Scale, Size, one_of
+from dreamer_jax.limits import Positive, Scale, Share, Size, one_of
 from dreamer_jax.nn.forms import compute_dtype
 from dreamer_jax.world_model import frame_score, resnet, temporal_distance, token_reader
 from dreamer_jax.world_model.preference import Comparer, Reader
@@ -39,9 +39,8 @@ class RewardSize:
     bins: Positive = 21  # of variants with distances; odd
     longest: Size = 4096.0  # of variants with distances: steps of the last bin
     scale: Scale = 1.0  # reward of one step's progress at the mean pace of the recordings
-    # Disagreement, relative to that on the recordings, from which gains are clipped.
-    doubt: Size = 3.0
-    limit: Scale = 1.0  # largest reward / scale where the ensemble disagrees
+    doubt: Share = 0.01  # of the recordings' steps, on which the ensemble disagrees the most
+    limit: Scale = 1.0  # largest reward / scale where the ensemble disagrees that much
     # The type to compute in; auto: float32 on a CPU, bfloat16 elsewhere.
     dtype: Annotated[str, one_of("auto", "float32", "bfloat16")] = "auto"
 
@@ -170,16 +169,18 @@ def ratio(average: dict[str, jax.Array]) -> jax.Array:
 
 
 def calibrated(
-    reward: dict[str, Any], differences: jax.Array, elapsed: jax.Array
+    reward: dict[str, Any], differences: jax.Array, elapsed: jax.Array, *, doubt: float
 ) -> dict[str, Any]:
-    """Moves the mean pace and the mean disagreement toward those of true clips.
+    """Moves the mean pace and the largest usual disagreement toward those of true clips.
 
-    pace = Σ |mean difference| / Σ steps, and spread = mean deviation of the members' differences.
+    pace = Σ |mean difference| / Σ steps. The spread is the deviation of the members' differences
+    that a share `doubt` of successive frames exceeds.
 
     Args:
       reward: as `VideoReward.init` makes it.
       differences: [M, T - 1, B] of neighboring moments.
       elapsed: [T - 1, B] float32, steps between them.
+      doubt: the share.
     """
 
     def moved(average: dict[str, jax.Array], x: jax.Array, count: jax.Array) -> Any:
@@ -187,16 +188,20 @@ def calibrated(
         return jax.tree.map(lambda old, now: old + RATE * (now - old), average, new)
 
     pace = moved(reward["pace"], jnp.abs(differences.mean(0)).mean(), elapsed.mean())
-    spread = moved(reward["spread"], differences.std(0).mean(), jnp.ones(()))
+    successive = elapsed == 1
+    deviation = jnp.where(successive, differences.std(0), jnp.nan)
+    known = jnp.any(successive)
+    largest = jnp.where(known, jnp.nanquantile(deviation, 1 - doubt), 0.0)
+    spread = moved(reward["spread"], largest, known.astype(jnp.float32))
     return {**reward, "pace": pace, "spread": spread}
 
 
-def doubtful(differences: jax.Array, reward: dict[str, Any], size: RewardSize) -> jax.Array:
-    """Whether the members disagree more than `doubt` times as much as on the recordings: [*] bool.
+def doubtful(differences: jax.Array, reward: dict[str, Any]) -> jax.Array:
+    """Whether the members disagree more than on all but few of the recordings' steps: [*] bool.
 
-    differences: [M, *].
+    differences: [M, *] of successive frames.
     """
-    return differences.std(0) > size.doubt * ratio(reward["spread"])
+    return differences.std(0) > ratio(reward["spread"])
 
 
 def judged(differences: jax.Array, reward: dict[str, Any], size: RewardSize) -> jax.Array:
@@ -209,4 +214,4 @@ def judged(differences: jax.Array, reward: dict[str, Any], size: RewardSize) -> 
     """
     mean = differences.mean(0) / jnp.maximum(ratio(reward["pace"]), 1e-8)
     clipped = jnp.minimum(mean, size.limit)
-    return size.scale * jnp.where(doubtful(differences, reward, size), clipped, mean)
+    return size.scale * jnp.where(doubtful(differences, reward), clipped, mean)
