@@ -11,7 +11,7 @@ from dreamer_jax.math import weighted_mean
 from dreamer_jax.nn import optim
 from dreamer_jax.pretraining import progress_pictures, reward_measures
 from dreamer_jax.pretraining.image_keys import image_key
-from dreamer_jax.pretraining.reward_config import PIECE, Losses, Optimizer, RewardConfig
+from dreamer_jax.pretraining.reward_config import EVERY, PIECE, Losses, Optimizer, RewardConfig
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Clips, Draw, Fit, Metrics, Obs
 from dreamer_jax.world_model import clip_orders, preference, tokenizer, video_reward
@@ -66,34 +66,39 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
         return RewardState(params=params, optimizer=begun, updates=jnp.zeros((), jnp.int32))
 
     def learn(state: RewardState, clips: Clips, random: jax.Array) -> tuple[RewardState, Metrics]:
-        images = clips.steps.obs[key]
-        played = play(model.read(state.params, images), images, clips, random, config)
-        return update(
-            state,
-            clips,
-            played,
-            model=model,
-            chain=chain,
-            losses=config.losses,
-            doubt=config.reward.doubt,
-        )
+        shown, after = moments(clips), clips.steps.obs[key][1 :: PIECE * EVERY]
+        images = shown.steps.obs[key]
+        read = model.read(state.params, jnp.concatenate([images, after]))
+        inputs, after = jnp.split(read, [len(images)])
+        played = play(inputs, images, shown, random, config)
+        return update(state, shown, played, after, model=model, chain=chain, config=config)
 
     def measure(state: RewardState, clips: Clips, random: jax.Array) -> Metrics:
         images = clips.steps.obs[key]
-        return reward_measures.measure(model, state.params, images, clips, random, config)
+        after = images[1 :: PIECE * EVERY]
+        return reward_measures.measure(
+            model, state.params, images[::PIECE], after, moments(clips), random, config.pairs
+        )
 
     def pictures(state: RewardState, clips: Clips, random: jax.Array) -> Obs:
         del random
-        return progress_pictures.pictures(model, state.params, clips.steps.obs[key], clips.time)
+        shown = moments(clips)
+        return progress_pictures.pictures(model, state.params, shown.steps.obs[key], shown.time)
 
     return Fit(
-        draw=Draw(config.pairs.batch, config.pairs.length, piece=PIECE),
+        draw=Draw(config.pairs.batch, PIECE * config.pairs.length, piece=PIECE),
         init=init,
         update=learn,
         measure=measure,
         pictures=pictures,
-        examined=Draw(config.pairs.batch, config.pairs.measured, piece=PIECE),
+        examined=Draw(config.pairs.batch, PIECE * config.pairs.measured, piece=PIECE),
     )
+
+
+def moments(clips: Clips) -> Clips:
+    """Clips of the first step of each piece."""
+    steps, time = jax.tree.map(lambda x: x[::PIECE], (clips.steps, clips.time))
+    return clips.replace(steps=steps, time=time)
 
 
 def optimizer(config: Optimizer) -> optax.GradientTransformation:
@@ -137,33 +142,41 @@ def update(
     state: RewardState,
     clips: Clips,
     played: Played,
+    after: jax.Array,
     *,
     model: VideoReward,
     chain: optax.GradientTransformation,
-    losses: Losses,
-    doubt: float,
+    config: RewardConfig,
 ) -> tuple[RewardState, Metrics]:
-    """One step of the optimizer for each member, on its own resampling of the runs."""
+    """One step of the optimizer for each member, on its own resampling of the runs.
+
+    after: [T / EVERY, B, ...] as a member reads the step after every EVERY-th moment.
+    """
     reward = state.params["reward"]
     count = len(jax.tree.leaves(reward["members"])[0])
     weights = preference.resampling(clips.duration, members=count)
 
     def learned(member: tuple[Any, optax.OptState, jax.Array]) -> Any:
         params, memory, weight = member
-        gradients, (metrics, differences) = jax.grad(loss, has_aux=True)(
-            params, played, weight, comparer=model.comparer, losses=losses
+        gradients, (metrics, frames) = jax.grad(loss, has_aux=True)(
+            params, played, weight, comparer=model.comparer, losses=config.losses
         )
+        neighbors = model.comparer.difference(params, frames[:-1], frames[1:])
+        embedded = model.comparer.embed(params, after)
+        successive = model.comparer.difference(params, frames[::EVERY], embedded)
         changes, memory = chain.update(gradients, memory, params)
         metrics["reward/gradient_norm"] = optax.tree.norm(gradients)
-        return optax.apply_updates(params, changes), memory, metrics, differences
+        return optax.apply_updates(params, changes), memory, metrics, neighbors, successive
 
     # One member after another, so that the values of one backward pass are stored at a time.
-    members, memory, metrics, differences = jax.lax.map(
+    members, memory, metrics, neighbors, successive = jax.lax.map(
         learned, (reward["members"], state.optimizer, weights)
     )
     elapsed = jnp.diff(clips.time, axis=0).astype(jnp.float32)
     reward = {**reward, "members": members}
-    reward = video_reward.calibrated(reward, differences, elapsed, doubt=doubt)
+    reward = video_reward.calibrated(
+        reward, neighbors, elapsed, successive, doubt=config.reward.doubt
+    )
     found = {name: x.mean() for name, x in metrics.items()}
     found["reward/same"] = played.pairs.same.mean()
     found["reward/pace"] = video_reward.ratio(reward["pace"])
@@ -175,7 +188,7 @@ def update(
 def loss(
     params: Any, played: Played, weight: jax.Array, *, comparer: Comparer, losses: Losses
 ) -> tuple[jax.Array, tuple[Metrics, jax.Array]]:
-    """The loss of one member; and its metrics, and the differences of true neighbors [T - 1, B].
+    """The loss of one member; and its metrics, and the embedded moments [T, B, F].
 
     weight: [B], of each run for this member.
     """
@@ -195,5 +208,4 @@ def loss(
         "reward/loss/path": path,
         "reward/accuracy": weighted_mean(right, pairs.weight * ~pairs.same),
     }
-    neighbors = comparer.difference(params, frames[:-1], frames[1:])
-    return losses.pairs * pair + losses.path * path, (metrics, neighbors)
+    return losses.pairs * pair + losses.path * path, (metrics, frames)

@@ -9,8 +9,10 @@ from dreamer_jax.limits import Positive, Scale, Share, Size
 from dreamer_jax.world_model.tokenizer import TokenizerSize
 from dreamer_jax.world_model.video_reward import RewardSize
 
-# Clips are random moments of a run and the step after each: rewards compare successive frames.
-PIECE = 2
+# Members compare random moments of a run. After every so many of them they are also shown the next
+# step, because rewards compare successive frames; it tells how far members usually disagree there.
+EVERY = 4
+PIECE = 2  # steps of a run at each moment: the moment, and the step after it
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,8 @@ class Pairs:
     """Which frames are compared."""
 
     batch: Positive = 16  # clips of an update
-    length: Positive = 16  # frames of a clip, of which all pairs are compared; even
-    measured: Positive = 64  # frames of a clip of the runs that are held out; even
+    length: Positive = 16  # moments of a clip, of which all pairs are compared
+    measured: Positive = 64  # moments of a clip of the runs that are held out
     near: Scale = 0.5  # pairs are weighed by (steps between)^-near: larger for short gaps
     still: Size = 40.0  # PSNR in dB from which two frames cannot be told apart
     second: Size = 15.0  # steps of the recordings in one second, for `accuracy/second`
@@ -62,10 +64,8 @@ class RewardConfig:
         pairs, reward = self.pairs, self.reward
         shares = pairs.rewound + pairs.truncated + pairs.shuffled
         for wrong, message in (
-            *(
-                (x < 4 or x % PIECE != 0, f"pairs.{name}={x}: must be even, and at least 4")
-                for name, x in (("length", pairs.length), ("measured", pairs.measured))
-            ),
+            (pairs.length < 3, f"pairs.length={pairs.length}: must be at least 3"),
+            (pairs.measured < 3, f"pairs.measured={pairs.measured}: must be at least 3"),
             (
                 shares > 1 + 1e-6,
                 f"pairs.rewound, truncated and shuffled: their sum is {shares:g}, above 1",

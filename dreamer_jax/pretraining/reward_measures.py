@@ -6,14 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.math import mean_where
-from dreamer_jax.pretraining.reward_config import PIECE, Pairs, RewardConfig
+from dreamer_jax.pretraining.reward_config import EVERY, Pairs
 from dreamer_jax.types import Clips, Metrics
 from dreamer_jax.world_model import clip_orders, preference, rank_metrics, video_reward
 from dreamer_jax.world_model.video_reward import VideoReward
 
 GAPS = (1, 4, 16, 64, 256, 1024)  # steps; accuracies are told from each of them up to the next
-OUTSIDE = 4  # pieces of each clip that are replaced by images that no recording has
-
 Params = dict[str, Any]
 
 
@@ -28,38 +26,38 @@ def measure(
     model: VideoReward,
     params: Params,
     images: jax.Array,
+    after: jax.Array,
     clips: Clips,
     key: jax.Array,
-    config: RewardConfig,
+    config: Pairs,
 ) -> Metrics:
     """All metrics of clips [T, B] of runs that are held out.
 
     Args:
       model: the learned reward.
       params: "reward", and for variants with tokens "tokenizer".
-      images: [T, B, h, w, c] uint8.
-      clips: where these images are from.
+      images: [T, B, h, w, c] uint8 of the clips.
+      after: [T / EVERY, B, h, w, c] uint8, one step after every EVERY-th image.
+      clips: random moments.
       key: consumed.
-      config: of the stage.
+      config: which pairs.
     """
     of_cut, of_noise = jax.random.split(key)
-    pieces = images.reshape(-1, PIECE, *images.shape[1:])
-    some = pieces[:: max(1, len(pieces) // OUTSIDE)].reshape(-1, *images.shape[1:])
-    noise = jax.random.randint(of_noise, some.shape, 0, 256).astype(jnp.uint8)
-    every = model.embed(params, jnp.concatenate([images, noise, 255 - some]))
-    ends = (len(images), len(images) + len(some))
-    frames, of_noise_images, inverted = jnp.split(every, ends, axis=1)
-    # Orders are told of the first frames of pieces: successive frames often look the same.
-    moments, time = frames[:, ::PIECE], clips.time[::PIECE]
-    inner = (len(time) // 4, max(len(time) // 4 + 1, 3 * len(time) // 4))
+    steps = jnp.stack([images[::EVERY], after])  # successive ones
+    noise = jax.random.randint(of_noise, steps.shape, 0, 256).astype(jnp.uint8)
+    frames, inverted, of_noise_images = (
+        model.embed(params, x) for x in (images, 255 - steps, noise)
+    )
+    real = jnp.stack([frames[:, ::EVERY], model.embed(params, after)], 1)
+    inner = (len(images) // 4, max(len(images) // 4 + 1, 3 * len(images) // 4))
     cut = jax.random.randint(of_cut, clips.duration.shape, *inner)
-    rewind = clip_orders.rewound(cut, length=len(time))
-    forwards = clip_orders.forwards(len(time), runs=len(cut))
-    true, rewound = (played(model, params, moments, time, order) for order in (forwards, rewind))
-    shown = {"": frames, "_noise": of_noise_images, "_inverted": inverted}
+    rewind = clip_orders.rewound(cut, length=len(images))
+    forwards = clip_orders.forwards(len(images), runs=len(cut))
+    true, rewound = (played(model, params, frames, clips, order) for order in (forwards, rewind))
+    shown = {"": real, "_noise": of_noise_images, "_inverted": inverted}
     pace = (true.paid[-1] / (true.time[-1] - true.time[0])).mean()
     return {
-        **_accuracies(model, params, frames, images, clips, config.pairs),
+        **_accuracies(model, params, frames, images, clips, config),
         **_order(true, rewound, cut),
         **_disagreement(model, params, shown),
         "reward/pace": pace / jnp.maximum(video_reward.ratio(params["reward"]["pace"]), 1e-8),
@@ -67,14 +65,14 @@ def measure(
 
 
 def played(
-    model: VideoReward, params: Params, frames: jax.Array, time: jax.Array, order: jax.Array
+    model: VideoReward, params: Params, frames: jax.Array, clips: Clips, order: jax.Array
 ) -> Progress:
-    """The progress that is paid along clips: frames [M, T, B, F], time and order [T, B]."""
+    """The progress that is paid step by step along clips: frames [M, T, B, F], order [T, B]."""
     shown = jax.vmap(clip_orders.play, in_axes=(0, None))(frames, order)
     steps = model.compare(params, shown[:, :-1], shown[:, 1:]).mean(0)
     start = jnp.zeros_like(steps[:1])
     paid = jnp.concatenate([start, jnp.cumsum(steps, axis=0)])
-    return Progress(paid, clip_orders.play(time, order))
+    return Progress(paid, clip_orders.play(clips.time, order))
 
 
 def _accuracies(
@@ -124,14 +122,13 @@ def _order(true: Progress, rewound: Progress, cut: jax.Array) -> Metrics:
 def _disagreement(model: VideoReward, params: Params, shown: dict[str, jax.Array]) -> Metrics:
     """How far the members are apart on successive frames, relative to the recordings they know.
 
-    shown: end of a metric's name -> embedded frames [M, T, B, F], of which each second one is the
-    step after the one before it. Those of "_noise" are uniform in each pixel, and those of
-    "_inverted" are frames with 255 - x for x.
+    shown: end of a metric's name -> embedded frames before and after a step [M, 2, N, B, F]. Those
+    of "_noise" are uniform in each pixel, and those of "_inverted" are frames with 255 - x for x.
     """
     found = dict[str, jax.Array]()
     spread = jnp.maximum(video_reward.ratio(params["reward"]["spread"]), 1e-8)
     for name, frames in shown.items():
-        differences = model.compare(params, frames[:, ::PIECE], frames[:, 1::PIECE])
+        differences = model.compare(params, frames[:, 0], frames[:, 1])
         found[f"reward/disagreement{name}"] = differences.std(0).mean() / spread
         found[f"reward/clipped{name}"] = video_reward.doubtful(differences, params["reward"]).mean()
     return found

@@ -169,7 +169,12 @@ def ratio(average: dict[str, jax.Array]) -> jax.Array:
 
 
 def calibrated(
-    reward: dict[str, Any], differences: jax.Array, elapsed: jax.Array, *, doubt: float
+    reward: dict[str, Any],
+    neighbors: jax.Array,
+    elapsed: jax.Array,
+    successive: jax.Array,
+    *,
+    doubt: float,
 ) -> dict[str, Any]:
     """Moves the mean pace and the largest usual disagreement toward those of true clips.
 
@@ -178,8 +183,9 @@ def calibrated(
 
     Args:
       reward: as `VideoReward.init` makes it.
-      differences: [M, T - 1, B] of neighboring moments.
+      neighbors: [M, T - 1, B] differences of neighboring moments.
       elapsed: [T - 1, B] float32, steps between them.
+      successive: [M, N, B] differences of successive frames.
       doubt: the share.
     """
 
@@ -187,12 +193,9 @@ def calibrated(
         new = {"sum": x, "count": count}
         return jax.tree.map(lambda old, now: old + RATE * (now - old), average, new)
 
-    pace = moved(reward["pace"], jnp.abs(differences.mean(0)).mean(), elapsed.mean())
-    successive = elapsed == 1
-    deviation = jnp.where(successive, differences.std(0), jnp.nan)
-    known = jnp.any(successive)
-    largest = jnp.where(known, jnp.nanquantile(deviation, 1 - doubt), 0.0)
-    spread = moved(reward["spread"], largest, known.astype(jnp.float32))
+    pace = moved(reward["pace"], jnp.abs(neighbors.mean(0)).mean(), elapsed.mean())
+    largest = jnp.quantile(successive.std(0), 1 - doubt)
+    spread = moved(reward["spread"], largest, jnp.ones(()))
     return {**reward, "pace": pace, "spread": spread}
 
 
