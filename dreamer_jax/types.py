@@ -226,6 +226,8 @@ class Model(NamedTuple, Generic[StateT, CarryT]):
     read: Callable[[StateT, CarryT], Readout]
     explicit: Explicit[StateT, CarryT] | None = None  # None: neither played in a page nor exported
     shows: tuple[str, ...] | None = None  # keys of observations that `read` gives; None: all
+    rewards: Callable[[StateT, Step], jax.Array] | None = None
+    """(state, steps [T, E, ...]) -> [T, E] rewards as it learns them; None: the environment's"""
 
 
 class Agent(NamedTuple, Generic[StateT, ActorT, CarryT]):

@@ -13,10 +13,12 @@ from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.agents.learned_reward import (
     NAME,
     RewardFunction,
+    mixed,
     rewarded,
     with_learned_reward,
 )
 from dreamer_jax.config import LearnedReward
+from dreamer_jax.loops.stretches import Stretch, as_learned
 from dreamer_jax.spaces import of
 from dreamer_jax.types import AnyAgent, Window
 
@@ -63,6 +65,30 @@ def test_rewards_are_those_of_the_pictures_around_a_step() -> None:
             wanted = 0.5 * gained + 3.0 * float(steps.reward[t, b])
             np.testing.assert_allclose(found[t, b], wanted, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(found[0], 3.0 * steps.reward[0], rtol=1e-6)
+
+
+def test_dreams_are_compared_with_the_rewards_that_were_learned() -> None:
+    config, drawn = LearnedReward(scale=0.5, true=3.0), window()
+    changed = with_learned_reward(agent.make(tiny.CONFIG, SPACES), FUNCTION, config)
+    assert changed.model is not None
+    params = {"scale": jnp.float32(2.0)}
+    state = changed.learner.init(jax.random.key(0))
+    steps = jax.tree.map(lambda x: np.asarray(x)[:5, 0], drawn.steps)
+    play = Stretch(
+        obs=steps.obs,
+        action=steps.action,
+        reward=steps.reward,
+        is_last=steps.is_last,
+        is_terminal=steps.is_terminal,
+        carry=None,
+        begin=3,
+    )
+    found = as_learned(changed.model, state, play).reward
+    wanted = mixed(FUNCTION, config, params, drawn.steps)[:5, 0]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    assert np.abs(found - play.reward).max() > 0.1
+    plain = agent.make(tiny.CONFIG, SPACES).model
+    assert plain is not None and as_learned(plain, state, play) is play
 
 
 def test_an_update_learns_from_these_rewards_and_leaves_their_parameters() -> None:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from dreamer_jax.config import LearnedReward
-from dreamer_jax.types import AnyAgent, Metrics, Obs, Refresh, Window
+from dreamer_jax.types import AnyAgent, Metrics, Obs, Refresh, Step, Window
 
 NAME = "learned_reward"  # of its parameters among those of the agent
 
@@ -58,8 +58,12 @@ def with_learned_reward(
         inner, reward = parted(state)
         return learner.report(inner, rewarded(function, config, reward, window), key)
 
+    def rewards(state: Any, steps: Step) -> jax.Array:
+        return mixed(function, config, state.params[NAME], steps)
+
     changed = learner._replace(init=jax.jit(init), update=jax.jit(update), report=jax.jit(report))
-    return agent._replace(learner=changed)
+    model = agent.model and agent.model._replace(rewards=jax.jit(rewards))
+    return agent._replace(learner=changed, model=model)
 
 
 def parted(state: Any) -> tuple[Any, Any]:
@@ -72,18 +76,26 @@ def parted(state: Any) -> tuple[Any, Any]:
 def rewarded(
     function: RewardFunction, config: LearnedReward, params: Any, window: Window
 ) -> Window:
-    """The window with r_t = scale · f_t + true · r_t, and f = 0 where episodes begin.
+    """The window [W, B, ...], as replay drew it, with other rewards.
 
-    The first step of a window has no picture before it. It is the context step, whose reward no
-    loss reads.
+    The first step has no picture before it. It is the context step, whose reward no loss reads.
+    """
+    reward = jax.lax.stop_gradient(mixed(function, config, params, window.steps))
+    return window.replace(steps=window.steps.replace(reward=reward))
+
+
+def mixed(function: RewardFunction, config: LearnedReward, params: Any, steps: Step) -> jax.Array:
+    """r_t = scale · f_t + true · r_t, and f = 0 where episodes begin and at the first step.
 
     Args:
+      function: f.
+      config: the scales.
       params: of the function.
-      window: [W, B, ...] as replay drew it.
+      steps: [T, B, ...], successive.
+
+    Returns:
+      [T, B] float32.
     """
-    steps = window.steps
     gained = function.rewards(params, steps.obs[function.image])
     chex.assert_shape(gained, steps.reward.shape)
-    gained = jnp.where(steps.is_first, 0.0, gained)
-    reward = config.scale * gained + config.true * steps.reward
-    return window.replace(steps=steps.replace(reward=jax.lax.stop_gradient(reward)))
+    return config.scale * jnp.where(steps.is_first, 0.0, gained) + config.true * steps.reward

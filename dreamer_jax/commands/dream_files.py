@@ -131,10 +131,12 @@ def both_plays(
     play = partial(stretches.play, saved.agent, saved.state, env, stretches=episodes, seed=seed)
     drawn = stretches.random_actions(interface.act, envs=env.num_envs, seed=seed)
     both = play(), play(instead=drawn)
-    own, other = ([x for x in each if len(x.reward) > 1] for each in both)
+    assert saved.agent.model is not None
+    learned = partial(stretches.as_learned, saved.agent.model, saved.state)
+    own, other = ([learned(x) for x in each if len(x.reward) > 1] for each in both)
     if not own or not other:
         raise Fault("no episode has a step after its first observation: nothing can be dreamt")
-    shows = saved.agent.model.shows if saved.agent.model else None
+    shows = saved.agent.model.shows
     return own, other, interface.obs if shows is None else interface.obs.only(shows)
 
 

@@ -1,5 +1,6 @@
 """Real play that dreams are compared with, and the moments of it as the model remembers them."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 
 from dreamer_jax.environment import Environment, Timestep
 from dreamer_jax.spaces import Spaces
-from dreamer_jax.types import Action, AnyAgent, AnyModel, Obs
+from dreamer_jax.types import Action, AnyAgent, AnyModel, Obs, Step
 
 LONGEST = 1_000  # steps of a stretch; an episode that is longer gives several
 Actions = Mapping[str, np.ndarray]  # [E, n] by key
@@ -88,6 +89,23 @@ def play(
                 running[i] = [] if seen.is_last[i] else [moment]
         seen, index, age = env.step(moment.action), index + 1, age + 1
     return [x for row in found for x in row]
+
+
+def as_learned(model: AnyModel, state: Any, stretch: Stretch) -> Stretch:
+    """The stretch with the rewards that the model learned, where they are not the environment's."""
+    if model.rewards is None:
+        return stretch
+    count = len(stretch.reward)
+    length = 1 << (count - 1).bit_length()  # so that few programs are compiled
+
+    def padded(x: np.ndarray) -> np.ndarray:
+        return x[np.minimum(np.arange(length), count - 1), None]
+
+    fields = stretch._asdict() | {"is_first": stretch.begin + np.arange(count) == 0, "events": {}}
+    names = (field.name for field in dataclasses.fields(Step))
+    steps: Step = Step(**{name: jax.tree.map(padded, fields[name]) for name in names})
+    reward = np.asarray(model.rewards(state, steps))[:count, 0]
+    return stretch._replace(reward=reward)
 
 
 @partial(jax.jit, static_argnums=0)
