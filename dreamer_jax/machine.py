@@ -46,6 +46,11 @@ class Machine(NamedTuple):
         return next(rate for size, rate in GPU_RATES if self.own_memory <= size)
 
     @property
+    def dtype(self) -> str:
+        """The type that it computes in where none is given."""
+        return "float32" if self.platform == CPU else "bfloat16"
+
+    @property
     def latency(self) -> float:
         """Seconds of an update without any operations, about."""
         return 0.0 if self.own_memory is None else GPU_LATENCY

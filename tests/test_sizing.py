@@ -14,6 +14,8 @@ from witness import Witness
 import configs
 from dreamer_jax.agents.dreamer import sizes
 from dreamer_jax.agents.dreamer.config import DreamerConfig, Model
+from dreamer_jax.agents.ppo.config import PPOConfig
+from dreamer_jax.agents.tokens.config import TokensConfig
 from dreamer_jax.commands import prepared as command
 from dreamer_jax.commands import sizing
 from dreamer_jax.commands.flags import parse
@@ -21,6 +23,8 @@ from dreamer_jax.commands.options import CAPACITY, decide
 from dreamer_jax.host import this_machine
 from dreamer_jax.machine import Machine
 from dreamer_jax.main import COMMANDS
+from dreamer_jax.pretraining.reward_config import RewardConfig
+from dreamer_jax.pretraining.tokenizer_config import TokenizerConfig
 from dreamer_jax.run import fit, manifest
 from dreamer_jax.run.preflight import measure
 from dreamer_jax.spaces import Interface, Spaces
@@ -46,6 +50,24 @@ PAPER = DreamerConfig(model=Model(depth=64))
 )
 def test_size_by_machine(machine: Machine, depth: int) -> None:
     assert sizes.fitted(PAPER, machine, IMAGES).model.depth == depth
+
+
+@pytest.mark.parametrize(
+    ("config", "section"),
+    [
+        (DreamerConfig(), "model"),
+        (PPOConfig(), "model"),
+        (TokensConfig(), "dynamics"),
+        (TokenizerConfig(), "batch"),
+        (RewardConfig(), "reward"),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_the_type_to_compute_in_is_decided_once(config: Any, section: str) -> None:
+    for machine, dtype in ((cpu(8), "float32"), (gpu(24), "bfloat16")):
+        found = sizing.precise(config, machine)
+        assert getattr(found, section).dtype == dtype
+        assert sizing.precise(found, gpu(8)) == found == sizing.precise(found, cpu(8))
 
 
 def test_a_model_is_never_made_larger_and_keeps_its_widths() -> None:

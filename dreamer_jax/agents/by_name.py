@@ -33,8 +33,6 @@ class Sizing(NamedTuple):
     """(config, machine, spaces) -> the config with a size that the machine trains well, or less"""
     like: Callable[[Any, Any], Any]
     """(config, config of another run) -> the config with a size that takes weights of that run"""
-    precise: Callable[[Any, Machine], Any]
-    """(config, machine) -> the config with the type to compute in, unless it has one"""
     dtype: Callable[[Any], str]
     """(config) -> the type to compute in"""
 
@@ -65,7 +63,6 @@ DREAMER_SIZING = Sizing(
     operations=sizes.operations,
     fitted=sizes.fitted,
     like=sizes.like,
-    precise=sizes.precise,
     dtype=sizes.dtype,
 )
 AGENTS = {

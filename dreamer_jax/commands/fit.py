@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -13,12 +13,14 @@ from jax.sharding import Mesh
 
 from dreamer_jax import mesh as meshes
 from dreamer_jax import spaces
+from dreamer_jax.commands import sizing
 from dreamer_jax.commands.fit_setup import FitSetup, decide, stored
 from dreamer_jax.commands.flags import Flags
 from dreamer_jax.commands.recorded_data import RecordedSource
 from dreamer_jax.commands.restored_fits import require_given, restored_fit
 from dreamer_jax.data import dataset
 from dreamer_jax.data.dataset import Dataset
+from dreamer_jax.host import this_machine
 from dreamer_jax.loops import fit_programs
 from dreamer_jax.loops.fit import FitRun, fit
 from dreamer_jax.loops.fit_programs import FitPrograms
@@ -48,6 +50,9 @@ def fitting(flags: Flags) -> Callable[[], None]:
         text = f"{setup.logdir} has made its {setup.config.fit.updates:,} updates: nothing is left"
         return partial(print, f"{text} to do; a larger --steps takes it further", file=sys.stderr)
     devices = meshes.make(meshes.parse(setup.mesh))
+    if not manifest.exists(setup.logdir):
+        stage = sizing.precise(setup.config.stage, this_machine.find(devices))
+        setup = setup._replace(config=replace(setup.config, stage=stage))
     data = opened_data(setup)
     interface = spaces.of(*data.spaces)
     stage = STAGES[setup.stage].make(setup.config.stage, interface)

@@ -1,10 +1,12 @@
 """Fits a new run to the machine: the size of its model, its precision and its ring."""
 
 from dataclasses import replace
+from typing import Any
 
 import configs
 import envs
 from dreamer_jax import config as config_
+from dreamer_jax import limits
 from dreamer_jax.agents.by_name import AGENTS, name_of
 from dreamer_jax.commands.options import CAPACITY, SIZE, Setup
 from dreamer_jax.config import AgentConfig
@@ -20,11 +22,22 @@ def with_model(setup: Setup, machine: Machine, interface: Interface) -> Setup:
     The precision is decided as well. Both are in config.json then, and a resume keeps them.
     """
     agent, sizing = setup.config.agent, AGENTS[setup.agent].sizing
-    if sizing is not None:
-        if SIZE in setup.auto:
-            agent = sizing.fitted(agent, machine, interface)
-        agent = sizing.precise(agent, machine)
+    if sizing is not None and SIZE in setup.auto:
+        agent = sizing.fitted(agent, machine, interface)
+    agent = precise(agent, machine)
     return setup._replace(config=config_.resolve(replace(setup.config, agent=agent)))
+
+
+def precise(config: Any, machine: Machine) -> Any:
+    """The config, in whose sections each `dtype=auto` is the type that the machine computes in."""
+    return replace(
+        config,
+        **{
+            name: replace(section, dtype=machine.dtype)
+            for name, section in limits.sections(config).items()
+            if getattr(section, "dtype", "") == "auto"
+        },
+    )
 
 
 def with_ring(setup: Setup, run: Run, sizes: Sizes, machine: Machine) -> Run:

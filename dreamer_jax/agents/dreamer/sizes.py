@@ -3,7 +3,7 @@
 import dataclasses
 
 from dreamer_jax.agents.dreamer.config import SIZES, DreamerConfig
-from dreamer_jax.machine import CPU, Machine
+from dreamer_jax.machine import Machine
 from dreamer_jax.spaces import Interface
 
 USEFUL_RATE = 1_000  # replayed steps each second; at train ratio 32, an agent then acts at 31 Hz
@@ -47,14 +47,6 @@ def like(config: DreamerConfig, other: DreamerConfig) -> DreamerConfig:
     """The config with `model` of another one, apart from `dtype`, so that weights of it fit."""
     model = dataclasses.replace(other.model, dtype=config.model.dtype)
     return dataclasses.replace(config, model=model)
-
-
-def precise(config: DreamerConfig, machine: Machine) -> DreamerConfig:
-    """The same with the type to compute in: float32 on a CPU, bfloat16 elsewhere, unless given."""
-    if dtype(config) != "auto":
-        return config
-    chosen = "float32" if machine.platform == CPU else "bfloat16"
-    return dataclasses.replace(config, model=dataclasses.replace(config.model, dtype=chosen))
 
 
 def dtype(config: DreamerConfig) -> str:
