@@ -51,6 +51,6 @@ def in_dreams(
     half = len(truth) // 2
     error = jnp.square(truth - view).mean((1, 2, 3, 4))
     return {
-        "report/seen/error": error[:half].mean(),
-        "report/dreamt/error": error[half:].mean(),
+        "world_model/seen/error": error[:half].mean(),
+        "world_model/expected/error": error[half:].mean(),
     }, views
