@@ -6,6 +6,7 @@ from pathlib import Path
 from dreamer_jax.data import dataset
 from dreamer_jax.data.dataset import Dataset
 from dreamer_jax.data.source import Arrays, SourceRun
+from dreamer_jax.outputs.say import say_on_stderr
 from envs.play import recorded_spaces, recorded_steps, recordings
 from envs.play.recorded_spaces import Column, Spaces
 
@@ -39,7 +40,9 @@ class RecordedSource:
         )
 
     def pieces(self) -> Iterator[Arrays]:
-        """See `Source.pieces`."""
+        """See `Source.pieces`; asked for when the recording is not unpacked yet."""
+        steps = sum(run.steps for run in self.runs)
+        say_on_stderr(f"unpacking {self.name} once: {steps:,} steps")
         yield from recorded_steps.read_episodes(self._recording, dict(self.columns))
 
 
