@@ -1,5 +1,6 @@
 """The stage `dynamics`: what it learns from recordings, and what its measurements can tell."""
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -226,8 +227,12 @@ def test_the_stage_learns_and_tells_what_it_knows() -> None:
     assert pictures["dream_film"].shape[0] == pictures["futures_film"].shape[0] == 4
 
 
-def test_recordings_without_actions_are_learned_from_too() -> None:
-    fit = dynamics.make(CONFIG.resolved(), Interface(obs=IMAGES, act=Spaces()))
+@pytest.mark.parametrize("hidden", [False, True])
+def test_recordings_without_actions_are_learned_from_too(hidden: bool) -> None:
+    windows = dataclasses.replace(CONFIG.windows, unknown=float(hidden))
+    act = Spaces(choices={"button": (3,)}) if hidden else Spaces()
+    config = dataclasses.replace(CONFIG, windows=windows).resolved()
+    fit = dynamics.make(config, Interface(obs=IMAGES, act=act))
     key = jax.random.key(0)
     state = jax.eval_shape(fit.init, key)
     state, _ = jax.eval_shape(fit.update, state, recorded(Spaces(), steps=3), key)

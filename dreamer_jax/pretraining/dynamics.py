@@ -40,7 +40,7 @@ def frozen(config: DynamicsConfig) -> tuple[str, ...]:
 
 
 def make(config: DynamicsConfig, interface: Interface) -> Fit[DynamicsState]:
-    """The stage for recordings with these spaces; without actions if there are none.
+    """The stage for recordings with these spaces; without actions if there are none, or all hidden.
 
     Raises:
       ValueError: the recording has no such image, or it does not fit the tokenizer, or numbers of
@@ -48,11 +48,10 @@ def make(config: DynamicsConfig, interface: Interface) -> Fit[DynamicsState]:
     """
     windows, size = config.windows, config.dynamics
     key = image_key(interface)
+    act = interface.act if windows.unknown < 1 else spaces.Spaces()
     images = tokenizers.make(config.tokenizer, image=interface.obs.images[key])
-    model = token_dynamics.make(
-        size, tokens=images.tokens, codes=images.codes, action=interface.act.width
-    )
-    read = Reader(model=model, images=images, key=key, act=interface.act)
+    model = token_dynamics.make(size, tokens=images.tokens, codes=images.codes, action=act.width)
+    read = Reader(model=model, images=images, key=key, act=act)
     chain = optimizer(config.optimizer)
 
     def init(random: jax.Array) -> DynamicsState:
@@ -88,7 +87,7 @@ def make(config: DynamicsConfig, interface: Interface) -> Fit[DynamicsState]:
 
     def pictures(state: DynamicsState, clips: Clips, random: jax.Array) -> Obs:
         given = read(state.params, clips)
-        futures = constant_actions(interface.act, count=dynamics_pictures.FUTURES)
+        futures = constant_actions(act, count=dynamics_pictures.FUTURES)
         return dynamics_pictures.pictures(
             model, images, state.params, given, random, futures=futures
         )
