@@ -46,8 +46,9 @@ AGENT = TokensConfig(
 )
 
 
-def config(learns: str, stage: str = "all") -> Config:
-    agent = dataclasses.replace(AGENT, policy=dataclasses.replace(AGENT.policy, learns=learns))
+def config(learns: str, stage: str = "all", memory: str = "none") -> Config:
+    policy = dataclasses.replace(AGENT.policy, learns=learns, memory=memory, memory_units=8)
+    agent = dataclasses.replace(AGENT, policy=policy)
     length, sampler = (3, "uniform") if stage == IMAGINATION else (LENGTH, "newest")
     return Config(
         agent=agent,
@@ -66,9 +67,9 @@ def with_rewards(state: Any) -> Any:
 
 
 @cache
-def made(learns: str, stage: str = "all") -> tuple[AnyAgent, Any, Window]:
+def made(learns: str, stage: str = "all", memory: str = "none") -> tuple[AnyAgent, Any, Window]:
     """An agent, its state, and what it did in a made-up world, as replay has it."""
-    settings = config(learns, stage)
+    settings = config(learns, stage, memory)
     agent = tokens.make(settings, INTERFACE)
     state = with_rewards(agent.learner.init(jax.random.key(0)))
     random = np.random.default_rng(1)
@@ -102,9 +103,10 @@ def known() -> World:
     return world.build(AGENT, INTERFACE)
 
 
+@pytest.mark.parametrize("memory", ["none", "gru"])
 @pytest.mark.parametrize("learns", [POLICY, TRANSFORMER])
-def test_learning_computes_what_acting_has_computed(learns: str) -> None:
-    agent, state, window = made(learns)
+def test_learning_computes_what_acting_has_computed(learns: str, memory: str) -> None:
+    agent, state, window = made(learns, memory=memory)
     after, fresh, metrics = agent.learner.update(state, window, jax.random.key(5))
     assert float(metrics["actor_critic/ratio_error"]) < 1e-4
     chex.assert_trees_all_equal(fresh.latents, jax.tree.map(lambda x: x[1:], window.latents))
@@ -116,7 +118,7 @@ def test_learning_computes_what_acting_has_computed(learns: str) -> None:
         for name, part in after.params.items()
     }
     wanted = {"tokenizer": False, "dynamics": learns == TRANSFORMER, "policy": True, "value": True}
-    assert changed == wanted
+    assert changed == wanted | ({"memory": True} if memory == "gru" else {})
 
 
 def test_the_policy_sees_the_frames_of_its_episode_and_the_actions_between_them() -> None:
@@ -143,8 +145,9 @@ def test_the_policy_sees_the_frames_of_its_episode_and_the_actions_between_them(
     np.testing.assert_allclose(carry.summary, summary, atol=1e-5)
 
 
-def test_model_and_player_agree() -> None:
-    agent, state, window = made(POLICY)
+@pytest.mark.parametrize("memory", ["none", "gru"])
+def test_model_and_player_agree(memory: str) -> None:
+    agent, state, window = made(POLICY, memory=memory)
     assert agent.model is not None
     player, model = agent.player.carry(ENVS), agent.player.carry(ENVS)
     actor = agent.player.actor(state)
@@ -156,7 +159,14 @@ def test_model_and_player_agree() -> None:
         chosen = agent.model.greedy(state, model, key)
         chex.assert_trees_all_equal(chosen, action)
         model = agent.model.took(model, chosen)
-        chex.assert_trees_all_equal(model.frames, player.frames)
+        if memory == "none":
+            chex.assert_trees_all_equal(model.frames, player.frames)
+        else:
+            chex.assert_trees_all_equal(model.inner.frames, player.inner.frames)
+            chex.assert_trees_all_close(model.hidden, player.hidden, atol=1e-6)
+    dreamt = agent.model.imagine(state, model, jax.random.key(9))
+    if memory == "gru":
+        assert not np.array_equal(dreamt.hidden, model.hidden), "it remembers what it dreams"
 
 
 def test_a_dreamt_moment_is_the_next_frame_of_the_dynamics() -> None:
@@ -265,6 +275,8 @@ def test_contradictions_take_one_line() -> None:
     wrong = dataclasses.replace(wrong, replay=dataclasses.replace(wrong.replay, length=2))
     with pytest.raises(ValueError, match=r"replay\.length=2: dreams begin with dynamics\.frames=3"):
         tokens.make(wrong, INTERFACE)
+    with pytest.raises(ValueError, match=r"policy\.memory=gru: dreams begin with a few frames"):
+        tokens.make(config(POLICY, IMAGINATION, "gru"), INTERFACE)
     learned = config(POLICY, IMAGINATION)
     learned = dataclasses.replace(learned, reward=LearnedReward(logdir="logdir/reward"))
     with pytest.raises(ValueError, match=r"reward\.logdir=logdir/reward: .* needs policy\.learns="):

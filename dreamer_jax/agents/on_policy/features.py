@@ -45,7 +45,7 @@ class Features(NamedTuple, Generic[CarryT]):
     """
     init: Callable[[jax.Array], tuple[Params, Any]]
     """(key) -> parameters of all networks of the agent but "policy" and "value", and its moments:
-    running statistics, a pytree"""
+    running statistics, a pytree. It uses `fold_in(key, 0)`; `fold_in(key, 1)` is a memory's"""
     carry: Callable[[int], CarryT]  # (E) -> what acting remembers before the first step
     step: Callable[[Params, Any, CarryT, Obs, jax.Array, jax.Array], tuple[CarryT, jax.Array, Any]]
     """(params, moments, carry, obs [E, ...], is_first [E], key) -> carry, features [E, F], memory

@@ -3,11 +3,12 @@
 from typing import Any
 
 from dreamer_jax.agents.on_policy.agent import agent_of
+from dreamer_jax.agents.on_policy.memory import Memory, behind
 from dreamer_jax.agents.on_policy.networks import OnPolicy, make_heads
 from dreamer_jax.agents.on_policy.networks import build as on_policy
 from dreamer_jax.agents.on_policy.state import OnPolicyActor, OnPolicyState
+from dreamer_jax.agents.ppo import features
 from dreamer_jax.agents.ppo.config import PPOConfig
-from dreamer_jax.agents.ppo.features import Encoding, features_of, networks
 from dreamer_jax.config import Config
 from dreamer_jax.spaces import Interface
 from dreamer_jax.types import Agent
@@ -22,13 +23,15 @@ def build(config: Config, interface: Interface) -> OnPolicy:
     """Networks and optimizer; ValueError as `make`."""
     assert isinstance(config.agent, PPOConfig)
     agent = config.agent.resolved()
-    m, nets = agent.model, networks(agent.model, interface)
+    m, read = agent.model, features.make(agent.model, interface)
+    if m.memory == "gru":
+        read = behind(read, Memory(m.memory_units, interface))
     return on_policy(
         config,
         interface,
         ppo=agent.ppo,
         adam=agent.optimizer,
-        features=features_of(Encoding(agent.model, interface, nets)),
+        features=read,
         heads=make_heads(
             interface.act,
             units=m.units,

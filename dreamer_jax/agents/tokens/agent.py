@@ -7,6 +7,7 @@ import jax
 
 from dreamer_jax.agents.on_policy import agent as on_policy
 from dreamer_jax.agents.on_policy import networks
+from dreamer_jax.agents.on_policy.memory import Memory, behind
 from dreamer_jax.agents.on_policy.networks import Heads, OnPolicy, make_heads
 from dreamer_jax.agents.on_policy.state import OnPolicyActor, OnPolicyState
 from dreamer_jax.agents.tokens import features, imagination, reports, world
@@ -22,8 +23,15 @@ def make(config: Config, interface: Interface) -> Agent[OnPolicyState, OnPolicyA
     """Builds the agent; ValueError where no network fits, or replay does not suit PPO."""
     assert isinstance(config.agent, TokensConfig)
     agent = config.agent.resolved()
-    known = world.build(agent, interface)
+    known, memory = world.build(agent, interface), None
+    if agent.policy.memory == "gru":
+        memory = Memory(agent.policy.memory_units, interface)
     if config.train.learn == IMAGINATION:
+        if memory is not None:
+            raise ValueError(
+                "policy.memory=gru: dreams begin with a few frames, so a policy that learns in "
+                "them (train.learn=imagination) has no memory of the steps before"
+            )
         ppo = imagination.build(config, agent, known, heads(agent, interface))
         made = on_policy.agent_of(ppo)
         made = made._replace(
@@ -33,22 +41,27 @@ def make(config: Config, interface: Interface) -> Agent[OnPolicyState, OnPolicyA
             )
         )
     else:
-        ppo = in_the_emulator(config, agent, known, interface)
+        ppo = in_the_emulator(config, agent, known, interface, memory)
         made = on_policy.agent_of(ppo)
-    return made._replace(model=model_of(known, ppo))
+    return made._replace(model=model_of(known, ppo, memory))
 
 
 def in_the_emulator(
-    config: Config, agent: TokensConfig, known: World, interface: Interface
+    config: Config,
+    agent: TokensConfig,
+    known: World,
+    interface: Interface,
+    memory: Memory | None,
 ) -> OnPolicy:
     """PPO on real steps; ValueError where replay does not suit it."""
     frozen = agent.policy.learns == POLICY
+    read = features.frozen(known) if frozen else features.learning(known)
     return networks.build(
         config,
         interface,
         ppo=agent.ppo,
         adam=agent.optimizer,
-        features=features.frozen(known) if frozen else features.learning(known),
+        features=read if memory is None else behind(read, memory),
         heads=heads(agent, interface),
     )
 

@@ -21,6 +21,9 @@ class Policy:
     # policy: the transformer stays as it was trained; transformer: it learns, too, in the emulator
     # for the policy, and with train.learn=imagination to predict what the policy has met.
     learns: Annotated[str, one_of(POLICY, TRANSFORMER)] = POLICY
+    # Of all that the episode has shown; none: the policy sees the last `dynamics.frames` frames.
+    memory: Annotated[str, one_of("none", "gru")] = "none"
+    memory_units: Positive = 128
     units: Positive = 128  # of both heads
     policy_layers: Count = 2
     value_layers: Count = 2

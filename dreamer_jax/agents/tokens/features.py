@@ -42,7 +42,7 @@ def tokens_alone(world: World) -> Features[TokensCarry]:
 
 def init(world: World, key: jax.Array) -> tuple[Params, dict[str, Any]]:
     """Fresh parameters, and no moments; the key is consumed."""
-    return world.init(key), {}
+    return world.init(jax.random.fold_in(key, 0)), {}
 
 
 def step(

@@ -1,11 +1,15 @@
 """Dreaming in tokens, and reading what the model says of a moment."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from dreamer_jax.agents.on_policy.acting import Choose
+from dreamer_jax.agents.on_policy.features import Params
+from dreamer_jax.agents.on_policy.memory import Memory
 from dreamer_jax.agents.on_policy.networks import OnPolicy
 from dreamer_jax.agents.on_policy.state import OnPolicyState
 from dreamer_jax.agents.tokens.world import NOTHING_EXPECTED, TokensCarry, World, took
@@ -14,20 +18,53 @@ from dreamer_jax.types import Action, Explicit, Model, Obs, Readout
 from dreamer_jax.world_model.token_frames import following
 
 
-def model_of(world: World, ppo: OnPolicy) -> Model[OnPolicyState, TokensCarry]:
-    """The world model of the agent, each function compiled when it is first called."""
-    return Model(
-        see=jax.jit(partial(see, world)),
-        choose=jax.jit(partial(chosen, ppo, sample)),
-        greedy=jax.jit(partial(chosen, ppo, mode)),
+class Held(NamedTuple):
+    """How the carry of the player holds a moment of the world: as it is, or with a memory."""
+
+    moment: Callable[[Any], TokensCarry]
+    features: Callable[[Any], jax.Array]  # [E, F], what policy and critic read
+    after: Callable[[Params, Any, TokensCarry, jax.Array], Any]
+    """(params, carry, the next moment, is_first [E]) -> the next carry"""
+    took: Callable[[Any, Action], Any]
+
+
+def alone() -> Held:
+    """The moment itself is the carry."""
+    return Held(
+        moment=lambda carry: carry,
+        features=lambda carry: carry.summary,
+        after=lambda _params, _carry, moment, _is_first: moment,
         took=took,
-        imagine=jax.jit(partial(imagine, world)),
-        read=jax.jit(partial(read, world, ppo)),
+    )
+
+
+def with_memory(memory: Memory) -> Held:
+    """The carry of `memory.behind`."""
+    return Held(
+        moment=lambda carry: carry.inner,
+        features=lambda carry: carry.hidden,
+        after=lambda params, carry, moment, is_first: memory.seen(
+            params, carry, moment, moment.summary, is_first
+        ),
+        took=lambda carry, action: carry.replace(inner=took(carry.inner, action), action=action),
+    )
+
+
+def model_of(world: World, ppo: OnPolicy, memory: Memory | None) -> Model[OnPolicyState, Any]:
+    """The world model of the agent, each function compiled when it is first called."""
+    held = alone() if memory is None else with_memory(memory)
+    return Model(
+        see=jax.jit(partial(see, world, held)),
+        choose=jax.jit(partial(chosen, ppo, held, sample)),
+        greedy=jax.jit(partial(chosen, ppo, held, mode)),
+        took=held.took,
+        imagine=jax.jit(partial(imagine, world, held)),
+        read=jax.jit(partial(read, world, ppo, held)),
         explicit=Explicit(
             noise=world.tokenizer.tokens,
-            see=partial(see, world),
-            imagine=partial(imagine_with, world),
-            policy=partial(policy, ppo),
+            see=partial(see, world, held),
+            imagine=partial(imagine_with, world, held),
+            policy=partial(policy, ppo, held),
         ),
         shows=(world.image,),
     )
@@ -35,54 +72,60 @@ def model_of(world: World, ppo: OnPolicy) -> Model[OnPolicyState, TokensCarry]:
 
 def see(
     world: World,
+    held: Held,
     state: OnPolicyState,
-    carry: TokensCarry,
+    carry: Any,
     obs: Obs,
     is_first: jax.Array,
     key: jax.Array,
-) -> TokensCarry:
+) -> Any:
     """The moment after observations [E, ...], and what was expected of it; nothing is random."""
     del key
-    said = world.dynamics.forward(state.params["dynamics"], *world.acted(carry))
+    before = held.moment(carry)
+    said = world.dynamics.forward(state.params["dynamics"], *world.acted(before))
     reward, continue_ = said.reward.mean()[:, -1], said.continue_.probability[:, -1]
     expected = jnp.stack([reward, continue_], axis=-1)
     expected = jnp.where(is_first[:, None], jnp.array(NOTHING_EXPECTED), expected)
-    return world.seen(state.params, carry, obs, is_first).replace(expected=expected)
+    moment = world.seen(state.params, before, obs, is_first).replace(expected=expected)
+    return held.after(state.params, carry, moment, is_first)
 
 
-def imagine(world: World, state: OnPolicyState, carry: TokensCarry, key: jax.Array) -> TokensCarry:
+def imagine(world: World, held: Held, state: OnPolicyState, carry: Any, key: jax.Array) -> Any:
     """The next moment [E, ...], its tokens drawn one after another; the key is consumed."""
-    envs, tokens = len(carry.expected), world.tokenizer.tokens
-    return imagine_with(world, state, carry, jax.random.uniform(key, (envs, tokens)))
+    envs, tokens = len(held.moment(carry).expected), world.tokenizer.tokens
+    return imagine_with(world, held, state, carry, jax.random.uniform(key, (envs, tokens)))
 
 
 def imagine_with(
-    world: World, state: OnPolicyState, carry: TokensCarry, uniform: jax.Array
-) -> TokensCarry:
+    world: World, held: Held, state: OnPolicyState, carry: Any, uniform: jax.Array
+) -> Any:
     """`imagine` with the numbers [E, n] in [0, 1) that the tokens are drawn with."""
-    params = state.params
-    before = world.acted(carry)
+    params, moment = state.params, held.moment(carry)
+    before, within = world.acted(moment), jnp.zeros(len(uniform), bool)
     frame = world.dynamics.next_frame(params["dynamics"], *before, uniform)
-    frames = following(before, frame.tokens, jnp.zeros(len(uniform), bool))
-    return carry.replace(
+    frames = following(before, frame.tokens, within)
+    moment = moment.replace(
         frames=frames,
         summary=world.summary(params, frames),
         expected=jnp.stack([frame.reward, frame.continue_], axis=-1),
     )
+    return held.after(params, carry, moment, within)
 
 
 def chosen(
-    ppo: OnPolicy, choose: Choose, state: OnPolicyState, carry: TokensCarry, key: jax.Array
+    ppo: OnPolicy, held: Held, choose: Choose, state: OnPolicyState, carry: Any, key: jax.Array
 ) -> Action:
     """An action [E, n] for each key, at the moment of the carry; the key is consumed."""
-    noise = jax.random.uniform(key, (len(carry.expected), action_width(ppo.interface.act)))
-    return choose(ppo.policy(state.params, carry.summary), noise)
+    features = held.features(carry)
+    noise = jax.random.uniform(key, (len(features), action_width(ppo.interface.act)))
+    return choose(ppo.policy(state.params, features), noise)
 
 
-def read(world: World, ppo: OnPolicy, state: OnPolicyState, carry: TokensCarry) -> Readout:
+def read(world: World, ppo: OnPolicy, held: Held, state: OnPolicyState, carry: Any) -> Readout:
     """The picture of the newest frame, and the expectations [E] of reward, end and return."""
-    tokens, (reward, continue_) = carry.frames.tokens[:, -1], carry.expected.T
-    value = state.return_scale.denormalize(ppo.value(state.params, carry.summary))
+    moment = held.moment(carry)
+    tokens, (reward, continue_) = moment.frames.tokens[:, -1], moment.expected.T
+    value = state.return_scale.denormalize(ppo.value(state.params, held.features(carry)))
     return Readout(
         obs={world.image: world.tokenizer.decode(state.params["tokenizer"], tokens)},
         reward=reward,
@@ -92,7 +135,7 @@ def read(world: World, ppo: OnPolicy, state: OnPolicyState, carry: TokensCarry) 
 
 
 def policy(
-    ppo: OnPolicy, state: OnPolicyState, carry: TokensCarry
+    ppo: OnPolicy, held: Held, state: OnPolicyState, carry: Any
 ) -> dict[str, dict[str, jax.Array]]:
     """The parameters of the policy at the moments [E, ...] of the carry, see `types.Explicit`."""
-    return parameters(ppo.policy(state.params, carry.summary))
+    return parameters(ppo.policy(state.params, held.features(carry)))
