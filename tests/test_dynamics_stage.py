@@ -21,6 +21,8 @@ from dreamer_jax.world_model.token_dynamics import DynamicsSize, TokenDynamics
 from dreamer_jax.world_model.token_frames import Frames
 from dreamer_jax.world_model.tokenizer import TokenizerSize
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 ACTIONS, CODES = 4, 8
 SIZE = DynamicsSize(width=32, layers=1, heads=2, ratio=2, frames=2, bins=41)
 

@@ -22,6 +22,8 @@ from dreamer_jax.loops.stretches import Stretch, as_learned
 from dreamer_jax.spaces import of
 from dreamer_jax.types import AnyAgent, Window
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 SPACES = of({**tiny.VECTOR, **tiny.PIXELS}, tiny.TURN)
 
 

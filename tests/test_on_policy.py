@@ -21,6 +21,8 @@ from dreamer_jax.agents.on_policy import learning, networks
 from dreamer_jax.agents.on_policy.state import OnPolicyState
 from dreamer_jax.types import Metrics, Window
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 
 @pytest.fixture(autouse=True, scope="module")
 def compiled_hastily() -> Iterator[None]:

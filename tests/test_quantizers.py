@@ -14,6 +14,8 @@ from dreamer_jax.world_model import code_averages, finite_scalars, quantizers
 from dreamer_jax.world_model.code_averages import CodeAverages
 from dreamer_jax.world_model.quantizers import Codebook
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 LEVELS = (4, 3, 2)
 revived = jax.jit(code_averages.revived)  # one program instead of many
 updated = jax.jit(code_averages.updated)

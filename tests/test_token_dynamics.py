@@ -13,6 +13,8 @@ from dreamer_jax.world_model import token_dreams, token_dynamics
 from dreamer_jax.world_model.token_dynamics import DynamicsSize, TokenDynamics
 from dreamer_jax.world_model.token_frames import Frames, Outputs, drawn, likeliest
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 TOKENS, CODES, ACTIONS, WINDOW, BATCH = 5, 7, 3, 4, 2
 SIZE = DynamicsSize(width=16, layers=2, heads=2, ratio=2, frames=3, bins=5)
 

@@ -18,6 +18,8 @@ from dreamer_jax.types import Clips, Fit, Metrics, Step
 from dreamer_jax.world_model import tokenizer
 from dreamer_jax.world_model.tokenizer import TokenizerSize
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 TINY = TokenizerSize(channels="8 8", width=8, codes=6, levels="3 2")
 PATTERNS, CODES = 4, 8
 

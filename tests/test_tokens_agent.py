@@ -34,6 +34,8 @@ from dreamer_jax.world_model.token_dynamics import DynamicsSize
 from dreamer_jax.world_model.tokenizer import TokenizerSize
 from envs.kinds import Image
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 ENVS, LENGTH, SIDE = 2, 6, 16
 INTERFACE = spaces.of({"image": Image(SIDE, SIDE, 1)}, {"action": gym.MultiDiscrete([3])})
 AGENT = TokensConfig(

@@ -11,6 +11,8 @@ from dreamer_jax.world_model import resnet, tokenizer, video_reward
 from dreamer_jax.world_model.tokenizer import TokenizerSize
 from dreamer_jax.world_model.video_reward import RewardSize
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 F32 = jnp.dtype("float32")
 IMAGE = (16, 24, 3)
 IMAGES = jax.random.randint(jax.random.key(1), (3, 2, *IMAGE), 0, 256).astype(jnp.uint8)
