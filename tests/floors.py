@@ -102,7 +102,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
         ],
         "agents.on_policy": [
             {"config", "features", "state"},
-            {"networks", "experiences"},
+            {"networks", "experiences", "memory"},
             {"acting", "learning"},
             {"agent"},
         ],
