@@ -11,6 +11,11 @@ Most of the time is spent on starting again. A short test takes one to two minut
     python -m experiments.crash_test --task=atari_breakout --size=nano --kills=3 --length=1200 \\
         --save_every=200 --set=train.envs=4 --set=train.prefill=200 --set=train.ratio=8 \\
         --set=replay.capacity=1000 --set=replay.batch=4 --set=replay.length=16
+
+A stage takes --stage and --data instead of --task; its length and --save_every are updates:
+
+    python -m experiments.crash_test --stage=tokenizer --data=recordings/cartridge --length=900 \\
+        --save_every=100 --kills=3 --set=data.image=screen --set=tokenizer.channels="8 16 16"
 """
 
 import argparse
@@ -41,7 +46,8 @@ def main() -> int:
         kills = kill_again_and_again(args, broken)
         expected, found = digests(whole), digests(broken)
     differ = sorted(name for name in expected | found if expected.get(name) != found.get(name))
-    print(f"{args.task}: {args.length} steps, killed at steps {kills}: {len(expected)} arrays")
+    what = f"{args.stage or args.task}: {args.length} {'updates' if args.stage else 'steps'}"
+    print(f"{what}, killed at {kills}: {len(expected)} arrays")
     print(f"different: {', '.join(differ)}" if differ else "all the same")
     return bool(differ)
 
@@ -52,6 +58,9 @@ def flags() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("crash_test", description=__doc__, formatter_class=form)
     add = parser.add_argument
     add("--task", default="cartpole", help="environment to train (cartpole)")
+    add("--stage", help="of --mode=fit, instead of --task")
+    add("--data", help="recordings of the stage")
+    add("--init_from", help="passed on")
     add("--length", type=int, default=6000, help="steps of a run (6000)")
     add("--save_every", type=int, default=400, help="steps between two checkpoints (400)")
     add("--kills", type=int, default=10, help="how often the second run is killed (10)")
@@ -63,11 +72,18 @@ def flags() -> argparse.ArgumentParser:
 
 def command(args: argparse.Namespace, logdir: Path) -> list[str]:
     """Trains in `logdir`, or resumes there."""
+    if args.stage:
+        every = f"--set=fit.save_every={args.save_every}"
+        own = ["--mode=fit", f"--stage={args.stage}", f"--data={args.data}", every]
+    else:
+        # Sums of metrics over seconds would begin at other steps.
+        every = f"--set=train.save_every={args.save_every}"
+        own = [f"--env={args.task}", every, "--set=train.log_seconds=0"]
     return [
-        *(sys.executable, "-m", "dreamer_jax.main", f"--env={args.task}", f"--logdir={logdir}"),
+        *(sys.executable, "-m", "dreamer_jax.main", *own, f"--logdir={logdir}"),
         *([f"--size={args.size}"] if args.size else []),
-        *(f"--steps={args.length}", f"--set=train.save_every={args.save_every}"),
-        "--set=train.log_seconds=0",  # sums of metrics would begin at other steps
+        *([f"--init_from={args.init_from}"] if args.init_from else []),
+        f"--steps={args.length}",
         *(f"--set={assignment}" for assignment in args.set),
     ]
 
