@@ -37,9 +37,12 @@ def alone() -> Held:
 
 
 def with_memory(memory: Memory) -> Held:
-    """The carry of `memory.behind`."""
+    """The carry of `memory.behind`.
+
+    Its own action counts, not that of the moment in it: an exported model is given only the first.
+    """
     return Held(
-        moment=lambda carry: carry.inner,
+        moment=lambda carry: carry.inner.replace(action=carry.action),
         features=lambda carry: carry.hidden,
         after=lambda params, carry, moment, is_first: memory.seen(
             params, carry, moment, moment.summary, is_first
