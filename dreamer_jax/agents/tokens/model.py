@@ -39,14 +39,18 @@ def alone() -> Held:
 def with_memory(memory: Memory) -> Held:
     """The carry of `memory.behind`.
 
-    Its own action counts, not that of the moment in it: an exported model is given only the first.
+    Its own action counts, not that of the moment in it: an exported model is given only the first,
+    and none of its outputs may be one of its inputs.
     """
+
+    def after(params: Params, carry: Any, moment: TokensCarry, is_first: jax.Array) -> Any:
+        inner = moment.replace(action=jax.tree.map(jnp.zeros_like, moment.action))
+        return memory.seen(params, carry, inner, moment.summary, is_first)
+
     return Held(
         moment=lambda carry: carry.inner.replace(action=carry.action),
         features=lambda carry: carry.hidden,
-        after=lambda params, carry, moment, is_first: memory.seen(
-            params, carry, moment, moment.summary, is_first
-        ),
+        after=after,
     )
 
 
