@@ -227,7 +227,7 @@ class Model(NamedTuple, Generic[StateT, CarryT]):
     explicit: Explicit[StateT, CarryT] | None = None  # None: neither played in a page nor exported
     shows: tuple[str, ...] | None = None  # keys of observations that `read` gives; None: all
     rewards: Callable[[StateT, Step], jax.Array] | None = None
-    """(state, steps [T, E, ...]) -> [T, E] rewards as it learns them; None: the environment's"""
+    """(state, steps [T, E, ...]) -> [T, E] that the agent learns from; None: the true rewards"""
 
 
 class Agent(NamedTuple, Generic[StateT, ActorT, CarryT]):
