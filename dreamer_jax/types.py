@@ -151,10 +151,10 @@ class Learner(NamedTuple, Generic[StateT]):
 class Draw(NamedTuple):
     """What a learner wants to see of recorded runs."""
 
-    batch: int  # B, pieces of runs
+    batch: int  # B, clips, each of one run
     length: int  # T, steps of each
-    # Steps of each of the pieces that a clip is made of, from random moments of one run in their
-    # order. 0: one piece, so that all of its steps are successive.
+    # 0: all steps of a clip are successive. Else a clip has pieces of so many successive steps,
+    # from random moments of its run in their order.
     piece: int = 0
 
 
@@ -227,7 +227,7 @@ class Model(NamedTuple, Generic[StateT, CarryT]):
     explicit: Explicit[StateT, CarryT] | None = None  # None: neither played in a page nor exported
     shows: tuple[str, ...] | None = None  # keys of observations that `read` gives; None: all
     rewards: Callable[[StateT, Step], jax.Array] | None = None
-    """(state, steps [T, E, ...]) -> [T, E] rewards as it learns them; None: the environment's"""
+    """(state, steps [T, E, ...]) -> [T, E] that the agent learns from; None: the true rewards"""
 
 
 class Agent(NamedTuple, Generic[StateT, ActorT, CarryT]):

@@ -43,12 +43,13 @@ class Result(NamedTuple):
 
 @contextlib.contextmanager
 def hastily() -> Iterator[None]:
-    """Compiles as all the runs here are compiled."""
+    """Compiles as all the runs here are compiled, and afterwards as before."""
+    before = jax.config.read(HASTE)
     jax.config.update(HASTE, True)
     try:
         yield
     finally:
-        jax.config.update(HASTE, False)
+        jax.config.update(HASTE, before)
 
 
 @contextlib.contextmanager

@@ -47,8 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def quick_compiler() -> Iterator[None]:
     """Compiles without most optimizations: half of the time, for networks that compute little."""
-    import jax
+    from command import hastily  # it imports JAX, which reads the environment of `pytest_configure`
 
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    with hastily():
+        yield

@@ -1,6 +1,6 @@
 """The exported model: its numbers are those of the model, for every kind of space."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -10,10 +10,13 @@ import pytest
 import tiny
 from command import hastily
 from extras import EXPORT
+from test_tokens_agent import INTERFACE, config
 
 from dreamer_jax.agents.dreamer.model import model_of
 from dreamer_jax.agents.dreamer.networks import Dreamer
 from dreamer_jax.agents.dreamer.state import DreamerCarry, DreamerState
+from dreamer_jax.agents.tokens import agent as tokens
+from dreamer_jax.agents.tokens.config import POLICY
 from dreamer_jax.playable import graphs
 from dreamer_jax.playable.graphs import Graph
 from dreamer_jax.spaces import Interface
@@ -107,6 +110,23 @@ def test_an_operation_without_a_form_in_onnx_is_named() -> None:
     with pytest.raises(ValueError, match="operation without a form in ONNX") as caught:
         graphs.to_onnx(graph, name="graph")
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_with_a_memory_returns_none_of_its_inputs() -> None:
+    """The exporter cannot give one value two names."""
+    made = tokens.make(config(POLICY, memory="gru"), INTERFACE)
+    state, carry = jax.eval_shape(made.learner.init, jax.random.key(0)), made.player.carry(1)
+    assert made.model is not None
+
+    def called(graph: Any, state: Any, inputs: graphs.Arrays) -> graphs.Arrays:
+        return graph(state=state).function(inputs)
+
+    for graph_of in (graphs.step, partial(graphs.see, interface=INTERFACE)):
+        graph = partial(graph_of, made.model, carry=carry)
+        example = graph(state=state).example
+        traced = jax.make_jaxpr(partial(called, graph))(state, example)
+        outputs = {id(x) for x in traced.jaxpr.outvars}
+        assert not outputs & {id(x) for x in traced.jaxpr.invars}
 
 
 def test_the_explicit_form_is_the_model_to_the_bit() -> None:

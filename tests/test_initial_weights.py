@@ -21,11 +21,15 @@ from test_trust import begun
 import envs
 from dreamer_jax.agents.dreamer import sizes
 from dreamer_jax.agents.dreamer.config import DreamerConfig, Model
+from dreamer_jax.agents.tokens.config import TokensConfig
+from dreamer_jax.commands.fit_setup import with_sections_of
 from dreamer_jax.commands.flags import parse
 from dreamer_jax.commands.options import Setup, decide
 from dreamer_jax.config import resolve
+from dreamer_jax.pretraining.dynamics_config import DynamicsConfig
 from dreamer_jax.run import checkpoint, initial_weights, manifest
 from dreamer_jax.run.initial_weights import Fit, Source
+from dreamer_jax.world_model.token_dynamics import DynamicsSize
 from envs.mario import rom
 
 
@@ -155,6 +159,9 @@ def test_the_size_of_the_source_is_the_default() -> None:
     here = DreamerConfig(model=Model(dtype="float32"))
     found = sizes.like(here, wide).model
     assert (found.depth, found.units, found.dtype) == (4, 77, "float32")
+    stage = DynamicsConfig(dynamics=DynamicsSize(width=32, dtype="bfloat16"))
+    agent = with_sections_of(TokensConfig(), stage, ("tokenizer", "dynamics"))
+    assert agent.dynamics == DynamicsSize(width=32, dtype="auto")
 
 
 @pytest.mark.parametrize(

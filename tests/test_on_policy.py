@@ -1,6 +1,5 @@
 """On-policy agents: learning computes what acting did, and sees each rollout once."""
 
-from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -9,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
-from command import hastily
 from on_policy_agents import AGENTS, B, T, config, made, played
 
 from dreamer_jax import spaces
@@ -22,12 +20,6 @@ from dreamer_jax.agents.on_policy.state import OnPolicyState
 from dreamer_jax.types import Metrics, Window
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compiled_hastily() -> Iterator[None]:
-    with hastily():
-        yield
 
 
 @cache

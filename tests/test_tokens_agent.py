@@ -167,6 +167,9 @@ def test_model_and_player_agree(memory: str) -> None:
             chex.assert_trees_all_equal(model.inner.frames, player.inner.frames)
             chex.assert_trees_all_close(model.hidden, player.hidden, atol=1e-6)
     dreamt = agent.model.imagine(state, model, jax.random.key(9))
+    other = {"action": 1 - model.action["action"] % 2}
+    by_name, took = model.replace(action=other), agent.model.took(model, other)  # as a page does
+    chex.assert_trees_all_equal(*(agent.model.imagine(state, x, key) for x in (by_name, took)))
     if memory == "gru":
         assert not np.array_equal(dreamt.hidden, model.hidden), "it remembers what it dreams"
 

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -161,11 +161,19 @@ def with_flags(config: FitConfig, flags: Flags) -> FitConfig:
 
 
 def with_sizes_of(config: SectionsT, other: FitSetup) -> SectionsT:
-    """The config with the sizes that another run has and it has, too, section by section."""
-    theirs = other.config.stage
-    taken = {
-        name: getattr(theirs, name)
-        for name in STAGES[other.stage].sizes
-        if type(getattr(config, name, None)) is type(getattr(theirs, name))
-    }
+    """The config with the sizes of a stage that it has, too, section by section."""
+    return with_sections_of(config, other.config.stage, STAGES[other.stage].sizes)
+
+
+def with_sections_of(config: SectionsT, other: Any, names: Sequence[str]) -> SectionsT:
+    """The config with the sections `names` of another one, of those that both have.
+
+    The type to compute in stays: it is that of a machine, and arrays do not depend on it.
+    """
+    taken = dict[str, Any]()
+    for name in names:
+        theirs, ours = getattr(other, name), cast(Any, getattr(config, name, None))
+        if type(ours) is type(theirs):
+            kept = {"dtype": ours.dtype} if hasattr(ours, "dtype") else {}
+            taken[name] = replace(theirs, **kept)
     return cast(SectionsT, replace(cast(Any, config), **taken))

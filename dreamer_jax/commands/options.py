@@ -226,8 +226,8 @@ def with_size_of(config: Config, logdir: Path) -> Config:
     ours: Any = config.agent
     if kind.sizing is not None:
         return dataclasses.replace(config, agent=kind.sizing.like(ours, theirs))
-    taken = {name: getattr(theirs, name) for name in kind.sizes}
-    return dataclasses.replace(config, agent=dataclasses.replace(ours, **taken))
+    sized = fit_setup.with_sections_of(ours, theirs, kind.sizes)
+    return dataclasses.replace(config, agent=sized)
 
 
 def with_agent(config: Config, name: str) -> Config:

@@ -51,8 +51,8 @@ class Side:
 
         In an epoch, each step of each run begins one clip, in an order that the epoch shuffles. A
         clip that would pass the end of its run is shifted back inside of it. With `draw.piece`, a
-        clip has pieces from T / piece random moments of the run, without a step in two of them; if
-        pieces are single steps, one of them is that step. Runs that are shorter than a clip are
+        clip has T / piece pieces from random moments of the run, and no step is in two of them.
+        Single steps include the one that begins the clip. Runs that are shorter than a clip are
         left out.
 
         With several hosts, host h reads sequences h B / H to (h + 1) B / H of the batch.
@@ -107,10 +107,10 @@ class Side:
         """[T] sorted steps of a run, without repetition."""
         if not draw.piece:
             return min(step, run.steps - draw.length) + np.arange(draw.length)
-        # Without the steps of pieces after their first, any first steps are far enough apart.
+        # In a run without the further steps of each piece, any first steps are far enough apart.
         pieces = draw.length // draw.piece
         room = run.steps - pieces * (draw.piece - 1)
-        step = min(step, room - 1)
+        step = step * room // run.steps  # the end of a run comes no more often than the rest
         random = np.random.default_rng((self._seed, 1, position))
         others = random.choice(room - 1, pieces - 1, replace=False, shuffle=False)
         first = np.sort(np.append(others + (others >= step), step))

@@ -92,7 +92,7 @@ def play(
 
 
 def as_learned(model: AnyModel, state: Any, stretch: Stretch) -> Stretch:
-    """The stretch with the rewards that the model learned, where they are not the environment's."""
+    """The stretch with the rewards that the agent learns from, true or not."""
     if model.rewards is None:
         return stretch
     count = len(stretch.reward)

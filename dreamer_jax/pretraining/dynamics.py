@@ -40,7 +40,9 @@ def frozen(config: DynamicsConfig) -> tuple[str, ...]:
 
 
 def make(config: DynamicsConfig, interface: Interface) -> Fit[DynamicsState]:
-    """The stage for recordings with these spaces; without actions if there are none, or all hidden.
+    """The stage for recordings with these spaces.
+
+    Where there are no actions, or all are hidden, the model is one without actions.
 
     Raises:
       ValueError: the recording has no such image, or it does not fit the tokenizer, or numbers of

@@ -15,7 +15,8 @@ class Windows:
     """Which frames are learned from, and which are dreamt."""
 
     batch: Positive = 16  # windows of an update, each of `dynamics.frames` + 1 frames
-    unknown: Share = 0.1  # of the actions, hidden while learning; the model then works without
+    # Of the actions, hidden while learning, so that the model works without, too; 1: it has none.
+    unknown: Share = 0.1
     measured: Positive = 4  # clips of the runs that are held out
     dream: Positive = 25  # frames of a dream in measurements and pictures
 

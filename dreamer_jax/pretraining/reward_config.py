@@ -9,10 +9,10 @@ from dreamer_jax.limits import Positive, Scale, Share, Size
 from dreamer_jax.world_model.tokenizer import TokenizerSize
 from dreamer_jax.world_model.video_reward import RewardSize
 
-# Members compare random moments of a run. After every so many of them they are also shown the next
-# step, because rewards compare successive frames; it tells how far members usually disagree there.
+# Rewards compare successive frames. To know how far members usually disagree on these, they are
+# shown the step after every so many of the random moments that they compare.
 EVERY = 4
-PIECE = 2  # steps of a run at each moment: the moment, and the step after it
+PIECE = 2  # steps that are drawn at each moment: the moment, and the step after it
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ MEANINGS = {
     r"actor_critic/ratio_error": "Acting against learning, before the first step. 0.",
     r"actor_critic/entropy/.*": "Entropy of the policy, in nats. Falls slowly.",
     r"actor_critic/randomness/.*": "Entropy of the policy; 1 is uniform. Falls slowly, not to 0.",
-    r"learned_reward/mean": "Mean reward of a step that was learned from recordings. Rises.",
+    r"learned_reward/mean": "Mean reward of a step, learned and true ones mixed. Rises.",
     r"tokenizer/loss/reconstruction": "Squared error of the pictures. Falls.",
     r"tokenizer/loss/commitment": "Distance of encodings from their codes.",
     r"(tokenizer|held_out)/codes_in_use": "Share of the codes that occur in a batch. Rises.",
@@ -86,7 +86,7 @@ MEANINGS = {
     r"(reward|held_out)/accuracy.*": "Share of pairs of frames in the right order. Above 0.5.",
     r"held_out/tau(_rewound|_fail_partial_success)?": "Rank correlation of the rewards' sum with "
     "what a clip has achieved. Rises to 1.",
-    r"held_out/tau_rewound_position": "The same with time. A clock has 1, progress about 0.",
+    r"held_out/tau_rewound_position": "The same with the position in the clip. A clock has 1.",
     r"held_out/(pearson|spearman)": "Correlation of the rewards' sum with time. Rises.",
     r"held_out/clipped(_.*)?": "Share of steps whose gain is doubted. Low on true frames.",
     r"held_out/pace": "Mean reward of a step, relative to the training runs. About 1.",

@@ -39,8 +39,10 @@ class RewardSize:
     bins: Positive = 21  # of variants with distances; odd
     longest: Size = 4096.0  # of variants with distances: steps of the last bin
     scale: Scale = 1.0  # reward of one step's progress at the mean pace of the recordings
-    doubt: Share = 0.01  # of the recordings' steps, on which the ensemble disagrees the most
-    limit: Scale = 1.0  # largest reward / scale where the ensemble disagrees that much
+    # Of the recordings' steps: where the ensemble disagrees more than on all but these, gains are
+    # clipped.
+    doubt: Share = 0.01
+    limit: Scale = 1.0  # largest reward / scale there
     # The type to compute in; auto: float32 on a CPU, bfloat16 elsewhere.
     dtype: Annotated[str, one_of("auto", "float32", "bfloat16")] = "auto"
 
@@ -200,7 +202,7 @@ def calibrated(
 
 
 def doubtful(differences: jax.Array, reward: dict[str, Any]) -> jax.Array:
-    """Whether the members disagree more than on all but few of the recordings' steps: [*] bool.
+    """Whether the members disagree more than they usually do on the recordings: [*] bool.
 
     differences: [M, *] of successive frames.
     """

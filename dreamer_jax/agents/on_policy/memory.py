@@ -129,7 +129,8 @@ def unroll(
 ) -> jax.Array:
     """The hidden states of sequences: start [B, ...], seen [T, B, ...] -> [T, B, units]."""
     inner = seen.replace(memory=seen.memory.inner)
-    found = features.unroll(params, moments, start.inner, inner)
+    before = start.inner if features.sequential else None
+    found = features.unroll(params, moments, before, inner)
     inputs = memory.inputs(found, seen.previous, seen.is_first)
 
     def step(hidden: jax.Array, now: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:

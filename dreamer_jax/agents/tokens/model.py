@@ -12,7 +12,7 @@ from dreamer_jax.agents.on_policy.features import Params
 from dreamer_jax.agents.on_policy.memory import Memory
 from dreamer_jax.agents.on_policy.networks import OnPolicy
 from dreamer_jax.agents.on_policy.state import OnPolicyState
-from dreamer_jax.agents.tokens.world import NOTHING_EXPECTED, TokensCarry, World, took
+from dreamer_jax.agents.tokens.world import NOTHING_EXPECTED, TokensCarry, World
 from dreamer_jax.nn.heads import action_width, mode, parameters, sample
 from dreamer_jax.types import Action, Explicit, Model, Obs, Readout
 from dreamer_jax.world_model.token_frames import following
@@ -25,7 +25,6 @@ class Held(NamedTuple):
     features: Callable[[Any], jax.Array]  # [E, F], what policy and critic read
     after: Callable[[Params, Any, TokensCarry, jax.Array], Any]
     """(params, carry, the next moment, is_first [E]) -> the next carry"""
-    took: Callable[[Any, Action], Any]
 
 
 def alone() -> Held:
@@ -34,19 +33,24 @@ def alone() -> Held:
         moment=lambda carry: carry,
         features=lambda carry: carry.summary,
         after=lambda _params, _carry, moment, _is_first: moment,
-        took=took,
     )
 
 
 def with_memory(memory: Memory) -> Held:
-    """The carry of `memory.behind`."""
+    """The carry of `memory.behind`.
+
+    Its own action counts, not that of the moment in it: an exported model is given only the first,
+    and none of its outputs may be one of its inputs.
+    """
+
+    def after(params: Params, carry: Any, moment: TokensCarry, is_first: jax.Array) -> Any:
+        inner = moment.replace(action=jax.tree.map(jnp.zeros_like, moment.action))
+        return memory.seen(params, carry, inner, moment.summary, is_first)
+
     return Held(
-        moment=lambda carry: carry.inner,
+        moment=lambda carry: carry.inner.replace(action=carry.action),
         features=lambda carry: carry.hidden,
-        after=lambda params, carry, moment, is_first: memory.seen(
-            params, carry, moment, moment.summary, is_first
-        ),
-        took=lambda carry, action: carry.replace(inner=took(carry.inner, action), action=action),
+        after=after,
     )
 
 
@@ -57,7 +61,7 @@ def model_of(world: World, ppo: OnPolicy, memory: Memory | None) -> Model[OnPoli
         see=jax.jit(partial(see, world, held)),
         choose=jax.jit(partial(chosen, ppo, held, sample)),
         greedy=jax.jit(partial(chosen, ppo, held, mode)),
-        took=held.took,
+        took=ppo.features.took,
         imagine=jax.jit(partial(imagine, world, held)),
         read=jax.jit(partial(read, world, ppo, held)),
         explicit=Explicit(
