@@ -76,6 +76,7 @@ def test_tokens_are_enough_and_are_measured() -> None:
     }
     assert metrics["reward/accuracy_second"] > 0.95
     assert metrics["reward/accuracy_gap_64"] > 0.97
+    assert 0.5 < metrics["reward/accuracy_step"] < 0.9, "a step is a tenth of a pixel"
     assert np.isnan(metrics["reward/accuracy_gap_1024"])
     assert metrics["reward/tau"] > 0.9
     assert metrics["reward/tau_rewound"] > 0.8

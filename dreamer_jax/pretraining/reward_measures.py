@@ -45,10 +45,12 @@ def measure(
     of_cut, of_noise = jax.random.split(key)
     steps = jnp.stack([images[::EVERY], after])  # successive ones
     noise = jax.random.randint(of_noise, steps.shape, 0, 256).astype(jnp.uint8)
-    frames, inverted, of_noise_images = (
-        model.embed(params, x) for x in (images, 255 - steps, noise)
-    )
-    real = jnp.stack([frames[:, ::EVERY], model.embed(params, after)], 1)
+    others = jnp.concatenate([after, *(255 - steps), *noise])
+    every = model.embed(params, jnp.concatenate([images, others]))
+    frames = every[:, : len(images)]
+    later, *rest = jnp.split(every[:, len(images) :], 5, axis=1)
+    real = jnp.stack([frames[:, ::EVERY], later], 1)
+    inverted, of_noise_images = jnp.stack(rest[:2], 1), jnp.stack(rest[2:], 1)
     inner = (len(images) // 4, max(len(images) // 4 + 1, 3 * len(images) // 4))
     cut = jax.random.randint(of_cut, clips.duration.shape, *inner)
     rewind = clip_orders.rewound(cut, length=len(images))
@@ -60,6 +62,7 @@ def measure(
         **_accuracies(model, params, frames, images, clips, config),
         **_order(true, rewound, cut),
         **_disagreement(model, params, shown),
+        "reward/accuracy_step": _of_steps(model.compare(params, real[:, 0], real[:, 1]), steps),
         "reward/pace": pace / jnp.maximum(video_reward.ratio(params["reward"]["pace"]), 1e-8),
     }
 
@@ -98,6 +101,16 @@ def _accuracies(
         within = ~same & (elapsed >= low) & (elapsed < high)
         found[f"reward/accuracy_gap_{low}"] = mean_where(right, within)
     return found
+
+
+def _of_steps(differences: jax.Array, images: jax.Array) -> jax.Array:
+    """Share of single steps that count as progress, where anything changes: [] float32.
+
+    differences: [M, N, B]; images: before and after each step, [2, N, B, h, w, c] uint8.
+    """
+    moves = (images[0] != images[1]).any((-3, -2, -1))
+    mean = differences.mean(0)
+    return mean_where(preference.right(mean, jnp.ones_like(mean)), moves)
 
 
 def _order(true: Progress, rewound: Progress, cut: jax.Array) -> Metrics:
