@@ -173,8 +173,18 @@ def files(name: str, options: Options) -> dict[str, str]:
     return {"env.rom": rom.sha1(options.rom)}
 
 
-def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
+def make(
+    name: str,
+    options: Options,
+    *,
+    num_envs: int,
+    seed: int,
+    game: type[MarioGame] = MarioGame,
+    event_keys: tuple[str, ...] = EVENTS,
+) -> VectorizedEnv:
     """Makes `num_envs` copies of a stage or of the whole game; observation keys: 'image'.
+
+    `game` may tell more events than usual, which are then among the `event_keys`.
 
     Raises:
         ValueError: the stage is unknown, an option is out of range, a package is missing, or the
@@ -186,7 +196,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
     threads = pool(num_envs, "mario")
 
     def new_game(emulator: Emulator) -> MarioGame:
-        return MarioGame(emulator, stage, whole, options)
+        return game(emulator, stage, whole, options)
 
     try:
         games = list(threads.map(new_game, emulators))
@@ -202,7 +212,7 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,
         name=name,
-        event_keys=EVENTS,
+        event_keys=event_keys,
     )
 
 

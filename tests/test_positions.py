@@ -1,0 +1,77 @@
+"""Positions from an emulator's memory are where the things are shown."""
+
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+import envs
+from envs import atari
+from envs.timestep import VectorEnv
+from experiments import positions
+from experiments.positions import ABSENT
+
+RAW = atari.Options(size=0, sticky=0.0, noops=0, full_actions=False)
+COLORS = {"ball": (236, 236, 236), "enemy": (213, 130, 74), "player": (92, 186, 92)}
+COLUMNS = {"enemy": 17, "player": 141}  # of the paddles, which move up and down alone
+
+
+def actions(env: VectorEnv, seed: int) -> dict[str, np.ndarray]:
+    classes = env.act_space["action"].nvec  # pyright: ignore[reportAttributeAccessIssue]
+    return {"action": np.random.default_rng(seed).integers(0, classes, (1, 1)).astype(np.int32)}
+
+
+def test_things_of_pong_have_their_color_at_their_place() -> None:
+    right = {name: list[bool]() for name in COLORS}
+    with closing(positions.make("atari_pong", RAW, num_envs=1, seed=0)) as env:
+        env.reset()
+        for t in range(300):
+            seen = env.step(actions(env, t))
+            at = {k.removeprefix(positions.START): float(x[0]) for k, x in seen.events.items()}
+            for name, color in COLORS.items():
+                x, y = at.get(f"{name}_x", COLUMNS.get(name)), at[f"{name}_y"]
+                if y == ABSENT or x is None:
+                    continue
+                pixel = seen.obs["image"][0, round(y), round(x)]
+                right[name].append(bool((np.abs(pixel.astype(int) - color) < 30).all()))
+    assert {name: len(x) > 80 for name, x in right.items()} == dict.fromkeys(COLORS, True)
+    assert {name: np.mean(x) > 0.9 for name, x in right.items()} == dict.fromkeys(COLORS, True)
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_pictures_are_those_of_the_usual_environment(gray: bool) -> None:
+    options = atari.Options(size=64, gray=gray, sticky=0.0, noops=0, full_actions=False)
+    with (
+        closing(positions.make("atari_breakout", options, num_envs=1, seed=0)) as known,
+        closing(envs.make("atari_breakout", options, num_envs=1, seed=0)) as usual,
+    ):
+        one, other = known.reset(), usual.reset()
+        assert one.obs["image"].shape == other.obs["image"].shape
+        for t in range(40):
+            chosen = actions(usual, t)
+            one, other = known.step(chosen), usual.step(chosen)
+            error = np.abs(one.obs["image"].astype(int) - other.obs["image"])
+            assert error.max() <= 2, f"step {t}"
+            np.testing.assert_array_equal(one.reward, other.reward)
+
+
+def test_mario_is_told_from_its_memory() -> None:
+    ram = bytearray(0x800)
+    ram[positions.MARIO_X], ram[positions.MARIO_Y] = 100, 176
+    ram[positions.LEFT_PAGE], ram[positions.LEFT_X] = 1, 20
+    for slot, (active, page, x, y) in enumerate(
+        [(1, 1, 160, 180), (1, 1, 240, 150), (0, 1, 121, 1)]
+    ):
+        ram[positions.ACTIVE + slot], ram[positions.ENEMY_PAGE + slot] = active, page
+        ram[positions.ENEMY_X + slot], ram[positions.ENEMY_Y + slot] = x, y
+    found = positions.around(memoryview(ram))
+    assert found == {"mario_x": 100.0, "mario_y": 176.0, "enemy_x": 140.0, "enemy_y": 180.0}
+    ram[positions.ENEMY_PAGE] = ram[positions.ENEMY_PAGE + 1] = 3
+    assert positions.around(memoryview(ram))["enemy_x"] == ABSENT
+
+
+def test_what_is_not_known_is_said_in_one_line() -> None:
+    with pytest.raises(ValueError, match="positions are known of pong, breakout, not of 'boxing'"):
+        positions.make("atari_boxing", RAW, num_envs=1, seed=0)
+    with pytest.raises(ValueError, match="positions are known of atari, mario, not of 'cartpole'"):
+        positions.make("cartpole", None, num_envs=1, seed=0)
