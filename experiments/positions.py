@@ -160,6 +160,11 @@ def make(name: str, options: Any, *, num_envs: int, seed: int) -> VectorizedEnv:
     return makers[family](name, options, num_envs=num_envs, seed=seed)
 
 
+def screen(name: str) -> tuple[int, int]:
+    """Width and height, in pixels, of the screen that positions are told in."""
+    return (160, 210) if envs.family(name) == "atari" else (NES_WIDTH, 240)
+
+
 def events(found: Found) -> Found:
     """Positions by the keys of events."""
     return {f"{START}{name}": value for name, value in found.items()}

@@ -32,8 +32,10 @@ def test_things_of_pong_have_their_color_at_their_place() -> None:
                 x, y = at.get(f"{name}_x", COLUMNS.get(name)), at[f"{name}_y"]
                 if y == ABSENT or x is None:
                     continue
-                pixel = seen.obs["image"][0, round(y), round(x)]
-                right[name].append(bool((np.abs(pixel.astype(int) - color) < 30).all()))
+                # The player's paddle, moved at random, is somewhere else in each frame of a step.
+                near = 8 if name == "player" else 0
+                pixels = seen.obs["image"][0, round(y) - near : round(y) + near + 1, round(x)]
+                right[name].append(bool((np.abs(pixels.astype(int) - color) < 30).all(-1).any()))
     assert {name: len(x) > 80 for name, x in right.items()} == dict.fromkeys(COLORS, True)
     assert {name: np.mean(x) > 0.9 for name, x in right.items()} == dict.fromkeys(COLORS, True)
 
