@@ -4,6 +4,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 import envs
 from envs import atari
@@ -17,7 +18,9 @@ COLUMNS = {"enemy": 17, "player": 141}  # of the paddles, which move up and down
 
 
 def actions(env: VectorEnv, seed: int) -> dict[str, np.ndarray]:
-    classes = env.act_space["action"].nvec  # pyright: ignore[reportAttributeAccessIssue]
+    space = env.act_space["action"]
+    assert isinstance(space, spaces.MultiDiscrete)
+    classes = space.nvec
     return {"action": np.random.default_rng(seed).integers(0, classes, (1, 1)).astype(np.int32)}
 
 
