@@ -15,7 +15,7 @@ def get_config(env: Any) -> Config:
 
     Three of four guesses at the gate end the episode, and waiting would cost nothing: without a
     time penalty the policy learns not to answer. With `reward.logdir`, whose unit is the progress
-    of one step, take ppo.time_penalty=0.3. Half of the episodes begin at milestones of earlier
+    of one step, take ppo.time_penalty=0.1. Half of the episodes begin at milestones of earlier
     ones, so that there is experience of what lies behind the gate.
     """
     config = gym_tokens.get_config(env)
