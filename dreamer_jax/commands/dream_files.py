@@ -77,6 +77,7 @@ def make(
     """
     assert saved.agent.model is not None
     own, other, obs = both_plays(saved, env, episodes=episodes, seed=seed)
+    say_on_stderr("dreaming, and comparing with what was played")
     dreams, ahead = dreamer(saved.agent.model, saved.state), {"horizon": horizon, "seed": seed}
     errors = {
         name: dream_errors.by_horizon(dreams, play, obs, **ahead)
@@ -84,7 +85,7 @@ def make(
     }
     returns = dream_returns.compare(dreams, own, discount=discount, **ahead)
     folder = emptied(setup.logdir / FOLDER / f"step{saved.step}")
-    say_on_stderr("dreaming and drawing")
+    say_on_stderr("drawing")
     parts = [(x, stretches.window(x, context=context, horizon=horizon)) for x in own[:FILMS]]
     screenplay = Screenplay(setup.env, setup.config.env, shown(obs), discount)
     scenes = dreamt(dreams, parts, **ahead)
