@@ -175,7 +175,8 @@ def test_sampling_meets_the_numbers_of_a_whole_window(
     whole = forward(frames._replace(tokens=frames.tokens.at[:, -1].set(frame.tokens)))
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
     close(logits, whole.logits[:, -1])
-    close(frame.reward, whole.reward.mean()[:, -2])
+    # Means over bins of up to e^20, most of which cancel out.
+    close(frame.reward, whole.reward.mean()[:, -2], rtol=1e-3)
     close(frame.continue_, whole.continue_.probability[:, -2])
     close(summary, whole.summary[:, -2])
     drawn_again = drawn(logits.reshape(-1, CODES), uniform.ravel())
