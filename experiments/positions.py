@@ -69,6 +69,8 @@ ENEMIES = range(5)  # slots of Super Mario Bros.
 MARIO_X, MARIO_Y, LEFT_PAGE, LEFT_X = 0x3AD, 0xCE, 0x71A, 0x71C
 ACTIVE, ENEMY_PAGE, ENEMY_X, ENEMY_Y = 0x0F, 0x6E, 0x87, 0xCF
 NES_WIDTH = 256  # pixels
+# Pixels from these places to the middle of what is drawn, for small Mario and most enemies.
+MARIO_MIDDLE, ENEMY_MIDDLE = (8, 24), (8, 16)
 MARIO = ("mario_x", "mario_y", "enemy_x", "enemy_y")
 
 
@@ -185,9 +187,12 @@ def positions_of(ram: np.ndarray, screen: AtariScreen) -> Found:
 def around(ram: memoryview) -> Found:
     """Pixels of Mario, and of the enemy nearest to him among those on the screen."""
     left = ram[LEFT_PAGE] << 8 | ram[LEFT_X]
-    x, y = float(ram[MARIO_X]), float(ram[MARIO_Y])
+    x, y = float(ram[MARIO_X] + MARIO_MIDDLE[0]), float(ram[MARIO_Y] + MARIO_MIDDLE[1])
     enemies = [
-        (float((ram[ENEMY_PAGE + i] << 8 | ram[ENEMY_X + i]) - left), float(ram[ENEMY_Y + i]))
+        (
+            float((ram[ENEMY_PAGE + i] << 8 | ram[ENEMY_X + i]) - left + ENEMY_MIDDLE[0]),
+            float(ram[ENEMY_Y + i] + ENEMY_MIDDLE[1]),
+        )
         for i in ENEMIES
         if ram[ACTIVE + i]
     ]

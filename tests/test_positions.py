@@ -70,7 +70,7 @@ def test_mario_is_told_from_its_memory() -> None:
         ram[positions.ACTIVE + slot], ram[positions.ENEMY_PAGE + slot] = active, page
         ram[positions.ENEMY_X + slot], ram[positions.ENEMY_Y + slot] = x, y
     found = positions.around(memoryview(ram))
-    assert found == {"mario_x": 100.0, "mario_y": 176.0, "enemy_x": 140.0, "enemy_y": 180.0}
+    assert found == {"mario_x": 108.0, "mario_y": 200.0, "enemy_x": 148.0, "enemy_y": 196.0}
     ram[positions.ENEMY_PAGE] = ram[positions.ENEMY_PAGE + 1] = 3
     assert positions.around(memoryview(ram))["enemy_x"] == ABSENT
 
