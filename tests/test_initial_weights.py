@@ -19,7 +19,7 @@ from test_changes import DQN, STEP, arrays, refusal
 from test_trust import begun
 
 import envs
-from dreamer_jax.agents.dreamer import sizes
+from dreamer_jax.agents.by_name import AGENTS
 from dreamer_jax.agents.dreamer.config import DreamerConfig, Model
 from dreamer_jax.agents.tokens.config import TokensConfig
 from dreamer_jax.commands.fit_setup import with_sections_of
@@ -157,7 +157,7 @@ def test_the_size_of_the_source_is_the_default() -> None:
     """Widths too, but not the type to compute in."""
     wide = DreamerConfig(model=Model(depth=4, units=77, dtype="bfloat16"))
     here = DreamerConfig(model=Model(dtype="float32"))
-    found = sizes.like(here, wide).model
+    found = with_sections_of(here, wide, AGENTS["dreamer"].sizes).model
     assert (found.depth, found.units, found.dtype) == (4, 77, "float32")
     stage = DynamicsConfig(dynamics=DynamicsSize(width=32, dtype="bfloat16"))
     agent = with_sections_of(TokensConfig(), stage, ("tokenizer", "dynamics"))

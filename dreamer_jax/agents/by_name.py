@@ -31,8 +31,6 @@ class Sizing(NamedTuple):
     """(config, spaces) -> floating-point operations of an update for each replayed step"""
     fitted: Callable[[Any, Machine, Interface], Any]
     """(config, machine, spaces) -> the config with a size that the machine trains well, or less"""
-    like: Callable[[Any, Any], Any]
-    """(config, config of another run) -> the config with a size that takes weights of that run"""
     dtype: Callable[[Any], str]
     """(config) -> the type to compute in"""
 
@@ -53,7 +51,7 @@ class AgentKind(NamedTuple):
     relatives: tuple[str, ...] = ()
     """Agents whose arrays have the same paths and sizes, so that this one can begin with them"""
     sizes: tuple[str, ...] = ()
-    """Without a `sizing`: sections of the config that --init_from decides, for its arrays to fit"""
+    """Sections of the config that --init_from decides, for its arrays to fit"""
     given: Callable[[Any], tuple[str, ...]] | None = None
     """(config) -> networks that a new run must take from --init_from; None: there are none"""
 
@@ -62,7 +60,6 @@ DREAMER_SIZING = Sizing(
     name=sizes.name,
     operations=sizes.operations,
     fitted=sizes.fitted,
-    like=sizes.like,
     dtype=sizes.dtype,
 )
 AGENTS = {
@@ -73,6 +70,7 @@ AGENTS = {
         DREAMER_SIZING,
         discount,
         relatives=("hybrid",),
+        sizes=("model",),
     ),
     "ppo": AgentKind(PPOConfig, ppo.make, sizes=("model",)),
     # Its world model is Dreamer's, so what is said of that one holds for it.
@@ -83,6 +81,7 @@ AGENTS = {
         DREAMER_SIZING,
         discount_of_hybrid,
         relatives=("dreamer",),
+        sizes=("model",),
     ),
     "tokens": AgentKind(
         TokensConfig,

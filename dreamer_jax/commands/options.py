@@ -222,11 +222,8 @@ def with_size_of(config: Config, logdir: Path) -> Config:
     if other.agent not in (agent, *AGENTS[agent].relatives):
         text = f"has the agent {other.agent!r}, whose weights {agent!r} cannot use"
         raise ValueError(f"{other.logdir} {text}")
-    kind, theirs = AGENTS[agent], other.config.agent
     ours: Any = config.agent
-    if kind.sizing is not None:
-        return dataclasses.replace(config, agent=kind.sizing.like(ours, theirs))
-    sized = fit_setup.with_sections_of(ours, theirs, kind.sizes)
+    sized = fit_setup.with_sections_of(ours, other.config.agent, AGENTS[agent].sizes)
     return dataclasses.replace(config, agent=sized)
 
 

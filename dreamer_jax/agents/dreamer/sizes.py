@@ -43,12 +43,6 @@ def fitted(config: DreamerConfig, machine: Machine, interface: Interface) -> Dre
     return smaller
 
 
-def like(config: DreamerConfig, other: DreamerConfig) -> DreamerConfig:
-    """The config with `model` of another one, apart from `dtype`, so that weights of it fit."""
-    model = dataclasses.replace(other.model, dtype=config.model.dtype)
-    return dataclasses.replace(config, model=model)
-
-
 def dtype(config: DreamerConfig) -> str:
     """The type to compute in."""
     return config.model.dtype
