@@ -2,8 +2,6 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 import tiny
 import witness
+from command import hastily
 
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent
@@ -82,22 +81,11 @@ def dreaming(logdir: Path) -> Run:
     return replace(run, agent=made, config=CONFIG)
 
 
-@contextmanager
-def compiled_quickly() -> Iterator[None]:
-    """Programs compiled meanwhile are not optimized: that takes longer than these run."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_disable_most_optimizations", before)
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Use]:
     """A run that was interrupted once, and every key that it has used."""
     logdir = tmp_path_factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch, compiled_quickly():
+    with pytest.MonkeyPatch.context() as patch, hastily():
         uses = Uses(patch)
         run = dreaming(logdir)
         programs = witness.compiled(run)
