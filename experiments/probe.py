@@ -39,6 +39,8 @@ EVERY = 10  # steps between two dreams of one copy
 PENALTIES = (1.0, 10.0, 100.0, 1_000.0)
 AROUND = 3  # pixels of the image on each side of a thing
 
+BOTH = "both"  # parts of the latent side by side
+
 Features = dict[str, np.ndarray]  # part of the latent -> [*, F]
 
 
@@ -50,6 +52,15 @@ class Play(NamedTuple):
     image: np.ndarray  # [T, E, h, w, c] uint8
     at: dict[str, np.ndarray]  # coordinate -> [T, E] pixels of the screen, or ABSENT
     is_first: np.ndarray  # [T, E] bool
+
+
+class Dreamt(NamedTuple):
+    """What N dreams know after some steps, and which moments those are; NumPy."""
+
+    ahead: int  # steps of the dream
+    t: np.ndarray  # [N] step
+    e: np.ndarray  # [N] copy
+    features: np.ndarray  # [N, F], both parts
 
 
 class Line(NamedTuple):
@@ -80,8 +91,9 @@ def main() -> int:
         played = play(model, saved.agent.player.carry(ENVS), state, env, args)
     print(f"{args.logdir} at step {saved.step}: {args.steps * ENVS:,} steps, {args.policy} actions")
     print(f"{'':12} {'shown':>6} {'deter':>6} {'latents':>7} {'both':>6}  dreams of {AHEAD} steps")
+    parts, dreams = features_of(played.carry), list(dreamt(played, model, state))
     for name in sorted(played.at):
-        print(line_of(name, played, model, state))
+        print(line_of(name, played, parts, dreams))
     screen = positions.screen(setup.env)
     for thing in sorted({name.rpartition("_")[0] for name in played.at}):
         share = explained(thing, played, model, state, screen=screen)
@@ -119,29 +131,26 @@ def play(model: AnyModel, carry: Any, state: Any, env: VectorEnv, args: Any) -> 
     return Play(*jax.tree.map(lambda *x: np.stack(x), *rows))
 
 
-def line_of(name: str, played: Play, model: AnyModel, state: Any) -> str:
+def line_of(name: str, played: Play, parts: Features, dreams: list[Dreamt]) -> str:
     """The line of the table for one coordinate."""
-    at, parts = played.at[name], features_of(played.carry)
+    at = played.at[name]
     shown = (at != ABSENT) & ~played.is_first  # the first observation has no events
-    scores, line = [], None
-    for part in parts.values():
-        line = fitted(part, at, shown)
-        scores.append(score(line, part, at, shown, test_rows()))
-    assert line is not None  # the last part is all of them
-    dreamt = " ".join(f"{x:6.2f}" for x in in_dreams(line, name, played, model, state))
-    means = " ".join(f"{x:6.2f}" for x in scores)
-    return f"{name:12} {shown.mean():6.0%} {means}  {dreamt}"
+    lines = {part: fitted(x, at, shown) for part, x in parts.items()}
+    scores = [score(line, parts[part], at, shown, test_rows()) for part, line in lines.items()]
+    scores += [in_dreams(lines[BOTH], at, dreams, ahead=ahead) for ahead in AHEAD]
+    told = [f"{x:6.2f}" for x in scores]
+    return f"{name:12} {shown.mean():6.0%} {' '.join(told[:3])}  {' '.join(told[3:])}"
 
 
 def features_of(carry: Any) -> Features:
-    """What a moment [*, ...] of the model knows, by part; the last one is everything."""
+    """What a moment [*, ...] of the model knows, by part."""
     if hasattr(carry, "latent"):
         latent = carry.latent
         flat = latent.stoch.reshape(*latent.stoch.shape[:-2], -1)
         return {
             "deter": latent.deter,
             "latents": flat,
-            "both": np.concatenate([latent.deter, flat], -1),
+            BOTH: np.concatenate([latent.deter, flat], -1),
         }
     raise ValueError("only the latents of DreamerV3's world model can be probed")
 
@@ -181,8 +190,8 @@ def r_squared(guess: np.ndarray, truth: np.ndarray) -> float:
     return float(1 - np.square(guess - truth).mean() / truth.var())
 
 
-def in_dreams(line: Line, name: str, played: Play, model: AnyModel, state: Any) -> Iterator[float]:
-    """R² of the same regression after 1, 5 and 15 dreamt steps with the recorded actions."""
+def dreamt(played: Play, model: AnyModel, state: Any) -> Iterator[Dreamt]:
+    """Dreams with the recorded actions, begun in the copies that test, CHUNK at a time."""
     longest, columns = max(AHEAD), np.flatnonzero(test_rows())
     begun = [
         (t, e)
@@ -190,8 +199,6 @@ def in_dreams(line: Line, name: str, played: Play, model: AnyModel, state: Any) 
         for e in columns.tolist()
         if not played.is_first[t + 1 : t + longest + 1, e].any()
     ]
-    at = {ahead: list[float]() for ahead in AHEAD}
-    guessed = {ahead: list[float]() for ahead in AHEAD}
     for start in range(0, len(begun) - CHUNK + 1, CHUNK):
         t, e = np.array(begun[start : start + CHUNK]).T
         carry = jax.tree.map(lambda x, t=t, e=e: jnp.asarray(x[t, e]), played.carry)
@@ -199,11 +206,18 @@ def in_dreams(line: Line, name: str, played: Play, model: AnyModel, state: Any) 
             action = {k: jnp.asarray(x[t + step, e]) for k, x in played.action.items()}
             carry = _imagined(model, state, carry, action, jax.random.key(start + step))
             if step + 1 in AHEAD:
-                truth = played.at[name][t + step + 1, e]
-                guess = line(list(features_of(jax.device_get(carry)).values())[-1])
-                at[step + 1] += truth[truth != ABSENT].tolist()
-                guessed[step + 1] += guess[truth != ABSENT].tolist()
-    return (r_squared(np.array(guessed[n]), np.array(at[n])) for n in AHEAD)
+                known = features_of(jax.device_get(carry))[BOTH]
+                yield Dreamt(step + 1, t + step + 1, e, known)
+
+
+def in_dreams(line: Line, at: np.ndarray, dreams: list[Dreamt], *, ahead: int) -> float:
+    """R² of a regression of `at` [T, E] after so many dreamt steps."""
+    those = [dream for dream in dreams if dream.ahead == ahead]
+    if not those:
+        return float("nan")
+    truth = np.concatenate([at[dream.t, dream.e] for dream in those])
+    guess = line(np.concatenate([dream.features for dream in those]))
+    return r_squared(guess[truth != ABSENT], truth[truth != ABSENT])
 
 
 def explained(
