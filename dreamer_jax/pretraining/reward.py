@@ -66,7 +66,7 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
         return RewardState(params=params, optimizer=begun, updates=jnp.zeros((), jnp.int32))
 
     def learn(state: RewardState, clips: Clips, random: jax.Array) -> tuple[RewardState, Metrics]:
-        shown, after = moments(clips), clips.steps.obs[key][1 :: PIECE * EVERY]
+        shown, after = moments(clips), steps_after(clips.steps.obs[key])
         images = shown.steps.obs[key]
         read = model.read(state.params, jnp.concatenate([images, after]))
         inputs, after = jnp.split(read, [len(images)])
@@ -74,10 +74,10 @@ def make(config: RewardConfig, interface: Interface) -> Fit[RewardState]:
         return update(state, shown, played, after, model=model, chain=chain, config=config)
 
     def measure(state: RewardState, clips: Clips, random: jax.Array) -> Metrics:
-        images = clips.steps.obs[key]
-        after = images[1 :: PIECE * EVERY]
+        shown, after = moments(clips), steps_after(clips.steps.obs[key])
+        images = shown.steps.obs[key]
         return reward_measures.measure(
-            model, state.params, images[::PIECE], after, moments(clips), random, config.pairs
+            model, state.params, images, after, shown, random, config.pairs
         )
 
     def pictures(state: RewardState, clips: Clips, random: jax.Array) -> Obs:
@@ -99,6 +99,11 @@ def moments(clips: Clips) -> Clips:
     """Clips of the first step of each piece."""
     steps, time = jax.tree.map(lambda x: x[::PIECE], (clips.steps, clips.time))
     return clips.replace(steps=steps, time=time)
+
+
+def steps_after(images: jax.Array) -> jax.Array:
+    """The step after every EVERY-th moment: [PIECE T, B, ...] -> [T / EVERY, B, ...]."""
+    return images[1 :: PIECE * EVERY]
 
 
 def optimizer(config: Optimizer) -> optax.GradientTransformation:
