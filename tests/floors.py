@@ -54,7 +54,7 @@ FLOORS: list[dict[str, list[set[str]]]] = [
     {
         "world_model": [
             {
-                *("latents", "moments", "categoricals", "preference", "clip_orders"),
+                *("latents", "moments", "motion", "categoricals", "preference", "clip_orders"),
                 *("finite_scalars", "token_frames", "rank_metrics"),
             },
             {"tokenizer_networks", "code_averages", "image_metrics"},

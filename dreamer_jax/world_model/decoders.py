@@ -1,5 +1,8 @@
 """Latents back to observations, and the loss of each."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import chex
 import flax.linen as nn
 import jax
@@ -16,6 +19,7 @@ from dreamer_jax.world_model.latents import Latent
 
 HALVINGS = len(CHANNELS)  # of the sides of an image, on its way through the encoder
 Prediction = jax.Array | Symbols  # of one key, as `Decoder` gives it
+NONE: Mapping[str, jax.Array] = MappingProxyType({})
 
 
 class Decoder(nn.Module, kw_only=True):
@@ -179,11 +183,15 @@ class TextDecoder(nn.Module, kw_only=True):
 
 
 def reconstruction_losses(
-    outputs: dict[str, Prediction], obs: dict[str, jax.Array], *, spaces: Spaces
+    outputs: dict[str, Prediction],
+    obs: dict[str, jax.Array],
+    *,
+    spaces: Spaces,
+    weights: Mapping[str, jax.Array] = NONE,
 ) -> dict[str, jax.Array]:
     """The error of each prediction, summed over the observation. (§ World model learning)
 
-    Images: Σ (x / 255 - x̂)². Vectors: Σ (x - x̂)². All others: -Σ ln p(x).
+    Images: Σ w (x / 255 - x̂)². Vectors: Σ (x - x̂)². All others: -Σ ln p(x).
 
     The numbers of a key are summed and not averaged, as in a log-likelihood. So a large image
     weighs more than a short vector.
@@ -192,6 +200,7 @@ def reconstruction_losses(
       outputs: predictions [*, ...] from `Decoder`.
       obs: [*, ...] for each key, vectors scaled as for the encoder.
       spaces: the kind of each key.
+      weights: w of images by their keys, [*, h, w, 1]; 1 for those without.
 
     Returns: [*] float32 for each key, under the name `<kind>/<key>`, such as `image/screen`.
     """
@@ -201,7 +210,8 @@ def reconstruction_losses(
     for key, shape in spaces.images.items():
         chex.assert_equal_shape([obs[key], numbers[key]])
         error = obs[key].astype(jnp.float32) / 255 - numbers[key]
-        losses[f"image/{key}"] = jnp.square(error).sum(tuple(range(-len(shape), 0)))
+        squares = jnp.square(error) * weights.get(key, 1.0)
+        losses[f"image/{key}"] = squares.sum(tuple(range(-len(shape), 0)))
     for key in spaces.vectors:
         chex.assert_equal_shape([obs[key], numbers[key]])
         losses[f"vector/{key}"] = jnp.square(obs[key] - numbers[key]).sum(-1)

@@ -18,6 +18,7 @@ from dreamer_jax.types import Action, Metrics, Rollout, Step
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.decoders import reconstruction_losses
 from dreamer_jax.world_model.latents import Latent
+from dreamer_jax.world_model.motion import motion_weights
 
 sg = jax.lax.stop_gradient
 NamedLosses = dict[str, jax.Array]  # [T, B] each; [T - 1, B] for the replay value
@@ -31,7 +32,7 @@ def world_model_losses(
 
     With q the posterior, p the prior, c = (1 - terminal) (1 - 1 / horizon), for each step:
 
-    reconstruction, reward   -ln p(x | s), -ln p(r | s)
+    reconstruction, reward   -ln p(x | s), -ln p(r | s); pixels by `losses.motion`
     continue                 -c ln p - (1 - c) ln(1 - p)
     dynamics                 max(free nats, KL(sg(q) || p))   the prior learns to expect
     representation           max(free nats, KL(q || sg(p)))   the posterior learns to be expected
@@ -62,7 +63,8 @@ def world_model_losses(
     )
     latents, posterior, prior = filtered.latents, filtered.posterior, filtered.prior
     outputs = dreamer.decode(params, latents)
-    reconstruction = reconstruction_losses(outputs, step.obs, spaces=dreamer.obs)
+    weights = pixel_weights(dreamer, step)
+    reconstruction = reconstruction_losses(outputs, step.obs, spaces=dreamer.obs, weights=weights)
     # Floors apply to each step, after the sum over latents and before any mean: a step that is
     # predicted well enough gives no gradient, whatever the others do.
     dynamics = sg(posterior).kl(prior).sum(-1)
@@ -82,6 +84,13 @@ def world_model_losses(
         "world_model/posterior_entropy": posterior.entropy().sum(-1).mean(),
     }
     return latents, losses, metrics
+
+
+def pixel_weights(dreamer: Dreamer, step: Step) -> dict[str, jax.Array]:
+    """`motion_weights` of each image [T, B, h, w, 1]; none where `losses.motion` is 0."""
+    share = dreamer.config.losses.motion
+    images = dreamer.obs.images if share else ()
+    return {key: motion_weights(step.obs[key], step.is_first, share=share) for key in images}
 
 
 def dream(dreamer: Dreamer, params: Params, start: Latent, noise: DreamNoise) -> Rollout:
