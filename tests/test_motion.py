@@ -10,7 +10,7 @@ import pytest
 from dreamer_jax.agents.dreamer.batches import prepare
 from dreamer_jax.agents.dreamer.losses import world_model_losses
 from dreamer_jax.spaces import Spaces
-from dreamer_jax.world_model.decoders import reconstruction_losses
+from dreamer_jax.world_model.decoders import Prediction, reconstruction_losses
 from dreamer_jax.world_model.motion import STILL, motion_weights
 from tests import tiny
 
@@ -68,7 +68,7 @@ def test_the_world_model_learns_from_weighted_errors() -> None:
         batch, params = prepare(dreamer, tiny.window(dreamer)), tiny.made_up(dreamer).params
         noise = tiny.noise(dreamer, jax.random.key(0)).latent
         latents, found, _ = jax.jit(partial(world_model_losses, dreamer))(params, batch, noise)
-        drawn = dreamer.decode(params, latents)["image"]
+        drawn = np.asarray(dreamer.decode(params, latents)["image"])
         truth = batch.step.obs["image"]
         weights = plain_weights(np.asarray(truth) * 1.0, np.asarray(batch.step.is_first), motion)
         expected = (weights * (np.asarray(truth) / 255 - drawn) ** 2).sum((2, 3, 4))
@@ -83,7 +83,7 @@ def test_the_world_model_learns_from_weighted_errors() -> None:
 
 def test_weights_reach_the_images_they_name_only() -> None:
     obs = {"image": jnp.full((1, 1, 48, 48, 1), 255, jnp.uint8)}
-    outputs = {"image": jnp.zeros((1, 1, 48, 48, 1))}
+    outputs: dict[str, Prediction] = {"image": jnp.zeros((1, 1, 48, 48, 1))}
     spaces = Spaces(images={"image": (48, 48, 1)})
     weights = {"image": jnp.full((1, 1, 48, 48, 1), 2.0)}
     losses = reconstruction_losses(outputs, obs, spaces=spaces, weights=weights)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import chex
 import flax.linen as nn
@@ -91,11 +92,15 @@ class Decoder(nn.Module, kw_only=True):
             outputs[key] = head(mlp(joined)).astype(jnp.float32)
         return outputs
 
+    def image_decoder(self, **sizes: Any) -> "ImageDecoder":
+        """The network of images of one size; subclasses may have another."""
+        return ImageDecoder(**sizes)
+
     def _images(
         self, side: int, keys: tuple[str, ...], deter: jax.Array, stoch: jax.Array
     ) -> dict[str, jax.Array]:
         channels = [self.spaces.images[key][-1] for key in keys]
-        decoder = ImageDecoder(
+        decoder = self.image_decoder(
             side=side >> HALVINGS,
             channels=sum(channels),
             depth=self.depth,

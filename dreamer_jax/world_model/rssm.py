@@ -149,8 +149,11 @@ def run(
     *inputs: MethodInputs.args,
     **named: MethodInputs.kwargs,
 ) -> MethodOutput:
-    """One of the model's methods, such as `RSSM.prior`, as a pure function of its parameters."""
-    return cast(MethodOutput, model.apply(variables, *inputs, method=method, **named))
+    """One of the model's methods, such as `RSSM.prior`, as a pure function of its parameters.
+
+    It is found by its name, so that subclasses may have their own.
+    """
+    return cast(MethodOutput, model.apply(variables, *inputs, method=method.__name__, **named))
 
 
 def mask(tree: Tree, *, keep: jax.Array) -> Tree:

@@ -1,0 +1,276 @@
+"""Forms of the world model and of its losses that `experiments.cures` weighs against each other."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dreamer_jax.agents.dreamer.batches import Batch
+from dreamer_jax.agents.dreamer.config import DreamerConfig
+from dreamer_jax.agents.dreamer.losses import NamedLosses, world_model_losses
+from dreamer_jax.agents.dreamer.networks import Dreamer, MakeNetworks, Networks, networks
+from dreamer_jax.agents.dreamer.noise import Noise
+from dreamer_jax.agents.dreamer.stages import Outcome, refresh
+from dreamer_jax.agents.dreamer.state import DreamerState, Params
+from dreamer_jax.nn.dists import Categorical
+from dreamer_jax.nn.layers import MLP, BlockLinear, Linear
+from dreamer_jax.spaces import Spaces
+from dreamer_jax.types import Step
+from dreamer_jax.world_model.decoders import (
+    Decoder,
+    ImageDecoder,
+    Prediction,
+    reconstruction_losses,
+)
+from dreamer_jax.world_model.latents import Latent
+from dreamer_jax.world_model.motion import motion_weights
+from dreamer_jax.world_model.rssm import RSSM
+
+sg = jax.lax.stop_gradient
+# (step [T, B, ...], images in [0, 1] and squared errors, both [T, B, h, w, c]) -> weights
+Weigh = Callable[[Step, jax.Array, jax.Array], jax.Array]
+# (dreamer, step, outputs of the decoder, losses) -> losses that replace some of them, or join them
+Change = Callable[[Dreamer, Step, dict[str, Prediction], NamedLosses], NamedLosses]
+IMAGE = (2, 3, 4)  # axes
+QUERY, KEY = "query", "key"  # further outputs of a decoder
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+
+def unchanged(
+    dreamer: Dreamer, step: Step, outputs: dict[str, Prediction], losses: NamedLosses
+) -> NamedLosses:
+    """No other loss."""
+    del dreamer, step, outputs, losses
+    return {}
+
+
+class Cure(NamedTuple):
+    """What a cure changes."""
+
+    change: Change = unchanged
+    networks: MakeNetworks = networks
+
+    def losses(
+        self, dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, noise: Noise
+    ) -> Outcome:
+        """Those of the stage `world_model`, changed."""
+        latents, losses, metrics = world_model_losses(dreamer, params, batch, noise.latent)
+        # XLA finds that this is what the losses have computed: it is not decoded twice.
+        outputs = dreamer.decode(params, latents)
+        losses |= self.change(dreamer, batch.step, outputs, losses)
+        return Outcome(losses, refresh(latents, losses), state.return_range, metrics)
+
+
+def weighted(weigh: Weigh) -> Cure:
+    """Pixels with other weights, which get no gradient."""
+
+    def change(
+        dreamer: Dreamer, step: Step, outputs: dict[str, Prediction], losses: NamedLosses
+    ) -> NamedLosses:
+        del losses
+        drawn = image_of(outputs)
+        truth = step.obs["image"].astype(jnp.float32) / 255
+        weights = {"image": sg(weigh(step, truth, jnp.square(truth - drawn)))}
+        return reconstruction_losses(outputs, step.obs, spaces=dreamer.obs, weights=weights)
+
+    return Cure(change=change)
+
+
+def image_of(outputs: dict[str, Prediction]) -> jax.Array:
+    """The image [T, B, h, w, c] that the decoder draws."""
+    image = outputs["image"]
+    assert isinstance(image, jax.Array)
+    return image
+
+
+def half(x: jax.Array) -> jax.Array:
+    """Half of the weight of an image evenly, half of it in proportion to x [T, B, h, w, 1]."""
+    return 0.5 + 0.5 * x / (x.mean(IMAGE, keepdims=True) + 1e-8)
+
+
+def by_error(step: Step, truth: jax.Array, error: jax.Array) -> jax.Array:
+    """Pixels that are drawn badly."""
+    del step, truth
+    return half(error.mean(-1, keepdims=True))
+
+
+def by_detail(step: Step, truth: jax.Array, error: jax.Array) -> jax.Array:
+    """Pixels whose neighborhood of 5 x 5 varies."""
+    del step, error
+    return half(
+        jnp.maximum(0, blurred(truth**2, 5) - blurred(truth, 5) ** 2).mean(-1, keepdims=True)
+    )
+
+
+def by_rarity(step: Step, truth: jax.Array, error: jax.Array) -> jax.Array:
+    """Pixels that vary little over the batch, as in standardized images."""
+    del step, error
+    weights = 1 / (truth.var((0, 1)).mean(-1, keepdims=True) + 1e-3)
+    return jnp.broadcast_to(weights / weights.mean(), (*truth.shape[:-1], 1))
+
+
+def near_motion(step: Step, truth: jax.Array, error: jax.Array) -> jax.Array:
+    """Pixels within 3 of those that move."""
+    del truth, error
+    return blurred(motion_weights(step.obs["image"], step.is_first, share=0.5), 7)
+
+
+def blurred(x: jax.Array, side: int) -> jax.Array:
+    """The mean of squares of pixels: [T, B, h, w, c] -> the same."""
+    window = (1, 1, side, side, 1)
+    return jax.lax.reduce_window(x, 0.0, jax.lax.add, window, (1,) * 5, "SAME") / side**2
+
+
+def calibrated(
+    dreamer: Dreamer, step: Step, outputs: dict[str, Prediction], losses: NamedLosses
+) -> NamedLosses:
+    """Images with the variance that fits best (Rybkin et al., 2021), at a hundredth.
+
+    The gradient of n / 2 ln Σ (x - x̂)² for n numbers is that of the squared error, over its size.
+    """
+    del dreamer, step
+    n, image = np.prod(image_of(outputs).shape[2:]), losses["image/image"]
+    return {"image/image": 0.01 * float(n) * image / sg(image.mean())}
+
+
+def harmony(
+    dreamer: Dreamer, step: Step, outputs: dict[str, Prediction], losses: NamedLosses
+) -> NamedLosses:
+    """Losses in balance (HarmonyDream, Ma et al., 2024).
+
+    The learned scales σ of Σ L / σ + ln(1 + σ) are at their optimum for this batch,
+    σ = (L + √(L² + 4 L)) / 2.
+    """
+    del dreamer, step, outputs
+    found = NamedLosses()
+    for name in ("image/image", "reward", "dynamics"):
+        size = sg(losses[name].mean())
+        found[name] = 2 * losses[name] / (size + jnp.sqrt(size**2 + 4 * size))
+    return found
+
+
+def contrastive(
+    dreamer: Dreamer, step: Step, outputs: dict[str, Prediction], losses: NamedLosses
+) -> NamedLosses:
+    """`deter`, which knows the last action, tells its own latents from those of other moments.
+
+    InfoNCE over the T B moments of the batch, as TWISTER (Burchi and Timofte, 2025) has it for
+    more steps. It stands in for no other loss: it is added to the reward's.
+    """
+    del dreamer, step
+    query, key = (outputs[name] for name in (QUERY, KEY))
+    assert isinstance(query, jax.Array) and isinstance(key, jax.Array)
+    shape = query.shape[:2]
+    likeness = query.reshape(-1, query.shape[-1]) @ key.reshape(-1, key.shape[-1]).T
+    right = jnp.diagonal(jax.nn.log_softmax(likeness, axis=-1))
+    return {"reward": losses["reward"] - right.reshape(shape)}
+
+
+class SpatialRSSM(RSSM):
+    """Each latent also sees one of 4 x 4 cells of the image."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.cells = BlockLinear(units=self.stoch * self.classes // 16, dtype=self.dtype)
+
+    def posterior(self, deter: jax.Array, tokens: jax.Array) -> Categorical:
+        """See `RSSM.posterior`."""
+        joined = jnp.concatenate([deter.astype(self.dtype), tokens.astype(self.dtype)], axis=-1)
+        logits = self.posterior_logits(self.posterior_mlp(joined))
+        cells = self.cells(tokens.reshape(*tokens.shape[:-1], 16, -1))
+        return self._latent(logits + cells.reshape(logits.shape))
+
+
+class SpatialDecoder(ImageDecoder):
+    """Each latent also paints one of 4 x 4 cells of the image."""
+
+    def _from_stoch(self, stoch: jax.Array) -> jax.Array:
+        x = super()._from_stoch(stoch)
+        cells = BlockLinear(units=x.shape[-1], dtype=self.dtype, name="cells")
+        return x + cells(stoch.reshape(len(stoch), 16, -1)).reshape(x.shape)
+
+
+class DenseDecoder(ImageDecoder):
+    """Every part of a latent paints every pixel of the first stage, by one dense layer."""
+
+    def _from_deter(self, deter: jax.Array) -> jax.Array:
+        return self._dense(deter, "deter_space")
+
+    def _from_stoch(self, stoch: jax.Array) -> jax.Array:
+        return self._dense(stoch, "stoch_space")
+
+    def _dense(self, x: jax.Array, name: str) -> jax.Array:
+        shape = (self.side, self.side, 4 * self.depth)
+        units = int(np.prod(shape))
+        dense = Linear(units=units, scale=1.0, dtype=self.dtype, name=name)
+        return dense(x).reshape(-1, *shape)
+
+
+class ContrastiveDecoder(Decoder):
+    """Two more outputs: projections of both parts of a latent, for `contrastive`."""
+
+    @nn.compact
+    def __call__(self, latent: Latent) -> dict[str, Prediction]:
+        """See `Decoder`."""
+        outputs = super().__call__(latent)
+        for name, x in ((QUERY, latent.deter), (KEY, latent.flat_stoch)):
+            x = MLP(layers=1, units=self.units, dtype=self.dtype, name=f"{name}_mlp")(x)
+            x = Linear(units=self.units, scale=1.0, dtype=self.dtype, name=name)(x)
+            outputs[name] = x.astype(jnp.float32) / self.units**0.25
+        return outputs
+
+
+class OtherImages(Decoder):
+    """Images by another decoder."""
+
+    images: type[ImageDecoder] = ImageDecoder
+
+    def image_decoder(self, **sizes: Any) -> ImageDecoder:
+        """See `Decoder.image_decoder`."""
+        return self.images(**sizes)
+
+
+def as_kind(kind: type[nn.Module], module: nn.Module, **more: Any) -> Any:
+    """A module of another class with the same fields."""
+    names = {field.name for field in dataclasses.fields(module)} - {"parent", "name"}
+    return kind(**{name: getattr(module, name) for name in names}, **more)
+
+
+def with_kinds(
+    *, decoder: type[Decoder] = Decoder, rssm: type[RSSM] = RSSM, **more: Any
+) -> MakeNetworks:
+    """`networks` with another decoder or RSSM."""
+
+    def make(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Networks:
+        made = networks(config, obs=obs, act=act)
+        return made._replace(
+            decoder=as_kind(decoder, made.decoder, **more), rssm=as_kind(rssm, made.rssm)
+        )
+
+    return make
+
+
+def gray(steps: Step) -> Step:
+    """Images [..., 3] of a play as their brightness [..., 1]; NumPy."""
+    image = np.round(np.asarray(steps.obs["image"], np.float32) @ LUMA).astype(np.uint8)
+    return steps.replace(obs={**steps.obs, "image": image[..., None]})
+
+
+CURES = {
+    "none": Cure(),
+    "by_error": weighted(by_error),
+    "by_detail": weighted(by_detail),
+    "by_rarity": weighted(by_rarity),
+    "near_motion": weighted(near_motion),
+    "calibrated": Cure(change=calibrated),
+    "harmony": Cure(change=harmony),
+    "contrastive": Cure(change=contrastive, networks=with_kinds(decoder=ContrastiveDecoder)),
+    "dense_decoder": Cure(networks=with_kinds(decoder=OtherImages, images=DenseDecoder)),
+    "spatial": Cure(
+        networks=with_kinds(decoder=OtherImages, images=SpatialDecoder, rssm=SpatialRSSM)
+    ),
+}

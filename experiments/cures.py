@@ -1,0 +1,179 @@
+"""Weighs cures for small things that move: python -m experiments.cures --play=FILE --env=atari_pong
+
+Learns a world model alone from one recorded play (`experiments.known_play`), with one of CURES and
+any settings of a run, and probes it. So all cures see the same steps, and as many updates of them.
+Appends one JSON line for each probe to experiments/results/cures/<env>.jsonl; --table prints all.
+
+--cure=none --set losses.motion=0.1 is what the package itself offers.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dreamer_jax import spaces
+from dreamer_jax.agents.dreamer import agent
+from dreamer_jax.agents.dreamer.acting import initial_carry
+from dreamer_jax.agents.dreamer.model import model_of
+from dreamer_jax.agents.dreamer.networks import Dreamer, init
+from dreamer_jax.agents.dreamer.stages import STAGES
+from dreamer_jax.commands.flags import parse
+from dreamer_jax.commands.options import decide
+from dreamer_jax.config import Config
+from dreamer_jax.main import COMMANDS, complain
+from dreamer_jax.types import Window
+from envs.kinds import Image
+from experiments import places, positions
+from experiments.cure_forms import CURES, gray
+from experiments.known_play import ENVS, Known, read
+from experiments.positions import ABSENT
+
+RESULTS = Path(__file__).parent / "results" / "cures"
+
+
+def main() -> int:
+    """Trains and probes, or prints the table; exit code 2 for a mistake of the user."""
+    args = flags().parse_args()
+    if args.table:
+        print("\n".join(table(args.results)))
+        return 0
+    try:
+        known = read(args.play)
+        config = config_of(args.env, args.set)
+        known = known._replace(steps=gray(known.steps)) if args.gray else known
+        dreamer = agent.build(config, interface_of(known), make_networks=CURES[args.cure].networks)
+    except (ValueError, OSError) as error:
+        return complain(error, 2)
+    args.results.mkdir(parents=True, exist_ok=True)
+    cause = {"cure": args.cure, "set": args.set, "gray": args.gray, "seed": args.seed}
+    with open(args.results / f"{args.env}.jsonl", "a", encoding="utf-8") as file:
+        for found in trained(dreamer, config, known, args):
+            line = json.dumps({**cause, **found})
+            print(line, flush=True)
+            print(line, file=file, flush=True)
+    return 0
+
+
+def flags() -> argparse.ArgumentParser:
+    """The flags of the command line."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("cures", description=__doc__, formatter_class=form)
+    add = parser.add_argument
+    add("--env", default="atari_pong", help="the game that was recorded (atari_pong)")
+    add("--play", type=Path, help="file of experiments.known_play")
+    add("--cure", choices=sorted(CURES), default="none", help="what is changed (none)")
+    add("--gray", action="store_true", help="images in shades of gray")
+    add("--set", action="append", default=[], help="as of a run, such as losses.motion=0.1")
+    add("--updates", type=int, default=1_500, help="of the world model (1500)")
+    add("--probe_every", type=int, default=500, help="updates between two probes (500)")
+    add("--seed", type=int, default=0, help="of weights and batches (0)")
+    add("--results", type=Path, default=RESULTS, help="folder of the results")
+    add("--table", action="store_true", help="print the last probe of all results")
+    return parser
+
+
+def config_of(env: str, assignments: Iterable[str]) -> Config:
+    """That of a run of the environment on this machine, of size 1m and without stored latents."""
+    sets = [part for assignment in assignments for part in ("--set", assignment)]
+    command = ["cures", f"--env={env}", "--size=1m", "--logdir=logdir/cures", *sets]
+    config = decide(parse(command, COMMANDS)).config
+    return dataclasses.replace(config, replay=dataclasses.replace(config.replay, latents=False))
+
+
+def interface_of(known: Known) -> spaces.Interface:
+    """Spaces of a recorded play: its first image, and one choice of as many actions as it has."""
+    height, width, channels = known.image.shape[2:]
+    (key, actions), *others = known.steps.action.items()
+    if others or np.asarray(actions).shape[-1] != 1:
+        raise ValueError("one choice is expected for each step")
+    obs: dict[str, gymnasium.Space] = {"image": Image(height, width, channels)}
+    choice = gymnasium.spaces.MultiDiscrete([int(np.max(actions)) + 1])
+    return spaces.of(obs, {key: choice})
+
+
+def trained(dreamer: Dreamer, config: Config, known: Known, args: Any) -> Iterable[dict[str, Any]]:
+    """Probes while the world model learns: updates, seconds of them, losses and what is known."""
+    stage = STAGES["world_model"]._replace(losses=CURES[args.cure].losses)
+    update = jax.jit(partial(agent.update, dreamer, stage))
+    state = init(dreamer, stage.trained, jax.random.key(args.seed))
+    random, seconds = np.random.default_rng(args.seed), 0.0
+    for count in range(1, args.updates + 1):
+        window = drawn(known, random, config)
+        begun = time.perf_counter()
+        state, _, metrics = update(state, window, jax.random.key(random.integers(2**31)))
+        metrics = jax.device_get(metrics)
+        seconds += time.perf_counter() - begun
+        if count % args.probe_every == 0 or count == args.updates:
+            losses = {k: round(float(x), 4) for k, x in metrics.items() if k.startswith("world")}
+            found = probed(dreamer, state, known, screen=positions.screen(args.env))
+            yield {"updates": count, "seconds": round(seconds, 1), **losses, **found}
+
+
+def drawn(known: Known, random: np.random.Generator, config: Config) -> Window:
+    """Windows [W, B, ...] from the copies that do not test."""
+    length, batch = config.replay.length + 1, config.replay.batch
+    first = random.integers(0, len(known.steps.is_first) - length + 1, batch)
+    copies = random.choice(np.flatnonzero(~places.test_rows()), batch)
+    t, e = first + np.arange(length)[:, None], np.broadcast_to(copies, (length, batch))
+    steps = jax.tree.map(lambda x: jnp.asarray(x[t, e]), known.steps)
+    return Window(steps=steps, latents=None, row=jnp.asarray(copies), time=jnp.asarray(t))
+
+
+def probed(
+    dreamer: Dreamer, state: Any, known: Known, *, screen: tuple[int, int] | None
+) -> dict[str, float]:
+    """What `experiments.probe` prints, by name: `<measure>/<thing>/<dreamt steps>`."""
+    model = model_of(dreamer)
+    carry = places.watch(model, state, initial_carry(dreamer, ENVS), known)
+    dreams = places.dreamt(known, carry, model, state)
+    both, found = places.features_of(carry)["both"], dict[str, float]()
+    for name, at in sorted(known.at.items()):
+        shown = (at != ABSENT) & ~np.asarray(known.steps.is_first)
+        line = places.fitted(both, at, shown)
+        found[f"r2/{name}"] = places.score(line, both, at, shown, places.test_rows())
+        found |= {f"r2/{name}/{n}": places.in_dreams(line, at, m) for n, m in dreams.items() if n}
+    for n, moments in dreams.items():
+        found[f"image/{n}"] = places.image_error(known, moments)
+        for thing in sorted({name.rpartition("_")[0] for name in known.at}):
+            share = places.explained(thing, known, moments, screen=screen)
+            found[f"pixels/{thing}/{n}"] = share
+    return {name: round(x, 3) for name, x in found.items()}
+
+
+def table(folder: Path) -> list[str]:
+    """The last probe of each line of results, as Markdown."""
+    lines = list[str]()
+    for path in sorted(folder.glob("*.jsonl")):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        last = {(r["cure"], *r["set"], r["gray"], r["seed"]): r for r in rows}
+        names = [k for k in rows[-1] if k.startswith("r2/") and k.count("/") == 1]
+        things = sorted({name[3:].rpartition("_")[0] for name in names})
+        head = ["cure", "seed", "updates", *(f"R² {n[3:]}" for n in names), "in 5 dreamt steps"]
+        head += [f"pixels of {thing}" for thing in things] + ["image", "image, 5 dreamt steps"]
+        lines += [f"### {path.stem}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+        for row in last.values():
+            what = " ".join([row["cure"], *row["set"], *["gray"] * row["gray"]])
+            cells = [what, str(row["seed"]), str(row["updates"])]
+            cells += [f"{row[n]:.2f}" for n in names]
+            cells += [", ".join(f"{row[f'{n}/5']:.2f}" for n in names)]
+            pixels = ((row[f"pixels/{thing}/{n}"] for n in (0, 5)) for thing in things)
+            cells += [", ".join(f"{x:.2f}" for x in pair) for pair in pixels]
+            cells += [f"{row['image/0']:.1f}", f"{row['image/5']:.1f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

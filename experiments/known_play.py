@@ -1,0 +1,154 @@
+"""Play whose things have known places: python -m experiments.known_play --logdir=... --out=FILE
+
+Plays with a saved agent, or at random, in the environments of `experiments.positions`, and writes
+all steps to one file. `experiments.cures` learns from it.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from dreamer_jax import spaces
+from dreamer_jax.commands.chosen_checkpoints import load_one
+from dreamer_jax.commands.flags import parse
+from dreamer_jax.commands.options import Setup, decide
+from dreamer_jax.commands.restored_agents import Restored
+from dreamer_jax.environment import Timestep
+from dreamer_jax.loops import stretches
+from dreamer_jax.main import COMMANDS, complain
+from dreamer_jax.types import Step
+from envs.timestep import VectorEnv
+from experiments import positions
+
+SEED = 5 << 20  # added to that of the run: no episode is one of training or evaluation
+ENVS = 8  # copies; the last quarter of them tests, the quarter before it chooses penalties
+STRETCH = 100  # steps between two decisions whether the agent plays or chance
+
+Choose = Callable[[int, Timestep], dict[str, np.ndarray]]  # (step, what is seen) -> actions [E, n]
+
+
+class Known(NamedTuple):
+    """T steps of E copies; NumPy."""
+
+    steps: Step  # [T, E, ...], without events
+    at: dict[str, np.ndarray]  # coordinate -> [T, E], or ABSENT
+
+    @property
+    def image(self) -> np.ndarray:
+        """[T, E, h, w, c] uint8, the first image of an observation."""
+        images = [x for x in self.steps.obs.values() if x.ndim == 5 and x.dtype == np.uint8]
+        return np.asarray(images[0])
+
+
+def main() -> int:
+    """Writes the file; exit code 2 for a mistake of the user."""
+    args = flags().parse_args()
+    try:
+        setup, saved = load(args.logdir, args.checkpoint)
+        env = make_env(setup)
+    except (ValueError, OSError) as error:
+        return complain(error, 2)
+    with closing(env):
+        known = play(env, player(saved, env, share_at_random=args.random), steps=args.steps)
+    save(args.out, known)
+    print(f"{args.out}: {args.steps * ENVS:,} steps, {args.random:.0%} of them at random")
+    return 0
+
+
+def flags() -> argparse.ArgumentParser:
+    """The flags of the command line."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("known_play", description=__doc__, formatter_class=form)
+    add = parser.add_argument
+    add("--logdir", required=True, help="of a run of a game whose memory is known")
+    add("--checkpoint", help="a step, newest or best (newest)")
+    add("--steps", type=int, default=2_500, help=f"of each of {ENVS} copies (2500)")
+    add("--random", type=float, default=0.33, help="share of stretches with random actions (0.33)")
+    add("--out", type=Path, required=True, help="file to write (.npz)")
+    return parser
+
+
+def load(logdir: str, checkpoint: str | None) -> tuple[Setup, Restored]:
+    """The run and its agent; ValueError where there is none with a model."""
+    setup = decide(parse(["probe", "--mode=eval", f"--logdir={logdir}"], COMMANDS))
+    saved = load_one(setup, checkpoint)
+    if saved.agent.model is None:
+        raise ValueError(f"{logdir}: the agent {setup.agent!r} has no model")
+    return setup, saved
+
+
+def make_env(setup: Setup) -> VectorEnv:
+    """The environment of a run with positions; ValueError where its memory is not known."""
+    return positions.make(setup.env, setup.config.env, num_envs=ENVS, seed=setup.seed + SEED)
+
+
+def player(saved: Restored, env: VectorEnv, *, share_at_random: float) -> Choose:
+    """The sampled policy, which each copy leaves to chance for a share of its stretches."""
+    model, carry = saved.agent.model, saved.agent.player.carry(ENVS)
+    assert model is not None
+    act = spaces.of(env.obs_space, env.act_space).act
+    drawn = stretches.random_actions(act, envs=ENVS, seed=SEED)
+
+    def choose(step: int, seen: Timestep) -> dict[str, np.ndarray]:
+        nonlocal carry
+        key = jax.random.key(SEED + step)
+        carry, action = stretches.see_and_choose(
+            model, saved.state, carry, seen.obs, seen.is_first, key
+        )
+        chance = np.random.default_rng((SEED, step // STRETCH)).random((ENVS, 1)) < share_at_random
+        random = drawn(step)
+        action = {k: np.where(chance, random[k], np.asarray(x)) for k, x in action.items()}
+        carry = model.took(carry, jax.tree.map(jax.numpy.asarray, action))
+        return action
+
+    return choose
+
+
+def play(env: VectorEnv, choose: Choose, *, steps: int) -> Known:
+    """Plays from the first observation on."""
+    rows, seen = list[Any](), env.reset()
+    for step in range(steps):
+        action = choose(step, seen)
+        at = {
+            k.removeprefix(positions.START): x
+            for k, x in seen.events.items()
+            if k.startswith(positions.START)
+        }
+        flags = {k: getattr(seen, k) for k in ("reward", "is_first", "is_last", "is_terminal")}
+        rows.append((seen.obs, action, flags, at))
+        seen = env.step(action)
+    obs, action, flags, at = jax.tree.map(lambda *x: np.stack(x), *rows)
+    return Known(steps=Step(obs=obs, action=action, events={}, **flags), at=at)
+
+
+def save(path: Path, known: Known) -> None:
+    """Writes what `read` reads."""
+    steps = known.steps
+    parts = {"obs": steps.obs, "action": steps.action, "at": known.at}
+    named = {f"{part}/{k}": x for part, each in parts.items() for k, x in each.items()}
+    flags = {k: getattr(steps, k) for k in ("reward", "is_first", "is_last", "is_terminal")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **named, **flags)
+
+
+def read(path: Path) -> Known:
+    """What `save` wrote."""
+    with np.load(path) as file:
+        found = dict(file)
+
+    def part(name: str) -> dict[str, Any]:
+        start = f"{name}/"
+        return {k.removeprefix(start): x for k, x in found.items() if k.startswith(start)}
+
+    flags = {k: x for k, x in found.items() if "/" not in k}
+    return Known(Step(obs=part("obs"), action=part("action"), events={}, **flags), part("at"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""What a world model knows of places: regressions from its latents, and the pixels that it draws.
+
+A regression is learned on some copies of a game and judged on others. The model itself may have
+been trained on any of them but the last quarter.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dreamer_jax.loops.dreams import CHUNK
+from dreamer_jax.types import AnyModel
+from experiments.known_play import ENVS, Known
+from experiments.positions import ABSENT
+
+AHEAD = (0, 1, 5, 15)  # dreamt steps; 0: the moment that a dream begins with
+EVERY = 10  # steps between two dreams of one copy
+PENALTIES = (1.0, 10.0, 100.0, 1_000.0)
+AROUND = 3  # pixels of the image on each side of a thing
+PARTS = ("deter", "latents", "both")
+
+Features = dict[str, np.ndarray]  # part of the latent -> [*, F]
+
+
+class Moments(NamedTuple):
+    """N moments of a recorded play as the model knows them after some dreamt steps; NumPy."""
+
+    ahead: int  # steps of the dream
+    t: np.ndarray  # [N] step that is known or dreamt of
+    e: np.ndarray  # [N] copy
+    features: np.ndarray  # [N, F], both parts
+    image: np.ndarray  # [N, h, w, c] uint8, as the model draws it
+
+
+class Line(NamedTuple):
+    """A linear regression on standardized features."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    weight: np.ndarray  # [F + 1]
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """[N, F] -> [N]."""
+        return _with_one((features - self.mean) / self.deviation) @ self.weight
+
+
+def watch(model: AnyModel, state: Any, carry: Any, known: Known) -> Any:
+    """The carry after each observation of a recorded play: [T, E, ...]; NumPy."""
+    rows = list[Any]()
+    for t in range(len(known.steps.is_first)):
+        step = jax.tree.map(lambda x, t=t: jnp.asarray(x[t]), known.steps)
+        carry = model.see(state, carry, step.obs, step.is_first, jax.random.key(t))
+        carry = model.took(carry, step.action)
+        rows.append(jax.device_get(carry))
+    return jax.tree.map(lambda *x: np.stack(x), *rows)
+
+
+def features_of(carry: Any) -> Features:
+    """What a moment [*, ...] of the model knows, by part."""
+    if not hasattr(carry, "latent"):
+        raise ValueError("only the latents of DreamerV3's world model can be probed")
+    deter, stoch = carry.latent.deter, carry.latent.stoch
+    flat = stoch.reshape(*stoch.shape[:-2], -1)
+    return dict(zip(PARTS, (deter, flat, np.concatenate([deter, flat], -1)), strict=True))
+
+
+def test_rows() -> np.ndarray:
+    """The copies of the game that test."""
+    return np.arange(ENVS) >= ENVS - ENVS // 4
+
+
+def fitted(features: np.ndarray, at: np.ndarray, shown: np.ndarray) -> Line:
+    """The regression [T, E, F] -> [T, E], on copies that neither test nor choose the penalty."""
+    choosing = (np.arange(ENVS) >= ENVS - 2 * (ENVS // 4)) & ~test_rows()
+    used = shown & ~(choosing | test_rows())
+    x, y = features[used], at[used]
+    mean, deviation = x.mean(0), x.std(0) + 1e-3
+    inputs = _with_one((x - mean) / deviation)
+    gram, target = inputs.T @ inputs, inputs.T @ y
+    lines = [
+        Line(mean, deviation, np.linalg.solve(gram + penalty * np.eye(len(gram)), target))
+        for penalty in PENALTIES
+    ]
+    return max(lines, key=lambda line: score(line, features, at, shown, choosing))
+
+
+def score(
+    line: Line, features: np.ndarray, at: np.ndarray, shown: np.ndarray, rows: np.ndarray
+) -> float:
+    """R² on some of the copies."""
+    used = shown & rows
+    return r_squared(line(features[used]), at[used])
+
+
+def r_squared(guess: np.ndarray, truth: np.ndarray) -> float:
+    """1 - squared error / variance; NaN where there is none."""
+    if len(truth) < 2 or truth.std() == 0:
+        return float("nan")
+    return float(1 - np.square(guess - truth).mean() / truth.var())
+
+
+def dreamt(known: Known, carry: Any, model: AnyModel, state: Any) -> dict[int, Moments]:
+    """Dreams with the recorded actions, begun in the copies that test: by their length in AHEAD.
+
+    carry: [T, E, ...] as `watch` gives it.
+    """
+    first = known.steps.is_first
+    begun = [
+        (t, e)
+        for t in range(1, len(first) - max(AHEAD), EVERY)
+        for e in np.flatnonzero(test_rows()).tolist()
+        if not np.any(first[t + 1 : t + max(AHEAD) + 1, e])
+    ]
+    parts: dict[int, list[Moments]] = {ahead: [] for ahead in AHEAD}
+    for start in range(0, len(begun) - CHUNK + 1, CHUNK):
+        t, e = np.array(begun[start : start + CHUNK]).T
+        for moments in _dreamt(known, carry, model, state, t, e):
+            parts[moments.ahead].append(moments)
+    return {
+        ahead: Moments(
+            ahead, *(np.concatenate(x) for x in zip(*(m[1:] for m in each), strict=True))
+        )
+        for ahead, each in parts.items()
+        if each
+    }
+
+
+def _dreamt(
+    known: Known, carry: Any, model: AnyModel, state: Any, t: np.ndarray, e: np.ndarray
+) -> Iterator[Moments]:
+    """Dreams that begin at the moments [N] t of the copies e."""
+    now = jax.tree.map(lambda x: jnp.asarray(x[t, e]), carry)
+    for step in range(max(AHEAD) + 1):
+        if step in AHEAD:
+            image = _image(model, state, now)
+            yield Moments(step, t + step, e, features_of(jax.device_get(now))["both"], image)
+        action = {k: jnp.asarray(x[t + step, e]) for k, x in known.steps.action.items()}
+        now = _imagined(model, state, now, action, jax.random.key(int(t[0]) + step))
+
+
+def in_dreams(line: Line, at: np.ndarray, moments: Moments) -> float:
+    """R² of a regression of `at` [T, E] after some dreamt steps."""
+    truth = at[moments.t, moments.e]
+    guess = line(moments.features)
+    return r_squared(guess[truth != ABSENT], truth[truth != ABSENT])
+
+
+def explained(
+    thing: str, known: Known, moments: Moments, *, screen: tuple[int, int] | None
+) -> float:
+    """How much of the pixels around a thing the drawings explain, against the mean image.
+
+    1 - error / variance, over all moments. NaN for a thing that is nowhere on the screen.
+
+    screen: width and height of the emulator's screen. A thing without x moves in its column, whose
+    pixels are all compared.
+    """
+    if screen is None:
+        return float("nan")
+    mean = known.image.astype(np.float32).mean((0, 1))
+    truth = known.image[moments.t, moments.e].astype(np.float32)
+    error, variance = np.square(moments.image - truth), np.square(mean - truth)
+    where = np.ones((*truth.shape[:-1], 1), bool)
+    for axis, (name, pixels, size) in enumerate(
+        zip("yx", mean.shape[:2], screen[::-1], strict=True)
+    ):
+        if (at := known.at.get(f"{thing}_{name}")) is None:
+            continue
+        at = at[moments.t, moments.e]
+        far = np.abs(np.arange(pixels) - np.round(at * pixels / size)[:, None])
+        near = (far <= AROUND) & (at != ABSENT)[:, None]
+        where &= near[:, :, None, None] if axis == 0 else near[:, None, :, None]
+    return (
+        float(1 - (error * where).sum() / (variance * where).sum()) if where.any() else float("nan")
+    )
+
+
+def image_error(known: Known, moments: Moments) -> float:
+    """Σ (x - x̂)² of an image whose pixels are in [0, 1], the mean over all moments."""
+    truth = known.image[moments.t, moments.e].astype(np.float32)
+    error = np.square((moments.image - truth) / 255)
+    return float(error.sum((1, 2, 3)).mean())
+
+
+def _image(model: AnyModel, state: Any, carry: Any) -> np.ndarray:
+    """The first image that the model draws."""
+    drawn = jax.device_get(model.read(state, carry).obs)
+    return next(x for x in drawn.values() if x.ndim == 4 and x.dtype == np.uint8)
+
+
+@partial(jax.jit, static_argnums=0)
+def _imagined(model: AnyModel, state: Any, carry: Any, action: Any, key: jax.Array) -> Any:
+    return model.imagine(state, model.took(carry, action), key)
+
+
+def _with_one(x: np.ndarray) -> np.ndarray:
+    return np.concatenate([x, np.ones((*x.shape[:-1], 1), x.dtype)], -1)

@@ -1,0 +1,99 @@
+"""Every cure learns, and differs from what the package does without it."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from dreamer_jax.agents.dreamer import agent
+from dreamer_jax.agents.dreamer.batches import prepare
+from dreamer_jax.agents.dreamer.losses import NamedLosses
+from dreamer_jax.agents.dreamer.stages import STAGES
+from dreamer_jax.spaces import of
+from dreamer_jax.types import Window
+from envs.kinds import Image
+from experiments import cure_forms, cures
+from experiments.cure_forms import CURES
+from experiments.known_play import ENVS, Known
+
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
+CONFIG = tiny.changed("model", stoch=4)
+USUAL = tiny.made_up(agent.build(CONFIG, of({"image": Image(64, 64, 3)}, tiny.TURN)))
+
+
+@pytest.mark.parametrize("name", sorted(CURES))
+def test_every_cure_has_other_losses_or_networks(name: str) -> None:
+    """The losses that it does not change are those of the package, for the same networks."""
+    cure, interface = CURES[name], of({"image": Image(64, 64, 3)}, tiny.TURN)
+    dreamer = agent.build(CONFIG, interface, make_networks=cure.networks)
+    state, batch = tiny.made_up(dreamer), prepare(dreamer, tiny.window(dreamer))
+    noise = tiny.noise(dreamer, jax.random.key(0))
+
+    @jax.jit
+    def losses() -> tuple[NamedLosses, NamedLosses]:
+        plain = STAGES["world_model"].losses(dreamer, state.params, state, batch, noise)
+        return plain.losses, cure.losses(dreamer, state.params, state, batch, noise).losses
+
+    plain, cured = losses()
+    assert plain.keys() == cured.keys() and all(np.isfinite(x).all() for x in cured.values())
+    assert all(x.shape == (tiny.LENGTH, tiny.BATCH) for x in cured.values())
+    same = {key for key in plain if np.allclose(plain[key], cured[key], rtol=1e-3)}
+    changes = {"contrastive": {"reward"}, "harmony": {"image/image", "reward", "dynamics"}}
+    usual = {"image/image"} if cure.change is not cure_forms.unchanged else set[str]()
+    assert plain.keys() - same == changes.get(name, usual)
+    shapes = jax.tree.map(lambda x: x.shape, state.params)
+    is_usual = shapes == jax.tree.map(lambda x: x.shape, USUAL.params)
+    assert is_usual == (cure.networks is CURES["none"].networks)
+
+
+def test_harmony_is_at_the_optimum_of_its_scales() -> None:
+    dreamer = tiny.make(tiny.PIXELS)
+    named = {"image/image": 300.0, "reward": 0.2, "dynamics": 1.0, "continue": 1.0}
+    losses = {name: jnp.full((2, 3), size) for name, size in named.items()}
+    found = cure_forms.harmony(dreamer, tiny.experience(dreamer), {}, losses)
+    scales = np.linspace(0.01, 500, 500_000)
+    assert found.keys() == named.keys() - {"continue"}
+    for name, value in found.items():
+        best = scales[np.argmin(named[name] / scales + np.log1p(scales))]
+        np.testing.assert_allclose(value, named[name] / best, rtol=0.01)
+
+
+@pytest.mark.parametrize("name", ["by_error", "by_detail", "by_rarity", "near_motion"])
+def test_weights_of_images_have_a_mean_of_one(name: str) -> None:
+    """So that no cure is only a larger scale; apart from what the border of an image takes."""
+    dreamer = tiny.make({"image": Image(64, 64, 3)})
+    step = tiny.experience(dreamer)
+    truth = step.obs["image"].astype(jnp.float32) / 255
+    weights = getattr(cure_forms, name)(step, truth, jnp.square(truth - 0.5))
+    assert weights.shape == (tiny.LENGTH, tiny.BATCH, 64, 64, 1)
+    np.testing.assert_allclose(weights.mean(), 1, atol=0.1)
+
+
+def test_the_table_has_the_last_probe_of_each_cure(tmp_path: Path) -> None:
+    row = {"cure": "none", "set": ["losses.motion=0.1"], "gray": False, "seed": 0}
+    measured = {"r2/ball_x": 0.5, "r2/ball_x/5": 0.25, "image/0": 5.0, "image/5": 6.0}
+    measured |= {"pixels/ball/0": 0.1, "pixels/ball/5": 0.0}
+    rows = [{**row, "updates": n, **measured, "r2/ball_x": n / 1000} for n in (500, 1000)]
+    text = "".join(json.dumps(r) + "\n" for r in rows)
+    (tmp_path / "atari_pong.jsonl").write_text(text, encoding="utf-8")
+    lines = cures.table(tmp_path)
+    assert lines[0] == "### atari_pong" and len([x for x in lines if x.startswith("| none")]) == 1
+    assert "| none losses.motion=0.1 | 0 | 1000 | 1.00 | 0.25 | 0.10, 0.00 | 5.0 | 6.0 |" in lines
+
+
+def test_the_test_copies_are_never_drawn() -> None:
+    """Windows of training are of other copies than the probe's."""
+    length = CONFIG.replay.length + 5
+    shape = (length, ENVS)
+    steps = tiny.experience(tiny.make(tiny.PIXELS), length)
+    copies = np.broadcast_to(np.arange(ENVS, dtype=np.float32), shape)
+    wide = jax.tree.map(lambda x: np.repeat(np.asarray(x)[:, :1], ENVS, 1), steps)
+    known = Known(steps=wide.replace(reward=copies, is_first=np.zeros(shape, bool)), at={})
+    window: Window = cures.drawn(known, np.random.default_rng(0), CONFIG)
+    assert window.steps.reward.shape == (CONFIG.replay.length + 1, CONFIG.replay.batch)
+    assert set(np.unique(window.steps.reward)) <= set(range(ENVS - ENVS // 4))

@@ -1,0 +1,103 @@
+"""Regressions find what is in a latent, and nothing that is not."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from dreamer_jax.agents.dreamer import agent
+from dreamer_jax.spaces import of
+from dreamer_jax.types import Step
+from experiments import known_play, places
+from experiments.known_play import ENVS, Known
+from experiments.positions import ABSENT
+
+STEPS = 150
+
+
+@pytest.fixture(scope="module")
+def known() -> Known:
+    """Steps in which one thing moves at random; it is not shown everywhere."""
+    random, shape = np.random.default_rng(0), (STEPS, ENVS)
+    x = random.integers(0, 8, shape).astype(np.float32)
+    x[random.random(shape) < 0.3] = ABSENT
+    image = np.zeros((*shape, 8, 8, 1), np.uint8)
+    t, e = np.nonzero(x != ABSENT)
+    image[t, e, :, x[t, e].astype(int)] = 255
+    nothing = jnp.zeros(shape, bool)
+    steps = Step(
+        obs={"image": jnp.asarray(image)},
+        action={"action": jnp.zeros((*shape, 1), jnp.int32)},
+        reward=jnp.zeros(shape),
+        is_first=nothing,
+        is_last=nothing,
+        is_terminal=nothing,
+        events={},
+    )
+    return Known(
+        steps=jax.device_get(steps), at={"ball_x": x, "ball_y": random.uniform(0, 8, shape)}
+    )
+
+
+def test_what_is_in_the_latent_is_found(known: Known) -> None:
+    """The deterministic part holds one coordinate, and the latents hold none."""
+    dreamer = agent.make(tiny.CONFIG, of({**tiny.VECTOR, **tiny.PIXELS}, tiny.TURN))
+    one = jax.device_get(dreamer.player.carry(ENVS))
+    carry = jax.tree.map(lambda x: np.stack([x] * STEPS), one)
+    deter = np.random.default_rng(1).normal(size=carry.latent.deter.shape).astype(np.float32)
+    deter[..., 1] = (known.at["ball_x"] - 3) / 5 + deter[..., 0]
+    carry = carry.replace(latent=carry.latent.replace(deter=deter))
+    found = {}
+    for name, at in known.at.items():
+        for part, x in places.features_of(carry).items():
+            line = places.fitted(x, at, at != ABSENT)
+            found[name, part] = places.score(line, x, at, at != ABSENT, places.test_rows())
+    assert found["ball_x", "deter"] > 0.99 and found["ball_x", "both"] > 0.99
+    assert found["ball_x", "latents"] < 0.1
+    assert max(value for (name, _), value in found.items() if name == "ball_y") < 0.1
+
+
+def test_the_pixels_around_a_thing_are_judged(known: Known) -> None:
+    """1 for drawings that are right there, 0 for the mean image, below for a thing elsewhere."""
+    t, e = (x.ravel() for x in np.mgrid[:STEPS, 6:8])
+    mean = np.broadcast_to(known.image.mean((0, 1)), (len(t), 8, 8, 1))
+    drawn = {
+        "right": known.image[t, e],
+        "mean": mean,
+        "elsewhere": np.roll(known.image[t, e], 4, axis=2),
+    }
+    shares = {
+        name: places.explained(
+            "ball",
+            known._replace(at={"ball_x": known.at["ball_x"]}),
+            places.Moments(0, t, e, np.zeros((len(t), 1)), image),
+            screen=(8, 8),
+        )
+        for name, image in drawn.items()
+    }
+    assert shares["right"] == 1 and shares["elsewhere"] < 0
+    np.testing.assert_allclose(shares["mean"], 0, atol=1e-6)
+    moments = places.Moments(0, t, e, np.zeros((len(t), 1)), mean)
+    expected = np.square((known.image[t, e] - mean) / 255).sum((1, 2, 3)).mean()
+    np.testing.assert_allclose(places.image_error(known, moments), expected, rtol=1e-4)
+
+
+def test_a_play_is_read_as_it_was_written(known: Known, tmp_path: Path) -> None:
+    known_play.save(tmp_path / "play.npz", known)
+    jax.tree.map(np.testing.assert_array_equal, known, known_play.read(tmp_path / "play.npz"))
+
+
+def test_r_squared_is_one_less_the_share_of_the_error() -> None:
+    truth = np.array([0.0, 2.0, 4.0])
+    assert places.r_squared(truth, truth) == 1
+    assert places.r_squared(np.full(3, 2.0), truth) == 0
+    np.testing.assert_allclose(places.r_squared(truth + 1, truth), 1 - 1 / (8 / 3))
+    assert np.isnan(places.r_squared(truth, np.ones(3)))
+
+
+def test_a_model_without_such_latents_is_refused() -> None:
+    with pytest.raises(ValueError, match="only the latents of DreamerV3's world model"):
+        places.features_of({"summary": jnp.zeros(3)})
