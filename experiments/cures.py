@@ -131,7 +131,7 @@ def drawn(known: Known, random: np.random.Generator, config: Config) -> Window:
 
 
 def probed(
-    dreamer: Dreamer, state: Any, known: Known, *, screen: tuple[int, int] | None
+    dreamer: Dreamer, state: Any, known: Known, *, screen: tuple[int, int]
 ) -> dict[str, float]:
     """What `experiments.probe` prints, by name: `<measure>/<thing>/<dreamt steps>`."""
     model = model_of(dreamer)
@@ -145,7 +145,7 @@ def probed(
         found |= {f"r2/{name}/{n}": places.in_dreams(line, at, m) for n, m in dreams.items() if n}
     for n, moments in dreams.items():
         found[f"image/{n}"] = places.image_error(known, moments)
-        for thing in sorted({name.rpartition("_")[0] for name in known.at}):
+        for thing in positions.things(known.at):
             share = places.explained(thing, known, moments, screen=screen)
             found[f"pixels/{thing}/{n}"] = share
     return {name: round(x, 3) for name, x in found.items()}
@@ -158,7 +158,7 @@ def table(folder: Path) -> list[str]:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         last = {(r["cure"], *r["set"], r["gray"], r["seed"]): r for r in rows}
         names = [k for k in rows[-1] if k.startswith("r2/") and k.count("/") == 1]
-        things = sorted({name[3:].rpartition("_")[0] for name in names})
+        things = positions.things(name.removeprefix("r2/") for name in names)
         head = ["cure", "seed", "updates", *(f"R² {n[3:]}" for n in names), "in 5 dreamt steps"]
         head += [f"pixels of {thing}" for thing in things] + ["image", "image, 5 dreamt steps"]
         lines += [f"### {path.stem}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]

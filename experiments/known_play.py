@@ -41,9 +41,9 @@ class Known(NamedTuple):
 
     @property
     def image(self) -> np.ndarray:
-        """[T, E, h, w, c] uint8, the first image of an observation."""
+        """[T, E, h, w, c] uint8, the largest image of an observation."""
         images = [x for x in self.steps.obs.values() if x.ndim == 5 and x.dtype == np.uint8]
-        return np.asarray(images[0])
+        return np.asarray(max(images, key=lambda x: x.size))
 
 
 def main() -> int:

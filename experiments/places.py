@@ -149,9 +149,7 @@ def in_dreams(line: Line, at: np.ndarray, moments: Moments) -> float:
     return r_squared(guess[truth != ABSENT], truth[truth != ABSENT])
 
 
-def explained(
-    thing: str, known: Known, moments: Moments, *, screen: tuple[int, int] | None
-) -> float:
+def explained(thing: str, known: Known, moments: Moments, *, screen: tuple[int, int]) -> float:
     """How much of the pixels around a thing the drawings explain, against the mean image.
 
     1 - error / variance, over all moments. NaN for a thing that is nowhere on the screen.
@@ -159,8 +157,6 @@ def explained(
     screen: width and height of the emulator's screen. A thing without x moves in its column, whose
     pixels are all compared.
     """
-    if screen is None:
-        return float("nan")
     mean = known.image.astype(np.float32).mean((0, 1))
     truth = known.image[moments.t, moments.e].astype(np.float32)
     error, variance = np.square(moments.image - truth), np.square(mean - truth)
@@ -187,9 +183,10 @@ def image_error(known: Known, moments: Moments) -> float:
 
 
 def _image(model: AnyModel, state: Any, carry: Any) -> np.ndarray:
-    """The first image that the model draws."""
+    """The largest image that the model draws."""
     drawn = jax.device_get(model.read(state, carry).obs)
-    return next(x for x in drawn.values() if x.ndim == 4 and x.dtype == np.uint8)
+    images = [x for x in drawn.values() if x.ndim == 4 and x.dtype == np.uint8]
+    return max(images, key=lambda x: x.size)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -3,11 +3,13 @@
     env = positions.make("atari_pong", options, num_envs=8, seed=0)
 
 The environments are those of `envs`, with further events `event/at/<thing>_x` and `_y`: pixels of
-the emulator's own screen from its left and upper end, or ABSENT where the thing is not shown. An
-agent does not see events, so it plays as ever.
+the emulator's own screen from its left and upper end, or ABSENT where the thing is not shown. For
+things that are not seen where they are, the coordinates count other units: `stage_x` of Mario is
+his place along the stage in pixels, `cell_x` and `cell_y` of the Game Boy's player are cells of a
+map. An agent does not see events, so it plays as ever.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import ale_py
@@ -19,6 +21,7 @@ import envs
 from envs import atari
 from envs.codecs import Actions, Observations
 from envs.mario import environment as mario
+from envs.pokemon import environment as pokemon
 from envs.resize import resize
 from envs.vector.copy_protocol import Outcome
 from envs.vector.threads import ThreadCopy, pool
@@ -71,7 +74,9 @@ ACTIVE, ENEMY_PAGE, ENEMY_X, ENEMY_Y = 0x0F, 0x6E, 0x87, 0xCF
 NES_WIDTH = 256  # pixels
 # Pixels from these places to the middle of what is drawn, for small Mario and most enemies.
 MARIO_MIDDLE, ENEMY_MIDDLE = (8, 24), (8, 16)
-MARIO = ("mario_x", "mario_y", "enemy_x", "enemy_y")
+MARIO, STAGE = ("mario_x", "mario_y", "enemy_x", "enemy_y"), "stage_x"
+CELL = ("cell_x", "cell_y")
+OFF_SCREEN = ("stage", "cell")  # things whose coordinates are not pixels of the screen
 
 
 class AtariConsole:
@@ -140,14 +145,26 @@ class KnownMario(mario.MarioGame):
     def step(self, action: int) -> Outcome:
         """See `MarioGame.step`."""
         outcome = super().step(action)
-        return outcome._replace(events={**outcome.events, **events(around(self._emulator.ram))})
+        found = around(self._emulator.ram) | {STAGE: float(self.read().x)}
+        return outcome._replace(events={**outcome.events, **events(found)})
+
+
+class KnownPokemon(pokemon.PokemonGame):
+    """A Game Boy's cartridge with the cell of the player."""
+
+    def step(self, action: int) -> Outcome:
+        """See `PokemonGame.step`."""
+        outcome, player = super().step(action), self.read().player
+        at = (player.x, player.y) if player.on_map else (ABSENT, ABSENT)
+        found: Found = dict(zip(CELL, map(float, at), strict=True))
+        return outcome._replace(events={**outcome.events, **events(found)})
 
 
 def make(name: str, options: Any, *, num_envs: int, seed: int) -> VectorizedEnv:
     """`num_envs` copies of an environment, with positions among their events.
 
     Args:
-        name: atari_pong, atari_breakout or a stage of mario.
+        name: atari_pong, atari_breakout, a stage of mario, gameboy_demo or pokemon_red.
         options: of its family, such as those of a run.
         num_envs: how many.
         seed: of the episodes.
@@ -155,7 +172,11 @@ def make(name: str, options: Any, *, num_envs: int, seed: int) -> VectorizedEnv:
     Raises:
         ValueError: the memory of that game is not known.
     """
-    makers: dict[str, Callable[..., VectorizedEnv]] = {"atari": _atari, "mario": _mario}
+    makers: dict[str, Callable[..., VectorizedEnv]] = {
+        "atari": _atari,
+        "mario": _mario,
+        "pokemon": _pokemon,
+    }
     family = envs.family(name)
     if family not in makers:
         raise ValueError(f"positions are known of {', '.join(makers)}, not of {name!r}")
@@ -164,7 +185,15 @@ def make(name: str, options: Any, *, num_envs: int, seed: int) -> VectorizedEnv:
 
 def screen(name: str) -> tuple[int, int]:
     """Width and height, in pixels, of the screen that positions are told in."""
-    return (160, 210) if envs.family(name) == "atari" else (NES_WIDTH, 240)
+    return {"atari": (160, 210), "mario": (NES_WIDTH, 240), "pokemon": (160, 144)}[
+        envs.family(name)
+    ]
+
+
+def things(coordinates: Iterable[str]) -> list[str]:
+    """The things of these coordinates that are seen where they are."""
+    named = {name.rpartition("_")[0] for name in coordinates}
+    return sorted(named - set(OFF_SCREEN))
 
 
 def events(found: Found) -> Found:
@@ -218,5 +247,12 @@ def _atari(name: str, options: atari.Options, *, num_envs: int, seed: int) -> Ve
 
 
 def _mario(name: str, options: mario.Options, *, num_envs: int, seed: int) -> VectorizedEnv:
-    keys = (*mario.EVENTS, *events(dict.fromkeys(MARIO, 0.0)))
+    keys = (*mario.EVENTS, *events(dict.fromkeys((*MARIO, STAGE), 0.0)))
     return mario.make(name, options, num_envs=num_envs, seed=seed, game=KnownMario, event_keys=keys)
+
+
+def _pokemon(name: str, options: pokemon.Options, *, num_envs: int, seed: int) -> VectorizedEnv:
+    keys = events(dict.fromkeys(CELL, 0.0))
+    return pokemon.make(
+        name, options, num_envs=num_envs, seed=seed, game=KnownPokemon, more_events=tuple(keys)
+    )

@@ -49,7 +49,7 @@ def main() -> int:
         print(line_of(name, known, parts, dreams))
     print(f"pixels around {'':6} explained by reconstructions, and by dreams of {AHEAD[1:]} steps")
     screen = positions.screen(setup.env)
-    for thing in sorted({name.rpartition("_")[0] for name in known.at}):
+    for thing in positions.things(known.at):
         shares = [places.explained(thing, known, m, screen=screen) for m in dreams.values()]
         print(f"{thing:20} {' '.join(f'{share:6.2f}' for share in shares)}")
     return 0

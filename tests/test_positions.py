@@ -8,6 +8,7 @@ from gymnasium import spaces
 
 import envs
 from envs import atari
+from envs.pokemon import environment as pokemon
 from envs.timestep import VectorEnv
 from experiments import positions
 from experiments.positions import ABSENT
@@ -78,5 +79,20 @@ def test_mario_is_told_from_its_memory() -> None:
 def test_what_is_not_known_is_said_in_one_line() -> None:
     with pytest.raises(ValueError, match="positions are known of pong, breakout, not of 'boxing'"):
         positions.make("atari_boxing", RAW, num_envs=1, seed=0)
-    with pytest.raises(ValueError, match="positions are known of atari, mario, not of 'cartpole'"):
+    with pytest.raises(
+        ValueError, match="positions are known of atari, mario, pokemon, not of 'cartpole'"
+    ):
         positions.make("cartpole", None, num_envs=1, seed=0)
+
+
+def test_the_cell_of_the_cartridge_is_that_of_its_observation() -> None:
+    options = pokemon.Options(size=48, wait=0, buttons="down left right a")
+    with closing(positions.make("gameboy_demo", options, num_envs=1, seed=0)) as env:
+        env.reset()
+        cells = set[tuple[float, float]]()
+        for t in range(150):
+            seen = env.step(actions(env, t))
+            x, y = (float(seen.events[f"{positions.START}{name}"][0]) for name in positions.CELL)
+            np.testing.assert_allclose(seen.obs["numbers"][0, :2], [x / 10, y / 9], rtol=1e-6)
+            cells.add((x, y))
+        assert len(cells) > 2

@@ -107,12 +107,12 @@ class PokemonGame:
         """Loads the starting state; the seed sets the game's random bytes and the delay."""
         random, world = np.random.default_rng(seed), self._cartridge.world
         self._gameboy.load(self._state.machine if self._state else self._beginning)
-        self._covered = letters(self._read().tiles)
+        self._covered = letters(self.read().tiles)
         for address in self._cartridge.seeds:
             self._gameboy.write(address, int(random.integers(256)))
         self._gameboy.wait(1 + int(random.integers(self._options.wait + 1)))
         self._length = 0
-        self._reading = now = self._read()
+        self._reading = now = self.read()
         past = self._state.achieved if self._state else None
         self._progress = (
             EpisodeProgress.after(past, now, world) if past else EpisodeProgress(now, world)
@@ -125,7 +125,7 @@ class PokemonGame:
         if options.skip_scripts and self._reading.buttons_ignored:
             button = "a"
         self._gameboy.press(button, hold=HOLD, frames=FRAMES_PER_STEP)
-        self._reading = self._read()
+        self._reading = self.read()
         events, milestones = self._progress.update(self._reading)
         self._length += 1
         longest = options.steps + options.steps_per_milestone * self._progress.milestones
@@ -151,7 +151,8 @@ class PokemonGame:
         address = self._cartridge.lost
         return address is not None and self._gameboy.read(address) != 0
 
-    def _read(self) -> PokemonReading:
+    def read(self) -> PokemonReading:
+        """Reads the console's memory."""
         return memory.read(self._gameboy.work_ram(memory.RANGES))
 
     def _observe(self) -> dict[str, Any]:
@@ -165,8 +166,18 @@ class PokemonGame:
         return observe(screen, visited, reading, side=self._options.size, events=self._events)
 
 
-def make(name: str, options: Options, *, num_envs: int, seed: int) -> VectorizedEnv:
+def make(
+    name: str,
+    options: Options,
+    *,
+    num_envs: int,
+    seed: int,
+    game: type[PokemonGame] = PokemonGame,
+    more_events: tuple[str, ...] = (),
+) -> VectorizedEnv:
     """Makes `num_envs` copies of the game `name`; `envs.pokemon.view.space` has its observations.
+
+    `game` may tell events besides the usual ones: `more_events`.
 
     Raises:
         ValueError: PyBoy or the ROM is missing, the ROM is another game, or an option is out of
@@ -177,36 +188,49 @@ def make(name: str, options: Options, *, num_envs: int, seed: int) -> Vectorized
         raise ValueError(f"rom={options.rom}: {DEMO} has its own cartridge; use pokemon_red")
     cartridge = load_demo_cartridge() if name == DEMO else load_red_cartridge(options.rom)
     return make_for_cartridge(
-        with_goal(cartridge, options.goal), options, num_envs=num_envs, seed=seed, name=name
+        with_goal(cartridge, options.goal),
+        options,
+        num_envs=num_envs,
+        seed=seed,
+        name=name,
+        game=game,
+        more_events=more_events,
     )
 
 
 def make_for_cartridge(
-    cartridge: Cartridge, options: Options, *, num_envs: int, seed: int, name: str = "pokemon"
+    cartridge: Cartridge,
+    options: Options,
+    *,
+    num_envs: int,
+    seed: int,
+    name: str = "pokemon",
+    game: type[PokemonGame] = PokemonGame,
+    more_events: tuple[str, ...] = (),
 ) -> VectorizedEnv:
     """Makes `num_envs` copies of a cartridge, stepped by threads: PyBoy releases Python's lock.
 
-    The intro is played once, in memory. Nothing is written to disk. `name` is for messages.
+    The intro is played once, in memory. `name` is for messages; `game` and `more_events` as above.
     """
-    games = [PokemonGame(cartridge, options) for _ in range(num_envs)]
+    games = [game(cartridge, options) for _ in range(num_envs)]
     try:
         start = games[0].play_intro()
     except ValueError:
-        for game in games:
-            game.close()
+        for each in games:
+            each.close()
         raise
-    for game in games:
-        game.begin_at(start)
+    for each in games:
+        each.begin_at(start)
     actions = Actions(spaces.Discrete(len(buttons(options))))
     share, threads = options.curriculum, pool(num_envs, "gameboy")
     return VectorizedEnv(
-        [ThreadCopy(game, threads) for game in games],
+        [ThreadCopy(each, threads) for each in games],
         Observations(space(options.size, len(cartridge.world.flags)), options.size),
         actions,
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,
         name=name,
-        event_keys=event_keys(cartridge.world),
+        event_keys=(*event_keys(cartridge.world), *more_events),
         frontier=Frontier(share, games, actions.spaces) if share else None,
     )
 
