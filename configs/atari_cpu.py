@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from dreamer_jax.agents.dreamer.config import Behavior, DreamerConfig, Model, Optimizer
+from dreamer_jax.agents.dreamer.config import Behavior, DreamerConfig, Losses, Model, Optimizer
 from dreamer_jax.config import Config, Replay, Train
 
 
@@ -25,6 +25,7 @@ def get_config(env: Any) -> Config:
         env=dataclasses.replace(env, sticky=0.0, full_actions=False),
         agent=DreamerConfig(
             model=Model(depth=4, classes=8),
+            losses=Losses(motion=0.1),
             behavior=Behavior(horizon=100.0, entropy=1e-3),
             optimizer=Optimizer(learning_rate=1e-3, warmup=100),
         ),
