@@ -49,7 +49,10 @@ def main() -> int:
         print("\n".join(table(args.results)))
         return 0
     try:
+        if args.play is None:
+            raise ValueError("--play: name a file of experiments.known_play")
         known = read(args.play)
+        places.beginnings(known)
         config = config_of(args.env, args.set)
         known = known._replace(steps=gray(known.steps)) if args.gray else known
         dreamer = agent.build(config, interface_of(known), make_networks=CURES[args.cure].networks)

@@ -103,30 +103,42 @@ def r_squared(guess: np.ndarray, truth: np.ndarray) -> float:
     return float(1 - np.square(guess - truth).mean() / truth.var())
 
 
+def beginnings(known: Known) -> np.ndarray:
+    """Moments (t, e) [2, N] where dreams begin, in the copies that test; N is a multiple of CHUNK.
+
+    Raises ValueError where the play is too short for that.
+    """
+    first, longest = np.asarray(known.steps.is_first), max(AHEAD)
+    found = [
+        (t, e)
+        for t in range(1, len(first) - longest, EVERY)
+        for e in np.flatnonzero(test_rows()).tolist()
+        if not first[t + 1 : t + longest + 1, e].any()
+    ]
+    if len(found) < CHUNK:
+        raise ValueError(f"{len(first)} steps are too few for {CHUNK} dreams; try 1000")
+    return np.array(found[: len(found) // CHUNK * CHUNK]).T
+
+
 def dreamt(known: Known, carry: Any, model: AnyModel, state: Any) -> dict[int, Moments]:
-    """Dreams with the recorded actions, begun in the copies that test: by their length in AHEAD.
+    """Dreams with the recorded actions from all `beginnings`: by their length in AHEAD.
 
     carry: [T, E, ...] as `watch` gives it.
     """
-    first = known.steps.is_first
-    begun = [
-        (t, e)
-        for t in range(1, len(first) - max(AHEAD), EVERY)
-        for e in np.flatnonzero(test_rows()).tolist()
-        if not np.any(first[t + 1 : t + max(AHEAD) + 1, e])
-    ]
     parts: dict[int, list[Moments]] = {ahead: [] for ahead in AHEAD}
-    for start in range(0, len(begun) - CHUNK + 1, CHUNK):
-        t, e = np.array(begun[start : start + CHUNK]).T
+    begun = beginnings(known)
+    for start in range(0, begun.shape[1], CHUNK):
+        t, e = begun[:, start : start + CHUNK]
         for moments in _dreamt(known, carry, model, state, t, e):
             parts[moments.ahead].append(moments)
-    return {
-        ahead: Moments(
-            ahead, *(np.concatenate(x) for x in zip(*(m[1:] for m in each), strict=True))
-        )
-        for ahead, each in parts.items()
-        if each
-    }
+    return {ahead: _joined(each) for ahead, each in parts.items()}
+
+
+def _joined(parts: list[Moments]) -> Moments:
+    """The same as one."""
+    ahead, *_ = parts[0]
+    arrays = zip(*(part[1:] for part in parts), strict=True)
+    return Moments(ahead, *(np.concatenate(x) for x in arrays))
 
 
 def _dreamt(

@@ -38,6 +38,10 @@ def main() -> int:
     with closing(env):
         choose = player(saved, env, share_at_random=args.random)
         known = play(env, choose, steps=args.steps)
+    try:
+        places.beginnings(known)
+    except ValueError as error:
+        return complain(error, 2)
     carry = places.watch(model, state, saved.agent.player.carry(ENVS), known)
     dreams = places.dreamt(known, carry, model, state)
     print(f"{args.logdir} at step {saved.step}: {args.steps * ENVS:,} steps")

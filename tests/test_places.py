@@ -85,6 +85,17 @@ def test_the_pixels_around_a_thing_are_judged(known: Known) -> None:
     np.testing.assert_allclose(places.image_error(known, moments), expected, rtol=1e-4)
 
 
+def test_dreams_stay_within_an_episode_of_the_copies_that_test(known: Known) -> None:
+    long = known._replace(steps=jax.tree.map(lambda x: np.repeat(x, 10, 0), known.steps))
+    is_first = np.zeros((10 * STEPS, ENVS), bool)
+    is_first[[50, 400], 6] = True
+    t, e = places.beginnings(long._replace(steps=long.steps.replace(is_first=is_first)))
+    assert set(e) == {6, 7} and len(t) % places.CHUNK == 0
+    assert not any(begin < end <= begin + 15 for begin in t[e == 6] for end in (50, 400))
+    with pytest.raises(ValueError, match="150 steps are too few for"):
+        places.beginnings(known)
+
+
 def test_a_play_is_read_as_it_was_written(known: Known, tmp_path: Path) -> None:
     known_play.save(tmp_path / "play.npz", known)
     jax.tree.map(np.testing.assert_array_equal, known, known_play.read(tmp_path / "play.npz"))
