@@ -10,6 +10,8 @@ from dreamer_jax.config import Config, Replay, Train
 def get_config(env: Any) -> Config:
     """The actions that matter, none of them sticky, as in `atari100k`.
 
+    All of this was measured without `losses.motion`; docs/small_things.md has what it changes.
+
     python -m dreamer_jax.main --env=atari_pong, 30 minutes on two cores: 51,096 steps, 6,250
     updates. The agent's own paddle and the lines are right in the pictures, the score half right
     (seed 0, November 2026). Behavior takes longer.

@@ -19,7 +19,7 @@ from dreamer_jax.agents.dreamer.config import DreamerConfig, discount
 from dreamer_jax.main import complain
 from dreamer_jax.types import AnyModel
 from experiments import places
-from experiments.known_play import ENVS, Known, load, make_env, play, player
+from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, play, player
 from experiments.positions import ABSENT
 
 
@@ -48,12 +48,8 @@ def main() -> int:
 
 def flags() -> argparse.ArgumentParser:
     """The flags of the command line."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("along", description=__doc__, formatter_class=form)
+    parser = flags_of_a_run("along", __doc__)
     add = parser.add_argument
-    add("--logdir", required=True, help="of a run of a game whose memory is known")
-    add("--checkpoint", help="a step, newest or best (newest)")
-    add("--steps", type=int, default=2_500, help=f"of each of {ENVS} copies (2500)")
     add("--coordinate", default="stage_x", help="of experiments.positions (stage_x)")
     add("--bins", type=int, default=16, help="stretches of it (16)")
     return parser

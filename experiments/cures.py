@@ -37,7 +37,6 @@ from envs.kinds import Image
 from experiments import places, positions
 from experiments.cure_forms import CURES, gray
 from experiments.known_play import ENVS, Known, read
-from experiments.positions import ABSENT
 
 RESULTS = Path(__file__).parent / "results" / "cures"
 
@@ -142,7 +141,7 @@ def probed(
     dreams = places.dreamt(known, carry, model, state)
     both, found = places.features_of(carry)["both"], dict[str, float]()
     for name, at in sorted(known.at.items()):
-        shown = (at != ABSENT) & ~np.asarray(known.steps.is_first)
+        shown = known.shown(name)
         line = places.fitted(both, at, shown)
         found[f"r2/{name}"] = places.score(line, both, at, shown, places.test_rows())
         found |= {f"r2/{name}/{n}": places.in_dreams(line, at, m) for n, m in dreams.items() if n}

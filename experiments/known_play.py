@@ -6,7 +6,7 @@ all steps to one file. `experiments.cures` learns from it.
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,8 @@ SEED = 5 << 20  # added to that of the run: no episode is one of training or eva
 ENVS = 8  # copies; the last quarter of them tests, the quarter before it chooses penalties
 STRETCH = 100  # steps between two decisions whether the agent plays or chance
 
+FLAGS = ("reward", "is_first", "is_last", "is_terminal")  # of a step, besides its dictionaries
+
 Choose = Callable[[int, Timestep], dict[str, np.ndarray]]  # (step, what is seen) -> actions [E, n]
 
 
@@ -42,8 +44,11 @@ class Known(NamedTuple):
     @property
     def image(self) -> np.ndarray:
         """[T, E, h, w, c] uint8, the largest image of an observation."""
-        images = [x for x in self.steps.obs.values() if x.ndim == 5 and x.dtype == np.uint8]
-        return np.asarray(max(images, key=lambda x: x.size))
+        return largest_image(self.steps.obs, batch_axes=2)
+
+    def shown(self, coordinate: str) -> np.ndarray:
+        """[T, E] bool, whether a coordinate is known; first steps of episodes have no events."""
+        return (self.at[coordinate] != positions.ABSENT) & ~np.asarray(self.steps.is_first)
 
 
 def main() -> int:
@@ -63,15 +68,30 @@ def main() -> int:
 
 def flags() -> argparse.ArgumentParser:
     """The flags of the command line."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("known_play", description=__doc__, formatter_class=form)
+    parser = flags_of_a_run("known_play", __doc__)
     add = parser.add_argument
-    add("--logdir", required=True, help="of a run of a game whose memory is known")
-    add("--checkpoint", help="a step, newest or best (newest)")
-    add("--steps", type=int, default=2_500, help=f"of each of {ENVS} copies (2500)")
     add("--random", type=float, default=0.33, help="share of stretches with random actions (0.33)")
     add("--out", type=Path, required=True, help="file to write (.npz)")
     return parser
+
+
+def flags_of_a_run(
+    program: str, text: str | None, *, steps: int = 2_500
+) -> argparse.ArgumentParser:
+    """The flags of every program that plays with a saved agent; `steps` is the default."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(program, description=text, formatter_class=form)
+    add = parser.add_argument
+    add("--logdir", required=True, help="of a run of a game whose memory is known")
+    add("--checkpoint", help="a step, newest or best (newest)")
+    add("--steps", type=int, default=steps, help=f"of each of {ENVS} copies ({steps})")
+    return parser
+
+
+def largest_image(obs: Mapping[str, Any], *, batch_axes: int) -> np.ndarray:
+    """The image [*, h, w, c] uint8 with the most pixels, with so many batch axes."""
+    images = [x for x in obs.values() if x.ndim == batch_axes + 3 and x.dtype == np.uint8]
+    return np.asarray(max(images, key=lambda x: x.size))
 
 
 def load(logdir: str, checkpoint: str | None) -> tuple[Setup, Restored]:
@@ -120,7 +140,7 @@ def play(env: VectorEnv, choose: Choose, *, steps: int) -> Known:
             for k, x in seen.events.items()
             if k.startswith(positions.START)
         }
-        flags = {k: getattr(seen, k) for k in ("reward", "is_first", "is_last", "is_terminal")}
+        flags = {k: getattr(seen, k) for k in FLAGS}
         rows.append((seen.obs, action, flags, at))
         seen = env.step(action)
     obs, action, flags, at = jax.tree.map(lambda *x: np.stack(x), *rows)
@@ -132,7 +152,7 @@ def save(path: Path, known: Known) -> None:
     steps = known.steps
     parts = {"obs": steps.obs, "action": steps.action, "at": known.at}
     named = {f"{part}/{k}": x for part, each in parts.items() for k, x in each.items()}
-    flags = {k: getattr(steps, k) for k in ("reward", "is_first", "is_last", "is_terminal")}
+    flags = {k: getattr(steps, k) for k in FLAGS}
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **named, **flags)
 

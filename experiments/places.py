@@ -14,7 +14,7 @@ import numpy as np
 
 from dreamer_jax.loops.dreams import CHUNK
 from dreamer_jax.types import AnyModel
-from experiments.known_play import ENVS, Known
+from experiments.known_play import ENVS, Known, largest_image
 from experiments.positions import ABSENT
 
 AHEAD = (0, 1, 5, 15)  # dreamt steps; 0: the moment that a dream begins with
@@ -169,7 +169,7 @@ def explained(thing: str, known: Known, moments: Moments, *, screen: tuple[int, 
     screen: width and height of the emulator's screen. A thing without x moves in its column, whose
     pixels are all compared.
     """
-    mean = known.image.astype(np.float32).mean((0, 1))
+    mean = known.image.mean((0, 1), dtype=np.float32)
     truth = known.image[moments.t, moments.e].astype(np.float32)
     error, variance = np.square(moments.image - truth), np.square(mean - truth)
     where = np.ones((*truth.shape[:-1], 1), bool)
@@ -197,8 +197,7 @@ def image_error(known: Known, moments: Moments) -> float:
 def _image(model: AnyModel, state: Any, carry: Any) -> np.ndarray:
     """The largest image that the model draws."""
     drawn = jax.device_get(model.read(state, carry).obs)
-    images = [x for x in drawn.values() if x.ndim == 4 and x.dtype == np.uint8]
-    return max(images, key=lambda x: x.size)
+    return largest_image(drawn, batch_axes=1)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -247,8 +247,10 @@ def _atari(name: str, options: atari.Options, *, num_envs: int, seed: int) -> Ve
 
 
 def _mario(name: str, options: mario.Options, *, num_envs: int, seed: int) -> VectorizedEnv:
-    keys = (*mario.EVENTS, *events(dict.fromkeys((*MARIO, STAGE), 0.0)))
-    return mario.make(name, options, num_envs=num_envs, seed=seed, game=KnownMario, event_keys=keys)
+    keys = events(dict.fromkeys((*MARIO, STAGE), 0.0))
+    return mario.make(
+        name, options, num_envs=num_envs, seed=seed, game=KnownMario, more_events=tuple(keys)
+    )
 
 
 def _pokemon(name: str, options: pokemon.Options, *, num_envs: int, seed: int) -> VectorizedEnv:

@@ -20,8 +20,7 @@ from dreamer_jax.commands.restored_agents import Restored
 from dreamer_jax.environment import Timestep
 from dreamer_jax.main import complain
 from experiments import places
-from experiments.known_play import ENVS, Choose, Known, load, make_env, play, player
-from experiments.positions import ABSENT
+from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, play, player
 
 WALK, JUMP = 1, 2  # of `right_only`: right, right and A
 STANDING, HELD, AFTER = 8, 16, 12  # steps until A is pressed, until it may be released, and then
@@ -52,15 +51,7 @@ def main() -> int:
 
 def flags() -> argparse.ArgumentParser:
     """The flags of the command line."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("press_again", description=__doc__, formatter_class=form)
-    add = parser.add_argument
-    add("--logdir", required=True, help="of a run of a stage of mario")
-    add("--checkpoint", help="a step, newest or best (newest)")
-    add(
-        "--steps", type=int, default=1_000, help=f"of each of {ENVS} copies, to read heights (1000)"
-    )
-    return parser
+    return flags_of_a_run("press_again", __doc__, steps=1_000)
 
 
 def height_of(setup: Setup, saved: Restored, *, steps: int) -> places.Line:
@@ -70,9 +61,8 @@ def height_of(setup: Setup, saved: Restored, *, steps: int) -> places.Line:
     with closing(make_env(setup)) as env:
         known = play(env, player(saved, env, share_at_random=0.33), steps=steps)
     carry = places.watch(model, saved.state, saved.agent.player.carry(ENVS), known)
-    at = known.at["mario_y"]
-    shown = (at != ABSENT) & ~np.asarray(known.steps.is_first)
-    return places.fitted(places.features_of(carry)["both"], at, shown)
+    both = places.features_of(carry)["both"]
+    return places.fitted(both, known.at["mario_y"], known.shown("mario_y"))
 
 
 def scripted(setup: Setup, script: list[int]) -> Known:
@@ -82,9 +72,8 @@ def scripted(setup: Setup, script: list[int]) -> Known:
         del seen
         return {"action": np.full((ENVS, 1), script[step], np.int32)}
 
-    choose_all: Choose = choose
     with closing(make_env(setup)) as env:
-        return play(env, choose_all, steps=len(script))
+        return play(env, choose, steps=len(script))
 
 
 def dreamt_height(saved: Restored, known: Known, height: places.Line) -> np.ndarray:

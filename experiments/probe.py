@@ -15,13 +15,10 @@ import argparse
 import sys
 from contextlib import closing
 
-import numpy as np
-
 from dreamer_jax.main import complain
 from experiments import places, positions
-from experiments.known_play import ENVS, Known, load, make_env, play, player
+from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, play, player
 from experiments.places import AHEAD, Features, Moments
-from experiments.positions import ABSENT
 
 
 def main() -> int:
@@ -61,20 +58,17 @@ def main() -> int:
 
 def flags() -> argparse.ArgumentParser:
     """The flags of the command line."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("probe", description=__doc__, formatter_class=form)
-    add = parser.add_argument
-    add("--logdir", required=True, help="of a run of a game whose memory is known")
-    add("--checkpoint", help="a step, newest or best (newest)")
-    add("--steps", type=int, default=2_500, help=f"of each of {ENVS} copies (2500)")
-    add("--random", type=float, default=0.0, help="share of stretches with random actions (0)")
+    parser = flags_of_a_run("probe", __doc__)
+    parser.add_argument(
+        "--random", type=float, default=0.0, help="share of stretches with random actions (0)"
+    )
     return parser
 
 
 def line_of(name: str, known: Known, parts: Features, dreams: dict[int, Moments]) -> str:
     """The line of the table for one coordinate."""
     at = known.at[name]
-    shown = (at != ABSENT) & ~np.asarray(known.steps.is_first)  # the first has no events
+    shown = known.shown(name)
     lines = {part: places.fitted(x, at, shown) for part, x in parts.items()}
     test = places.test_rows()
     scores = [places.score(line, parts[part], at, shown, test) for part, line in lines.items()]

@@ -180,11 +180,11 @@ def make(
     num_envs: int,
     seed: int,
     game: type[MarioGame] = MarioGame,
-    event_keys: tuple[str, ...] = EVENTS,
+    more_events: tuple[str, ...] = (),
 ) -> VectorizedEnv:
     """Makes `num_envs` copies of a stage or of the whole game; observation keys: 'image'.
 
-    `game` may tell more events than usual, which are then among the `event_keys`.
+    `game` may tell events besides the usual ones: `more_events`.
 
     Raises:
         ValueError: the stage is unknown, an option is out of range, a package is missing, or the
@@ -212,7 +212,7 @@ def make(
         seed=seed,
         frames_per_step=FRAMES_PER_STEP,
         name=name,
-        event_keys=event_keys,
+        event_keys=(*EVENTS, *more_events),
     )
 
 
