@@ -1,11 +1,15 @@
-"""Returns and tables of `experiments.along`."""
+"""Returns and tables of `experiments.along`, and kinds of steps of `experiments.nats`."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tiny
 
+from dreamer_jax.agents.dreamer.batches import prepare, scaled
+from dreamer_jax.agents.dreamer.losses import world_model_losses
+from dreamer_jax.agents.dreamer.state import DreamerCarry
 from dreamer_jax.types import Step
-from experiments import along
+from experiments import along, nats
 from experiments.known_play import ENVS, Known
 from experiments.positions import ABSENT
 
@@ -42,3 +46,35 @@ def test_the_table_has_means_of_each_stretch() -> None:
         ["0", "5", "2", "2.00"],
         ["5", "10", "3", "6.00"],
     ]
+
+
+def test_nats_are_those_that_the_world_model_loses() -> None:
+    dreamer = tiny.make({**tiny.VECTOR, **tiny.PIXELS})
+    state, batch = tiny.made_up(dreamer), prepare(dreamer, tiny.window(dreamer))
+    batch = scaled(dreamer, state.moments, batch)
+    uniform = tiny.noise(dreamer, jax.random.key(0)).latent
+    latents, losses, _ = world_model_losses(dreamer, state.params, batch, uniform)
+    steps = tiny.window(dreamer).steps
+    carry = DreamerCarry(latent=latents, action={})
+    found = nats.nats(dreamer, state, carry, Known(jax.tree.map(lambda x: x[1:], steps), at={}))
+    floor = dreamer.config.losses.free_nats
+    np.testing.assert_allclose(np.maximum(floor, found), losses["dynamics"], rtol=1e-4)
+    assert found.max() > floor
+
+
+def test_kinds_of_steps_know_what_moves() -> None:
+    shape = (6, ENVS)
+    at = np.broadcast_to(np.array([1.0, 1.0, 4.0, ABSENT, 4.0, 4.0])[:, None], shape)
+    some = known()
+    found = nats.kinds(Known(some.steps, at={"ball_x": at}))
+    assert [
+        found[f"ball_x {what}"][:, 3].tolist() for what in ("not shown", "stands", "moves")
+    ] == [
+        [False, False, False, True, False, False],
+        [False, True, False, False, False, True],
+        [False, False, True, False, False, False],
+    ]
+    assert found["first of an episode"].sum() == 2 and found["with a reward"].all()
+    lines = nats.table(np.where(found["ball_x moves"], 3.0, 0.5), found, floor=1.0)
+    (line,) = [x.split() for x in lines if x.startswith("ball_x moves")]
+    assert line == ["ball_x", "moves", "16.7%", "3.00", "54.5%", "0%"]

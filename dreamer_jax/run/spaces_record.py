@@ -61,7 +61,7 @@ def spaces_of(run: Mapping[str, Any]) -> Interface:
         raise ValueError(f"spaces: expected the fields {sorted(wanted)}, not {_short(parts)}")
     return Interface(
         obs=_read(parts["observations"], "spaces.observations", OBSERVATIONS),
-        act=_read(parts["actions"], "spaces.actions", ACTIONS) if parts["actions"] else Spaces(),
+        act=_read(parts["actions"], "spaces.actions", ACTIONS),
     )
 
 
