@@ -1,12 +1,14 @@
 """Does an agent learn a task and keep it? python -m experiments.learning --task=cartpole --again
 
-For each seed: the preset's own training, 100 fresh episodes, and with --again training for as long
-again and 100 more. Prints the scores of these episodes, writes one JSON line per evaluation to
+For each seed: the preset's own training, fresh episodes, and with --again training for as long
+again and as many more. Prints the scores of these episodes, writes one JSON line per evaluation to
 experiments/results/<name>/ and draws the curves of all seeds there. An interrupted run resumes.
 Results without a run in --runs, such as those of the checkout, are replaced.
 
 A preset without evaluations has the scores of its training episodes in the curve. --steps=N takes
 the place of the preset's own length.
+
+A curve of others is drawn dashed, where experiments/results/published.json has one of that name.
 
 --name keeps the results of an option apart from those without it:
 --task=gameboy_demo --seeds=0,1,2 --jobs=2 --name=gameboy_demo_blind --set=env.hide_text=true
@@ -34,6 +36,9 @@ import envs
 from dreamer_jax.run import checkpoint
 
 RESULTS = Path(__file__).parent / "results"
+PUBLISHED = RESULTS / "published.json"  # name of results -> label, and scores by steps
+# Lines of --mode=eval: policy and how many episodes, or neither for events; names and numbers.
+EVALUATED = re.compile(r"^(\w*) +(?:(\d+) episodes|events, on average)  (.*)$", re.MULTILINE)
 # Metrics that a curve may show -> what they are.
 SCORES = {"evaluation/mean": "greedy score", "episode/mean_score": "score of training episodes"}
 
@@ -57,7 +62,8 @@ def main() -> None:
             command = [sys.executable, "-m", "dreamer_jax.main", f"--env={args.task}"]
             command += [f"--seed={seed}", f"--logdir={logdir}"]
             command += [f"--set={assignment}" for assignment in args.set]
-            run(command, logdir, steps, cores, folder / f"seed{seed}.jsonl")
+            file = folder / f"seed{seed}.jsonl"
+            run(command, logdir, steps=steps, episodes=args.episodes, cores=cores, file=file)
 
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(work, range(args.jobs)))
@@ -74,6 +80,7 @@ def flags() -> argparse.ArgumentParser:
     add("--jobs", type=int, default=1, help="runs side by side, each on one core (1)")
     add("--steps", type=int, help="of each run (the preset's)")
     add("--again", action="store_true", help="train for as long again")
+    add("--episodes", type=int, default=100, help="after training, of each policy (100)")
     add("--set", action="append", default=[], help="passed on, as path=value")
     add("--name", help="of the folder of the results (the task)")
     add("--runs", type=Path, default=Path("logdir/experiments"), help="where the runs live")
@@ -82,7 +89,13 @@ def flags() -> argparse.ArgumentParser:
 
 
 def run(
-    command: list[str], logdir: Path, steps: Sequence[int], cores: set[int] | None, file: Path
+    command: list[str],
+    logdir: Path,
+    *,
+    steps: Sequence[int],
+    episodes: int,
+    cores: set[int] | None,
+    file: Path,
 ) -> None:
     """Trains one seed to each of `steps`, evaluates after each, and writes all evaluations.
 
@@ -98,7 +111,7 @@ def run(
         call([*command, f"--steps={until}"], cores)
         if (checkpoint.latest(logdir / "checkpoints") or 0) < until:
             raise RuntimeError(f"the run in {logdir} was interrupted")
-        shown = call([*command, "--mode=eval", "--episodes=100"], cores)
+        shown = call([*command, "--mode=eval", f"--episodes={episodes}"], cores)
         final += [{"step": until, **scores} for scores in read_scores(shown)]
         lines = [*evaluations(logdir), *final]
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -118,14 +131,14 @@ def call(command: list[str], cores: set[int] | None) -> str:
 
 
 def read_scores(shown: str) -> list[dict[str, Any]]:
-    """The scores that --mode=eval prints, one dictionary for each policy."""
-    scores = []
-    for line in shown.splitlines():
-        if line.startswith(" "):  # of events
-            continue
-        policy, episodes, _, *pairs = line.split()
-        values = dict(zip(pairs[::2], map(float, pairs[1::2]), strict=True))
-        scores.append({"policy": policy, "episodes": int(episodes), **values})
+    """The scores that --mode=eval prints, and the mean events: one dictionary for each policy."""
+    scores = list[dict[str, Any]]()
+    for policy, episodes, numbers in EVALUATED.findall(shown):
+        values = {name: float(x) for name, x in re.findall(r"(\S+) (\S+)", numbers)}
+        if policy:
+            scores.append({"policy": policy, "episodes": int(episodes), **values})
+        else:
+            scores[-1]["events"] = values
     return scores
 
 
@@ -157,6 +170,9 @@ def draw(folder: Path, steps: Sequence[int]) -> None:
             label=path.stem.replace("seed", "seed "),
         )
         axes.set(ylabel=SCORES[metric])
+    if others := json.loads(PUBLISHED.read_text(encoding="utf-8")).get(folder.name):
+        points = zip(*others["scores"], strict=True)
+        axes.plot(*points, color="gray", linestyle="--", marker=".", label=others["label"])
     for end in steps[:-1]:
         axes.axvline(end, color="gray", linestyle=":", label="length of the preset")
     axes.set(xlabel="environment steps", title=folder.name)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from command import ENVIRON, ROOT
 
+from experiments.learning import read_scores
+
 
 def learn(folder: Path) -> list[dict[str, float]]:
     run = [sys.executable, "-m", "experiments.learning", "--task=counting", "--seeds=0"]
@@ -27,3 +29,15 @@ def test_results_are_of_the_runs_that_are_there(tmp_path: Path) -> None:
     assert (file.parent / "curves.png").stat().st_size > 0
     first = file.stat().st_mtime_ns
     assert learn(tmp_path) == found and file.stat().st_mtime_ns == first
+
+
+def test_evaluations_are_read_as_they_are_printed() -> None:
+    printed = """sampled  48 episodes  mean -17.25  std 2.00  success 0.50
+         events, on average  x 1310.20  flag 0.50
+greedy   48 episodes  mean nan
+"""
+    assert read_scores(printed)[0] == {
+        **{"policy": "sampled", "episodes": 48, "mean": -17.25, "std": 2.0, "success": 0.5},
+        "events": {"x": 1310.2, "flag": 0.5},
+    }
+    assert read_scores(printed)[1].keys() == {"policy", "episodes", "mean"}
