@@ -47,11 +47,11 @@ def main() -> None:
     """Runs the seeds, writes the evaluations of each, and draws all of the task's results."""
     args = flags().parse_args()
     family = envs.family(args.task)
-    default = configs.default(args.task, family, platform=jax.default_backend())
+    default = configs.default(args.task, family, platform=jax.default_backend(), agent=args.agent)
     preset = configs.load(default, family=family, options=envs.default_options(args.task))
     length = args.steps or preset.train.steps
     steps = [length * (i + 1) for i in range(1 + args.again)]
-    name = args.name or re.sub(r"[^\w.-]+", "_", args.task)  # gym:Pendulum-v1 -> gym_Pendulum-v1
+    name = args.name or re.sub(r"[^\w.-]+", "_", f"{args.task} {args.agent}".strip())
     folder = args.results / name
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -61,6 +61,7 @@ def main() -> None:
             logdir = args.runs / f"{name}-seed{seed}"
             command = [sys.executable, "-m", "dreamer_jax.main", f"--env={args.task}"]
             command += [f"--seed={seed}", f"--logdir={logdir}"]
+            command += [f"--agent={args.agent}"] if args.agent else []
             command += [f"--set={assignment}" for assignment in args.set]
             file = folder / f"seed{seed}.jsonl"
             run(command, logdir, steps=steps, episodes=args.episodes, cores=cores, file=file)
@@ -76,13 +77,16 @@ def flags() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("learning", description=__doc__, formatter_class=form)
     add = parser.add_argument
     add("--task", default="cartpole", help="environment to train (cartpole)")
+    add("--agent", default="", help="such as ppo (the task's own)")
     add("--seeds", default="0,1,2,3,4", help="seeds to run (0,1,2,3,4)")
     add("--jobs", type=int, default=1, help="runs side by side, each on one core (1)")
     add("--steps", type=int, help="of each run (the preset's)")
     add("--again", action="store_true", help="train for as long again")
     add("--episodes", type=int, default=100, help="after training, of each policy (100)")
     add("--set", action="append", default=[], help="passed on, as path=value")
-    add("--name", help="of the folder of the results (the task)")
+    add(
+        "--name", help="of the folder of the results (gym:Pendulum-v1 and ppo: gym_Pendulum-v1_ppo)"
+    )
     add("--runs", type=Path, default=Path("logdir/experiments"), help="where the runs live")
     add("--results", type=Path, default=RESULTS, help="where the results are filed")
     return parser

@@ -147,11 +147,13 @@ def _dreamt(
     """Dreams that begin at the moments [N] t of the copies e."""
     now = jax.tree.map(lambda x: jnp.asarray(x[t, e]), carry)
     for step in range(max(AHEAD) + 1):
+        if step:
+            last = t + step - 1
+            action = {k: jnp.asarray(x[last, e]) for k, x in known.steps.action.items()}
+            now = _imagined(model, state, now, action, jax.random.key(int(last[0])))
         if step in AHEAD:
             image = _image(model, state, now)
             yield Moments(step, t + step, e, features_of(jax.device_get(now))["both"], image)
-        action = {k: jnp.asarray(x[t + step, e]) for k, x in known.steps.action.items()}
-        now = _imagined(model, state, now, action, jax.random.key(int(t[0]) + step))
 
 
 def in_dreams(line: Line, at: np.ndarray, moments: Moments) -> float:
