@@ -36,7 +36,7 @@ def main() -> int:
     model = saved.agent.model
     assert model is not None
     with closing(env):
-        known = play(env, player(saved, env, share_at_random=0), steps=args.steps)
+        known = play(env, player(saved, env, share_at_random=args.random), steps=args.steps)
     carry = places.watch(model, saved.state, saved.agent.player.carry(ENVS), known)
     value, randomness = expectations(model, saved.state, carry, known)
     assert isinstance(setup.config.agent, DreamerConfig)

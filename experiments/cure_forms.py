@@ -33,10 +33,10 @@ from dreamer_jax.world_model.rssm import RSSM
 sg = jax.lax.stop_gradient
 # (step [T, B, ...], images in [0, 1] and squared errors, both [T, B, h, w, c]) -> weights
 Weigh = Callable[[Step, jax.Array, jax.Array], jax.Array]
-# (dreamer, step, outputs of the decoder, losses) -> losses that replace some of them, or join them
+# (dreamer, step, outputs of decoder and encoder, losses) -> losses that replace some of them
 Change = Callable[[Dreamer, Step, dict[str, Prediction], NamedLosses], NamedLosses]
 IMAGE = (2, 3, 4)  # axes
-QUERY, KEY = "query", "key"  # further outputs of a decoder
+QUERY, TOKENS = "query", "tokens"  # further outputs: of a decoder, and the encoder's own
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
@@ -59,8 +59,9 @@ class Cure(NamedTuple):
     ) -> Outcome:
         """Those of the stage `world_model`, changed."""
         latents, losses, metrics = world_model_losses(dreamer, params, batch, noise.latent)
-        # XLA finds that this is what the losses have computed: it is not decoded twice.
+        # The losses have computed both. XLA joins equal computations.
         outputs = dreamer.decode(params, latents)
+        outputs[TOKENS] = dreamer.encode(params, batch.step.obs)
         losses |= self.change(dreamer, batch.step, outputs, losses)
         return Outcome(losses, refresh(latents, losses), state.return_range, metrics)
 
@@ -116,13 +117,18 @@ def by_rarity(step: Step, truth: jax.Array, error: jax.Array) -> jax.Array:
 def near_motion(step: Step, truth: jax.Array, error: jax.Array) -> jax.Array:
     """Pixels within 3 of those that move."""
     del truth, error
-    return blurred(motion_weights(step.obs["image"], step.is_first, share=0.5), 7)
+    weights = blurred(motion_weights(step.obs["image"], step.is_first, share=0.5), 7)
+    return weights / weights.mean(IMAGE, keepdims=True)
 
 
 def blurred(x: jax.Array, side: int) -> jax.Array:
-    """The mean of squares of pixels: [T, B, h, w, c] -> the same."""
-    window = (1, 1, side, side, 1)
-    return jax.lax.reduce_window(x, 0.0, jax.lax.add, window, (1,) * 5, "SAME") / side**2
+    """The mean of the square around each pixel, as far as it is in the image: [T, B, h, w, c]."""
+
+    def summed(x: jax.Array) -> jax.Array:
+        window = (1, 1, side, side, 1)
+        return jax.lax.reduce_window(x, 0.0, jax.lax.add, window, (1,) * 5, "SAME")
+
+    return summed(x) / summed(jnp.ones_like(x))
 
 
 def calibrated(
@@ -130,11 +136,12 @@ def calibrated(
 ) -> NamedLosses:
     """Images with the variance that fits best (Rybkin et al., 2021), at a hundredth.
 
-    The gradient of n / 2 ln Σ (x - x̂)² for n numbers is that of the squared error, over its size.
+    One variance is shared by the batch. The gradient of n / 2 ln Σ (x - x̂)² for n numbers is that
+    of n / 2 times the squared error, over its size.
     """
     del dreamer, step
     n, image = np.prod(image_of(outputs).shape[2:]), losses["image/image"]
-    return {"image/image": 0.01 * float(n) * image / sg(image.mean())}
+    return {"image/image": 0.005 * float(n) * image / sg(image.mean())}
 
 
 def harmony(
@@ -143,29 +150,40 @@ def harmony(
     """Losses in balance (HarmonyDream, Ma et al., 2024).
 
     The learned scales σ of Σ L / σ + ln(1 + σ) are at their optimum for this batch,
-    σ = (L + √(L² + 4 L)) / 2.
+    σ = (L + √(L² + 4 L)) / 2. Both KL losses share one, and their own scales sum to 1.
     """
-    del dreamer, step, outputs
+    del step, outputs
+    scales = dreamer.config.losses
+    kl = scales.dynamics + scales.representation
     found = NamedLosses()
-    for name in ("image/image", "reward", "dynamics"):
-        size = sg(losses[name].mean())
-        found[name] = 2 * losses[name] / (size + jnp.sqrt(size**2 + 4 * size))
+    for name, by, factor in (
+        ("image/image", "image/image", 1),
+        ("reward", "reward", 1),
+        ("dynamics", "dynamics", kl),
+        ("representation", "dynamics", kl),
+    ):
+        size = sg(losses[by].mean())
+        found[name] = 2 * losses[name] / (size + jnp.sqrt(size**2 + 4 * size)) / factor
     return found
 
 
 def contrastive(
     dreamer: Dreamer, step: Step, outputs: dict[str, Prediction], losses: NamedLosses
 ) -> NamedLosses:
-    """`deter`, which knows the last action, tells its own latents from those of other moments.
+    """`deter`, which knows the last action, tells its own image from those of other moments.
 
     InfoNCE over the T B moments of the batch, as TWISTER (Burchi and Timofte, 2025) has it for
-    more steps. It stands in for no other loss: it is added to the reward's.
+    more steps and with augmented images. Keys are a fixed random projection of the encoder's
+    tokens, which have not seen `deter`. The loss is added to that of the reward.
     """
     del dreamer, step
-    query, key = (outputs[name] for name in (QUERY, KEY))
-    assert isinstance(query, jax.Array) and isinstance(key, jax.Array)
-    shape = query.shape[:2]
-    likeness = query.reshape(-1, query.shape[-1]) @ key.reshape(-1, key.shape[-1]).T
+    query, tokens = (outputs[name] for name in (QUERY, TOKENS))
+    assert isinstance(query, jax.Array) and isinstance(tokens, jax.Array)
+    shape, width = query.shape[:2], query.shape[-1]
+    projection = jax.random.normal(jax.random.key(0), (tokens.shape[-1], width))
+    key = (tokens @ projection).reshape(-1, width)
+    key = key / jnp.sqrt(jnp.square(key).mean(-1, keepdims=True) + 1e-6)
+    likeness = query.reshape(-1, width) @ key.T / width**0.5
     right = jnp.diagonal(jax.nn.log_softmax(likeness, axis=-1))
     return {"reward": losses["reward"] - right.reshape(shape)}
 
@@ -211,17 +229,15 @@ class DenseDecoder(ImageDecoder):
 
 
 class ContrastiveDecoder(Decoder):
-    """Two more outputs: projections of both parts of a latent, for `contrastive`."""
+    """One more output: a projection of `deter`, for `contrastive`."""
 
     @nn.compact
     def __call__(self, latent: Latent) -> dict[str, Prediction]:
         """See `Decoder`."""
         outputs = super().__call__(latent)
-        for name, x in ((QUERY, latent.deter), (KEY, latent.flat_stoch)):
-            x = MLP(layers=1, units=self.units, dtype=self.dtype, name=f"{name}_mlp")(x)
-            x = Linear(units=self.units, scale=1.0, dtype=self.dtype, name=name)(x)
-            outputs[name] = x.astype(jnp.float32) / self.units**0.25
-        return outputs
+        x = MLP(layers=1, units=self.units, dtype=self.dtype, name="query_mlp")(latent.deter)
+        x = Linear(units=self.units, scale=1.0, dtype=self.dtype, name="query")(x)
+        return {**outputs, QUERY: x.astype(jnp.float32)}
 
 
 class OtherImages(Decoder):

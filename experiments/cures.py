@@ -1,4 +1,4 @@
-"""Weighs cures for small things that move: python -m experiments.cures --play=FILE --env=atari_pong
+"""Weighs cures for small things that move: python -m experiments.cures --play=FILE
 
 Learns a world model alone from one recorded play (`experiments.known_play`), with one of CURES and
 any settings of a run, and probes it. So all cures see the same steps, and as many updates of them.
@@ -36,7 +36,7 @@ from dreamer_jax.types import Window
 from envs.kinds import Image
 from experiments import places, positions
 from experiments.cure_forms import CURES, gray
-from experiments.known_play import ENVS, Known, read
+from experiments.known_play import ENVS, Known, positive, read
 
 RESULTS = Path(__file__).parent / "results" / "cures"
 
@@ -52,14 +52,15 @@ def main() -> int:
             raise ValueError("--play: name a file of experiments.known_play")
         known = read(args.play)
         places.beginnings(known)
-        config = config_of(args.env, args.set)
+        config = config_of(known.env, args.set)
         known = known._replace(steps=gray(known.steps)) if args.gray else known
         dreamer = agent.build(config, interface_of(known), make_networks=CURES[args.cure].networks)
     except (ValueError, OSError) as error:
         return complain(error, 2)
     args.results.mkdir(parents=True, exist_ok=True)
-    cause = {"cure": args.cure, "set": args.set, "gray": args.gray, "seed": args.seed}
-    with open(args.results / f"{args.env}.jsonl", "a", encoding="utf-8") as file:
+    cause = {"play": args.play.stem, "cure": args.cure, "set": args.set, "gray": args.gray}
+    cause |= {"seed": args.seed}
+    with open(args.results / f"{known.env}.jsonl", "a", encoding="utf-8") as file:
         for found in trained(dreamer, config, known, args):
             line = json.dumps({**cause, **found})
             print(line, flush=True)
@@ -72,13 +73,12 @@ def flags() -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("cures", description=__doc__, formatter_class=form)
     add = parser.add_argument
-    add("--env", default="atari_pong", help="the game that was recorded (atari_pong)")
     add("--play", type=Path, help="file of experiments.known_play")
     add("--cure", choices=sorted(CURES), default="none", help="what is changed (none)")
     add("--gray", action="store_true", help="images in shades of gray")
     add("--set", action="append", default=[], help="as of a run, such as losses.motion=0.1")
-    add("--updates", type=int, default=1_500, help="of the world model (1500)")
-    add("--probe_every", type=int, default=500, help="updates between two probes (500)")
+    add("--updates", type=positive, default=1_500, help="of the world model (1500)")
+    add("--probe_every", type=positive, default=500, help="updates between two probes (500)")
     add("--seed", type=int, default=0, help="of weights and batches (0)")
     add("--results", type=Path, default=RESULTS, help="folder of the results")
     add("--table", action="store_true", help="print the last probe of all results")
@@ -94,7 +94,12 @@ def config_of(env: str, assignments: Iterable[str]) -> Config:
 
 
 def interface_of(known: Known) -> spaces.Interface:
-    """Spaces of a recorded play: its first image, and one choice of as many actions as it has."""
+    """Spaces of a recorded play: its image, and a choice among the actions that were taken.
+
+    ValueError where there is more to see or to choose.
+    """
+    if known.steps.obs.keys() != {"image"}:
+        raise ValueError(f"one observation 'image' is expected, not {sorted(known.steps.obs)}")
     height, width, channels = known.image.shape[2:]
     (key, actions), *others = known.steps.action.items()
     if others or np.asarray(actions).shape[-1] != 1:
@@ -118,7 +123,7 @@ def trained(dreamer: Dreamer, config: Config, known: Known, args: Any) -> Iterab
         seconds += time.perf_counter() - begun
         if count % args.probe_every == 0 or count == args.updates:
             losses = {k: round(float(x), 4) for k, x in metrics.items() if k.startswith("world")}
-            found = probed(dreamer, state, known, screen=positions.screen(args.env))
+            found = probed(dreamer, state, known, screen=positions.screen(known.env))
             yield {"updates": count, "seconds": round(seconds, 1), **losses, **found}
 
 
@@ -142,9 +147,9 @@ def probed(
     both, found = places.features_of(carry)["both"], dict[str, float]()
     for name, at in sorted(known.at.items()):
         shown = known.shown(name)
-        line = places.fitted(both, at, shown)
-        found[f"r2/{name}"] = places.score(line, both, at, shown, places.test_rows())
-        found |= {f"r2/{name}/{n}": places.in_dreams(line, at, m) for n, m in dreams.items() if n}
+        guess = places.fitted(both, at, shown)
+        found[f"r2/{name}"] = places.score(guess, both, at, shown, places.test_rows())
+        found |= {f"r2/{name}/{n}": places.in_dreams(guess, at, m) for n, m in dreams.items() if n}
     for n, moments in dreams.items():
         found[f"image/{n}"] = places.image_error(known, moments)
         for thing in positions.things(known.at):
@@ -156,9 +161,9 @@ def probed(
 def table(folder: Path) -> list[str]:
     """The last probe of each line of results, as Markdown."""
     lines = list[str]()
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(path for path in folder.glob("*.jsonl") if path.stat().st_size):
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        last = {(r["cure"], *r["set"], r["gray"], r["seed"]): r for r in rows}
+        last = {(r["play"], r["cure"], *r["set"], r["gray"], r["seed"]): r for r in rows}
         names = [k for k in rows[-1] if k.startswith("r2/") and k.count("/") == 1]
         things = positions.things(name.removeprefix("r2/") for name in names)
         head = ["cure", "seed", "updates", *(f"R² {n[3:]}" for n in names), "in 5 dreamt steps"]

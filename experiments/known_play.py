@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import jax
 import numpy as np
@@ -30,6 +31,7 @@ SEED = 5 << 20  # added to that of the run: no episode is one of training or eva
 ENVS = 8  # copies; the last quarter of them tests, the quarter before it chooses penalties
 STRETCH = 100  # steps between two decisions whether the agent plays or chance
 
+SUFFIX = ".npz"
 FLAGS = ("reward", "is_first", "is_last", "is_terminal")  # of a step, besides its dictionaries
 
 Choose = Callable[[int, Timestep], dict[str, np.ndarray]]  # (step, what is seen) -> actions [E, n]
@@ -40,6 +42,7 @@ class Known(NamedTuple):
 
     steps: Step  # [T, E, ...], without events
     at: dict[str, np.ndarray]  # coordinate -> [T, E], or ABSENT
+    env: str = ""  # name of the environment
 
     @property
     def image(self) -> np.ndarray:
@@ -47,8 +50,8 @@ class Known(NamedTuple):
         return largest_image(self.steps.obs, batch_axes=2)
 
     def shown(self, coordinate: str) -> np.ndarray:
-        """[T, E] bool, whether a coordinate is known; first steps of episodes have no events."""
-        return (self.at[coordinate] != positions.ABSENT) & ~np.asarray(self.steps.is_first)
+        """[T, E] bool, whether a coordinate is known."""
+        return self.at[coordinate] != positions.ABSENT
 
 
 def main() -> int:
@@ -56,36 +59,54 @@ def main() -> int:
     args = flags().parse_args()
     try:
         setup, saved = load(args.logdir, args.checkpoint)
+        if args.out.suffix != SUFFIX:
+            raise ValueError(f"--out={args.out}: expected a name that ends with {SUFFIX}")
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.touch()
         env = make_env(setup)
     except (ValueError, OSError) as error:
         return complain(error, 2)
     with closing(env):
         known = play(env, player(saved, env, share_at_random=args.random), steps=args.steps)
-    save(args.out, known)
+    save(args.out, known._replace(env=setup.env))
     print(f"{args.out}: {args.steps * ENVS:,} steps, {args.random:.0%} of them at random")
     return 0
 
 
 def flags() -> argparse.ArgumentParser:
     """The flags of the command line."""
-    parser = flags_of_a_run("known_play", __doc__)
-    add = parser.add_argument
-    add("--random", type=float, default=0.33, help="share of stretches with random actions (0.33)")
-    add("--out", type=Path, required=True, help="file to write (.npz)")
+    parser = flags_of_a_run("known_play", __doc__, random=0.33)
+    parser.add_argument("--out", type=Path, required=True, help="file to write (.npz)")
     return parser
 
 
 def flags_of_a_run(
-    program: str, text: str | None, *, steps: int = 2_500
+    program: str, text: str | None, *, steps: int = 2_500, random: float = 0.0
 ) -> argparse.ArgumentParser:
-    """The flags of every program that plays with a saved agent; `steps` is the default."""
+    """The flags of every program that plays with a saved agent; `steps`, `random`: defaults."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(program, description=text, formatter_class=form)
     add = parser.add_argument
     add("--logdir", required=True, help="of a run of a game whose memory is known")
     add("--checkpoint", help="a step, newest or best (newest)")
-    add("--steps", type=int, default=steps, help=f"of each of {ENVS} copies ({steps})")
+    add("--steps", type=positive, default=steps, help=f"of each of {ENVS} copies ({steps})")
+    text = f"share of stretches with random actions ({random:g})"
+    add("--random", type=share, default=random, help=text)
     return parser
+
+
+def positive(text: str) -> int:
+    """A count of at least 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
+    return number
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    if not 0 <= (number := float(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"expected 0 to 1, got {text}")
+    return number
 
 
 def largest_image(obs: Mapping[str, Any], *, batch_axes: int) -> np.ndarray:
@@ -135,8 +156,9 @@ def play(env: VectorEnv, choose: Choose, *, steps: int) -> Known:
     rows, seen = list[Any](), env.reset()
     for step in range(steps):
         action = choose(step, seen)
+        # The first step of an episode has no events yet, and so no places.
         at = {
-            k.removeprefix(positions.START): x
+            k.removeprefix(positions.START): np.where(seen.is_first, positions.ABSENT, x)
             for k, x in seen.events.items()
             if k.startswith(positions.START)
         }
@@ -153,21 +175,24 @@ def save(path: Path, known: Known) -> None:
     parts = {"obs": steps.obs, "action": steps.action, "at": known.at}
     named = {f"{part}/{k}": x for part, each in parts.items() for k, x in each.items()}
     flags = {k: getattr(steps, k) for k in FLAGS}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **named, **flags)
+    np.savez(path, env=known.env, **named, **flags)
 
 
 def read(path: Path) -> Known:
-    """What `save` wrote."""
-    with np.load(path) as file:
-        found = dict(file)
+    """What `save` wrote; ValueError for another file."""
+    try:
+        with np.load(path) as file:
+            found = dict(file)
+        env = str(found.pop("env"))
+        flags = {key: found[key] for key in FLAGS}
+    except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no file of experiments.known_play") from error
 
     def part(name: str) -> dict[str, Any]:
         start = f"{name}/"
         return {k.removeprefix(start): x for k, x in found.items() if k.startswith(start)}
 
-    flags = {k: x for k, x in found.items() if "/" not in k}
-    return Known(Step(obs=part("obs"), action=part("action"), events={}, **flags), part("at"))
+    return Known(Step(obs=part("obs"), action=part("action"), events={}, **flags), part("at"), env)
 
 
 if __name__ == "__main__":

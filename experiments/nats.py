@@ -51,11 +51,7 @@ def main() -> int:
 
 def flags() -> argparse.ArgumentParser:
     """The flags of the command line."""
-    parser = flags_of_a_run("nats", __doc__, steps=1_000)
-    parser.add_argument(
-        "--random", type=float, default=0.0, help="share of stretches with random actions (0)"
-    )
-    return parser
+    return flags_of_a_run("nats", __doc__, steps=1_000)
 
 
 def nats(dreamer: Dreamer, state: DreamerState, carry: DreamerCarry, known: Known) -> np.ndarray:

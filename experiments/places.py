@@ -36,16 +36,17 @@ class Moments(NamedTuple):
     image: np.ndarray  # [N, h, w, c] uint8, as the model draws it
 
 
-class Line(NamedTuple):
+class Regression(NamedTuple):
     """A linear regression on standardized features."""
 
-    mean: np.ndarray
-    deviation: np.ndarray
-    weight: np.ndarray  # [F + 1]
+    mean: np.ndarray  # [F]
+    deviation: np.ndarray  # [F]
+    weight: np.ndarray  # [F]
+    offset: float
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """[N, F] -> [N]."""
-        return _with_one((features - self.mean) / self.deviation) @ self.weight
+        return (features - self.mean) / self.deviation @ self.weight + self.offset
 
 
 def watch(model: AnyModel, state: Any, carry: Any, known: Known) -> Any:
@@ -73,27 +74,36 @@ def test_rows() -> np.ndarray:
     return np.arange(ENVS) >= ENVS - ENVS // 4
 
 
-def fitted(features: np.ndarray, at: np.ndarray, shown: np.ndarray) -> Line:
-    """The regression [T, E, F] -> [T, E], on copies that neither test nor choose the penalty."""
+def fitted(features: np.ndarray, at: np.ndarray, shown: np.ndarray) -> Regression:
+    """The regression [T, E, F] -> [T, E], on copies that neither test nor choose the penalty.
+
+    It is a ridge regression. The offset is not penalized.
+    """
     choosing = (np.arange(ENVS) >= ENVS - 2 * (ENVS // 4)) & ~test_rows()
     used = shown & ~(choosing | test_rows())
     x, y = features[used], at[used]
     mean, deviation = x.mean(0), x.std(0) + 1e-3
-    inputs = _with_one((x - mean) / deviation)
-    gram, target = inputs.T @ inputs, inputs.T @ y
-    lines = [
-        Line(mean, deviation, np.linalg.solve(gram + penalty * np.eye(len(gram)), target))
+    inputs, offset = (x - mean) / deviation, float(y.mean())
+    gram, target = inputs.T @ inputs, inputs.T @ (y - offset)
+    found = [
+        Regression(
+            mean, deviation, np.linalg.solve(gram + penalty * np.eye(len(gram)), target), offset
+        )
         for penalty in PENALTIES
     ]
-    return max(lines, key=lambda line: score(line, features, at, shown, choosing))
+    return max(found, key=lambda regression: score(regression, features, at, shown, choosing))
 
 
 def score(
-    line: Line, features: np.ndarray, at: np.ndarray, shown: np.ndarray, rows: np.ndarray
+    regression: Regression,
+    features: np.ndarray,
+    at: np.ndarray,
+    shown: np.ndarray,
+    rows: np.ndarray,
 ) -> float:
     """R² on some of the copies."""
     used = shown & rows
-    return r_squared(line(features[used]), at[used])
+    return r_squared(regression(features[used]), at[used])
 
 
 def r_squared(guess: np.ndarray, truth: np.ndarray) -> float:
@@ -156,10 +166,10 @@ def _dreamt(
             yield Moments(step, t + step, e, features_of(jax.device_get(now))["both"], image)
 
 
-def in_dreams(line: Line, at: np.ndarray, moments: Moments) -> float:
+def in_dreams(regression: Regression, at: np.ndarray, moments: Moments) -> float:
     """R² of a regression of `at` [T, E] after some dreamt steps."""
     truth = at[moments.t, moments.e]
-    guess = line(moments.features)
+    guess = regression(moments.features)
     return r_squared(guess[truth != ABSENT], truth[truth != ABSENT])
 
 
@@ -174,19 +184,25 @@ def explained(thing: str, known: Known, moments: Moments, *, screen: tuple[int, 
     mean = known.image.mean((0, 1), dtype=np.float32)
     truth = known.image[moments.t, moments.e].astype(np.float32)
     error, variance = np.square(moments.image - truth), np.square(mean - truth)
-    where = np.ones((*truth.shape[:-1], 1), bool)
-    for axis, (name, pixels, size) in enumerate(
-        zip("yx", mean.shape[:2], screen[::-1], strict=True)
-    ):
-        if (at := known.at.get(f"{thing}_{name}")) is None:
-            continue
-        at = at[moments.t, moments.e]
-        far = np.abs(np.arange(pixels) - np.round(at * pixels / size)[:, None])
-        near = (far <= AROUND) & (at != ABSENT)[:, None]
-        where &= near[:, :, None, None] if axis == 0 else near[:, None, :, None]
-    return (
-        float(1 - (error * where).sum() / (variance * where).sum()) if where.any() else float("nan")
-    )
+    around, (width, height) = np.ones(truth.shape[:-1], bool), screen
+    for name, axis, size in ((f"{thing}_x", 2, width), (f"{thing}_y", 1, height)):
+        if name in known.at:
+            at = known.at[name][moments.t, moments.e]
+            close = near(at, pixels=truth.shape[axis], size=size)
+            around &= np.expand_dims(close, 3 - axis)
+    if not around.any():
+        return float("nan")
+    return float(1 - error[around].sum() / variance[around].sum())
+
+
+def near(at: np.ndarray, *, pixels: int, size: int) -> np.ndarray:
+    """Pixels of one side of an image within AROUND of `at` [N], on a screen of `size`: [N, pixels].
+
+    False where the thing is not shown.
+    """
+    middle = np.floor((at + 0.5) * pixels / size)
+    close = np.abs(np.arange(pixels) - middle[:, None]) <= AROUND
+    return close & (at != ABSENT)[:, None]
 
 
 def image_error(known: Known, moments: Moments) -> float:
@@ -205,7 +221,3 @@ def _image(model: AnyModel, state: Any, carry: Any) -> np.ndarray:
 @partial(jax.jit, static_argnums=0)
 def _imagined(model: AnyModel, state: Any, carry: Any, action: Any, key: jax.Array) -> Any:
     return model.imagine(state, model.took(carry, action), key)
-
-
-def _with_one(x: np.ndarray) -> np.ndarray:
-    return np.concatenate([x, np.ones((*x.shape[:-1], 1), x.dtype)], -1)

@@ -34,7 +34,7 @@ def main() -> int:
         setup, saved = load(args.logdir, args.checkpoint)
         if not setup.env.startswith("mario_"):
             raise ValueError(f"{args.logdir} is a run of {setup.env}, not of a stage of mario")
-        height = height_of(setup, saved, steps=args.steps)
+        height = height_of(setup, saved, args)
     except (ValueError, OSError) as error:
         return complain(error, 2)
     columns = dict[str, np.ndarray]()
@@ -51,15 +51,16 @@ def main() -> int:
 
 def flags() -> argparse.ArgumentParser:
     """The flags of the command line."""
-    return flags_of_a_run("press_again", __doc__, steps=1_000)
+    return flags_of_a_run("press_again", __doc__, steps=1_000, random=0.33)
 
 
-def height_of(setup: Setup, saved: Restored, *, steps: int) -> places.Line:
+def height_of(setup: Setup, saved: Restored, args: argparse.Namespace) -> places.Regression:
     """A regression of Mario's height on the latents of the agent's own play."""
     model = saved.agent.model
     assert model is not None
     with closing(make_env(setup)) as env:
-        known = play(env, player(saved, env, share_at_random=0.33), steps=steps)
+        choose = player(saved, env, share_at_random=args.random)
+        known = play(env, choose, steps=args.steps)
     carry = places.watch(model, saved.state, saved.agent.player.carry(ENVS), known)
     both = places.features_of(carry)["both"]
     return places.fitted(both, known.at["mario_y"], known.shown("mario_y"))
@@ -76,7 +77,7 @@ def scripted(setup: Setup, script: list[int]) -> Known:
         return play(env, choose, steps=len(script))
 
 
-def dreamt_height(saved: Restored, known: Known, height: places.Line) -> np.ndarray:
+def dreamt_height(saved: Restored, known: Known, height: places.Regression) -> np.ndarray:
     """The mean height [AFTER] in dreams of the last actions of a play."""
     model, state = saved.agent.model, saved.state
     assert model is not None

@@ -58,21 +58,17 @@ def main() -> int:
 
 def flags() -> argparse.ArgumentParser:
     """The flags of the command line."""
-    parser = flags_of_a_run("probe", __doc__)
-    parser.add_argument(
-        "--random", type=float, default=0.0, help="share of stretches with random actions (0)"
-    )
-    return parser
+    return flags_of_a_run("probe", __doc__)
 
 
 def line_of(name: str, known: Known, parts: Features, dreams: dict[int, Moments]) -> str:
     """The line of the table for one coordinate."""
     at = known.at[name]
     shown = known.shown(name)
-    lines = {part: places.fitted(x, at, shown) for part, x in parts.items()}
+    guesses = {part: places.fitted(x, at, shown) for part, x in parts.items()}
     test = places.test_rows()
-    scores = [places.score(line, parts[part], at, shown, test) for part, line in lines.items()]
-    scores += [places.in_dreams(lines["both"], at, m) for ahead, m in dreams.items() if ahead]
+    scores = [places.score(guess, parts[part], at, shown, test) for part, guess in guesses.items()]
+    scores += [places.in_dreams(guesses["both"], at, m) for ahead, m in dreams.items() if ahead]
     told = [f"{x:6.2f}" for x in scores]
     return f"{name:12} {shown.mean():6.0%} {' '.join(told[:3])}  {' '.join(told[3:])}"
 

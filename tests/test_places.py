@@ -60,6 +60,16 @@ def test_what_is_in_the_latent_is_found(known: Known) -> None:
     assert max(value for (name, _), value in found.items() if name == "ball_y") < 0.1
 
 
+def test_a_large_penalty_does_not_move_the_offset() -> None:
+    """Where little is known, the mean of what is to be guessed stays."""
+    random, shape = np.random.default_rng(0), (25, ENVS)
+    features = random.normal(size=(*shape, 200))
+    at = 100 + features[..., 0] + 5 * random.normal(size=shape)
+    found = places.fitted(features, at, np.ones(shape, bool))
+    assert places.score(found, features, at, np.ones(shape, bool), places.test_rows()) > -0.3
+    np.testing.assert_allclose(found(features).mean(), 100, atol=1)
+
+
 def test_the_pixels_around_a_thing_are_judged(known: Known) -> None:
     """1 for drawings that are right there, 0 for the mean image, below for a thing elsewhere."""
     t, e = (x.ravel() for x in np.mgrid[:STEPS, 6:8])
