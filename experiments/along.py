@@ -1,25 +1,26 @@
 """What does the critic expect along the way? python -m experiments.along --logdir=logdir/mario_1_1
 
 Plays with a saved agent and prints, for stretches of one coordinate, how often the agent was there,
-what the critic expected, what return followed, and how much of the policy's randomness was left. A
+what the critic expected, what return followed, and how much of the policy's randomness was left.
+Value and return are means over the steps whose episode came to its true end within the play. A
 value that falls before an obstacle says that the agent does not know a way past it.
 """
 
 import argparse
 import itertools
 import sys
-from contextlib import closing
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamer_jax.agents.dreamer.config import DreamerConfig, discount
+from dreamer_jax.agents.dreamer.config import discount
 from dreamer_jax.main import complain
 from dreamer_jax.types import AnyModel
-from experiments import places
-from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, play, player
+from envs.timestep import VectorEnv
+from experiments import places, positions
+from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, own_play, positive
 from experiments.positions import ABSENT
 
 
@@ -27,20 +28,18 @@ def main() -> int:
     """Prints a table; exit code 2 for a mistake of the user."""
     args = flags().parse_args()
     try:
-        setup, saved = load(args.logdir, args.checkpoint)
-        env = make_env(setup)
-        if args.coordinate not in (names := [k.rpartition("/")[2] for k in env.event_keys]):
-            raise ValueError(f"--coordinate={args.coordinate}: there are {', '.join(names)}")
+        subject = load(args.logdir, args.checkpoint)
+        factor = discount(subject.config)
+        env = make_env(subject.setup)
+        require_coordinate(args.coordinate, env)
     except (ValueError, OSError) as error:
         return complain(error, 2)
-    model = saved.agent.model
-    assert model is not None
-    with closing(env):
-        known = play(env, player(saved, env, share_at_random=args.random), steps=args.steps)
-    carry = places.watch(model, saved.state, saved.agent.player.carry(ENVS), known)
-    value, randomness = expectations(model, saved.state, carry, known)
-    assert isinstance(setup.config.agent, DreamerConfig)
-    followed = returns(known, discount(setup.config.agent))
+    known = own_play(subject, env, args)
+    carry = places.watch(subject.model, subject.state, subject.carry, known)
+    value, randomness = expectations(subject.model, subject.state, carry, known)
+    followed = returns(known, factor)
+    # A mean is compared with another one of the same steps.
+    value = np.where(np.isnan(followed), np.nan, value)
     found = {"value": value, "return": followed, "randomness": randomness}
     print("\n".join(table(known.at[args.coordinate], found, bins=args.bins)))
     return 0
@@ -51,8 +50,17 @@ def flags() -> argparse.ArgumentParser:
     parser = flags_of_a_run("along", __doc__)
     add = parser.add_argument
     add("--coordinate", default="stage_x", help="of experiments.positions (stage_x)")
-    add("--bins", type=int, default=16, help="stretches of it (16)")
+    add("--bins", type=positive, default=16, help="stretches of it (16)")
     return parser
+
+
+def require_coordinate(name: str, env: VectorEnv) -> None:
+    """ValueError, and a closed environment, where no place has this coordinate."""
+    starts = positions.START
+    known = [key.removeprefix(starts) for key in env.event_keys if key.startswith(starts)]
+    if name not in known:
+        env.close()
+        raise ValueError(f"--coordinate={name}: there are {', '.join(known)}")
 
 
 def expectations(
@@ -93,18 +101,23 @@ def returns(known: Known, factor: float) -> np.ndarray:
 
 
 def table(at: np.ndarray, found: dict[str, np.ndarray], *, bins: int) -> list[str]:
-    """Means over the stretches of a coordinate [T, E], as lines."""
+    """Means over the stretches of a coordinate [T, E], as lines; NaN are left out."""
+    if not (at != ABSENT).any():
+        return ["It is nowhere on the screen."]
     edges = np.linspace(at[at != ABSENT].min(), at.max() + 1, bins + 1)
     lines = [f"{'from':>8} {'to':>6} {'steps':>7} " + " ".join(f"{name:>10}" for name in found)]
     for low, high in itertools.pairwise(edges):
         here = (at >= low) & (at < high) & (at != ABSENT)
         if here.any():
-            means = [
-                x[here & ~np.isnan(x)].mean() if here.any() else np.nan for x in found.values()
-            ]
-            told = " ".join(f"{x:10.2f}" for x in means)
+            told = " ".join(f"{mean(x[here]):10.2f}" for x in found.values())
             lines.append(f"{low:8.0f} {high:6.0f} {here.sum():7,} {told}")
     return lines
+
+
+def mean(x: np.ndarray) -> float:
+    """The mean of what is known; NaN where nothing is."""
+    known = x[~np.isnan(x)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 if __name__ == "__main__":

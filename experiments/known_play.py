@@ -16,14 +16,14 @@ import jax
 import numpy as np
 
 from dreamer_jax import spaces
+from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.commands.chosen_checkpoints import load_one
 from dreamer_jax.commands.flags import parse
 from dreamer_jax.commands.options import Setup, decide
-from dreamer_jax.commands.restored_agents import Restored
 from dreamer_jax.environment import Timestep
 from dreamer_jax.loops import stretches
 from dreamer_jax.main import COMMANDS, complain
-from dreamer_jax.types import Step
+from dreamer_jax.types import AnyModel, Step
 from envs.timestep import VectorEnv
 from experiments import positions
 
@@ -54,21 +54,36 @@ class Known(NamedTuple):
         return self.at[coordinate] != positions.ABSENT
 
 
+class Subject(NamedTuple):
+    """A saved agent with a model of its environment."""
+
+    setup: Setup
+    step: int  # of the checkpoint
+    model: AnyModel
+    state: Any
+    carry: Any  # of ENVS copies that have seen nothing
+
+    @property
+    def config(self) -> DreamerConfig:
+        """That of DreamerV3; ValueError for another agent."""
+        if not isinstance(config := self.setup.config.agent, DreamerConfig):
+            raise ValueError(f"{self.setup.logdir}: {self.setup.agent!r} is another agent")
+        return config
+
+
 def main() -> int:
     """Writes the file; exit code 2 for a mistake of the user."""
     args = flags().parse_args()
     try:
-        setup, saved = load(args.logdir, args.checkpoint)
+        subject = load(args.logdir, args.checkpoint)
         if args.out.suffix != SUFFIX:
             raise ValueError(f"--out={args.out}: expected a name that ends with {SUFFIX}")
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.touch()
-        env = make_env(setup)
+        env = make_env(subject.setup)
     except (ValueError, OSError) as error:
         return complain(error, 2)
-    with closing(env):
-        known = play(env, player(saved, env, share_at_random=args.random), steps=args.steps)
-    save(args.out, known._replace(env=setup.env))
+    save(args.out, own_play(subject, env, args))
     print(f"{args.out}: {args.steps * ENVS:,} steps, {args.random:.0%} of them at random")
     return 0
 
@@ -115,13 +130,13 @@ def largest_image(obs: Mapping[str, Any], *, batch_axes: int) -> np.ndarray:
     return np.asarray(max(images, key=lambda x: x.size))
 
 
-def load(logdir: str, checkpoint: str | None) -> tuple[Setup, Restored]:
-    """The run and its agent; ValueError where there is none with a model."""
+def load(logdir: str, checkpoint: str | None) -> Subject:
+    """The agent of a run; ValueError where there is none with a model."""
     setup = decide(parse(["probe", "--mode=eval", f"--logdir={logdir}"], COMMANDS))
     saved = load_one(setup, checkpoint)
-    if saved.agent.model is None:
+    if (model := saved.agent.model) is None:
         raise ValueError(f"{logdir}: the agent {setup.agent!r} has no model")
-    return setup, saved
+    return Subject(setup, saved.step, model, saved.state, saved.agent.player.carry(ENVS))
 
 
 def make_env(setup: Setup) -> VectorEnv:
@@ -129,10 +144,19 @@ def make_env(setup: Setup) -> VectorEnv:
     return positions.make(setup.env, setup.config.env, num_envs=ENVS, seed=setup.seed + SEED)
 
 
-def player(saved: Restored, env: VectorEnv, *, share_at_random: float) -> Choose:
+def own_play(subject: Subject, env: VectorEnv, args: argparse.Namespace) -> Known:
+    """What the agent does in the environment, which is closed then.
+
+    args: of `flags_of_a_run`.
+    """
+    with closing(env):
+        known = play(env, player(subject, env, share_at_random=args.random), steps=args.steps)
+    return known._replace(env=subject.setup.env)
+
+
+def player(subject: Subject, env: VectorEnv, *, share_at_random: float) -> Choose:
     """The sampled policy, which each copy leaves to chance for a share of its stretches."""
-    model, carry = saved.agent.model, saved.agent.player.carry(ENVS)
-    assert model is not None
+    model, carry = subject.model, subject.carry
     act = spaces.of(env.obs_space, env.act_space).act
     drawn = stretches.random_actions(act, envs=ENVS, seed=SEED)
 
@@ -140,7 +164,7 @@ def player(saved: Restored, env: VectorEnv, *, share_at_random: float) -> Choose
         nonlocal carry
         key = jax.random.key(SEED + step)
         carry, action = stretches.see_and_choose(
-            model, saved.state, carry, seen.obs, seen.is_first, key
+            model, subject.state, carry, seen.obs, seen.is_first, key
         )
         chance = np.random.default_rng((SEED, step // STRETCH)).random((ENVS, 1)) < share_at_random
         random = drawn(step)

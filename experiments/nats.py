@@ -8,21 +8,19 @@ those where it is not shown, stands, and moves.
 
 import argparse
 import sys
-from contextlib import closing
 
 import jax
 import numpy as np
 
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent
-from dreamer_jax.agents.dreamer.config import DreamerConfig
 from dreamer_jax.agents.dreamer.networks import Dreamer, scale_vectors
 from dreamer_jax.agents.dreamer.state import DreamerCarry, DreamerState
 from dreamer_jax.main import complain
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.rssm import RSSM
 from experiments import places
-from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, play, player
+from experiments.known_play import Known, flags_of_a_run, load, make_env, own_play
 
 STILL = 0.5  # pixels a step; less is standing
 
@@ -31,21 +29,17 @@ def main() -> int:
     """Prints a table; exit code 2 for a mistake of the user."""
     args = flags().parse_args()
     try:
-        setup, saved = load(args.logdir, args.checkpoint)
-        if not isinstance(setup.config.agent, DreamerConfig):
-            raise ValueError(f"{args.logdir}: the agent {setup.agent!r} has no prior over latents")
-        env = make_env(setup)
+        subject = load(args.logdir, args.checkpoint)
+        floor = subject.config.losses.free_nats
+        env = make_env(subject.setup)
     except (ValueError, OSError) as error:
         return complain(error, 2)
-    model = saved.agent.model
-    assert model is not None
-    with closing(env):
-        known = play(env, player(saved, env, share_at_random=args.random), steps=args.steps)
-    dreamer = agent.build(setup.config, spaces.of(env.obs_space, env.act_space))
-    carry = places.watch(model, saved.state, saved.agent.player.carry(ENVS), known)
-    found = nats(dreamer, saved.state, carry, known)
-    print(f"{args.logdir} at step {saved.step}: {found.size:,} steps")
-    print("\n".join(table(found, kinds(known), floor=setup.config.agent.losses.free_nats)))
+    dreamer = agent.build(subject.setup.config, spaces.of(env.obs_space, env.act_space))
+    known = own_play(subject, env, args)
+    carry = places.watch(subject.model, subject.state, subject.carry, known)
+    found = nats(dreamer, subject.state, carry, known)
+    print(f"{args.logdir} at step {subject.step}: {found.size:,} steps")
+    print("\n".join(table(found, kinds(known), floor=floor)))
     return 0
 
 

@@ -15,15 +15,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamer_jax.commands.options import Setup
-from dreamer_jax.commands.restored_agents import Restored
 from dreamer_jax.environment import Timestep
 from dreamer_jax.main import complain
 from experiments import places
-from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, play, player
+from experiments.known_play import (
+    ENVS,
+    Known,
+    Subject,
+    flags_of_a_run,
+    load,
+    make_env,
+    own_play,
+    play,
+)
 
 WALK, JUMP = 1, 2  # of `right_only`: right, right and A
 STANDING, HELD, AFTER = 8, 16, 12  # steps until A is pressed, until it may be released, and then
+CASES = {"held": 0, "pressed again": 1}  # steps without A after the landing
 SAMPLES = 16  # dreams of each copy
 
 
@@ -31,18 +39,17 @@ def main() -> int:
     """Prints a table; exit code 2 for a mistake of the user."""
     args = flags().parse_args()
     try:
-        setup, saved = load(args.logdir, args.checkpoint)
-        if not setup.env.startswith("mario_"):
-            raise ValueError(f"{args.logdir} is a run of {setup.env}, not of a stage of mario")
-        height = height_of(setup, saved, args)
+        subject = load(args.logdir, args.checkpoint)
+        if not (env := subject.setup.env).startswith("mario_"):
+            raise ValueError(f"{args.logdir} is a run of {env}, not of a stage of mario")
+        places.features_of(subject.carry)
+        plays = {name: scripted(subject, released) for name, released in CASES.items()}
     except (ValueError, OSError) as error:
         return complain(error, 2)
-    columns = dict[str, np.ndarray]()
-    for name, released in (("held", 0), ("pressed again", 1)):
-        script = [WALK] * STANDING + [JUMP] * HELD + [WALK] * released + [JUMP] * AFTER
-        known = scripted(setup, script[: STANDING + HELD + AFTER])
+    height, columns = height_of(subject, args), dict[str, np.ndarray]()
+    for name, known in plays.items():
         columns[f"{name}: game"] = known.at["mario_y"][-AFTER:].mean(1)
-        columns[f"{name}: dream"] = dreamt_height(saved, known, height)
+        columns[f"{name}: dream"] = dreamt_height(subject, known, height)
     print("step " + " ".join(f"{name:>22}" for name in columns) + "   (pixels from above)")
     for step, row in enumerate(zip(*columns.values(), strict=True)):
         print(f"{step:4} " + " ".join(f"{x:22.1f}" for x in row))
@@ -54,36 +61,39 @@ def flags() -> argparse.ArgumentParser:
     return flags_of_a_run("press_again", __doc__, steps=1_000, random=0.33)
 
 
-def height_of(setup: Setup, saved: Restored, args: argparse.Namespace) -> places.Regression:
+def height_of(subject: Subject, args: argparse.Namespace) -> places.Regression:
     """A regression of Mario's height on the latents of the agent's own play."""
-    model = saved.agent.model
-    assert model is not None
-    with closing(make_env(setup)) as env:
-        choose = player(saved, env, share_at_random=args.random)
-        known = play(env, choose, steps=args.steps)
-    carry = places.watch(model, saved.state, saved.agent.player.carry(ENVS), known)
+    known = own_play(subject, make_env(subject.setup), args)
+    carry = places.watch(subject.model, subject.state, subject.carry, known)
     both = places.features_of(carry)["both"]
     return places.fitted(both, known.at["mario_y"], known.shown("mario_y"))
 
 
-def scripted(setup: Setup, script: list[int]) -> Known:
-    """The game when all copies play a script of actions."""
+def scripted(subject: Subject, released: int) -> Known:
+    """The game when all copies play the script, with A released for so many steps.
+
+    ValueError where Mario has not landed when that begins, as in another stage than 1-1.
+    """
+    script = [WALK] * STANDING + [JUMP] * HELD + [WALK] * released + [JUMP] * AFTER
 
     def choose(step: int, seen: Timestep) -> dict[str, np.ndarray]:
         del seen
         return {"action": np.full((ENVS, 1), script[step], np.int32)}
 
-    with closing(make_env(setup)) as env:
-        return play(env, choose, steps=len(script))
+    with closing(make_env(subject.setup)) as env:
+        known = play(env, choose, steps=STANDING + HELD + AFTER)
+    height = known.at["mario_y"]
+    if known.steps.is_first[1:].any() or (height[STANDING + HELD] != height[STANDING]).any():
+        raise ValueError(f"{subject.setup.env}: Mario does not land where he has jumped")
+    return known
 
 
-def dreamt_height(saved: Restored, known: Known, height: places.Regression) -> np.ndarray:
+def dreamt_height(subject: Subject, known: Known, height: places.Regression) -> np.ndarray:
     """The mean height [AFTER] in dreams of the last actions of a play."""
-    model, state = saved.agent.model, saved.state
-    assert model is not None
+    model, state = subject.model, subject.state
     seen = STANDING + HELD
     before = known._replace(steps=jax.tree.map(lambda x: x[:seen], known.steps))
-    carry = places.watch(model, state, saved.agent.player.carry(ENVS), before)
+    carry = places.watch(model, state, subject.carry, before)
     carry = jax.tree.map(lambda x: jnp.asarray(np.repeat(x[-1], SAMPLES, 0)), carry)
     heights = list[Any]()
     for step in range(AFTER):

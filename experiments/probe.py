@@ -13,11 +13,10 @@ and in dreams: 1 - error / variance.
 
 import argparse
 import sys
-from contextlib import closing
 
 from dreamer_jax.main import complain
 from experiments import places, positions
-from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, play, player
+from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, own_play
 from experiments.places import AHEAD, Features, Moments
 
 
@@ -25,23 +24,19 @@ def main() -> int:
     """Prints two tables; exit code 2 for a mistake of the user."""
     args = flags().parse_args()
     try:
-        setup, saved = load(args.logdir, args.checkpoint)
-        places.features_of(saved.agent.player.carry(ENVS))
-        env = make_env(setup)
+        subject = load(args.logdir, args.checkpoint)
+        places.features_of(subject.carry)
+        env = make_env(subject.setup)
     except (ValueError, OSError) as error:
         return complain(error, 2)
-    model, state = saved.agent.model, saved.state
-    assert model is not None
-    with closing(env):
-        choose = player(saved, env, share_at_random=args.random)
-        known = play(env, choose, steps=args.steps)
+    known = own_play(subject, env, args)
     try:
         places.beginnings(known)
     except ValueError as error:
         return complain(error, 2)
-    carry = places.watch(model, state, saved.agent.player.carry(ENVS), known)
-    dreams = places.dreamt(known, carry, model, state)
-    print(f"{args.logdir} at step {saved.step}: {args.steps * ENVS:,} steps")
+    carry = places.watch(subject.model, subject.state, subject.carry, known)
+    dreams = places.dreamt(known, carry, subject.model, subject.state)
+    print(f"{args.logdir} at step {subject.step}: {args.steps * ENVS:,} steps")
     print(
         f"{'':12} {'shown':>6} {'deter':>6} {'latents':>7} {'both':>6}  dreams of {AHEAD[1:]} steps"
     )
@@ -49,7 +44,7 @@ def main() -> int:
     for name in sorted(known.at):
         print(line_of(name, known, parts, dreams))
     print(f"pixels around {'':6} explained by reconstructions, and by dreams of {AHEAD[1:]} steps")
-    screen = positions.screen(setup.env)
+    screen = positions.screen(known.env)
     for thing in positions.things(known.at):
         shares = [places.explained(thing, known, m, screen=screen) for m in dreams.values()]
         print(f"{thing:20} {' '.join(f'{share:6.2f}' for share in shares)}")

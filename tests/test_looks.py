@@ -78,3 +78,7 @@ def test_kinds_of_steps_know_what_moves() -> None:
     lines = nats.table(np.where(found["ball_x moves"], 3.0, 0.5), found, floor=1.0)
     (line,) = [x.split() for x in lines if x.startswith("ball_x moves")]
     assert line == ["ball_x", "moves", "16.7%", "3.00", "54.5%", "0%"]
+
+
+def test_what_is_nowhere_has_no_table() -> None:
+    assert along.table(np.full((3, 2), ABSENT), {}, bins=2) == ["It is nowhere on the screen."]

@@ -1,6 +1,8 @@
 """Regressions find what is in a latent, and nothing that is not."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +11,10 @@ import pytest
 import tiny
 
 from dreamer_jax.agents.dreamer import agent
+from dreamer_jax.agents.dreamer.state import DreamerCarry
 from dreamer_jax.spaces import of
-from dreamer_jax.types import Step
+from dreamer_jax.types import Action, Step
+from dreamer_jax.world_model.latents import Latent
 from experiments import known_play, places
 from experiments.known_play import ENVS, Known
 from experiments.positions import ABSENT
@@ -106,9 +110,59 @@ def test_dreams_stay_within_an_episode_of_the_copies_that_test(known: Known) -> 
         places.beginnings(known)
 
 
+class Adding:
+    """A model whose moment is the sum of the actions that were dreamt of."""
+
+    def see(self, _state: Any, carry: DreamerCarry, *_seen: jax.Array) -> DreamerCarry:
+        return carry.replace(latent=carry.latent.replace(deter=jnp.zeros((ENVS, 1))))
+
+    def took(self, carry: DreamerCarry, action: Action) -> DreamerCarry:
+        return carry.replace(action=action)
+
+    def imagine(self, _state: Any, carry: DreamerCarry, _key: jax.Array) -> DreamerCarry:
+        added = carry.latent.deter + carry.action["action"]
+        return carry.replace(latent=carry.latent.replace(deter=added))
+
+    def read(self, _state: Any, carry: DreamerCarry) -> Any:
+        image = jnp.zeros((len(carry.latent.deter), 8, 8, 1), jnp.uint8)
+        return SimpleNamespace(obs={"image": image})
+
+
+def test_dreams_follow_the_recorded_actions(known: Known) -> None:
+    """After n steps from t on, those of t to t + n - 1 were taken, and step t + n is dreamt of."""
+    steps = jax.tree.map(lambda x: np.repeat(x, 10, 0), known.steps)
+    time = np.broadcast_to(
+        np.arange(10 * STEPS, dtype=np.int32)[:, None, None], (10 * STEPS, ENVS, 1)
+    )
+    long = known._replace(steps=steps.replace(action={"action": time}))
+    latent = Latent(deter=jnp.zeros((ENVS, 1)), stoch=jnp.zeros((ENVS, 1, 1)))
+    model: Any = Adding()
+    empty = DreamerCarry(latent=latent, action={"action": jnp.zeros((ENVS, 1), jnp.int32)})
+    carry = places.watch(model, None, empty, long)
+    begun = places.beginnings(long)
+    for ahead, moments in places.dreamt(long, carry, model, None).items():
+        np.testing.assert_array_equal(moments.t, begun[0] + ahead)
+        expected = ahead * begun[0] + ahead * (ahead - 1) / 2
+        np.testing.assert_array_equal(moments.features[:, 0], expected)
+
+
 def test_a_play_is_read_as_it_was_written(known: Known, tmp_path: Path) -> None:
-    known_play.save(tmp_path / "play.npz", known)
-    jax.tree.map(np.testing.assert_array_equal, known, known_play.read(tmp_path / "play.npz"))
+    path = tmp_path / "play.npz"
+    known_play.save(path, known._replace(env="atari_pong"))
+    found = known_play.read(path)
+    assert found.env == "atari_pong"
+    jax.tree.map(np.testing.assert_array_equal, known[:2], found[:2])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK no", b"\x93NUMPY"])
+def test_another_file_is_no_play(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "play.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is no file of"):
+        known_play.read(path)
+    np.savez(path, reward=np.zeros(3))
+    with pytest.raises(ValueError, match="is no file of"):
+        known_play.read(path)
 
 
 def test_r_squared_is_one_less_the_share_of_the_error() -> None:
