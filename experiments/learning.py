@@ -84,9 +84,7 @@ def flags() -> argparse.ArgumentParser:
     add("--again", action="store_true", help="train for as long again")
     add("--episodes", type=int, default=100, help="after training, of each policy (100)")
     add("--set", action="append", default=[], help="passed on, as path=value")
-    add(
-        "--name", help="of the folder of the results (gym:Pendulum-v1 and ppo: gym_Pendulum-v1_ppo)"
-    )
+    add("--name", help="of the folder of the results (task and agent, such as cartpole_ppo)")
     add("--runs", type=Path, default=Path("logdir/experiments"), help="where the runs live")
     add("--results", type=Path, default=RESULTS, help="where the results are filed")
     return parser
@@ -143,6 +141,8 @@ def read_scores(shown: str) -> list[dict[str, Any]]:
             scores.append({"policy": policy, "episodes": int(episodes), **values})
         else:
             scores[-1]["events"] = values
+    if not scores:
+        raise ValueError(f"no scores in {shown!r}")
     return scores
 
 

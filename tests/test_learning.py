@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
 from command import ENVIRON, ROOT
 
+from dreamer_jax.commands.evaluation_results import show
 from experiments.learning import read_scores
 
 
@@ -31,13 +34,15 @@ def test_results_are_of_the_runs_that_are_there(tmp_path: Path) -> None:
     assert learn(tmp_path) == found and file.stat().st_mtime_ns == first
 
 
-def test_evaluations_are_read_as_they_are_printed() -> None:
-    printed = """sampled  48 episodes  mean -17.25  std 2.00  success 0.50
-         events, on average  x 1310.20  flag 0.50
-greedy   48 episodes  mean nan
-"""
-    assert read_scores(printed)[0] == {
-        **{"policy": "sampled", "episodes": 48, "mean": -17.25, "std": 2.0, "success": 0.5},
-        "events": {"x": 1310.2, "flag": 0.5},
+def test_evaluations_are_read_as_they_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    results = {"score": np.array([1.0, 2.0]), "event/flag": np.array([0.0, 1.0])}
+    show(results, {"mean": -17.25, "success": 0.5}, policy="sampled")
+    show({"score": np.zeros(3)}, {"mean": float("nan")}, policy="greedy")
+    sampled, greedy = read_scores(capsys.readouterr().out)
+    assert sampled == {
+        **{"policy": "sampled", "episodes": 2, "mean": -17.25, "success": 0.5},
+        "events": {"flag": 0.5},
     }
-    assert read_scores(printed)[1].keys() == {"policy", "episodes", "mean"}
+    assert greedy.keys() == {"policy", "episodes", "mean"}
+    with pytest.raises(ValueError, match="no scores in"):
+        read_scores("nothing")

@@ -11,7 +11,7 @@ from dreamer_jax.agents.dreamer.batches import prepare
 from dreamer_jax.agents.dreamer.losses import world_model_losses
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.world_model.decoders import Prediction, reconstruction_losses
-from dreamer_jax.world_model.motion import STILL, motion_weights
+from dreamer_jax.world_model.motion import FLOOR, motion_weights
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
@@ -24,7 +24,7 @@ def plain_weights(images: np.ndarray, is_first: np.ndarray, share: float) -> np.
         for b in range(images.shape[1]):
             if is_first[t, b]:
                 continue
-            change = ((images[t, b] / 255 - images[t - 1, b] / 255) ** 2).mean(-1) + STILL
+            change = ((images[t, b] / 255 - images[t - 1, b] / 255) ** 2).mean(-1) + FLOOR
             weights[t, b, ..., 0] = 1 - share + share * change / change.mean()
     return weights
 
@@ -43,21 +43,21 @@ def test_weights_are_those_of_the_equation(share: float) -> None:
 
 
 def test_what_moves_has_its_share_however_small_it_is() -> None:
-    """A ball of one pixel moves by one pixel: both of them get half of the weight each."""
+    """A ball of one pixel moves by one pixel: both of them get a quarter of the weight."""
     images = np.zeros((2, 1, 64, 64, 3), np.uint8)
     images[0, 0, 30, 30] = images[1, 0, 30, 31] = 255
     weights = np.asarray(motion_weights(jnp.asarray(images), jnp.zeros((2, 1), bool), share=0.5))
-    moved = weights[1, 0, 30, 30:32].sum()
-    np.testing.assert_allclose(moved / weights[1].sum(), 0.5, atol=2e-3)
+    moved = weights[1, 0, 30, 30:32, 0]
+    np.testing.assert_allclose(moved / weights[1].sum(), [0.25, 0.25], atol=2e-3)
     np.testing.assert_allclose(weights[1, 0, 0, 0], 0.5, atol=2e-3)
 
 
-def test_a_step_of_noise_is_no_motion() -> None:
-    """Pixels that flicker by one of 255 levels do not draw all of the weight."""
+def test_one_level_of_noise_does_not_draw_all_of_the_weight() -> None:
+    """A pixel that flickers by one of 255 levels weighs 16 times its share, not 4,096 times."""
     images = np.zeros((2, 1, 64, 64, 3), np.uint8)
     images[1, 0, 5, 5] = 1
     weights = motion_weights(jnp.asarray(images), jnp.zeros((2, 1), bool), share=1.0)
-    assert float(weights.max()) < 20
+    np.testing.assert_allclose(weights.max(), (1 / 255**2 + FLOOR) / FLOOR, rtol=0.01)
 
 
 def test_the_world_model_learns_from_weighted_errors() -> None:
@@ -82,10 +82,12 @@ def test_the_world_model_learns_from_weighted_errors() -> None:
 
 
 def test_weights_reach_the_images_they_name_only() -> None:
-    obs = {"image": jnp.full((1, 1, 48, 48, 1), 255, jnp.uint8)}
-    outputs: dict[str, Prediction] = {"image": jnp.zeros((1, 1, 48, 48, 1))}
-    spaces = Spaces(images={"image": (48, 48, 1)})
-    weights = {"image": jnp.full((1, 1, 48, 48, 1), 2.0)}
+    keys, shape = ("image", "other"), (48, 48, 1)
+    obs = {key: jnp.full((1, 1, *shape), 255, jnp.uint8) for key in keys}
+    outputs: dict[str, Prediction] = {key: jnp.zeros((1, 1, *shape)) for key in keys}
+    spaces = Spaces(images=dict.fromkeys(keys, shape))
+    weights = {"image": jnp.full((1, 1, *shape), 2.0)}
     losses = reconstruction_losses(outputs, obs, spaces=spaces, weights=weights)
     np.testing.assert_allclose(losses["image/image"], 2 * 48 * 48)
+    np.testing.assert_allclose(losses["image/other"], 48 * 48)
     assert jax.tree.leaves(losses)[0].shape == (1, 1)

@@ -20,7 +20,7 @@ from dreamer_jax.world_model.latents import Latent
 
 HALVINGS = len(CHANNELS)  # of the sides of an image, on its way through the encoder
 Prediction = jax.Array | Symbols  # of one key, as `Decoder` gives it
-NONE: Mapping[str, jax.Array] = MappingProxyType({})
+UNWEIGHTED: Mapping[str, jax.Array] = MappingProxyType({})
 
 
 class Decoder(nn.Module, kw_only=True):
@@ -192,7 +192,7 @@ def reconstruction_losses(
     obs: dict[str, jax.Array],
     *,
     spaces: Spaces,
-    weights: Mapping[str, jax.Array] = NONE,
+    weights: Mapping[str, jax.Array] = UNWEIGHTED,
 ) -> dict[str, jax.Array]:
     """The error of each prediction, summed over the observation. (§ World model learning)
 

@@ -57,7 +57,7 @@ class Losses:
     """Scales of the losses; `motion` is a share, and `free_nats` a floor in nats."""
 
     image: Scale = 1.0  # reconstruction of each image
-    motion: Share = 0.0  # of the weights of pixels, to those that change; see `world_model.motion`
+    motion: Share = 0.0  # of an image's weight, by how its pixels change; see `world_model.motion`
     vector: Scale = 1.0  # reconstruction of each vector
     choice: Scale = 1.0  # reconstruction of each discrete observation
     bits: Scale = 1.0  # reconstruction of each list of bits

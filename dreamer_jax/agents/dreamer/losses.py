@@ -32,7 +32,7 @@ def world_model_losses(
 
     With q the posterior, p the prior, c = (1 - terminal) (1 - 1 / horizon), for each step:
 
-    reconstruction, reward   -ln p(x | s), -ln p(r | s); pixels by `losses.motion`
+    reconstruction, reward   -ln p(x | s), -ln p(r | s); pixels have `motion_weights`
     continue                 -c ln p - (1 - c) ln(1 - p)
     dynamics                 max(free nats, KL(sg(q) || p))   the prior learns to expect
     representation           max(free nats, KL(q || sg(p)))   the posterior learns to be expected
