@@ -189,7 +189,7 @@ def contrastive(
 
 
 class SpatialRSSM(RSSM):
-    """Each latent also sees one of 4 x 4 cells of the image."""
+    """Each latent also sees one of 4 x 4 cells of the image, the only observation, of 64 x 64."""
 
     def setup(self) -> None:
         super().setup()

@@ -109,8 +109,13 @@ def interface_of(known: Known) -> spaces.Interface:
     return spaces.of(obs, {key: choice})
 
 
-def trained(dreamer: Dreamer, config: Config, known: Known, args: Any) -> Iterable[dict[str, Any]]:
-    """Probes while the world model learns: updates, seconds of them, losses and what is known."""
+def trained(
+    dreamer: Dreamer, config: Config, known: Known, args: argparse.Namespace
+) -> Iterable[dict[str, Any]]:
+    """Probes while the world model learns: updates, seconds of them, losses and what is known.
+
+    args: of `flags`; the cure, the seed, the number of updates and that between two probes.
+    """
     stage = STAGES["world_model"]._replace(losses=CURES[args.cure].losses)
     update = jax.jit(partial(agent.update, dreamer, stage))
     state = init(dreamer, stage.trained, jax.random.key(args.seed))

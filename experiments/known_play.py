@@ -32,7 +32,7 @@ ENVS = 8  # copies; the last quarter of them tests, the quarter before it choose
 STRETCH = 100  # steps between two decisions whether the agent plays or chance
 
 SUFFIX = ".npz"
-FLAGS = ("reward", "is_first", "is_last", "is_terminal")  # of a step, besides its dictionaries
+SCALARS = ("reward", "is_first", "is_last", "is_terminal")  # of a step
 
 Choose = Callable[[int, Timestep], dict[str, np.ndarray]]  # (step, what is seen) -> actions [E, n]
 
@@ -186,7 +186,7 @@ def play(env: VectorEnv, choose: Choose, *, steps: int) -> Known:
             for k, x in seen.events.items()
             if k.startswith(positions.START)
         }
-        flags = {k: getattr(seen, k) for k in FLAGS}
+        flags = {k: getattr(seen, k) for k in SCALARS}
         rows.append((seen.obs, action, flags, at))
         seen = env.step(action)
     obs, action, flags, at = jax.tree.map(lambda *x: np.stack(x), *rows)
@@ -198,7 +198,7 @@ def save(path: Path, known: Known) -> None:
     steps = known.steps
     parts = {"obs": steps.obs, "action": steps.action, "at": known.at}
     named = {f"{part}/{k}": x for part, each in parts.items() for k, x in each.items()}
-    flags = {k: getattr(steps, k) for k in FLAGS}
+    flags = {k: getattr(steps, k) for k in SCALARS}
     np.savez(path, env=known.env, **named, **flags)
 
 
@@ -208,7 +208,7 @@ def read(path: Path) -> Known:
         with np.load(path) as file:
             found = dict(file)
         env = str(found.pop("env"))
-        flags = {key: found[key] for key in FLAGS}
+        flags = {key: found[key] for key in SCALARS}
     except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is no file of experiments.known_play") from error
 

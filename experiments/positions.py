@@ -72,6 +72,8 @@ ENEMIES = range(5)  # slots of Super Mario Bros.
 MARIO_X, MARIO_Y, LEFT_PAGE, LEFT_X = 0x3AD, 0xCE, 0x71A, 0x71C
 ACTIVE, ENEMY_PAGE, ENEMY_X, ENEMY_Y = 0x0F, 0x6E, 0x87, 0xCF
 NES_WIDTH = 256  # pixels
+# Family of environments -> width and height of the emulator's screen.
+SCREENS = {"atari": (160, 210), "mario": (NES_WIDTH, 240), "pokemon": (160, 144)}
 # Pixels from these places to the middle of what is drawn, for small Mario and most enemies.
 MARIO_MIDDLE, ENEMY_MIDDLE = (8, 24), (8, 16)
 MARIO, STAGE = ("mario_x", "mario_y", "enemy_x", "enemy_y"), "stage_x"
@@ -185,9 +187,7 @@ def make(name: str, options: Any, *, num_envs: int, seed: int) -> VectorizedEnv:
 
 def screen(name: str) -> tuple[int, int]:
     """Width and height, in pixels, of the screen that positions are told in."""
-    return {"atari": (160, 210), "mario": (NES_WIDTH, 240), "pokemon": (160, 144)}[
-        envs.family(name)
-    ]
+    return SCREENS[envs.family(name)]
 
 
 def things(coordinates: Iterable[str]) -> list[str]:

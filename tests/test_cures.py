@@ -1,7 +1,10 @@
 """Every cure learns, and differs from what the package does without it."""
 
+import argparse
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +26,7 @@ from experiments.known_play import ENVS, Known
 pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 CONFIG = tiny.changed("model", stoch=4)
+WITHOUT_LATENTS = dataclasses.replace(CONFIG.replay, latents=False, batch=3, length=8)
 USUAL = tiny.made_up(agent.build(CONFIG, of({"image": Image(64, 64, 3)}, tiny.TURN)))
 
 
@@ -124,3 +128,36 @@ def test_the_test_copies_are_never_drawn() -> None:
     window: Window = cures.drawn(known, np.random.default_rng(0), CONFIG)
     assert window.steps.reward.shape == (CONFIG.replay.length + 1, CONFIG.replay.batch)
     assert set(np.unique(window.steps.reward)) <= set(range(ENVS - ENVS // 4))
+
+
+def made_up_play(steps: int) -> Known:
+    """A bright square that chance moves, and its place."""
+    random = np.random.default_rng(0)
+    x = np.cumsum(random.integers(-1, 2, (steps, ENVS)), 0) % 40 + 4
+    image = np.zeros((steps, ENVS, 48, 48, 1), np.uint8)
+    for t, e in np.ndindex(steps, ENVS):
+        image[t, e, 20:28, x[t, e] - 4 : x[t, e] + 4] = 255
+    usual: Any = tiny.experience(tiny.make(tiny.PIXELS), 1)
+    known = jax.tree.map(lambda x: np.zeros((steps, ENVS, *x.shape[2:]), x.dtype), usual)
+    action = {"action": random.integers(0, 3, (steps, ENVS, 1)).astype(np.int32)}
+    known = known.replace(obs={"image": image}, action=action)
+    return Known(known, at={"ball_x": x * 160 / 48}, env="atari_pong")
+
+
+def test_a_world_model_is_trained_and_probed() -> None:
+    known, config = made_up_play(360), dataclasses.replace(CONFIG, replay=WITHOUT_LATENTS)
+    dreamer = agent.build(config, cures.interface_of(known))
+    assert dreamer.act.choices == {"action": (3,)}
+    args = argparse.Namespace(cure="none", seed=0, updates=30, probe_every=15)
+    first, last = cures.trained(dreamer, config, known, args)
+    assert (first["updates"], last["updates"]) == (15, 30)
+    assert last["world_model/loss/image/image"] < first["world_model/loss/image/image"]
+    assert last["image/0"] < first["image/0"] and last["r2/ball_x"] <= 1
+    assert {"r2/ball_x/15", "pixels/ball/5", "image/15"} <= last.keys()
+
+
+def test_plays_with_more_to_see_are_refused() -> None:
+    known = made_up_play(2)
+    more = {**known.steps.obs, "map": known.steps.obs["image"]}
+    with pytest.raises(ValueError, match="one observation 'image' is expected, not"):
+        cures.interface_of(known._replace(steps=known.steps.replace(obs=more)))
