@@ -19,7 +19,7 @@ from dreamer_jax.agents.dreamer.config import discount
 from dreamer_jax.main import complain
 from dreamer_jax.types import AnyModel
 from envs.timestep import VectorEnv
-from experiments import places, positions
+from experiments import open_loop, positions
 from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, own_play, positive
 from experiments.positions import ABSENT
 
@@ -35,7 +35,7 @@ def main() -> int:
     except (ValueError, OSError) as error:
         return complain(error, 2)
     known = own_play(subject, env, args)
-    carry = places.watch(subject.model, subject.state, subject.carry, known)
+    carry = open_loop.watch(subject.model, subject.state, subject.carry, known)
     value, randomness = expectations(subject.model, subject.state, carry, known)
     followed = returns(known, factor)
     # A mean is compared with another one of the same steps.

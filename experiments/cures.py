@@ -34,7 +34,7 @@ from dreamer_jax.config import Config
 from dreamer_jax.main import COMMANDS, complain
 from dreamer_jax.types import Window
 from envs.kinds import Image
-from experiments import places, positions
+from experiments import linear_probe, open_loop, positions
 from experiments.cure_forms import CURES, gray
 from experiments.known_play import ENVS, Known, positive, read
 
@@ -51,7 +51,7 @@ def main() -> int:
         if args.play is None:
             raise ValueError("--play: name a file of experiments.known_play")
         known = read(args.play)
-        places.beginnings(known)
+        open_loop.beginnings(known)
         config = config_of(known.env, args.set)
         known = known._replace(steps=gray(known.steps)) if args.gray else known
         dreamer = agent.build(config, interface_of(known), make_networks=CURES[args.cure].networks)
@@ -119,6 +119,7 @@ def trained(
     stage = STAGES["world_model"]._replace(losses=CURES[args.cure].losses)
     update = jax.jit(partial(agent.update, dreamer, stage))
     state = init(dreamer, stage.trained, jax.random.key(args.seed))
+    model, unseen = model_of(dreamer), initial_carry(dreamer, ENVS)
     random, seconds = np.random.default_rng(args.seed), 0.0
     for count in range(1, args.updates + 1):
         window = drawn(known, random, config)
@@ -128,7 +129,8 @@ def trained(
         seconds += time.perf_counter() - begun
         if count % args.probe_every == 0 or count == args.updates:
             losses = {k: round(float(x), 4) for k, x in metrics.items() if k.startswith("world")}
-            found = probed(dreamer, state, known, screen=positions.screen(known.env))
+            measured = open_loop.measures(model, state, unseen, known)
+            found = {name: round(x, 3) for name, x in measured.items()}
             yield {"updates": count, "seconds": round(seconds, 1), **losses, **found}
 
 
@@ -136,31 +138,10 @@ def drawn(known: Known, random: np.random.Generator, config: Config) -> Window:
     """Windows [W, B, ...] from the copies that do not test."""
     length, batch = config.replay.length + 1, config.replay.batch
     first = random.integers(0, len(known.steps.is_first) - length + 1, batch)
-    copies = random.choice(np.flatnonzero(~places.test_rows()), batch)
+    copies = random.choice(np.flatnonzero(~linear_probe.test_rows()), batch)
     t, e = first + np.arange(length)[:, None], np.broadcast_to(copies, (length, batch))
     steps = jax.tree.map(lambda x: jnp.asarray(x[t, e]), known.steps)
     return Window(steps=steps, latents=None, row=jnp.asarray(copies), time=jnp.asarray(t))
-
-
-def probed(
-    dreamer: Dreamer, state: Any, known: Known, *, screen: tuple[int, int]
-) -> dict[str, float]:
-    """What `experiments.probe` prints, by name: `<measure>/<thing>/<dreamt steps>`."""
-    model = model_of(dreamer)
-    carry = places.watch(model, state, initial_carry(dreamer, ENVS), known)
-    dreams = places.dreamt(known, carry, model, state)
-    both, found = places.features_of(carry)["both"], dict[str, float]()
-    for name, at in sorted(known.at.items()):
-        shown = known.shown(name)
-        guess = places.fitted(both, at, shown)
-        found[f"r2/{name}"] = places.score(guess, both, at, shown, places.test_rows())
-        found |= {f"r2/{name}/{n}": places.in_dreams(guess, at, m) for n, m in dreams.items() if n}
-    for n, moments in dreams.items():
-        found[f"image/{n}"] = places.image_error(known, moments)
-        for thing in positions.things(known.at):
-            share = places.explained(thing, known, moments, screen=screen)
-            found[f"pixels/{thing}/{n}"] = share
-    return {name: round(x, 3) for name, x in found.items()}
 
 
 def table(folder: Path) -> list[str]:

@@ -19,7 +19,7 @@ from dreamer_jax.agents.dreamer.state import DreamerCarry, DreamerState
 from dreamer_jax.main import complain
 from dreamer_jax.world_model import rssm
 from dreamer_jax.world_model.rssm import RSSM
-from experiments import places
+from experiments import open_loop
 from experiments.known_play import Known, flags_of_a_run, load, make_env, own_play
 
 STILL = 0.5  # pixels a step; less is standing
@@ -36,7 +36,7 @@ def main() -> int:
         return complain(error, 2)
     dreamer = agent.build(subject.setup.config, spaces.of(env.obs_space, env.act_space))
     known = own_play(subject, env, args)
-    carry = places.watch(subject.model, subject.state, subject.carry, known)
+    carry = open_loop.watch(subject.model, subject.state, subject.carry, known)
     found = nats(dreamer, subject.state, carry, known)
     print(f"{args.logdir} at step {subject.step}: {found.size:,} steps")
     print("\n".join(table(found, kinds(known), floor=floor)))
@@ -51,7 +51,7 @@ def flags() -> argparse.ArgumentParser:
 def nats(dreamer: Dreamer, state: DreamerState, carry: DreamerCarry, known: Known) -> np.ndarray:
     """KL(q || p), summed over the latents of each known step: [T, E].
 
-    carry: [T, E, ...] as `places.watch` gives it.
+    carry: [T, E, ...] as `open_loop.watch` gives it.
     """
     model, variables = dreamer.nets.rssm, {"params": state.params["rssm"]}
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from dreamer_jax.environment import Timestep
 from dreamer_jax.main import complain
-from experiments import places
+from experiments import linear_probe, open_loop
 from experiments.known_play import (
     ENVS,
     Known,
@@ -28,6 +28,7 @@ from experiments.known_play import (
     own_play,
     play,
 )
+from experiments.linear_probe import BOTH
 
 WALK, JUMP = 1, 2  # of `right_only`: right, right and A
 STANDING, HELD, AFTER = 8, 16, 12  # steps until A is pressed, until it may be released, and then
@@ -42,7 +43,7 @@ def main() -> int:
         subject = load(args.logdir, args.checkpoint)
         if not (env := subject.setup.env).startswith("mario_"):
             raise ValueError(f"{args.logdir} is a run of {env}, not of a stage of mario")
-        places.features_of(subject.carry)
+        linear_probe.features_of(subject.carry)
         plays = {name: scripted(subject, released) for name, released in CASES.items()}
     except (ValueError, OSError) as error:
         return complain(error, 2)
@@ -61,12 +62,12 @@ def flags() -> argparse.ArgumentParser:
     return flags_of_a_run("press_again", __doc__, steps=1_000, random=0.33)
 
 
-def height_of(subject: Subject, args: argparse.Namespace) -> places.Regression:
+def height_of(subject: Subject, args: argparse.Namespace) -> linear_probe.Regression:
     """A regression of Mario's height on the latents of the agent's own play."""
     known = own_play(subject, make_env(subject.setup), args)
-    carry = places.watch(subject.model, subject.state, subject.carry, known)
-    both = places.features_of(carry)["both"]
-    return places.fitted(both, known.at["mario_y"], known.shown("mario_y"))
+    carry = open_loop.watch(subject.model, subject.state, subject.carry, known)
+    both = linear_probe.features_of(carry)[BOTH]
+    return linear_probe.fitted(both, known.at["mario_y"], known.shown("mario_y"))
 
 
 def scripted(subject: Subject, released: int) -> Known:
@@ -88,18 +89,18 @@ def scripted(subject: Subject, released: int) -> Known:
     return known
 
 
-def dreamt_height(subject: Subject, known: Known, height: places.Regression) -> np.ndarray:
+def dreamt_height(subject: Subject, known: Known, height: linear_probe.Regression) -> np.ndarray:
     """The mean height [AFTER] in dreams of the last actions of a play."""
     model, state = subject.model, subject.state
     seen = STANDING + HELD
     before = known._replace(steps=jax.tree.map(lambda x: x[:seen], known.steps))
-    carry = places.watch(model, state, subject.carry, before)
+    carry = open_loop.watch(model, state, subject.carry, before)
     carry = jax.tree.map(lambda x: jnp.asarray(np.repeat(x[-1], SAMPLES, 0)), carry)
     heights = list[Any]()
     for step in range(AFTER):
         # The action before the first of these steps is part of what was seen.
         carry = model.imagine(state, carry, jax.random.key(step))
-        features = places.features_of(jax.device_get(carry))["both"]
+        features = linear_probe.features_of(jax.device_get(carry))[BOTH]
         heights.append(height(features).mean())
         action = np.repeat(known.steps.action["action"][seen + step], SAMPLES, 0)
         carry = model.took(carry, {"action": jnp.asarray(action)})

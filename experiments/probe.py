@@ -13,11 +13,13 @@ and in dreams: 1 - error / variance.
 
 import argparse
 import sys
+from collections.abc import Mapping
 
 from dreamer_jax.main import complain
-from experiments import places, positions
+from experiments import linear_probe, open_loop, positions
 from experiments.known_play import ENVS, Known, flags_of_a_run, load, make_env, own_play
-from experiments.places import AHEAD, Features, Moments
+from experiments.linear_probe import BOTH, DETER, LATENTS
+from experiments.open_loop import AHEAD
 
 
 def main() -> int:
@@ -25,29 +27,18 @@ def main() -> int:
     args = flags().parse_args()
     try:
         subject = load(args.logdir, args.checkpoint)
-        places.features_of(subject.carry)
+        linear_probe.features_of(subject.carry)
         env = make_env(subject.setup)
     except (ValueError, OSError) as error:
         return complain(error, 2)
     known = own_play(subject, env, args)
     try:
-        places.beginnings(known)
+        open_loop.beginnings(known)
     except ValueError as error:
         return complain(error, 2)
-    carry = places.watch(subject.model, subject.state, subject.carry, known)
-    dreams = places.dreamt(known, carry, subject.model, subject.state)
+    found = open_loop.measures(subject.model, subject.state, subject.carry, known)
     print(f"{args.logdir} at step {subject.step}: {args.steps * ENVS:,} steps")
-    print(
-        f"{'':12} {'shown':>6} {'deter':>6} {'latents':>7} {'both':>6}  dreams of {AHEAD[1:]} steps"
-    )
-    parts = places.features_of(carry)
-    for name in sorted(known.at):
-        print(line_of(name, known, parts, dreams))
-    print(f"pixels around {'':6} explained by reconstructions, and by dreams of {AHEAD[1:]} steps")
-    screen = positions.screen(known.env)
-    for thing in positions.things(known.at):
-        shares = [places.explained(thing, known, m, screen=screen) for m in dreams.values()]
-        print(f"{thing:20} {' '.join(f'{share:6.2f}' for share in shares)}")
+    print("\n".join(table(known, found)))
     return 0
 
 
@@ -56,16 +47,20 @@ def flags() -> argparse.ArgumentParser:
     return flags_of_a_run("probe", __doc__)
 
 
-def line_of(name: str, known: Known, parts: Features, dreams: dict[int, Moments]) -> str:
-    """The line of the table for one coordinate."""
-    at = known.at[name]
-    shown = known.shown(name)
-    guesses = {part: places.fitted(x, at, shown) for part, x in parts.items()}
-    test = places.test_rows()
-    scores = [places.score(guess, parts[part], at, shown, test) for part, guess in guesses.items()]
-    scores += [places.in_dreams(guesses["both"], at, m) for ahead, m in dreams.items() if ahead]
-    told = [f"{x:6.2f}" for x in scores]
-    return f"{name:12} {shown.mean():6.0%} {' '.join(told[:3])}  {' '.join(told[3:])}"
+def table(known: Known, found: Mapping[str, float]) -> list[str]:
+    """Both tables of what `open_loop.measures` found."""
+    seen, dreams = f"{DETER:>6} {LATENTS:>7} {BOTH:>6}", f"dreams of {AHEAD[1:]} steps"
+    lines = [f"{'':12} {'shown':>6} {seen}  {dreams}"]
+    for name in sorted(known.at):
+        keys = [f"/{DETER}", f"/{LATENTS}", "", *(f"/{n}" for n in AHEAD[1:])]
+        told = [f"{found[f'r2/{name}{key}']:6.2f}" for key in keys]
+        shown = f"{known.shown(name).mean():6.0%}"
+        lines.append(f"{name:12} {shown} {told[0]}  {' '.join(told[1:3])}  {' '.join(told[3:])}")
+    lines.append(f"pixels around {'':6} explained by reconstructions, and by {dreams}")
+    for thing in positions.things(known.at):
+        shares = (found[f"pixels/{thing}/{n}"] for n in AHEAD)
+        lines.append(f"{thing:20} {' '.join(f'{share:6.2f}' for share in shares)}")
+    return lines
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from dreamer_jax.agents.dreamer.stages import STAGES
 from dreamer_jax.spaces import of
 from dreamer_jax.types import Window
 from envs.kinds import Image
-from experiments import cure_forms, cures
+from experiments import cure_forms, cures, probe
 from experiments.cure_forms import CURES
 from experiments.known_play import ENVS, Known
 
@@ -154,6 +154,15 @@ def test_a_world_model_is_trained_and_probed() -> None:
     assert last["world_model/loss/image/image"] < first["world_model/loss/image/image"]
     assert last["image/0"] < first["image/0"] and last["r2/ball_x"] <= 1
     assert {"r2/ball_x/15", "pixels/ball/5", "image/15"} <= last.keys()
+    places, pixels = (
+        [f"{last[f'{kind}{end}']:.2f}" for end in ends]
+        for kind, ends in {
+            "r2/ball_x": ("/deter", "/latents", "", "/1", "/5", "/15"),
+            "pixels/ball": ("/0", "/1", "/5", "/15"),
+        }.items()
+    )
+    _, place, _, pixel = probe.table(known, last)
+    assert place.split() == ["ball_x", "100%", *places] and pixel.split() == ["ball", *pixels]
 
 
 def test_plays_with_more_to_see_are_refused() -> None:

@@ -15,7 +15,7 @@ from dreamer_jax.agents.dreamer.state import DreamerCarry
 from dreamer_jax.spaces import of
 from dreamer_jax.types import Action, Step
 from dreamer_jax.world_model.latents import Latent
-from experiments import known_play, places
+from experiments import known_play, linear_probe, open_loop
 from experiments.known_play import ENVS, Known
 from experiments.positions import ABSENT
 
@@ -56,9 +56,10 @@ def test_what_is_in_the_latent_is_found(known: Known) -> None:
     carry = carry.replace(latent=carry.latent.replace(deter=deter))
     found = {}
     for name, at in known.at.items():
-        for part, x in places.features_of(carry).items():
-            line = places.fitted(x, at, at != ABSENT)
-            found[name, part] = places.score(line, x, at, at != ABSENT, places.test_rows())
+        test = (at != ABSENT) & linear_probe.test_rows()
+        for part, x in linear_probe.features_of(carry).items():
+            guess = linear_probe.fitted(x, at, at != ABSENT)
+            found[name, part] = linear_probe.r_squared(guess(x[test]), at[test])
     assert found["ball_x", "deter"] > 0.99 and found["ball_x", "both"] > 0.99
     assert found["ball_x", "latents"] < 0.1
     assert max(value for (name, _), value in found.items() if name == "ball_y") < 0.1
@@ -69,8 +70,9 @@ def test_a_large_penalty_does_not_move_the_offset() -> None:
     random, shape = np.random.default_rng(0), (25, ENVS)
     features = random.normal(size=(*shape, 200))
     at = 100 + features[..., 0] + 5 * random.normal(size=shape)
-    found = places.fitted(features, at, np.ones(shape, bool))
-    assert places.score(found, features, at, np.ones(shape, bool), places.test_rows()) > -0.3
+    found = linear_probe.fitted(features, at, np.ones(shape, bool))
+    test = np.broadcast_to(linear_probe.test_rows(), shape)
+    assert linear_probe.r_squared(found(features[test]), at[test]) > -0.3
     np.testing.assert_allclose(found(features).mean(), 100, atol=1)
 
 
@@ -84,30 +86,30 @@ def test_the_pixels_around_a_thing_are_judged(known: Known) -> None:
         "elsewhere": np.roll(known.image[t, e], 4, axis=2),
     }
     shares = {
-        name: places.explained(
+        name: open_loop.explained(
             "ball",
             known._replace(at={"ball_x": known.at["ball_x"]}),
-            places.Moments(0, t, e, np.zeros((len(t), 1)), image),
+            open_loop.Moments(0, t, e, np.zeros((len(t), 1)), image),
             screen=(8, 8),
         )
         for name, image in drawn.items()
     }
     assert shares["right"] == 1 and shares["elsewhere"] < 0
     np.testing.assert_allclose(shares["mean"], 0, atol=1e-6)
-    moments = places.Moments(0, t, e, np.zeros((len(t), 1)), mean)
+    moments = open_loop.Moments(0, t, e, np.zeros((len(t), 1)), mean)
     expected = np.square((known.image[t, e] - mean) / 255).sum((1, 2, 3)).mean()
-    np.testing.assert_allclose(places.image_error(known, moments), expected, rtol=1e-4)
+    np.testing.assert_allclose(open_loop.image_error(known, moments), expected, rtol=1e-4)
 
 
 def test_dreams_stay_within_an_episode_of_the_copies_that_test(known: Known) -> None:
     long = known._replace(steps=jax.tree.map(lambda x: np.repeat(x, 10, 0), known.steps))
     is_first = np.zeros((10 * STEPS, ENVS), bool)
     is_first[[50, 400], 6] = True
-    t, e = places.beginnings(long._replace(steps=long.steps.replace(is_first=is_first)))
-    assert set(e) == {6, 7} and len(t) % places.CHUNK == 0
+    t, e = open_loop.beginnings(long._replace(steps=long.steps.replace(is_first=is_first)))
+    assert set(e) == {6, 7} and len(t) % open_loop.CHUNK == 0
     assert not any(begin < end <= begin + 15 for begin in t[e == 6] for end in (50, 400))
     with pytest.raises(ValueError, match="150 steps are too few for"):
-        places.beginnings(known)
+        open_loop.beginnings(known)
 
 
 class Adding:
@@ -138,9 +140,9 @@ def test_dreams_follow_the_recorded_actions(known: Known) -> None:
     latent = Latent(deter=jnp.zeros((ENVS, 1)), stoch=jnp.zeros((ENVS, 1, 1)))
     model: Any = Adding()
     empty = DreamerCarry(latent=latent, action={"action": jnp.zeros((ENVS, 1), jnp.int32)})
-    carry = places.watch(model, None, empty, long)
-    begun = places.beginnings(long)
-    for ahead, moments in places.dreamt(long, carry, model, None).items():
+    carry = open_loop.watch(model, None, empty, long)
+    begun = open_loop.beginnings(long)
+    for ahead, moments in open_loop.dreamt(long, carry, model, None).items():
         np.testing.assert_array_equal(moments.t, begun[0] + ahead)
         expected = ahead * begun[0] + ahead * (ahead - 1) / 2
         np.testing.assert_array_equal(moments.features[:, 0], expected)
@@ -167,12 +169,12 @@ def test_another_file_is_no_play(content: bytes, tmp_path: Path) -> None:
 
 def test_r_squared_is_one_less_the_share_of_the_error() -> None:
     truth = np.array([0.0, 2.0, 4.0])
-    assert places.r_squared(truth, truth) == 1
-    assert places.r_squared(np.full(3, 2.0), truth) == 0
-    np.testing.assert_allclose(places.r_squared(truth + 1, truth), 1 - 1 / (8 / 3))
-    assert np.isnan(places.r_squared(truth, np.ones(3)))
+    assert linear_probe.r_squared(truth, truth) == 1
+    assert linear_probe.r_squared(np.full(3, 2.0), truth) == 0
+    np.testing.assert_allclose(linear_probe.r_squared(truth + 1, truth), 1 - 1 / (8 / 3))
+    assert np.isnan(linear_probe.r_squared(truth, np.ones(3)))
 
 
 def test_a_model_without_such_latents_is_refused() -> None:
     with pytest.raises(ValueError, match="only the latents of DreamerV3's world model"):
-        places.features_of({"summary": jnp.zeros(3)})
+        linear_probe.features_of({"summary": jnp.zeros(3)})

@@ -1,7 +1,6 @@
-"""What a world model knows of places: regressions from its latents, and the pixels that it draws.
+"""What a world model knows of places, and of the pixels there, when it sees and when it dreams.
 
-A regression is learned on some copies of a game and judged on others. The model itself may have
-been trained on any of them but the last quarter.
+The model itself may have been trained on any copies of the game but the last quarter, which test.
 """
 
 from collections.abc import Iterator
@@ -14,16 +13,14 @@ import numpy as np
 
 from dreamer_jax.loops.dreams import CHUNK
 from dreamer_jax.types import AnyModel
-from experiments.known_play import ENVS, Known, largest_image
+from experiments import linear_probe, positions
+from experiments.known_play import Known, largest_image
+from experiments.linear_probe import BOTH, r_squared
 from experiments.positions import ABSENT
 
 AHEAD = (0, 1, 5, 15)  # dreamt steps; 0: the moment that a dream begins with
 EVERY = 10  # steps between two dreams of one copy
-PENALTIES = (1.0, 10.0, 100.0, 1_000.0)
 AROUND = 3  # pixels of the image on each side of a thing
-PARTS = ("deter", "latents", "both")
-
-Features = dict[str, np.ndarray]  # part of the latent -> [*, F]
 
 
 class Moments(NamedTuple):
@@ -34,19 +31,6 @@ class Moments(NamedTuple):
     e: np.ndarray  # [N] copy
     features: np.ndarray  # [N, F], both parts
     image: np.ndarray  # [N, h, w, c] uint8, as the model draws it
-
-
-class Regression(NamedTuple):
-    """A linear regression on standardized features."""
-
-    mean: np.ndarray  # [F]
-    deviation: np.ndarray  # [F]
-    weight: np.ndarray  # [F]
-    offset: float
-
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """[N, F] -> [N]."""
-        return (features - self.mean) / self.deviation @ self.weight + self.offset
 
 
 def watch(model: AnyModel, state: Any, carry: Any, known: Known) -> Any:
@@ -60,59 +44,6 @@ def watch(model: AnyModel, state: Any, carry: Any, known: Known) -> Any:
     return jax.tree.map(lambda *x: np.stack(x), *rows)
 
 
-def features_of(carry: Any) -> Features:
-    """What a moment [*, ...] of the model knows, by part."""
-    if not hasattr(carry, "latent"):
-        raise ValueError("only the latents of DreamerV3's world model can be probed")
-    deter, stoch = carry.latent.deter, carry.latent.stoch
-    flat = stoch.reshape(*stoch.shape[:-2], -1)
-    return dict(zip(PARTS, (deter, flat, np.concatenate([deter, flat], -1)), strict=True))
-
-
-def test_rows() -> np.ndarray:
-    """The copies of the game that test."""
-    return np.arange(ENVS) >= ENVS - ENVS // 4
-
-
-def fitted(features: np.ndarray, at: np.ndarray, shown: np.ndarray) -> Regression:
-    """The regression [T, E, F] -> [T, E], on copies that neither test nor choose the penalty.
-
-    It is a ridge regression. The offset is not penalized.
-    """
-    choosing = (np.arange(ENVS) >= ENVS - 2 * (ENVS // 4)) & ~test_rows()
-    used = shown & ~(choosing | test_rows())
-    x, y = features[used], at[used]
-    mean, deviation = x.mean(0), x.std(0) + 1e-3
-    inputs, offset = (x - mean) / deviation, float(y.mean())
-    gram, target = inputs.T @ inputs, inputs.T @ (y - offset)
-    found = [
-        Regression(
-            mean, deviation, np.linalg.solve(gram + penalty * np.eye(len(gram)), target), offset
-        )
-        for penalty in PENALTIES
-    ]
-    return max(found, key=lambda regression: score(regression, features, at, shown, choosing))
-
-
-def score(
-    regression: Regression,
-    features: np.ndarray,
-    at: np.ndarray,
-    shown: np.ndarray,
-    rows: np.ndarray,
-) -> float:
-    """R² on some of the copies."""
-    used = shown & rows
-    return r_squared(regression(features[used]), at[used])
-
-
-def r_squared(guess: np.ndarray, truth: np.ndarray) -> float:
-    """1 - squared error / variance; NaN where there is none."""
-    if len(truth) < 2 or truth.std() == 0:
-        return float("nan")
-    return float(1 - np.square(guess - truth).mean() / truth.var())
-
-
 def beginnings(known: Known) -> np.ndarray:
     """Moments (t, e) [2, N] where dreams begin, in the copies that test; N is a multiple of CHUNK.
 
@@ -122,7 +53,7 @@ def beginnings(known: Known) -> np.ndarray:
     found = [
         (t, e)
         for t in range(1, len(first) - longest, EVERY)
-        for e in np.flatnonzero(test_rows()).tolist()
+        for e in np.flatnonzero(linear_probe.test_rows()).tolist()
         if not first[t + 1 : t + longest + 1, e].any()
     ]
     if len(found) < CHUNK:
@@ -163,14 +94,44 @@ def _dreamt(
             now = _imagined(model, state, now, action, jax.random.key(int(last[0])))
         if step in AHEAD:
             image = _image(model, state, now)
-            yield Moments(step, t + step, e, features_of(jax.device_get(now))["both"], image)
+            yield Moments(
+                step, t + step, e, linear_probe.features_of(jax.device_get(now))[BOTH], image
+            )
 
 
-def in_dreams(regression: Regression, at: np.ndarray, moments: Moments) -> float:
-    """R² of a regression of `at` [T, E] after some dreamt steps."""
-    truth = at[moments.t, moments.e]
-    guess = regression(moments.features)
-    return r_squared(guess[truth != ABSENT], truth[truth != ABSENT])
+def measures(model: AnyModel, state: Any, carry: Any, known: Known) -> dict[str, float]:
+    """What a model knows of a recorded play.
+
+    carry: of the model in each copy, before the first observation.
+
+    Returns: by name, where N counts the dreamt steps as in AHEAD,
+      `r2/<coordinate>`: R² of a linear regression from both parts of the latent, on the copies that
+        test; `r2/<coordinate>/<part>`: from one part; `r2/<coordinate>/<N>`: from both in dreams
+        after the recorded actions.
+      `pixels/<thing>/<N>`: as `explained` has it.
+      `image/<N>`: as `image_error` has it.
+    """
+    carry = watch(model, state, carry, known)
+    dreams, features = dreamt(known, carry, model, state), linear_probe.features_of(carry)
+    found = dict[str, float]()
+    for name, at in sorted(known.at.items()):
+        shown = known.shown(name)
+        test = shown & linear_probe.test_rows()
+        guesses = {part: linear_probe.fitted(x, at, shown) for part, x in features.items()}
+        for part, guess in guesses.items():
+            key = f"r2/{name}" if part == BOTH else f"r2/{name}/{part}"
+            found[key] = r_squared(guess(features[part][test]), at[test])
+        for n, moments in dreams.items():
+            truth = at[moments.t, moments.e]
+            if n:
+                guess = guesses[BOTH](moments.features)
+                found[f"r2/{name}/{n}"] = r_squared(guess[truth != ABSENT], truth[truth != ABSENT])
+    screen = positions.screen(known.env)
+    for n, moments in dreams.items():
+        found[f"image/{n}"] = image_error(known, moments)
+        for thing in positions.things(known.at):
+            found[f"pixels/{thing}/{n}"] = explained(thing, known, moments, screen=screen)
+    return found
 
 
 def explained(thing: str, known: Known, moments: Moments, *, screen: tuple[int, int]) -> float:
