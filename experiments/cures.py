@@ -4,7 +4,8 @@ Learns a world model alone from one recorded play (`experiments.known_play`), wi
 any settings of a run, and probes it. So all cures see the same steps, and as many updates of them.
 Appends one JSON line for each probe to experiments/results/cures/<env>.jsonl; --table prints all.
 
---cure=none --set losses.motion=0.1 is what the package itself offers.
+--cure=none --set losses.motion=0.1 is what the package itself offers. Settings are those of a run
+of size 1m on a machine without a GPU, without `losses.motion`.
 """
 
 import argparse
@@ -22,6 +23,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import configs
+import envs
 from dreamer_jax import spaces
 from dreamer_jax.agents.dreamer import agent
 from dreamer_jax.agents.dreamer.acting import initial_carry
@@ -35,9 +38,10 @@ from dreamer_jax.main import COMMANDS, complain
 from dreamer_jax.types import Window
 from envs.kinds import Image
 from experiments import linear_probe, open_loop, positions
-from experiments.cure_forms import CURES, gray
+from experiments.cure_forms import CURES, Cure, gray
 from experiments.known_play import ENVS, Known, positive, read
 
+MOTION = "losses.motion"
 RESULTS = Path(__file__).parent / "results" / "cures"
 
 
@@ -61,7 +65,15 @@ def main() -> int:
     cause = {"play": args.play.stem, "cure": args.cure, "set": args.set, "gray": args.gray}
     cause |= {"seed": args.seed}
     with open(args.results / f"{known.env}.jsonl", "a", encoding="utf-8") as file:
-        for found in trained(dreamer, config, known, args):
+        for found in trained(
+            CURES[args.cure],
+            dreamer,
+            config,
+            known,
+            seed=args.seed,
+            updates=args.updates,
+            probe_every=args.probe_every,
+        ):
             line = json.dumps({**cause, **found})
             print(line, flush=True)
             print(line, file=file, flush=True)
@@ -86,9 +98,16 @@ def flags() -> argparse.ArgumentParser:
 
 
 def config_of(env: str, assignments: Iterable[str]) -> Config:
-    """That of a run of the environment on this machine, of size 1m and without stored latents."""
-    sets = [part for assignment in assignments for part in ("--set", assignment)]
-    command = ["cures", f"--env={env}", "--size=1m", "--logdir=logdir/cures", *sets]
+    """That of a run of size 1m without a GPU, without `losses.motion` and stored latents.
+
+    assignments: as of --set; they come last.
+    """
+    given = [*assignments]
+    if not any(each.startswith(f"{MOTION}=") for each in given):
+        given.append(f"{MOTION}=0")
+    sets = [part for each in given for part in ("--set", each)]
+    preset = f"--config={configs.default(env, envs.family(env), platform='cpu')}"
+    command = ["cures", f"--env={env}", preset, "--size=1m", "--logdir=logdir/cures", *sets]
     config = decide(parse(command, COMMANDS)).config
     return dataclasses.replace(config, replay=dataclasses.replace(config.replay, latents=False))
 
@@ -110,24 +129,28 @@ def interface_of(known: Known) -> spaces.Interface:
 
 
 def trained(
-    dreamer: Dreamer, config: Config, known: Known, args: argparse.Namespace
+    cure: Cure,
+    dreamer: Dreamer,
+    config: Config,
+    known: Known,
+    *,
+    seed: int,
+    updates: int,
+    probe_every: int,
 ) -> Iterable[dict[str, Any]]:
-    """Probes while the world model learns: updates, seconds of them, losses and what is known.
-
-    args: of `flags`; the cure, the seed, the number of updates and that between two probes.
-    """
-    stage = STAGES["world_model"]._replace(losses=CURES[args.cure].losses)
+    """Probes while the world model learns: updates, seconds of them, losses and what is known."""
+    stage = STAGES["world_model"]._replace(losses=cure.losses)
     update = jax.jit(partial(agent.update, dreamer, stage))
-    state = init(dreamer, stage.trained, jax.random.key(args.seed))
+    state = init(dreamer, stage.trained, jax.random.key(seed))
     model, unseen = model_of(dreamer), initial_carry(dreamer, ENVS)
-    random, seconds = np.random.default_rng(args.seed), 0.0
-    for count in range(1, args.updates + 1):
+    random, seconds = np.random.default_rng(seed), 0.0
+    for count in range(1, updates + 1):
         window = drawn(known, random, config)
         begun = time.perf_counter()
         state, _, metrics = update(state, window, jax.random.key(random.integers(2**31)))
         metrics = jax.device_get(metrics)
         seconds += time.perf_counter() - begun
-        if count % args.probe_every == 0 or count == args.updates:
+        if count % probe_every == 0 or count == updates:
             losses = {k: round(float(x), 4) for k, x in metrics.items() if k.startswith("world")}
             measured = open_loop.measures(model, state, unseen, known)
             found = {name: round(x, 3) for name, x in measured.items()}
@@ -138,7 +161,7 @@ def drawn(known: Known, random: np.random.Generator, config: Config) -> Window:
     """Windows [W, B, ...] from the copies that do not test."""
     length, batch = config.replay.length + 1, config.replay.batch
     first = random.integers(0, len(known.steps.is_first) - length + 1, batch)
-    copies = random.choice(np.flatnonzero(~linear_probe.test_rows()), batch)
+    copies = random.choice(np.flatnonzero(~linear_probe.split().test), batch)
     t, e = first + np.arange(length)[:, None], np.broadcast_to(copies, (length, batch))
     steps = jax.tree.map(lambda x: jnp.asarray(x[t, e]), known.steps)
     return Window(steps=steps, latents=None, row=jnp.asarray(copies), time=jnp.asarray(t))
@@ -152,12 +175,19 @@ def table(folder: Path) -> list[str]:
         last = {(r["play"], r["cure"], *r["set"], r["gray"], r["seed"]): r for r in rows}
         names = [k for k in rows[-1] if k.startswith("r2/") and k.count("/") == 1]
         things = positions.things(name.removeprefix("r2/") for name in names)
-        head = ["cure", "seed", "updates", *(f"R² {n[3:]}" for n in names), "in 5 dreamt steps"]
+        head = [
+            "play",
+            "cure",
+            "seed",
+            "updates",
+            *(f"R² {n[3:]}" for n in names),
+            "in 5 dreamt steps",
+        ]
         head += [f"pixels of {thing}" for thing in things] + ["image", "image, 5 dreamt steps"]
         lines += [f"### {path.stem}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
         for row in last.values():
             what = " ".join([row["cure"], *row["set"], *["gray"] * row["gray"]])
-            cells = [what, str(row["seed"]), str(row["updates"])]
+            cells = [row["play"], what, str(row["seed"]), str(row["updates"])]
             cells += [f"{row[n]:.2f}" for n in names]
             cells += [", ".join(f"{row[f'{n}/5']:.2f}" for n in names)]
             pixels = ((row[f"pixels/{thing}/{n}"] for n in (0, 5)) for thing in things)

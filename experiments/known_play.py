@@ -83,8 +83,10 @@ def main() -> int:
         env = make_env(subject.setup)
     except (ValueError, OSError) as error:
         return complain(error, 2)
-    save(args.out, own_play(subject, env, args))
-    print(f"{args.out}: {args.steps * ENVS:,} steps, {args.random:.0%} of them at random")
+    save(args.out, own_play(subject, env, steps=args.steps, random=args.random))
+    print(
+        f"{args.out}: {args.steps * ENVS:,} steps, {args.random:.0%} of their stretches at random"
+    )
     return 0
 
 
@@ -144,13 +146,17 @@ def make_env(setup: Setup) -> VectorEnv:
     return positions.make(setup.env, setup.config.env, num_envs=ENVS, seed=setup.seed + SEED)
 
 
-def own_play(subject: Subject, env: VectorEnv, args: argparse.Namespace) -> Known:
+def own_play(subject: Subject, env: VectorEnv, *, steps: int, random: float) -> Known:
     """What the agent does in the environment, which is closed then.
 
-    args: of `flags_of_a_run`.
+    Args:
+      subject: the agent.
+      env: of ENVS copies.
+      steps: of each copy.
+      random: share of the stretches that chance plays.
     """
     with closing(env):
-        known = play(env, player(subject, env, share_at_random=args.random), steps=args.steps)
+        known = play(env, player(subject, env, share_at_random=random), steps=steps)
     return known._replace(env=subject.setup.env)
 
 

@@ -1,8 +1,4 @@
-"""What a linear layer reads from the latents of a world model.
-
-A regression is learned on some copies of a game, its penalty is chosen on others, and it is judged
-on the last quarter.
-"""
+"""What a linear layer reads from the latents of a world model."""
 
 from typing import Any, NamedTuple
 
@@ -11,9 +7,17 @@ import numpy as np
 from experiments.known_play import ENVS
 
 PENALTIES = (1.0, 10.0, 100.0, 1_000.0)
-DETER, LATENTS, BOTH = "deter", "latents", "both"  # parts of the latent
+DETER, STOCH, BOTH = "deter", "stoch", "both"  # parts of the latent
 
-Features = dict[str, np.ndarray]  # DETER, LATENTS or BOTH -> [*, F]
+Features = dict[str, np.ndarray]  # DETER, STOCH or BOTH -> [*, F]
+
+
+class Split(NamedTuple):
+    """Copies of the game [E] bool, each in one of these."""
+
+    fit: np.ndarray  # learn the weights of a regression
+    choose: np.ndarray  # choose its penalty
+    test: np.ndarray  # judge it
 
 
 class Regression(NamedTuple):
@@ -35,33 +39,35 @@ def features_of(carry: Any) -> Features:
         raise ValueError("only the latents of DreamerV3's world model can be probed")
     deter, stoch = carry.latent.deter, carry.latent.stoch
     flat = stoch.reshape(*stoch.shape[:-2], -1)
-    return {DETER: deter, LATENTS: flat, BOTH: np.concatenate([deter, flat], -1)}
+    return {DETER: deter, STOCH: flat, BOTH: np.concatenate([deter, flat], -1)}
 
 
-def test_rows() -> np.ndarray:
-    """The copies of the game that test."""
-    return np.arange(ENVS) >= ENVS - ENVS // 4
+def split() -> Split:
+    """The last quarter of the copies tests, the quarter before it chooses."""
+    copy, quarter = np.arange(ENVS), ENVS // 4
+    test = copy >= ENVS - quarter
+    choose = (copy >= ENVS - 2 * quarter) & ~test
+    return Split(fit=~(choose | test), choose=choose, test=test)
 
 
 def fitted(features: np.ndarray, at: np.ndarray, shown: np.ndarray) -> Regression:
-    """The regression [T, E, F] -> [T, E], on copies that neither test nor choose the penalty.
+    """The ridge regression of at [T, E] on features [T, E, F] where it is shown [T, E].
 
-    It is a ridge regression. The offset is not penalized.
+    The offset is not penalized. The penalty is the one of PENALTIES with the best R² on the copies
+    that choose it, the first where these show nothing. All guesses are NaN where nothing is shown.
     """
-    choosing = (np.arange(ENVS) >= ENVS - 2 * (ENVS // 4)) & ~test_rows()
-    used = shown & ~(choosing | test_rows())
+    copies = split()
+    used, choosing = shown & copies.fit, shown & copies.choose
+    if not used.any():
+        width = features.shape[-1]
+        return Regression(np.zeros(width), np.ones(width), np.zeros(width), float("nan"))
     x, y = features[used], at[used]
     mean, deviation = x.mean(0), x.std(0) + 1e-3
     inputs, offset = (x - mean) / deviation, float(y.mean())
     gram, target = inputs.T @ inputs, inputs.T @ (y - offset)
-    found = [
-        Regression(
-            mean, deviation, np.linalg.solve(gram + penalty * np.eye(len(gram)), target), offset
-        )
-        for penalty in PENALTIES
-    ]
-    chosen = shown & choosing
-    return max(found, key=lambda line: r_squared(line(features[chosen]), at[chosen]))
+    weights = [np.linalg.solve(gram + p * np.eye(len(gram)), target) for p in PENALTIES]
+    found = [Regression(mean, deviation, weight, offset) for weight in weights]
+    return max(found, key=lambda line: r_squared(line(features[choosing]), at[choosing]))
 
 
 def r_squared(guess: np.ndarray, truth: np.ndarray) -> float:

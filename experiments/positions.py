@@ -36,10 +36,10 @@ Found = dict[str, float]  # such as ball_x
 class Spot(NamedTuple):
     """Two bytes of the Atari's memory, and the pixel that stands for 0 in each of them."""
 
-    x: int | None  # address; None where a thing never moves that way
-    y: int | None
-    left: float = 0.0
-    top: float = 0.0
+    x: int | None  # address; None for a thing that stays at `left`
+    y: int | None  # the same with `top`
+    left: float
+    top: float
 
 
 class AtariScreen(NamedTuple):
@@ -55,14 +55,14 @@ ATARI = {
     "pong": AtariScreen(
         things={
             "ball": Spot(49, 54, -48.5, -12.4),
-            "enemy": Spot(None, 50, top=-7.5),
-            "player": Spot(None, 51, top=-6.0),
+            "enemy": Spot(None, 50, 17, -7.5),
+            "player": Spot(None, 51, 141, -6.0),
         },
         above=34,
         below=194,
     ),
     "breakout": AtariScreen(
-        things={"ball": Spot(99, 101, -48.5, 10.7), "player": Spot(72, None, left=-40.3)},
+        things={"ball": Spot(99, 101, -48.5, 10.7), "player": Spot(72, None, -40.3, 191)},
         above=32,
         below=196,
     ),
@@ -194,6 +194,13 @@ def things(coordinates: Iterable[str]) -> list[str]:
     """The things of these coordinates that are seen where they are."""
     named = {name.rpartition("_")[0] for name in coordinates}
     return sorted(named - set(OFF_SCREEN))
+
+
+def fixed(name: str) -> Found:
+    """Coordinates that never change, and that no event tells."""
+    spots = ATARI[name.removeprefix("atari_")].things if envs.family(name) == "atari" else {}
+    rows = {f"{thing}_x": spot.left for thing, spot in spots.items() if spot.x is None}
+    return rows | {f"{thing}_y": spot.top for thing, spot in spots.items() if spot.y is None}
 
 
 def events(found: Found) -> Found:

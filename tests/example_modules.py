@@ -22,6 +22,7 @@ def importable() -> Iterator[None]:
         yield
     AGENTS.clear()
     AGENTS.update(agents)
-    gymnasium.registry.pop("Corridor-v0", None)
-    for name in ("own_environment", "own_agent", "own_network"):
+    for name in ("Corridor-v0", "Catch-v0"):
+        gymnasium.registry.pop(name, None)
+    for name in ("own_environment", "own_agent", "own_network", "catch"):
         sys.modules.pop(name, None)

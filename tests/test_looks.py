@@ -1,16 +1,20 @@
-"""Returns and tables of `experiments.along`, and kinds of steps of `experiments.nats`."""
+"""Returns along the way, kinds of steps and their nats, and the height of a dreamt Mario."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tiny
+from adding_model import Adding
 
 from dreamer_jax.agents.dreamer.batches import prepare, scaled
 from dreamer_jax.agents.dreamer.losses import world_model_losses
 from dreamer_jax.agents.dreamer.state import DreamerCarry
 from dreamer_jax.types import Step
-from experiments import along, nats
-from experiments.known_play import ENVS, Known
+from experiments import kl_by_step, press_again, value_along
+from experiments.known_play import ENVS, Known, Subject
+from experiments.linear_probe import Regression
 from experiments.positions import ABSENT
 
 
@@ -34,17 +38,19 @@ def known() -> Known:
 
 
 def test_returns_follow_until_a_true_end() -> None:
-    found = along.returns(known(), 0.5)
+    found = value_along.returns(known(), 0.5)
     np.testing.assert_allclose(found[:, 0], [1.75, 1.5, 1, np.nan, np.nan, np.nan])
     assert np.isnan(found[:, 1:]).all()
 
 
 def test_the_table_has_means_of_each_stretch() -> None:
     at = np.array([[0.0, 4.0], [5.0, 9.0], [ABSENT, 9.0]])
-    lines = along.table(at, {"value": np.array([[1.0, 3.0], [5.0, 7.0], [np.nan, np.nan]])}, bins=2)
+    lines = value_along.table(
+        at, {"value": np.array([[1.0, 3.0], [5.0, 7.0], [np.nan, 9.0]])}, bins=2
+    )
     assert [line.split() for line in lines[1:]] == [
         ["0", "5", "2", "2.00"],
-        ["5", "10", "3", "6.00"],
+        ["5", "10", "3", "7.00"],
     ]
 
 
@@ -56,7 +62,9 @@ def test_nats_are_those_that_the_world_model_loses() -> None:
     latents, losses, _ = world_model_losses(dreamer, state.params, batch, uniform)
     steps = tiny.window(dreamer).steps
     carry = DreamerCarry(latent=latents, action={})
-    found = nats.nats(dreamer, state, carry, Known(jax.tree.map(lambda x: x[1:], steps), at={}))
+    found = kl_by_step.kl_of(
+        dreamer, state, carry, Known(jax.tree.map(lambda x: x[1:], steps), at={})
+    )
     floor = dreamer.config.losses.free_nats
     np.testing.assert_allclose(np.maximum(floor, found), losses["dynamics"], rtol=1e-4)
     assert found.max() > floor
@@ -66,19 +74,45 @@ def test_kinds_of_steps_know_what_moves() -> None:
     shape = (6, ENVS)
     at = np.broadcast_to(np.array([1.0, 1.0, 4.0, ABSENT, 4.0, 4.0])[:, None], shape)
     some = known()
-    found = nats.kinds(Known(some.steps, at={"ball_x": at}))
+    found = kl_by_step.kinds(Known(some.steps, at={"ball_x": at}))
     assert [
-        found[f"ball_x {what}"][:, 3].tolist() for what in ("not shown", "stands", "moves")
+        found[f"ball_x {what}"][:, 3].tolist()
+        for what in ("not shown", "appears", "stands", "moves")
     ] == [
         [False, False, False, True, False, False],
+        [True, False, False, False, True, False],
         [False, True, False, False, False, True],
         [False, False, True, False, False, False],
     ]
     assert found["first of an episode"].sum() == 2 and found["with a reward"].all()
-    lines = nats.table(np.where(found["ball_x moves"], 3.0, 0.5), found, floor=1.0)
+    lines = kl_by_step.table(np.where(found["ball_x moves"], 3.0, 0.5), found, floor=1.0)
     (line,) = [x.split() for x in lines if x.startswith("ball_x moves")]
     assert line == ["ball_x", "moves", "16.7%", "3.00", "54.5%", "0%"]
 
 
 def test_what_is_nowhere_has_no_table() -> None:
-    assert along.table(np.full((3, 2), ABSENT), {}, bins=2) == ["It is nowhere on the screen."]
+    assert value_along.table(np.full((3, 2), ABSENT), {}, bins=2) == [
+        "It is nowhere on the screen in any episode that ended."
+    ]
+
+
+def test_game_and_dream_begin_with_the_same_step() -> None:
+    """The first dreamt step follows the last action that was seen, as the game's does."""
+    steps = press_again.BEFORE + press_again.HELD + press_again.AFTER
+    time = jnp.broadcast_to(jnp.arange(steps)[:, None, None], (steps, ENVS, 1))
+    flags = jnp.zeros((steps, ENVS), bool)
+    played = Step(
+        obs={},
+        action={"action": time},
+        reward=jnp.zeros((steps, ENVS)),
+        is_first=flags,
+        is_last=flags,
+        is_terminal=flags,
+        events={},
+    )
+    nothing: Any = None
+    subject = Subject(nothing, 0, Adding(), None, Adding.empty())
+    height = Regression(np.zeros(2), np.ones(2), np.array([1.0, 0.0]), 0.5)
+    found = press_again.dreamt_height(subject, Known(jax.device_get(played), at={}), height)
+    first = press_again.BEFORE + press_again.HELD - 1
+    np.testing.assert_allclose(found, np.cumsum(first + np.arange(press_again.AFTER)) + 0.5)

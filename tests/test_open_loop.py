@@ -1,22 +1,22 @@
 """Regressions find what is in a latent, and nothing that is not."""
 
+from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from adding_model import Adding
 
 from dreamer_jax.agents.dreamer import agent
-from dreamer_jax.agents.dreamer.state import DreamerCarry
 from dreamer_jax.spaces import of
-from dreamer_jax.types import Action, Step
-from dreamer_jax.world_model.latents import Latent
-from experiments import known_play, linear_probe, open_loop
+from dreamer_jax.types import Step
+from envs import atari
+from experiments import known_play, linear_probe, open_loop, positions
 from experiments.known_play import ENVS, Known
+from experiments.open_loop import Moments
 from experiments.positions import ABSENT
 
 STEPS = 150
@@ -42,7 +42,9 @@ def known() -> Known:
         events={},
     )
     return Known(
-        steps=jax.device_get(steps), at={"ball_x": x, "ball_y": random.uniform(0, 8, shape)}
+        steps=jax.device_get(steps),
+        at={"ball_x": x, "ball_y": random.uniform(0, 8, shape)},
+        env="atari_pong",
     )
 
 
@@ -56,13 +58,23 @@ def test_what_is_in_the_latent_is_found(known: Known) -> None:
     carry = carry.replace(latent=carry.latent.replace(deter=deter))
     found = {}
     for name, at in known.at.items():
-        test = (at != ABSENT) & linear_probe.test_rows()
+        test = (at != ABSENT) & linear_probe.split().test
         for part, x in linear_probe.features_of(carry).items():
             guess = linear_probe.fitted(x, at, at != ABSENT)
             found[name, part] = linear_probe.r_squared(guess(x[test]), at[test])
     assert found["ball_x", "deter"] > 0.99 and found["ball_x", "both"] > 0.99
-    assert found["ball_x", "latents"] < 0.1
+    assert found["ball_x", "stoch"] < 0.1
     assert max(value for (name, _), value in found.items() if name == "ball_y") < 0.1
+
+
+def test_what_is_never_shown_is_not_guessed() -> None:
+    shape = (25, ENVS)
+    found = linear_probe.fitted(np.ones((*shape, 3)), np.full(shape, ABSENT), np.zeros(shape, bool))
+    assert np.isnan(found(np.ones((2, 3)))).all()
+
+
+def test_each_copy_has_one_task() -> None:
+    assert np.stack(linear_probe.split()).sum(0).tolist() == [1] * ENVS
 
 
 def test_a_large_penalty_does_not_move_the_offset() -> None:
@@ -71,33 +83,41 @@ def test_a_large_penalty_does_not_move_the_offset() -> None:
     features = random.normal(size=(*shape, 200))
     at = 100 + features[..., 0] + 5 * random.normal(size=shape)
     found = linear_probe.fitted(features, at, np.ones(shape, bool))
-    test = np.broadcast_to(linear_probe.test_rows(), shape)
+    test = np.broadcast_to(linear_probe.split().test, shape)
     assert linear_probe.r_squared(found(features[test]), at[test]) > -0.3
     np.testing.assert_allclose(found(features).mean(), 100, atol=1)
 
 
-def test_the_pixels_around_a_thing_are_judged(known: Known) -> None:
-    """1 for drawings that are right there, 0 for the mean image, below for a thing elsewhere."""
-    t, e = (x.ravel() for x in np.mgrid[:STEPS, 6:8])
-    mean = np.broadcast_to(known.image.mean((0, 1)), (len(t), 8, 8, 1))
-    drawn = {
-        "right": known.image[t, e],
-        "mean": mean,
-        "elsewhere": np.roll(known.image[t, e], 4, axis=2),
-    }
-    shares = {
-        name: open_loop.explained(
-            "ball",
-            known._replace(at={"ball_x": known.at["ball_x"]}),
-            open_loop.Moments(0, t, e, np.zeros((len(t), 1)), image),
-            screen=(8, 8),
-        )
-        for name, image in drawn.items()
-    }
-    assert shares["right"] == 1 and shares["elsewhere"] < 0
-    np.testing.assert_allclose(shares["mean"], 0, atol=1e-6)
-    moments = open_loop.Moments(0, t, e, np.zeros((len(t), 1)), mean)
-    expected = np.square((known.image[t, e] - mean) / 255).sum((1, 2, 3)).mean()
+def test_the_pixels_around_a_thing_are_judged() -> None:
+    """1 for drawings that are right there, whatever is elsewhere; 0 for the mean image."""
+    random, t, e = np.random.default_rng(0), np.arange(30), np.full(30, 7)
+    image = random.integers(0, 256, (30, ENVS, 64, 64, 3), np.uint8)
+    x, y = random.integers(0, 160, (30, ENVS)), random.integers(34, 194, (30, ENVS))
+    at = {"ball_x": x * 1.0, "ball_y": y * 1.0, "enemy_y": y * 1.0}
+    at = {name: np.where(random.random(x.shape) < 0.2, ABSENT, value) for name, value in at.items()}
+    at["ball_y"] = np.where(at["ball_x"] == ABSENT, ABSENT, y)
+    steps = tiny.experience(tiny.make(tiny.PIXELS))
+    known = Known(steps.replace(obs={"image": image}), at, env="atari_pong")
+    mean = np.broadcast_to(image.mean((0, 1)), (30, 64, 64, 3))
+    truth, nothing = image[t, e].astype(float), np.zeros((30, 1))
+    for thing, places in {"ball": x, "enemy": np.full_like(x, 17)}.items():
+        right = mean.copy()
+        error = variance = 0.0
+        guess = random.integers(0, 256, truth.shape, np.uint8)
+        for i in np.flatnonzero(at[f"{thing}_y"][:, 7] != ABSENT):
+            column = int((places[i, 7] + 0.5) * 64 / 160)
+            row = int((y[i, 7] + 0.5) * 64 / 210)
+            box = np.s_[i, max(0, row - 3) : row + 4, max(0, column - 3) : column + 4]
+            right[box] = truth[box]
+            error += np.square(guess[box] - truth[box]).sum()
+            variance += np.square(mean[box] - truth[box]).sum()
+        shares = [
+            open_loop.explained(thing, known, Moments(0, t, e, nothing, drawn))
+            for drawn in (right, mean, guess)
+        ]
+        np.testing.assert_allclose(shares, [1, 0, 1 - error / variance], atol=1e-3)
+    moments = Moments(0, t, e, nothing, mean)
+    expected = np.square((truth - mean) / 255).sum((1, 2, 3)).mean()
     np.testing.assert_allclose(open_loop.image_error(known, moments), expected, rtol=1e-4)
 
 
@@ -106,28 +126,11 @@ def test_dreams_stay_within_an_episode_of_the_copies_that_test(known: Known) -> 
     is_first = np.zeros((10 * STEPS, ENVS), bool)
     is_first[[50, 400], 6] = True
     t, e = open_loop.beginnings(long._replace(steps=long.steps.replace(is_first=is_first)))
-    assert set(e) == {6, 7} and len(t) % open_loop.CHUNK == 0
+    assert set(e) == {6, 7} and len(t) <= open_loop.MOST
     assert not any(begin < end <= begin + 15 for begin in t[e == 6] for end in (50, 400))
-    with pytest.raises(ValueError, match="150 steps are too few for"):
-        open_loop.beginnings(known)
-
-
-class Adding:
-    """A model whose moment is the sum of the actions that were dreamt of."""
-
-    def see(self, _state: Any, carry: DreamerCarry, *_seen: jax.Array) -> DreamerCarry:
-        return carry.replace(latent=carry.latent.replace(deter=jnp.zeros((ENVS, 1))))
-
-    def took(self, carry: DreamerCarry, action: Action) -> DreamerCarry:
-        return carry.replace(action=action)
-
-    def imagine(self, _state: Any, carry: DreamerCarry, _key: jax.Array) -> DreamerCarry:
-        added = carry.latent.deter + carry.action["action"]
-        return carry.replace(latent=carry.latent.replace(deter=added))
-
-    def read(self, _state: Any, carry: DreamerCarry) -> Any:
-        image = jnp.zeros((len(carry.latent.deter), 8, 8, 1), jnp.uint8)
-        return SimpleNamespace(obs={"image": image})
+    short = known._replace(steps=jax.tree.map(lambda x: x[:16], known.steps))
+    with pytest.raises(ValueError, match="16 steps are too few for dreams of 15"):
+        open_loop.beginnings(short)
 
 
 def test_dreams_follow_the_recorded_actions(known: Known) -> None:
@@ -137,15 +140,32 @@ def test_dreams_follow_the_recorded_actions(known: Known) -> None:
         np.arange(10 * STEPS, dtype=np.int32)[:, None, None], (10 * STEPS, ENVS, 1)
     )
     long = known._replace(steps=steps.replace(action={"action": time}))
-    latent = Latent(deter=jnp.zeros((ENVS, 1)), stoch=jnp.zeros((ENVS, 1, 1)))
-    model: Any = Adding()
-    empty = DreamerCarry(latent=latent, action={"action": jnp.zeros((ENVS, 1), jnp.int32)})
-    carry = open_loop.watch(model, None, empty, long)
+    model = Adding()
+    carry = open_loop.watch(model, None, Adding.empty(), long)
     begun = open_loop.beginnings(long)
-    for ahead, moments in open_loop.dreamt(long, carry, model, None).items():
+    dreams = open_loop.dreamt(long, carry, model, None)
+    assert [moments.ahead for moments in dreams] == [0, 1, 5, 15]
+    for moments in dreams:
+        ahead = moments.ahead
         np.testing.assert_array_equal(moments.t, begun[0] + ahead)
         expected = ahead * begun[0] + ahead * (ahead - 1) / 2
         np.testing.assert_array_equal(moments.features[:, 0], expected)
+
+
+def test_places_are_those_of_their_step() -> None:
+    """No events tell of the first step of an episode."""
+    options = atari.Options(size=0, sticky=0.0, full_actions=False)
+    actions = np.random.default_rng(0).integers(0, 6, (40, 1, 1)).astype(np.int32)
+    with closing(positions.make("atari_pong", options, num_envs=1, seed=0)) as env:
+        found = known_play.play(env, lambda step, _: {"action": actions[step]}, steps=40)
+    np.testing.assert_array_equal(found.steps.action["action"], actions)
+    assert found.steps.is_first[:, 0].tolist() == [True] + [False] * 39
+    assert found.at["player_y"][0, 0] == ABSENT != found.at["player_y"][1, 0]
+    near = np.abs(found.image[20:, 0, 34:194, 17].astype(int) - (213, 130, 74)) < 30
+    red = np.all(near, axis=-1)
+    drawn = [34 + rows.nonzero()[0].mean() for rows in red]  # of the enemy's paddle
+    np.testing.assert_allclose(drawn, found.at["enemy_y"][20:, 0], atol=1)
+    assert np.median(np.abs(np.diff(drawn))) > 3
 
 
 def test_a_play_is_read_as_it_was_written(known: Known, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import chex
 import flax.linen as nn
@@ -23,6 +22,52 @@ Prediction = jax.Array | Symbols  # of one key, as `Decoder` gives it
 UNWEIGHTED: Mapping[str, jax.Array] = MappingProxyType({})
 
 
+class ImageDecoder(nn.Module, kw_only=True):
+    """Mirror image of the encoder: four times upsampling and convolution, sigmoid at the end."""
+
+    side: int  # of the smallest stage, in pixels
+    channels: int
+    depth: int
+    units: int
+    blocks: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, deter: jax.Array, stoch: jax.Array) -> jax.Array:
+        """deter [N, D], stoch [N, S K] -> pixels [N, h, w, channels] in [0, 1], float32."""
+        chex.assert_rank([deter, stoch], 2)
+        x = self._from_deter(deter) + self._from_stoch(stoch)
+        x = NormAct(dtype=self.dtype, name="space_norm")(x)
+        for i in reversed(range(HALVINGS - 1)):
+            channels = CHANNELS[i] * self.depth
+            x = Conv(channels=channels, conv=upsample_conv5x5, dtype=self.dtype, name=f"conv{i}")(x)
+            x = NormAct(dtype=self.dtype, name=f"norm{i}")(x)
+        x = Conv(channels=self.channels, conv=upsample_conv5x5, dtype=self.dtype, name="pixels")(x)
+        return jax.nn.sigmoid(x.astype(jnp.float32))
+
+    def _from_deter(self, deter: jax.Array) -> jax.Array:
+        """[N, D] -> [N, side, side, channels].
+
+        Each block of `deter` gives its own share of the channels of all pixels: a dense layer
+        would have most of the parameters of the decoder.
+        """
+        height = width = self.side
+        share = CHANNELS[-1] * self.depth // self.blocks
+        blocks = deter.reshape(deter.shape[0], self.blocks, -1)
+        x = BlockLinear(units=height * width * share, dtype=self.dtype, name="deter_space")(blocks)
+        x = x.reshape(-1, self.blocks, height, width, share)
+        return jnp.moveaxis(x, 1, 3).reshape(-1, height, width, self.blocks * share)
+
+    def _from_stoch(self, stoch: jax.Array) -> jax.Array:
+        """[N, S K] -> [N, side, side, channels], by two dense layers."""
+        height = width = self.side
+        channels = CHANNELS[-1] * self.depth
+        x = MLP(layers=1, units=2 * self.units, dtype=self.dtype, name="stoch_mlp")(stoch)
+        units = height * width * channels
+        x = Linear(units=units, scale=1.0, dtype=self.dtype, name="stoch_space")(x)
+        return x.reshape(-1, height, width, channels)
+
+
 class Decoder(nn.Module, kw_only=True):
     """Predicts every observation. (§ World model learning)
 
@@ -38,6 +83,7 @@ class Decoder(nn.Module, kw_only=True):
     blocks: int  # of `deter`, each of which paints its own channels
     text: TextSize
     dtype: jnp.dtype
+    images: type[ImageDecoder] = ImageDecoder  # which network draws images of one size
 
     @nn.compact
     def __call__(self, latent: Latent) -> dict[str, Prediction]:
@@ -92,15 +138,11 @@ class Decoder(nn.Module, kw_only=True):
             outputs[key] = head(mlp(joined)).astype(jnp.float32)
         return outputs
 
-    def image_decoder(self, **sizes: Any) -> "ImageDecoder":
-        """The network of images of one size; subclasses may have another."""
-        return ImageDecoder(**sizes)
-
     def _images(
         self, side: int, keys: tuple[str, ...], deter: jax.Array, stoch: jax.Array
     ) -> dict[str, jax.Array]:
         channels = [self.spaces.images[key][-1] for key in keys]
-        decoder = self.image_decoder(
+        decoder = self.images(
             side=side >> HALVINGS,
             channels=sum(channels),
             depth=self.depth,
@@ -113,52 +155,6 @@ class Decoder(nn.Module, kw_only=True):
         pixels = batch_apply(decoder, deter, stoch, batch_axes=deter.ndim - 1)
         parts = jnp.split(pixels, ends, axis=-1)
         return dict(zip(keys, parts, strict=True))
-
-
-class ImageDecoder(nn.Module, kw_only=True):
-    """Mirror image of the encoder: four times upsampling and convolution, sigmoid at the end."""
-
-    side: int  # of the smallest stage, in pixels
-    channels: int
-    depth: int
-    units: int
-    blocks: int
-    dtype: jnp.dtype
-
-    @nn.compact
-    def __call__(self, deter: jax.Array, stoch: jax.Array) -> jax.Array:
-        """deter [N, D], stoch [N, S K] -> pixels [N, h, w, channels] in [0, 1], float32."""
-        chex.assert_rank([deter, stoch], 2)
-        x = self._from_deter(deter) + self._from_stoch(stoch)
-        x = NormAct(dtype=self.dtype, name="space_norm")(x)
-        for i in reversed(range(HALVINGS - 1)):
-            channels = CHANNELS[i] * self.depth
-            x = Conv(channels=channels, conv=upsample_conv5x5, dtype=self.dtype, name=f"conv{i}")(x)
-            x = NormAct(dtype=self.dtype, name=f"norm{i}")(x)
-        x = Conv(channels=self.channels, conv=upsample_conv5x5, dtype=self.dtype, name="pixels")(x)
-        return jax.nn.sigmoid(x.astype(jnp.float32))
-
-    def _from_deter(self, deter: jax.Array) -> jax.Array:
-        """[N, D] -> [N, side, side, channels].
-
-        Each block of `deter` gives its own share of the channels of all pixels: a dense layer
-        would have most of the parameters of the decoder.
-        """
-        height = width = self.side
-        share = CHANNELS[-1] * self.depth // self.blocks
-        blocks = deter.reshape(deter.shape[0], self.blocks, -1)
-        x = BlockLinear(units=height * width * share, dtype=self.dtype, name="deter_space")(blocks)
-        x = x.reshape(-1, self.blocks, height, width, share)
-        return jnp.moveaxis(x, 1, 3).reshape(-1, height, width, self.blocks * share)
-
-    def _from_stoch(self, stoch: jax.Array) -> jax.Array:
-        """[N, S K] -> [N, side, side, channels], by two dense layers."""
-        height = width = self.side
-        channels = CHANNELS[-1] * self.depth
-        x = MLP(layers=1, units=2 * self.units, dtype=self.dtype, name="stoch_mlp")(stoch)
-        units = height * width * channels
-        x = Linear(units=units, scale=1.0, dtype=self.dtype, name="stoch_space")(x)
-        return x.reshape(-1, height, width, channels)
 
 
 class TextDecoder(nn.Module, kw_only=True):
@@ -215,7 +211,10 @@ def reconstruction_losses(
     for key, shape in spaces.images.items():
         chex.assert_equal_shape([obs[key], numbers[key]])
         error = obs[key].astype(jnp.float32) / 255 - numbers[key]
-        squares = jnp.square(error) * weights.get(key, 1.0)
+        squares = jnp.square(error)
+        if key in weights:
+            chex.assert_shape(weights[key], (*error.shape[:-1], 1))
+            squares *= weights[key]
         losses[f"image/{key}"] = squares.sum(tuple(range(-len(shape), 0)))
     for key in spaces.vectors:
         chex.assert_equal_shape([obs[key], numbers[key]])

@@ -1,9 +1,9 @@
-"""Where do the nats go? python -m experiments.nats --logdir=logdir/atari_pong-seed0
+"""Where do the nats go? python -m experiments.kl_by_step --logdir=logdir/atari_pong-seed0
 
 Plays with a saved agent and prints, for several kinds of steps, how far the posterior is from the
 prior: KL(q || p) in nats, the mean of a step; the share of all nats that these steps have; and the
 share of them below `losses.free_nats`, where neither of the two is pulled. Kinds of one thing are
-those where it is not shown, stands, and moves.
+those where it is not shown, appears, stands, and moves.
 """
 
 import argparse
@@ -35,9 +35,9 @@ def main() -> int:
     except (ValueError, OSError) as error:
         return complain(error, 2)
     dreamer = agent.build(subject.setup.config, spaces.of(env.obs_space, env.act_space))
-    known = own_play(subject, env, args)
+    known = own_play(subject, env, steps=args.steps, random=args.random)
     carry = open_loop.watch(subject.model, subject.state, subject.carry, known)
-    found = nats(dreamer, subject.state, carry, known)
+    found = kl_of(dreamer, subject.state, carry, known)
     print(f"{args.logdir} at step {subject.step}: {found.size:,} steps")
     print("\n".join(table(found, kinds(known), floor=floor)))
     return 0
@@ -45,10 +45,10 @@ def main() -> int:
 
 def flags() -> argparse.ArgumentParser:
     """The flags of the command line."""
-    return flags_of_a_run("nats", __doc__, steps=1_000)
+    return flags_of_a_run("kl_by_step", __doc__, steps=1_000)
 
 
-def nats(dreamer: Dreamer, state: DreamerState, carry: DreamerCarry, known: Known) -> np.ndarray:
+def kl_of(dreamer: Dreamer, state: DreamerState, carry: DreamerCarry, known: Known) -> np.ndarray:
     """KL(q || p), summed over the latents of each known step: [T, E].
 
     carry: [T, E, ...] as `open_loop.watch` gives it.
@@ -76,8 +76,8 @@ def kinds(known: Known) -> dict[str, np.ndarray]:
         before = np.concatenate([at[:1], at[:-1]])
         lasting = shown & np.concatenate([np.zeros_like(shown[:1]), shown[:-1]])
         moves = lasting & (np.abs(at - before) > STILL)
-        found |= {f"{name} not shown": ~shown & ~first, f"{name} stands": lasting & ~moves}
-        found[f"{name} moves"] = moves
+        found |= {f"{name} not shown": ~shown & ~first, f"{name} appears": shown & ~lasting}
+        found |= {f"{name} stands": lasting & ~moves, f"{name} moves": moves}
     return found
 
 

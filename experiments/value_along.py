@@ -1,4 +1,4 @@
-"""What does the critic expect along the way? python -m experiments.along --logdir=logdir/mario_1_1
+"""What does the critic expect? python -m experiments.value_along --logdir=logdir/mario_1_1-seed0
 
 Plays with a saved agent and prints, for stretches of one coordinate, how often the agent was there,
 what the critic expected, what return followed, and how much of the policy's randomness was left.
@@ -34,20 +34,20 @@ def main() -> int:
         require_coordinate(args.coordinate, env)
     except (ValueError, OSError) as error:
         return complain(error, 2)
-    known = own_play(subject, env, args)
+    known = own_play(subject, env, steps=args.steps, random=args.random)
     carry = open_loop.watch(subject.model, subject.state, subject.carry, known)
     value, randomness = expectations(subject.model, subject.state, carry, known)
     followed = returns(known, factor)
-    # A mean is compared with another one of the same steps.
-    value = np.where(np.isnan(followed), np.nan, value)
+    # All means are of the same steps.
+    at = np.where(np.isnan(followed), ABSENT, known.at[args.coordinate])
     found = {"value": value, "return": followed, "randomness": randomness}
-    print("\n".join(table(known.at[args.coordinate], found, bins=args.bins)))
+    print("\n".join(table(at, found, bins=args.bins)))
     return 0
 
 
 def flags() -> argparse.ArgumentParser:
     """The flags of the command line."""
-    parser = flags_of_a_run("along", __doc__)
+    parser = flags_of_a_run("value_along", __doc__)
     add = parser.add_argument
     add("--coordinate", default="stage_x", help="of experiments.positions (stage_x)")
     add("--bins", type=positive, default=16, help="stretches of it (16)")
@@ -101,23 +101,17 @@ def returns(known: Known, factor: float) -> np.ndarray:
 
 
 def table(at: np.ndarray, found: dict[str, np.ndarray], *, bins: int) -> list[str]:
-    """Means over the stretches of a coordinate [T, E], as lines; NaN are left out."""
+    """Means over the stretches of a coordinate [T, E] where it is not ABSENT, as lines."""
     if not (at != ABSENT).any():
-        return ["It is nowhere on the screen."]
+        return ["It is nowhere on the screen in any episode that ended."]
     edges = np.linspace(at[at != ABSENT].min(), at.max() + 1, bins + 1)
     lines = [f"{'from':>8} {'to':>6} {'steps':>7} " + " ".join(f"{name:>10}" for name in found)]
     for low, high in itertools.pairwise(edges):
         here = (at >= low) & (at < high) & (at != ABSENT)
         if here.any():
-            told = " ".join(f"{mean(x[here]):10.2f}" for x in found.values())
+            told = " ".join(f"{x[here].mean():10.2f}" for x in found.values())
             lines.append(f"{low:8.0f} {high:6.0f} {here.sum():7,} {told}")
     return lines
-
-
-def mean(x: np.ndarray) -> float:
-    """The mean of what is known; NaN where nothing is."""
-    known = x[~np.isnan(x)]
-    return float(known.mean()) if known.size else float("nan")
 
 
 if __name__ == "__main__":
