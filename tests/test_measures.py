@@ -1,16 +1,26 @@
 """The equations of the diagnosis, against slow loops and known answers."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny import BATCH, LENGTH, MIXED, experience, make
+from tiny import BATCH, LENGTH, MIXED, changed, experience, make, window
 
+from dreamer_jax.agents.dreamer.batches import prepare
 from dreamer_jax.agents.dreamer.calibration import correlation, discounted, least_entropy
-from dreamer_jax.agents.dreamer.diagnosis import dead_latents, prior_error
+from dreamer_jax.agents.dreamer.diagnosis import (
+    Look,
+    dead_latents,
+    observation_errors,
+    prior_error,
+)
 from dreamer_jax.nn.dists import BoundedNormal, Categorical, Choices
 from dreamer_jax.world_model.categoricals import Symbols
+from dreamer_jax.world_model.decoders import Prediction
 from dreamer_jax.world_model.relative_errors import relative_errors
+from envs.kinds import Image
 
 GENERATOR = np.random.default_rng(0)
 
@@ -24,7 +34,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return powers / powers.sum(-1, keepdims=True)
 
 
-def oracle(truth: np.ndarray, guess: np.ndarray) -> np.ndarray:
+def oracle(truth: np.ndarray, guess: np.ndarray, weight: np.ndarray | int = 1) -> np.ndarray:
     """Squared errors of the guess, the mean and the entry of step 1: three arrays [T, B]."""
     others = (
         guess,
@@ -32,7 +42,7 @@ def oracle(truth: np.ndarray, guess: np.ndarray) -> np.ndarray:
         np.broadcast_to(truth[1], truth.shape),
     )
     axes = tuple(range(2, truth.ndim))
-    return np.stack([np.square(truth - other).sum(axes) for other in others])
+    return np.stack([(weight * np.square(truth - other)).sum(axes) for other in others])
 
 
 def test_errors_of_every_kind_and_of_two_guesses() -> None:
@@ -49,7 +59,9 @@ def test_errors_of_every_kind_and_of_two_guesses() -> None:
             features=normal(*batch, 45, 6), kernel=normal(6, 2, 4), bias=normal(45, 2, 4)
         ),
     }
-    found = relative_errors(outputs, obs, last=1, spaces=dreamer.obs)
+    weight = jnp.square(normal(*batch, 48, 48, 1))
+    weights = {"image": weight}
+    found = relative_errors(outputs, obs, last=1, spaces=dreamer.obs, weights=weights)
     raw = {key: np.asarray(x) for key, x in obs.items()}
     logits = {key: np.asarray(outputs[key].logits) for key in ("sign", "board")}
     inventory = np.asarray(outputs["inventory"])
@@ -60,7 +72,7 @@ def test_errors_of_every_kind_and_of_two_guesses() -> None:
     board = np.eye(4)[raw["board"].reshape(*batch, 45, 2)]
     expected = {
         "vector/state": oracle(raw["state"], np.asarray(outputs["state"])),
-        "image/image": oracle(raw["image"] / 255, np.asarray(outputs["image"])),
+        "image/image": oracle(raw["image"] / 255, np.asarray(outputs["image"]), np.asarray(weight)),
         "choice/inventory": sum(parts),
         "bits/door": oracle(raw["door"], 1 / (1 + np.exp(-np.asarray(outputs["door"])))),
         "text/sign": oracle(np.eye(32)[raw["sign"]], softmax(logits["sign"])),
@@ -69,6 +81,31 @@ def test_errors_of_every_kind_and_of_two_guesses() -> None:
     assert found.keys() == expected.keys()
     for key, errors in found.items():
         np.testing.assert_allclose(jnp.stack(errors), expected[key], rtol=1e-3, err_msg=key)
+    plain = relative_errors(outputs, obs, last=1, spaces=dreamer.obs)["image/image"]
+    expected_plain = oracle(raw["image"] / 255, np.asarray(outputs["image"]))
+    np.testing.assert_allclose(jnp.stack(plain), expected_plain, rtol=1e-3)
+
+
+def test_pixels_are_judged_with_the_weights_of_the_loss() -> None:
+    """A model that looks at what moves is not accused of drawing the rest less well."""
+    image = np.zeros((LENGTH, BATCH, 48, 48, 1), np.uint8)
+    for t in range(LENGTH):
+        image[t, :, 20, 3 * t] = 255
+    drawn: dict[str, Prediction] = {"image": jnp.where(image == 255, 1.0, 0.1)}
+    found = list[float]()
+    for share in (0.0, 1.0):
+        dreamer = make({"image": Image(48, 48, 1)}, config=changed("losses", motion=share))
+        batch = prepare(dreamer, window(dreamer))
+        step = batch.step.replace(obs={"image": jnp.asarray(image)})
+        batch = batch._replace(step=step.replace(is_first=jnp.zeros((LENGTH, BATCH), bool)))
+        nothing: Any = None
+        look = Look(batch, batch.step.obs, nothing, nothing, drawn)
+        errors = observation_errors(dreamer, look, half=LENGTH // 2)
+        found += [
+            float(errors[f"{name}/image/image"]) for name in ("reconstruction", "open_loop_5")
+        ]
+    plain, weighted = found[:2], found[2:]
+    assert min(plain) > 5 and max(weighted) < 0.5
 
 
 def test_discounted_rewards_stop_where_the_episode_ends() -> None:

@@ -1,5 +1,6 @@
 """Errors of predictions next to those of two guesses that need no model."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import chex
@@ -10,7 +11,7 @@ from dreamer_jax.nn.forms import step_by_step
 from dreamer_jax.spaces import Spaces
 from dreamer_jax.types import Obs
 from dreamer_jax.world_model.categoricals import Symbols
-from dreamer_jax.world_model.decoders import Prediction
+from dreamer_jax.world_model.decoders import UNWEIGHTED, Prediction
 
 
 class Errors(NamedTuple):
@@ -22,11 +23,16 @@ class Errors(NamedTuple):
 
 
 def relative_errors(
-    outputs: dict[str, Prediction], obs: Obs, *, last: int, spaces: Spaces
+    outputs: dict[str, Prediction],
+    obs: Obs,
+    *,
+    last: int,
+    spaces: Spaces,
+    weights: Mapping[str, jax.Array] = UNWEIGHTED,
 ) -> dict[str, Errors]:
     """Squared errors of each prediction, of the batch mean, and of step `last` repeated.
 
-    Numbers: Σ (x - x̂)², pixels divided by 255. Classes: the same for one-hots x and probabilities
+    Numbers: Σ w (x - x̂)², pixels divided by 255. Classes: the same for one-hots x and probabilities
     x̂ (Brier, 1950), which is 1 - 2 p(x) + Σ p².
 
     Args:
@@ -34,6 +40,7 @@ def relative_errors(
       obs: [T, B, ...] for each key, vectors scaled as for the encoder.
       last: the step that the model has seen last.
       spaces: the kind of each key.
+      weights: w of images by their keys, [T, B, h, w, 1], as in the loss; 1 for all others.
 
     Returns: errors of each key, under the name `<kind>/<key>`, such as `image/screen`.
     """
@@ -42,7 +49,8 @@ def relative_errors(
     found: dict[str, Errors] = {}
     for key in spaces.images:
         truth = obs[key].astype(jnp.float32) / 255
-        found[f"image/{key}"] = _of_numbers(numbers[key], truth, last=last)
+        weight = weights.get(key)
+        found[f"image/{key}"] = _of_numbers(numbers[key], truth, last=last, weight=weight)
     for key in spaces.vectors:
         found[f"vector/{key}"] = _of_numbers(numbers[key], obs[key], last=last)
     for key in spaces.bits:
@@ -73,11 +81,15 @@ def brier(logits: jax.Array, index: jax.Array) -> jax.Array:
     return 1 - 2 * picked + jnp.square(probs).sum(-1)
 
 
-def _of_numbers(guess: jax.Array, truth: jax.Array, *, last: int) -> Errors:
+def _of_numbers(
+    guess: jax.Array, truth: jax.Array, *, last: int, weight: jax.Array | None = None
+) -> Errors:
     chex.assert_equal_shape([guess, truth])
 
     def error(other: jax.Array) -> jax.Array:
-        return jnp.square(truth - other).sum(tuple(range(2, truth.ndim)))
+        squares = jnp.square(truth - other)
+        weighted = squares if weight is None else weight * squares
+        return weighted.sum(tuple(range(2, truth.ndim)))
 
     return Errors(model=error(guess), mean=error(truth.mean((0, 1))), copy=error(truth[last]))
 

@@ -19,6 +19,7 @@ from dreamer_jax.agents.dreamer.calibration import (
     value_errors,
 )
 from dreamer_jax.agents.dreamer.config import Optimizer
+from dreamer_jax.agents.dreamer.losses import pixel_weights
 from dreamer_jax.agents.dreamer.networks import Dreamer
 from dreamer_jax.agents.dreamer.state import DreamerState
 from dreamer_jax.nn.dists import Categorical
@@ -100,6 +101,8 @@ def effective_updates(dreamer: Dreamer, state: DreamerState) -> jax.Array:
 def observation_errors(dreamer: Dreamer, look: Look, *, half: int) -> Metrics:
     """Errors of each observation, relative to those of guesses that need no model.
 
+    Pixels have the weights of the loss: a model that looks at what moves draws the rest less well.
+
     `reconstruction/<kind>/<key>`: of the steps that were seen, relative to the error of the batch
     mean. 0 is perfect, 1 is as bad as no model.
 
@@ -108,7 +111,13 @@ def observation_errors(dreamer: Dreamer, look: Look, *, half: int) -> Metrics:
     observation that was seen last. Steps beyond the end of the episode do not count.
     """
     step = look.batch.step
-    errors = relative_errors(look.outputs, look.scaled, last=half - 1, spaces=dreamer.obs)
+    errors = relative_errors(
+        look.outputs,
+        look.scaled,
+        last=half - 1,
+        spaces=dreamer.obs,
+        weights=pixel_weights(dreamer, step),
+    )
     same_episode = jnp.cumsum(step.is_first[half:], axis=0) == 0
     ahead = 1 + jnp.arange(step.reward.shape[0] - half)[:, None]
     found: Metrics = {}
