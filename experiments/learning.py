@@ -55,8 +55,11 @@ def main() -> None:
     folder = args.results / name
     folder.mkdir(parents=True, exist_ok=True)
 
+    cores = sorted(os.sched_getaffinity(0))
+
     def work(job: int) -> None:
-        cores = {sorted(os.sched_getaffinity(0))[job]} if args.jobs > 1 else None
+        if args.jobs > 1:  # of this thread, and so of what it starts
+            os.sched_setaffinity(0, {cores[job]})
         for seed in args.seeds.split(",")[job :: args.jobs]:
             logdir = args.runs / f"{name}-seed{seed}"
             command = [sys.executable, "-m", "dreamer_jax.main", f"--env={args.task}"]
@@ -64,7 +67,7 @@ def main() -> None:
             command += [f"--agent={args.agent}"] if args.agent else []
             command += [f"--set={assignment}" for assignment in args.set]
             file = folder / f"seed{seed}.jsonl"
-            run(command, logdir, steps=steps, episodes=args.episodes, cores=cores, file=file)
+            run(command, logdir, steps=steps, episodes=args.episodes, file=file)
 
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(work, range(args.jobs)))
@@ -96,7 +99,6 @@ def run(
     *,
     steps: Sequence[int],
     episodes: int,
-    cores: set[int] | None,
     file: Path,
 ) -> None:
     """Trains one seed to each of `steps`, evaluates after each, and writes all evaluations.
@@ -110,26 +112,19 @@ def run(
     for until in steps:
         if any(line["step"] >= until for line in final):
             continue
-        call([*command, f"--steps={until}"], cores)
+        call([*command, f"--steps={until}"])
         if (checkpoint.latest(logdir / "checkpoints") or 0) < until:
             raise RuntimeError(f"the run in {logdir} was interrupted")
-        shown = call([*command, "--mode=eval", f"--episodes={episodes}"], cores)
+        shown = call([*command, "--mode=eval", f"--episodes={episodes}"])
         final += [{"step": until, **scores} for scores in read_scores(shown)]
         lines = [*evaluations(logdir), *final]
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
         print(f"{file.stem}, {until} steps\n{shown}", flush=True)
 
 
-def call(command: list[str], cores: set[int] | None) -> str:
-    """Runs a command, on the given cores only; CalledProcessError if it fails."""
-    done = subprocess.run(
-        command,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: cores and os.sched_setaffinity(0, cores),
-    )
-    return done.stdout
+def call(command: list[str]) -> str:
+    """Runs a command: what it prints; CalledProcessError if it fails."""
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def read_scores(shown: str) -> list[dict[str, Any]]:
