@@ -50,8 +50,8 @@ def beginnings(known: Known) -> np.ndarray:
     first, longest = np.asarray(known.steps.is_first), max(AHEAD)
     found = [
         (t, e)
-        for t in range(1, len(first) - longest, EVERY)
         for e in np.flatnonzero(linear_probe.split().test).tolist()
+        for t in range(1, len(first) - longest, EVERY)
         if not first[t + 1 : t + longest + 1, e].any()
     ]
     if not found:

@@ -121,13 +121,18 @@ def test_the_pixels_around_a_thing_are_judged() -> None:
     np.testing.assert_allclose(open_loop.image_error(known, moments), expected, rtol=1e-4)
 
 
-def test_dreams_stay_within_an_episode_of_the_copies_that_test(known: Known) -> None:
+def test_dreams_stay_within_an_episode_of_the_copies_that_test(
+    known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
     long = known._replace(steps=jax.tree.map(lambda x: np.repeat(x, 10, 0), known.steps))
     is_first = np.zeros((10 * STEPS, ENVS), bool)
     is_first[[50, 400], 6] = True
     t, e = open_loop.beginnings(long._replace(steps=long.steps.replace(is_first=is_first)))
     assert set(e) == {6, 7} and len(t) <= open_loop.MOST
     assert not any(begin < end <= begin + 15 for begin in t[e == 6] for end in (50, 400))
+    monkeypatch.setattr(open_loop, "MOST", 100)
+    _, e = open_loop.beginnings(long)
+    assert len(e) <= 100 and min((e == 6).sum(), (e == 7).sum()) > 40
     short = known._replace(steps=jax.tree.map(lambda x: x[:16], known.steps))
     with pytest.raises(ValueError, match="16 steps are too few for dreams of 15"):
         open_loop.beginnings(short)
