@@ -62,7 +62,7 @@ ATARI = {
         below=194,
     ),
     "breakout": AtariScreen(
-        things={"ball": Spot(99, 101, -48.5, 10.7), "player": Spot(72, None, -40.3, 191)},
+        things={"ball": Spot(99, 101, -48.5, 10.7), "player": Spot(72, None, -40.3, 190.5)},
         above=32,
         below=196,
     ),

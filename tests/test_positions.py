@@ -15,7 +15,6 @@ from experiments.positions import ABSENT
 
 RAW = atari.Options(size=0, sticky=0.0, noops=0, full_actions=False)
 COLORS = {"ball": (236, 236, 236), "enemy": (213, 130, 74), "player": (92, 186, 92)}
-COLUMNS = {"enemy": 17, "player": 141}  # of the paddles, which move up and down alone
 
 
 def actions(env: VectorEnv, seed: int) -> dict[str, np.ndarray]:
@@ -26,14 +25,14 @@ def actions(env: VectorEnv, seed: int) -> dict[str, np.ndarray]:
 
 
 def test_things_of_pong_have_their_color_at_their_place() -> None:
-    right = {name: list[bool]() for name in COLORS}
+    right, fixed = {name: list[bool]() for name in COLORS}, positions.fixed("atari_pong")
     with closing(positions.make("atari_pong", RAW, num_envs=1, seed=0)) as env:
         env.reset()
         for t in range(300):
             seen = env.step(actions(env, t))
             at = {k.removeprefix(positions.START): float(x[0]) for k, x in seen.events.items()}
             for name, color in COLORS.items():
-                x, y = at.get(f"{name}_x", COLUMNS.get(name)), at[f"{name}_y"]
+                x, y = at.get(f"{name}_x", fixed.get(f"{name}_x")), at[f"{name}_y"]
                 if y == ABSENT or x is None:
                     continue
                 # The player's paddle, moved at random, is somewhere else in each frame of a step.
@@ -42,6 +41,25 @@ def test_things_of_pong_have_their_color_at_their_place() -> None:
                 right[name].append(bool((np.abs(pixels.astype(int) - color) < 30).all(-1).any()))
     assert {name: len(x) > 80 for name, x in right.items()} == dict.fromkeys(COLORS, True)
     assert {name: np.mean(x) > 0.9 for name, x in right.items()} == dict.fromkeys(COLORS, True)
+
+
+def test_the_paddle_of_breakout_has_its_color_at_its_place() -> None:
+    row, places = positions.fixed("atari_breakout")["player_y"], set[float]()
+    with closing(positions.make("atari_breakout", RAW, num_envs=1, seed=0)) as env:
+        env.reset()
+        for t in range(60):
+            seen = env.step(actions(env, t))
+            x = float(seen.events["event/at/player_x"][0])
+            if t > 20:
+                pixel = seen.obs["image"][0, round(row), round(x)]
+                assert np.abs(pixel.astype(int) - (200, 72, 72)).max() < 30
+                places.add(x)
+    assert len(places) > 5
+
+
+def test_only_things_of_atari_never_move() -> None:
+    assert positions.fixed("atari_pong") == {"enemy_x": 17, "player_x": 141}
+    assert positions.fixed("mario_1_1") == positions.fixed("gameboy_demo") == {}
 
 
 @pytest.mark.parametrize("gray", [False, True])
