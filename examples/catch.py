@@ -17,7 +17,7 @@ from dreamer_jax.main import main
 
 NAME = "gym:catch:Catch-v0"
 SIZE = 64  # pixels of each side
-FALL, FASTEST, STRIDE = 2, 3, 3  # pixels a step: the ball down, at most sideways; the paddle
+FALL, FASTEST, STRIDE = 3, 3, 3  # pixels a step: the ball down, at most sideways; the paddle
 HALF = 3  # pixels of the paddle on each side of its middle
 WALL, PADDLE, BALL = (90, 90, 110), (80, 200, 120), (255, 255, 255)
 

@@ -16,6 +16,7 @@ from dreamer_jax.agents.dreamer.networks import Dreamer, MakeNetworks, Networks,
 from dreamer_jax.agents.dreamer.noise import Noise
 from dreamer_jax.agents.dreamer.stages import Outcome, refresh
 from dreamer_jax.agents.dreamer.state import DreamerState, Params
+from dreamer_jax.config import Config
 from dreamer_jax.nn.dists import Categorical
 from dreamer_jax.nn.layers import MLP, BlockLinear, Linear
 from dreamer_jax.spaces import Spaces
@@ -26,6 +27,7 @@ from dreamer_jax.world_model.decoders import (
     Prediction,
     reconstruction_losses,
 )
+from dreamer_jax.world_model.encoders import CHANNELS
 from dreamer_jax.world_model.latents import Latent
 from dreamer_jax.world_model.motion import motion_weights
 from dreamer_jax.world_model.rssm import RSSM
@@ -54,6 +56,7 @@ class Cure(NamedTuple):
 
     change: Change = unchanged
     networks: MakeNetworks = networks
+    weighs: bool = False  # whether it weighs pixels, in place of `losses.motion`
 
     def losses(
         self, dreamer: Dreamer, params: Params, state: DreamerState, batch: Batch, noise: Noise
@@ -79,7 +82,14 @@ def weighted(weigh: Weigh) -> Cure:
         weights = {"image": sg(weigh(step, truth, jnp.square(truth - drawn)))}
         return reconstruction_losses(outputs, step.obs, spaces=dreamer.obs, weights=weights)
 
-    return Cure(change=change)
+    return Cure(change=change, weighs=True)
+
+
+def require_plain_weights(cure: Cure, config: Config) -> None:
+    """ValueError where pixels would have the weights of a cure and of `losses.motion`."""
+    assert isinstance(config.agent, DreamerConfig)
+    if cure.weighs and config.agent.losses.motion:
+        raise ValueError("--set losses.motion: this cure has its own weights of pixels")
 
 
 def image_of(outputs: dict[str, Prediction]) -> jax.Array:
@@ -224,7 +234,7 @@ class DenseDecoder(ImageDecoder):
         return self._dense(stoch, "stoch_space")
 
     def _dense(self, x: jax.Array, name: str) -> jax.Array:
-        shape = (self.side, self.side, 4 * self.depth)
+        shape = (self.side, self.side, CHANNELS[-1] * self.depth)
         units = int(np.prod(shape))
         dense = Linear(units=units, scale=1.0, dtype=self.dtype, name=name)
         return dense(x).reshape(-1, *shape)
@@ -251,7 +261,7 @@ def contrastive_networks(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> 
 def dense_networks(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Networks:
     """`networks` whose images are drawn by a `DenseDecoder`."""
     made = networks(config, obs=obs, act=act)
-    return made._replace(decoder=made.decoder.clone(images=DenseDecoder))
+    return made._replace(decoder=made.decoder.clone(image_decoder=DenseDecoder))
 
 
 def spatial_networks(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Networks:
@@ -263,7 +273,8 @@ def spatial_networks(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Netw
         )
     made = networks(config, obs=obs, act=act)
     return made._replace(
-        decoder=made.decoder.clone(images=SpatialDecoder), rssm=SpatialRSSM(**fields_of(made.rssm))
+        decoder=made.decoder.clone(image_decoder=SpatialDecoder),
+        rssm=SpatialRSSM(**fields_of(made.rssm)),
     )
 
 

@@ -2,7 +2,8 @@
 
 Learns a world model alone from one recorded play (`experiments.known_play`), with one of CURES and
 any settings of a run, and probes it. So all cures see the same steps, and as many updates of them.
-Appends one JSON line for each probe to experiments/results/cures/<env>.jsonl; --table prints all.
+Appends one JSON line for each probe to experiments/results/cures/<env>.jsonl; --table prints the
+last probe of each.
 
 --cure=none --set losses.motion=0.1 is what the package itself offers. Settings are those of a run
 of size 1m on a machine without a GPU, without `losses.motion`.
@@ -37,7 +38,7 @@ from dreamer_jax.config import Config
 from dreamer_jax.main import COMMANDS, complain
 from dreamer_jax.types import Window
 from envs.kinds import Image
-from experiments import linear_probe, open_loop, positions
+from experiments import cure_forms, linear_probe, open_loop, positions
 from experiments.cure_forms import CURES, Cure, gray
 from experiments.known_play import ENVS, Known, positive, read
 
@@ -57,13 +58,14 @@ def main() -> int:
         known = read(args.play)
         open_loop.beginnings(known)
         config = config_of(known.env, args.set)
+        cure_forms.require_plain_weights(CURES[args.cure], config)
         known = known._replace(steps=gray(known.steps)) if args.gray else known
         dreamer = agent.build(config, interface_of(known), make_networks=CURES[args.cure].networks)
     except (ValueError, OSError) as error:
         return complain(error, 2)
     args.results.mkdir(parents=True, exist_ok=True)
     cause = {"play": args.play.stem, "cure": args.cure, "set": args.set, "gray": args.gray}
-    cause |= {"seed": args.seed}
+    cause |= {"seed": args.seed, "of": args.updates}
     with open(args.results / f"{known.env}.jsonl", "a", encoding="utf-8") as file:
         for found in trained(
             CURES[args.cure],
@@ -172,7 +174,10 @@ def table(folder: Path) -> list[str]:
     lines = list[str]()
     for path in sorted(path for path in folder.glob("*.jsonl") if path.stat().st_size):
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        last = {(r["play"], r["cure"], *r["set"], r["gray"], r["seed"]): r for r in rows}
+        last = {
+            (*r["set"], *(r[key] for key in ("play", "cure", "gray", "seed", "of"))): r
+            for r in rows
+        }
         names = [k for k in rows[-1] if k.startswith("r2/") and k.count("/") == 1]
         things = positions.things(name.removeprefix("r2/") for name in names)
         head = [
@@ -183,7 +188,11 @@ def table(folder: Path) -> list[str]:
             *(f"R² {n[3:]}" for n in names),
             "in 5 dreamt steps",
         ]
-        head += [f"pixels of {thing}" for thing in things] + ["image", "image, 5 dreamt steps"]
+        head += [f"pixels of {thing}" for thing in things] + [
+            "image",
+            "image, 5 dreamt steps",
+            "KL",
+        ]
         lines += [f"### {path.stem}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
         for row in last.values():
             what = " ".join([row["cure"], *row["set"], *["gray"] * row["gray"]])
@@ -193,6 +202,7 @@ def table(folder: Path) -> list[str]:
             pixels = ((row[f"pixels/{thing}/{n}"] for n in (0, 5)) for thing in things)
             cells += [", ".join(f"{x:.2f}" for x in pair) for pair in pixels]
             cells += [f"{row['image/0']:.1f}", f"{row['image/5']:.1f}"]
+            cells.append(f"{row['world_model/kl']:.1f}")
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return lines

@@ -69,6 +69,7 @@ def kl_of(dreamer: Dreamer, state: DreamerState, carry: DreamerCarry, known: Kno
 def kinds(known: Known) -> dict[str, np.ndarray]:
     """Kinds of steps, each [T, E] bool."""
     first = np.asarray(known.steps.is_first)
+    after_first = np.concatenate([first[:1], first[:-1]])  # no places are known of first steps
     found = {"all": np.ones_like(first), "first of an episode": first}
     found["with a reward"] = np.asarray(known.steps.reward) != 0
     for name in sorted(known.at):
@@ -76,7 +77,8 @@ def kinds(known: Known) -> dict[str, np.ndarray]:
         before = np.concatenate([at[:1], at[:-1]])
         lasting = shown & np.concatenate([np.zeros_like(shown[:1]), shown[:-1]])
         moves = lasting & (np.abs(at - before) > STILL)
-        found |= {f"{name} not shown": ~shown & ~first, f"{name} appears": shown & ~lasting}
+        found |= {f"{name} not shown": ~shown & ~first}
+        found[f"{name} appears"] = shown & ~lasting & ~after_first
         found |= {f"{name} stands": lasting & ~moves, f"{name} moves": moves}
     return found
 

@@ -2,8 +2,8 @@
 
 Plays with a saved agent and prints, for stretches of one coordinate, how often the agent was there,
 what the critic expected, what return followed, and how much of the policy's randomness was left.
-Value and return are means over the steps whose episode came to its true end within the play. A
-value that falls before an obstacle says that the agent does not know a way past it.
+All columns are of the steps whose episode came to its true end within the play. A value that falls
+before an obstacle says that the agent does not know a way past it.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def returns(known: Known, factor: float) -> np.ndarray:
 def table(at: np.ndarray, found: dict[str, np.ndarray], *, bins: int) -> list[str]:
     """Means over the stretches of a coordinate [T, E] where it is not ABSENT, as lines."""
     if not (at != ABSENT).any():
-        return ["It is nowhere on the screen in any episode that ended."]
+        return ["No episode that ended has this coordinate. Try more --steps."]
     edges = np.linspace(at[at != ABSENT].min(), at.max() + 1, bins + 1)
     lines = [f"{'from':>8} {'to':>6} {'steps':>7} " + " ".join(f"{name:>10}" for name in found)]
     for low, high in itertools.pairwise(edges):

@@ -166,6 +166,39 @@ def test_latents_with_a_place_need_an_image_that_they_fit(image: Image | None, s
         agent.build(config, of(obs, tiny.TURN), make_networks=CURES["spatial"].networks)
 
 
+def test_two_weights_of_pixels_are_refused() -> None:
+    config = cures.config_of("atari_pong", ["losses.motion=0.1"])
+    cure_forms.require_plain_weights(CURES["none"], config)
+    cure_forms.require_plain_weights(CURES["by_error"], cures.config_of("atari_pong", []))
+    with pytest.raises(ValueError, match="this cure has its own weights of pixels"):
+        cure_forms.require_plain_weights(CURES["by_error"], config)
+
+
+@pytest.mark.parametrize("latent", [0, 7, 15])
+def test_latents_with_a_place_paint_their_cell(latent: int) -> None:
+    """A latent that changes adds to its cell alone."""
+    decoder = cure_forms.SpatialDecoder(
+        side=4, channels=3, depth=1, units=8, blocks=1, dtype=jnp.dtype("float32")
+    )
+    stoch = jax.random.normal(jax.random.key(0), (1, 16, 4))
+    variables = decoder.init(jax.random.key(1), jnp.zeros((1, 8)), stoch.reshape(1, -1))
+    params = variables["params"]
+
+    def before_norm(x: jax.Array) -> jax.Array:
+        outputs: Any = decoder.apply(
+            {"params": params},
+            jnp.zeros((1, 8)),
+            x.reshape(1, -1),
+            capture_intermediates=lambda module, _: module.name == "cells",
+        )
+        (cells,) = outputs[1]["intermediates"]["cells"]["__call__"]
+        return cells.reshape(1, 4, 4, -1)
+
+    one, two = before_norm(stoch), before_norm(stoch.at[0, latent].add(1.0))
+    changed = (np.abs(np.asarray(one) - np.asarray(two)) > 1e-6).any((0, 3))
+    assert np.argwhere(changed).tolist() == [[latent // 4, latent % 4]]
+
+
 def test_settings_are_those_of_a_cpu_without_motion() -> None:
     for assignments, expected in (([], 0.0), (["losses.motion=0.3", "losses.image=2"], 0.3)):
         config = cures.config_of("atari_pong", assignments)
@@ -183,8 +216,9 @@ def test_the_border_of_an_image_is_no_detail() -> None:
 
 def test_the_table_has_the_last_probe_of_each_cure(tmp_path: Path) -> None:
     row = {"play": "one", "cure": "none", "set": ["losses.motion=0.1"], "gray": False, "seed": 0}
+    row["of"] = 1000
     measured = {"r2/ball_x": 0.5, "r2/ball_x/5": 0.25, "image/0": 5.0, "image/5": 6.0}
-    measured |= {"pixels/ball/0": 0.1, "pixels/ball/5": 0.0}
+    measured |= {"pixels/ball/0": 0.1, "pixels/ball/5": 0.0, "world_model/kl": 0.9}
     rows = [{**row, "updates": n, **measured, "r2/ball_x": n / 1000} for n in (500, 1000)]
     text = "".join(json.dumps(r) + "\n" for r in rows)
     (tmp_path / "atari_pong.jsonl").write_text(text, encoding="utf-8")
@@ -194,7 +228,7 @@ def test_the_table_has_the_last_probe_of_each_cure(tmp_path: Path) -> None:
         and len([x for x in lines if x.startswith("| one | none")]) == 1
     )
     assert (
-        "| one | none losses.motion=0.1 | 0 | 1000 | 1.00 | 0.25 | 0.10, 0.00 | 5.0 | 6.0 |"
+        "| one | none losses.motion=0.1 | 0 | 1000 | 1.00 | 0.25 | 0.10, 0.00 | 5.0 | 6.0 | 0.9 |"
         in lines
     )
 

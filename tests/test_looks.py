@@ -1,5 +1,6 @@
 """Returns along the way, kinds of steps and their nats, and the height of a dreamt Mario."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -75,6 +76,10 @@ def test_kinds_of_steps_know_what_moves() -> None:
     at = np.broadcast_to(np.array([1.0, 1.0, 4.0, ABSENT, 4.0, 4.0])[:, None], shape)
     some = known()
     found = kl_by_step.kinds(Known(some.steps, at={"ball_x": at}))
+    later = at.copy()
+    later[4, :2] = ABSENT  # the first step of an episode: no places are known of it
+    appears = kl_by_step.kinds(Known(some.steps, at={"ball_x": later}))["ball_x appears"]
+    assert appears[:, 0].tolist() == [True, False, False, False, False, False]
     assert [
         found[f"ball_x {what}"][:, 3].tolist()
         for what in ("not shown", "appears", "stands", "moves")
@@ -92,8 +97,27 @@ def test_kinds_of_steps_know_what_moves() -> None:
 
 def test_what_is_nowhere_has_no_table() -> None:
     assert value_along.table(np.full((3, 2), ABSENT), {}, bins=2) == [
-        "It is nowhere on the screen in any episode that ended."
+        "No episode that ended has this coordinate. Try more --steps."
     ]
+
+
+def test_what_a_critic_expects_and_how_sure_the_policy_is() -> None:
+    """Of two actions: 1 for an even chance of both, 0 for certainty."""
+    probabilities = jnp.array([[0.5, 0.5], [1.0, 0.0], [0.9, 0.1]] + [[0.5, 0.5]] * (ENVS - 3))
+
+    def policy(_: Any, carry: jax.Array) -> dict[str, dict[str, jax.Array]]:
+        del carry
+        return {"action": {"probabilities": probabilities}}
+
+    def read(_: Any, carry: jax.Array) -> Any:
+        return SimpleNamespace(value=2 * carry)
+
+    model: Any = SimpleNamespace(explicit=SimpleNamespace(policy=policy), read=read)
+    carry = jnp.arange(6.0 * ENVS).reshape(6, ENVS)
+    value, randomness = value_along.expectations(model, None, carry, known())
+    np.testing.assert_allclose(value, 2 * carry)
+    expected = -(0.9 * np.log(0.9) + 0.1 * np.log(0.1)) / np.log(2)
+    np.testing.assert_allclose(randomness[:, :3], [[1, 0, expected]] * 6, atol=1e-6)
 
 
 def test_game_and_dream_begin_with_the_same_step() -> None:

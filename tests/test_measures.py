@@ -16,7 +16,10 @@ from dreamer_jax.agents.dreamer.diagnosis import (
     observation_errors,
     prior_error,
 )
+from dreamer_jax.agents.dreamer.losses import pixel_weights
+from dreamer_jax.agents.dreamer.networks import Dreamer
 from dreamer_jax.nn.dists import BoundedNormal, Categorical, Choices
+from dreamer_jax.types import Step
 from dreamer_jax.world_model.categoricals import Symbols
 from dreamer_jax.world_model.decoders import Prediction
 from dreamer_jax.world_model.relative_errors import relative_errors
@@ -38,7 +41,9 @@ def oracle(truth: np.ndarray, guess: np.ndarray, weight: np.ndarray | int = 1) -
     """Squared errors of the guess, the mean and the entry of step 1: three arrays [T, B]."""
     others = (
         guess,
-        np.broadcast_to(truth.mean((0, 1)), truth.shape),
+        np.broadcast_to(
+            np.average(truth, (0, 1), np.broadcast_to(weight, truth.shape)), truth.shape
+        ),
         np.broadcast_to(truth[1], truth.shape),
     )
     axes = tuple(range(2, truth.ndim))
@@ -86,6 +91,13 @@ def test_errors_of_every_kind_and_of_two_guesses() -> None:
     np.testing.assert_allclose(jnp.stack(plain), expected_plain, rtol=1e-3)
 
 
+def best_constant(dreamer: Dreamer, step: Step) -> jax.Array:
+    """The constant image [T, B, h, w, 1] with the least weighted error."""
+    image = np.asarray(step.obs["image"]) / 255
+    weight = np.asarray(pixel_weights(dreamer, step).get("image", np.ones(image.shape)))
+    return jnp.asarray(np.broadcast_to(np.average(image, (0, 1), weight), image.shape))
+
+
 def test_pixels_are_judged_with_the_weights_of_the_loss() -> None:
     """A model that looks at what moves is not accused of drawing the rest less well."""
     image = np.zeros((LENGTH, BATCH, 48, 48, 1), np.uint8)
@@ -104,6 +116,9 @@ def test_pixels_are_judged_with_the_weights_of_the_loss() -> None:
         found += [
             float(errors[f"{name}/image/image"]) for name in ("reconstruction", "open_loop_5")
         ]
+        constant: dict[str, Prediction] = {"image": best_constant(dreamer, batch.step)}
+        errors = observation_errors(dreamer, look._replace(outputs=constant), half=LENGTH // 2)
+        assert float(errors["open_loop_5/image/image"]) >= 0.999
     plain, weighted = found[:2], found[2:]
     assert min(plain) > 5 and max(weighted) < 0.5
 

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import tiny
 from adding_model import Adding
 
 from dreamer_jax.agents.dreamer import agent
+from dreamer_jax.agents.dreamer.state import DreamerCarry
 from dreamer_jax.spaces import of
 from dreamer_jax.types import Step
 from envs import atari
@@ -65,6 +67,41 @@ def test_what_is_in_the_latent_is_found(known: Known) -> None:
     assert found["ball_x", "deter"] > 0.99 and found["ball_x", "both"] > 0.99
     assert found["ball_x", "stoch"] < 0.1
     assert max(value for (name, _), value in found.items() if name == "ball_y") < 0.1
+
+
+def test_the_regression_is_of_the_copies_that_fit_and_penalized() -> None:
+    """Least squares with a row √λ for each weight; nothing of the copies that test goes into it."""
+    random, shape = np.random.default_rng(0), (60, ENVS)
+    features = random.normal(2, 3, (*shape, 5))
+    at = features @ np.array([1.0, 0, -2, 0, 3]) + 7 + random.normal(size=shape)
+    copies, everywhere = linear_probe.split(), np.ones(shape, bool)
+    found = linear_probe.fitted(features, at, everywhere)
+    x, y = features[:, copies.fit].reshape(-1, 5), at[:, copies.fit].ravel()
+    scaled, errors = (x - x.mean(0)) / (x.std(0) + 1e-3), list[float]()
+    for penalty in linear_probe.PENALTIES:
+        rows = np.concatenate([scaled, np.sqrt(penalty) * np.eye(5)])
+        weight = np.linalg.lstsq(rows, np.append(y - y.mean(), np.zeros(5)))[0]
+        errors.append(float(np.abs(weight - found.weight).max()))
+    assert min(errors) < 1e-6 and found.offset == pytest.approx(y.mean())
+    other = np.where(copies.test[:, None], random.normal(size=features.shape), features)
+    again = linear_probe.fitted(other, np.where(copies.test, -at, at), everywhere)
+    jax.tree.map(np.testing.assert_array_equal, found, again)
+
+
+class Telling(Adding):
+    """Its sum is the place of the bright column, in the first copies only."""
+
+    def see(self, _state: Any, carry: DreamerCarry, *seen: Any) -> DreamerCarry:
+        obs, _, key = seen
+        place = obs["image"][:, 0, :, 0].argmax(-1)
+        noise = 8 * jax.random.uniform(key, place.shape)
+        told = jnp.where(linear_probe.split().test, noise, place)[:, None]
+        return carry.replace(latent=carry.latent.replace(deter=told))
+
+
+def test_only_copies_that_test_are_judged(known: Known) -> None:
+    found = open_loop.measures(Telling(), None, Adding.empty(), known)
+    assert max(found["r2/ball_x"], found["r2/ball_x/deter"], found["r2/ball_x/0"]) < 0.1
 
 
 def test_what_is_never_shown_is_not_guessed() -> None:

@@ -83,7 +83,7 @@ class Decoder(nn.Module, kw_only=True):
     blocks: int  # of `deter`, each of which paints its own channels
     text: TextSize
     dtype: jnp.dtype
-    images: type[ImageDecoder] = ImageDecoder  # which network draws images of one size
+    image_decoder: type[ImageDecoder] = ImageDecoder  # draws the images of one size
 
     @nn.compact
     def __call__(self, latent: Latent) -> dict[str, Prediction]:
@@ -142,7 +142,7 @@ class Decoder(nn.Module, kw_only=True):
         self, side: int, keys: tuple[str, ...], deter: jax.Array, stoch: jax.Array
     ) -> dict[str, jax.Array]:
         channels = [self.spaces.images[key][-1] for key in keys]
-        decoder = self.images(
+        decoder = self.image_decoder(
             side=side >> HALVINGS,
             channels=sum(channels),
             depth=self.depth,

@@ -18,7 +18,7 @@ class Errors(NamedTuple):
     """Squared errors of three predictions of one observation key."""
 
     model: jax.Array  # [T, B] float32
-    mean: jax.Array  # [T, B] float32, of the mean over the batch
+    mean: jax.Array  # [T, B] float32, of the mean over the batch, weighted as the errors are
     copy: jax.Array  # [T, B] float32, of the observation that was seen last
 
 
@@ -86,12 +86,15 @@ def _of_numbers(
 ) -> Errors:
     chex.assert_equal_shape([guess, truth])
 
-    def error(other: jax.Array) -> jax.Array:
-        squares = jnp.square(truth - other)
-        weighted = squares if weight is None else weight * squares
-        return weighted.sum(tuple(range(2, truth.ndim)))
+    if weight is None:
+        weight = jnp.ones((*truth.shape[:2], *(1,) * (truth.ndim - 2)))
+    chex.assert_equal_rank([weight, truth])
+    mean = (weight * truth).sum((0, 1)) / weight.sum((0, 1))  # of all constants the best one
 
-    return Errors(model=error(guess), mean=error(truth.mean((0, 1))), copy=error(truth[last]))
+    def error(other: jax.Array) -> jax.Array:
+        return (weight * jnp.square(truth - other)).sum(tuple(range(2, truth.ndim)))
+
+    return Errors(model=error(guess), mean=error(mean), copy=error(truth[last]))
 
 
 def _of_classes(error: jax.Array, truth: jax.Array, *, classes: int, last: int) -> Errors:
