@@ -113,9 +113,8 @@ def by_error(step: Step, truth: jax.Array, error: jax.Array) -> jax.Array:
 def by_detail(step: Step, truth: jax.Array, error: jax.Array) -> jax.Array:
     """Pixels whose neighborhood of 5 x 5 varies."""
     del step, error
-    return half(
-        jnp.maximum(0, blurred(truth**2, 5) - blurred(truth, 5) ** 2).mean(-1, keepdims=True)
-    )
+    variance = jnp.maximum(0, blurred(truth**2, 5) - blurred(truth, 5) ** 2)
+    return half(variance.mean(-1, keepdims=True))
 
 
 def by_rarity(step: Step, truth: jax.Array, error: jax.Array) -> jax.Array:
@@ -235,8 +234,7 @@ class DenseDecoder(ImageDecoder):
 
     def _dense(self, x: jax.Array, name: str) -> jax.Array:
         shape = (self.side, self.side, CHANNELS[-1] * self.depth)
-        units = int(np.prod(shape))
-        dense = Linear(units=units, scale=1.0, dtype=self.dtype, name=name)
+        dense = Linear(units=int(np.prod(shape)), scale=1.0, dtype=self.dtype, name=name)
         return dense(x).reshape(-1, *shape)
 
 
@@ -268,14 +266,11 @@ def spatial_networks(config: DreamerConfig, *, obs: Spaces, act: Spaces) -> Netw
     """`networks` with latents that have a place; ValueError where they do not fit the image."""
     sides = [shape[:2] for shape in obs.images.values()]
     if sides != [(64, 64)] or len(obs.keys) > 1 or config.model.stoch % CELLS:
-        raise ValueError(
-            f"latents with a place need one image of 64 x 64 and a multiple of {CELLS} latents"
-        )
+        needed = f"one image of 64 x 64 and a multiple of {CELLS} latents"
+        raise ValueError(f"latents with a place need {needed}")
     made = networks(config, obs=obs, act=act)
-    return made._replace(
-        decoder=made.decoder.clone(image_decoder=SpatialDecoder),
-        rssm=SpatialRSSM(**fields_of(made.rssm)),
-    )
+    decoder = made.decoder.clone(image_decoder=SpatialDecoder)
+    return made._replace(decoder=decoder, rssm=SpatialRSSM(**fields_of(made.rssm)))
 
 
 def fields_of(module: nn.Module) -> dict[str, Any]:
