@@ -102,7 +102,7 @@ def flags() -> argparse.ArgumentParser:
 def config_of(env: str, assignments: Iterable[str]) -> Config:
     """That of a run of size 1m without a GPU, without `losses.motion` and stored latents.
 
-    assignments: as of --set; they come last.
+    assignments: as of --set; one of `losses.motion` is kept.
     """
     given = [*assignments]
     if not any(each.startswith(f"{MOTION}=") for each in given):

@@ -102,9 +102,9 @@ def measures(model: AnyModel, state: Any, carry: Any, known: Known) -> dict[str,
             key = f"r2/{name}" if part == BOTH else f"r2/{name}/{part}"
             found[key] = r_squared(guess(features[part][test]), at[test])
         for moments in dreams:
-            truth, guess = at[moments.t, moments.e], guesses[BOTH](moments.features)
-            here = truth != ABSENT
-            found[f"r2/{name}/{moments.ahead}"] = r_squared(guess[here], truth[here])
+            when, here = (moments.t, moments.e), shown[moments.t, moments.e]
+            guess = guesses[BOTH](moments.features[here])
+            found[f"r2/{name}/{moments.ahead}"] = r_squared(guess, at[when][here])
     for moments in dreams:
         found[f"image/{moments.ahead}"] = image_error(known, moments)
         for thing in positions.things(known.at):

@@ -47,8 +47,8 @@ def main() -> int:
         plays = {name: scripted(subject, released) for name, released in CASES.items()}
     except (ValueError, OSError) as error:
         return complain(error, 2)
-    known = own_play(subject, make_env(subject.setup), steps=args.steps, random=args.random)
-    height, error = height_of(subject, known)
+    free = own_play(subject, make_env(subject.setup), steps=args.steps, random=args.random)
+    height, error = height_of(subject, free)
     print(f"Mario's height is read from the latents with a mean error of {error:.1f} pixels.")
     columns = dict[str, np.ndarray]()
     for name, known in plays.items():

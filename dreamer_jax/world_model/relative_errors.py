@@ -85,7 +85,6 @@ def _of_numbers(
     guess: jax.Array, truth: jax.Array, *, last: int, weight: jax.Array | None = None
 ) -> Errors:
     chex.assert_equal_shape([guess, truth])
-
     if weight is None:
         weight = jnp.ones((*truth.shape[:2], *(1,) * (truth.ndim - 2)))
     chex.assert_equal_rank([weight, truth])
