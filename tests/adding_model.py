@@ -15,10 +15,6 @@ from experiments.known_play import ENVS
 class Adding:
     """What it sees resets the sum."""
 
-    def __new__(cls) -> Any:
-        """Of a type that has more parts, which nobody asks for."""
-        return super().__new__(cls)
-
     @staticmethod
     def empty() -> DreamerCarry:
         """A carry of ENVS copies, with a sum of 0."""

@@ -6,12 +6,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import tiny
 from adding_model import Adding
+from extras import MARIO
 
 from dreamer_jax.agents.dreamer.batches import prepare, scaled
 from dreamer_jax.agents.dreamer.losses import world_model_losses
 from dreamer_jax.agents.dreamer.state import DreamerCarry
+from dreamer_jax.commands.flags import parse
+from dreamer_jax.commands.options import decide
+from dreamer_jax.main import COMMANDS
 from dreamer_jax.types import Step
 from experiments import kl_by_step, press_again, value_along
 from experiments.known_play import ENVS, Known, Subject
@@ -135,8 +140,36 @@ def test_game_and_dream_begin_with_the_same_step() -> None:
         events={},
     )
     nothing: Any = None
-    subject = Subject(nothing, 0, Adding(), None, Adding.empty())
+    model: Any = Adding()  # has the parts that a dream asks for
+    subject = Subject(nothing, 0, model, None, Adding.empty())
     height = Regression(np.zeros(2), np.ones(2), np.array([1.0, 0.0]), 0.5)
     found = press_again.dreamt_height(subject, Known(jax.device_get(played), at={}), height)
     first = press_again.BEFORE + press_again.HELD - 1
     np.testing.assert_allclose(found, np.cumsum(first + np.arange(press_again.AFTER)) + 0.5)
+
+
+def in_mario() -> Subject:
+    """What knows of the first stage and of nothing else."""
+    setup = decide(parse(["press_again", "--env=mario_1_1"], COMMANDS))
+    nothing: Any = None
+    return Subject(setup, 0, nothing, None, None)
+
+
+@MARIO
+def test_mario_jumps_again_when_the_button_was_released() -> None:
+    heights = {
+        name: press_again.scripted(in_mario(), released).at["mario_y"]
+        for name, released in press_again.CASES.items()
+    }
+    landed = press_again.BEFORE + press_again.HELD
+    ground = heights["held"][landed]
+    assert (heights["held"][:landed].min(0) < ground - 32).all()
+    assert (heights["held"][landed:] == ground).all()
+    assert (heights["pressed again"][landed:].min(0) < ground - 32).all()
+
+
+@MARIO
+def test_a_script_that_does_not_land_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(press_again, "HELD", 4)  # steps; he is in the air then
+    with pytest.raises(ValueError, match="mario_1_1: Mario does not land where he has jumped"):
+        press_again.scripted(in_mario(), 0)
