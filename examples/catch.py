@@ -1,8 +1,9 @@
-"""Trains to catch a ball of one pixel, from a checkout: python examples/catch.py
+"""Trains to catch a small ball, from a checkout: python examples/catch.py
 
-An environment of your own with a picture. A ball of one pixel of 32 x 32 falls; the paddle below
-has to be there when it lands. In the plain squared error the ball is so small that a model may
-leave it out, so this trains with `losses.motion=0.1`.
+An environment of your own with a picture. A ball of one pixel of 32 x 32, which the model sees as
+four of 64 x 64, falls; the paddle below has to be there when it lands. The ball is so small that a
+model may leave it out for long, so this trains with `losses.motion=0.1`. `--mode=eval --video`
+evaluates what was trained, `--mode=dream` shows its dreams.
 """
 
 import sys
@@ -58,7 +59,13 @@ if "Catch-v0" not in gymnasium.registry:  # this file may be imported after it w
 
 
 if __name__ == "__main__":
-    flags = [f"--env={NAME}", "--logdir=logdir/catch", "--size=nano", "--steps=30000"]
-    flags += ["--set=losses.motion=0.1", "--set=behavior.entropy=1e-2"]
-    flags += ["--set=replay.batch=8", "--set=optimizer.learning_rate=1e-3"]
+    settings = {
+        "train.steps": 30_000,
+        "losses.motion": 0.1,
+        "behavior.entropy": 1e-2,
+        "replay.batch": 8,
+        "optimizer.learning_rate": 1e-3,
+    }
+    flags = [f"--env={NAME}", "--logdir=logdir/catch", "--size=nano"]
+    flags += [f"--set={path}={value}" for path, value in settings.items()]
     sys.exit(main(["dreamer-jax", *flags, *sys.argv[1:]]))

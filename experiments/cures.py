@@ -49,10 +49,10 @@ RESULTS = Path(__file__).parent / "results" / "cures"
 def main() -> int:
     """Trains and probes, or prints the table; exit code 2 for a mistake of the user."""
     args = flags().parse_args()
-    if args.table:
-        print("\n".join(table(args.results)))
-        return 0
     try:
+        if args.table:
+            print("\n".join(table(args.results)))
+            return 0
         if args.play is None:
             raise ValueError("--play: name a file of experiments.known_play")
         known = read(args.play)
@@ -170,9 +170,12 @@ def drawn(known: Known, random: np.random.Generator, config: Config) -> Window:
 
 
 def table(folder: Path) -> list[str]:
-    """The last probe of each line of results, as Markdown."""
+    """The last probe of each line of results, as Markdown; ValueError where there is none."""
     lines = list[str]()
-    for path in sorted(path for path in folder.glob("*.jsonl") if path.stat().st_size):
+    paths = sorted(path for path in folder.glob("*.jsonl") if path.stat().st_size)
+    if not paths:
+        raise ValueError(f"{folder} has no results of experiments.cures")
+    for path in paths:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         last = {
             (*r["set"], *(r[key] for key in ("play", "cure", "gray", "seed", "of"))): r

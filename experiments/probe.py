@@ -1,4 +1,4 @@
-"""Does the latent know where the ball is? python -m experiments.probe --logdir=logdir/atari_pong
+"""Does the latent know where the ball is? python -m experiments.probe --logdir=...
 
 Plays with a saved agent, reads positions from the memory of the emulator (`experiments.positions`),
 and predicts them from the latents by linear regression. Prints for each coordinate:

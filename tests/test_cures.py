@@ -233,6 +233,12 @@ def test_the_table_has_the_last_probe_of_each_cure(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_without_results_has_no_table(tmp_path: Path) -> None:
+    (tmp_path / "atari_pong.jsonl").touch()
+    with pytest.raises(ValueError, match="has no results of"):
+        cures.table(tmp_path)
+
+
 def test_the_test_copies_are_never_drawn() -> None:
     """Windows of training are of other copies than the probe's."""
     length = CONFIG.replay.length + 5
