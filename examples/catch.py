@@ -2,8 +2,8 @@
 
 An environment of your own with a picture. A ball of one pixel of 32 x 32, which the model sees as
 four of 64 x 64, falls; the paddle below has to be there when it lands. The ball is so small that a
-model may leave it out for long, so this trains with `losses.motion=0.1`. `--mode=eval --video`
-evaluates what was trained, `--mode=dream` shows its dreams.
+model may leave it out, so this trains with `losses.motion=0.1`. `--mode=eval --video` evaluates
+what was trained, `--mode=dream` shows its dreams; both take the flags of the training as well.
 """
 
 import sys
@@ -38,7 +38,7 @@ class Catch(gymnasium.Env[np.ndarray, np.int64]):
         return self._seen(), {}
 
     def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Moves the paddle and the ball, which lands in the last row that it can reach."""
+        """Moves both. The episode ends when the ball is in the upper row of the paddle."""
         to = self._paddle + STRIDE * (int(action) - 1)
         self._paddle = int(np.clip(to, HALF, SIZE - 1 - HALF))
         self._y += STRIDE
@@ -59,7 +59,7 @@ if "Catch-v0" not in gymnasium.registry:  # this file may be imported after it w
 
 
 if __name__ == "__main__":
-    settings = {
+    settings = {  # --mode=eval takes them as well, where it refuses --steps
         "train.steps": 30_000,
         "losses.motion": 0.1,
         "behavior.entropy": 1e-2,

@@ -4,7 +4,8 @@ Plays with a saved agent, reads positions from the memory of the emulator (`expe
 and predicts them from the latents by linear regression. Prints for each coordinate:
 
 * R² on copies of the game that the regression has not seen, from the deterministic part, from the
-  stochastic part, and from both. 1: a linear layer can read it; 0: no better than its mean.
+  stochastic part, and from both. 1: a linear layer can read it; 0: no better than its mean; nan:
+  it is never shown or never changes.
 * R² of the last regression in dreams of 0, 1, 5 and 15 steps after the recorded actions. They begin
   where the episode lasts for as long, so 0 steps need not be like all steps.
 

@@ -233,10 +233,13 @@ def test_the_table_has_the_last_probe_of_each_cure(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_without_results_has_no_table(tmp_path: Path) -> None:
+def test_a_folder_without_results_has_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "atari_pong.jsonl").touch()
-    with pytest.raises(ValueError, match="has no results of"):
-        cures.table(tmp_path)
+    monkeypatch.setattr("sys.argv", ["cures", "--table", f"--results={tmp_path}"])
+    assert cures.main() == 2
+    assert "has no results of" in capsys.readouterr().err
 
 
 def test_the_test_copies_are_never_drawn() -> None:

@@ -69,6 +69,16 @@ def test_an_environment_of_your_own_is_trained_and_evaluated(tmp_path: Path) -> 
     assert done.stdout.startswith("greedy   2 episodes") and "sampled" in done.stdout
 
 
+def test_catch_is_trained_and_evaluated_by_the_same_file(tmp_path: Path) -> None:
+    flags = ("--config=debug", "--set=replay.length=8", f"--logdir={tmp_path / 'run'}")
+    done = run(tmp_path, EXAMPLES / "catch.py", *flags, "--steps=80")
+    assert done.returncode == 0, done.stderr
+    assert lines(tmp_path / "run", "episodes")
+    done = run(tmp_path, EXAMPLES / "catch.py", *flags, "--mode=eval", "--episodes=2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("greedy   2 episodes") and "sampled" in done.stdout
+
+
 def test_a_trained_agent_is_used_and_asked(tmp_path: Path) -> None:
     flags = [flag for flag in SMALL[1:] if "env.length" not in flag]
     logdir = made(tmp_path / "run", "--env=cartpole", *flags)

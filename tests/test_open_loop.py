@@ -100,7 +100,7 @@ class Telling(Adding):
 
 
 def test_only_copies_that_test_are_judged(known: Known) -> None:
-    model: Any = Telling()
+    model: Any = Telling()  # has the parts that a dream asks for
     found = open_loop.measures(model, None, Adding.empty(), known)
     assert max(found["r2/ball_x"], found["r2/ball_x/deter"], found["r2/ball_x/0"]) < 0.1
 
