@@ -10,7 +10,7 @@ import pytest
 from command import ENVIRON, ROOT
 
 from dreamer_jax.commands.evaluation_results import show
-from experiments.learning import COMPARED, RESULTS, compared, curve, read_scores
+from experiments.learning import COMPARED, RESULTS, SCORES, compared, curve, read_scores
 
 
 def learn(folder: Path) -> list[dict[str, float]]:
@@ -49,10 +49,15 @@ def test_evaluations_are_read_as_they_are_printed(capsys: pytest.CaptureFixture[
 
 
 def test_curves_of_others_have_points() -> None:
-    """They are written out, or those of other results."""
-    for name in json.loads(COMPARED.read_text(encoding="utf-8")):
+    """They are written out, or those of other results, and are the same kind of score."""
+    for name, others in json.loads(COMPARED.read_text(encoding="utf-8")).items():
         own, kind = curve(RESULTS / name / "seed0.jsonl")
-        assert own == sorted(own) and kind == "score of training episodes"
+        assert own == sorted(own)
+        for other in others:
+            published = SCORES["episode/mean_score"]
+            assert kind == (
+                curve(RESULTS / other["results"])[1] if "results" in other else published
+            )
         for points in compared(name).values():
             assert [len(point) for point in points] == [2] * len(points) and len(points) > 0
     plain = compared("atari_pong")["without losses.motion, seed 0"]
