@@ -52,12 +52,9 @@ def test_curves_of_others_have_points() -> None:
     """They are written out, or those of other results, and are the same kind of score."""
     for name, others in json.loads(COMPARED.read_text(encoding="utf-8")).items():
         own, kind = curve(RESULTS / name / "seed0.jsonl")
-        assert own == sorted(own)
-        for other in others:
-            published = SCORES["episode/mean_score"]
-            assert kind == (
-                curve(RESULTS / other["results"])[1] if "results" in other else published
-            )
+        published = SCORES["episode/mean_score"]
+        kinds = {curve(RESULTS / x["results"])[1] if "results" in x else published for x in others}
+        assert own == sorted(own) and kinds == {kind}
         for points in compared(name).values():
             assert [len(point) for point in points] == [2] * len(points) and len(points) > 0
     plain = compared("atari_pong")["without losses.motion, seed 0"]
