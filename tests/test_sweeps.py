@@ -235,8 +235,7 @@ def test_values_that_were_not_there_before(tmp_path: Path) -> None:
         search.keep_grid(sweep, [search.Told(each, 1.0) for each in plan.grid(sweep.choices)])
     import optuna
 
-    store = f"sqlite:///{tmp_path / search.STORE}"
-    studies = optuna.get_all_study_summaries(store)
+    studies = optuna.get_all_study_summaries(search.storage(tmp_path))
     assert sorted(each.n_trials for each in studies) == [2, 3]
     with pytest.raises(ValueError, match=r"--set a: .* among other values; use another --name"):
         search.settings(read("1,2,3", "--search=3"))

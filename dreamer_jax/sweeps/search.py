@@ -126,13 +126,22 @@ def study(sweep: Sweep, name: str = "") -> Any:
     sweep.folder.mkdir(parents=True, exist_ok=True)
     found = optuna.create_study(
         study_name=name or sweep.folder.name,
-        storage=f"sqlite:///{Path(sweep.folder / STORE).absolute()}",
+        storage=storage(sweep.folder),
         direction="minimize" if sweep.minimize else "maximize",
         load_if_exists=True,
     )
     # The same seed after a resume would suggest the same again.
     found.sampler = optuna.samplers.TPESampler(seed=len(found.get_trials(deepcopy=False)))
     return found
+
+
+def storage(folder: Path) -> Any:
+    """The database of all studies in a folder; without a pool, each use closes its connection."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.pool import NullPool
+
+    url = f"sqlite:///{(folder / STORE).absolute()}"
+    return RDBStorage(url, engine_kwargs={"poolclass": NullPool})
 
 
 def distributions(choices: Mapping[str, Choices]) -> dict[str, Any]:
